@@ -1,0 +1,4 @@
+//! daifa
+
+pub mod clock;
+pub mod model;

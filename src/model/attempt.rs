@@ -1,0 +1,159 @@
+//! One try to hand a batch or a refund to a bank: the state machine that keeps anybody from being
+//! paid twice (design 4, rules 1 to 3).
+
+use crate::model::id::AttemptNo;
+
+words! {
+    /// What an attempt carries.
+    AttemptKind {
+        Payment = "payment",
+        Refund = "refund",
+    }
+}
+
+words! {
+    /// Where an attempt is.
+    AttemptState {
+        /// Durable, and no byte has left.
+        Intent = "intent",
+        /// Bytes may have left; after a crash this means Unknown.
+        Sending = "sending",
+        /// The bank has it.
+        Accepted = "accepted",
+        /// The bank said no to all of it.
+        Refused = "refused",
+        /// Provably before the commit point: the same bytes may go again.
+        NotSent = "not_sent",
+        /// At or after the commit point without a clear answer: only asking helps.
+        Unknown = "unknown",
+    }
+}
+
+words! {
+    /// What happens to an attempt.
+    AttemptEvent {
+        /// SENDING is durable; the first byte may leave.
+        Start = "start",
+        /// The bank has it (or says "duplicate", which means that it had it).
+        Accepted = "accepted",
+        /// The bank refused all of it.
+        Refused = "refused",
+        /// It failed provably before the commit point.
+        NotSent = "not_sent",
+        /// No clear answer, or a crash while sending.
+        Lost = "lost",
+        /// The bank does not know our reference, asked after its visibility delay.
+        NotFound = "not_found",
+    }
+}
+
+impl AttemptState {
+    /// The state after `event`, or nothing where that event must not happen here.
+    ///
+    /// `Accepted` to `Refused` is the bank that took a file and refused it whole on reading; whoever
+    /// applies it also demands that no outcome was applied (store).
+    pub const fn after(self, event: AttemptEvent) -> Option<Self> {
+        use AttemptEvent as E;
+        match (self, event) {
+            (Self::Intent | Self::NotSent, E::Start) => Some(Self::Sending),
+            (Self::Sending | Self::Unknown | Self::Accepted, E::Accepted) => Some(Self::Accepted),
+            (Self::Sending | Self::Unknown | Self::Accepted, E::Refused) => Some(Self::Refused),
+            (Self::Sending, E::NotSent) | (Self::Unknown, E::NotFound) => Some(Self::NotSent),
+            (Self::Sending | Self::Unknown, E::Lost) => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+
+    /// May bytes of this attempt be at the bank, or soon be (I3)?
+    pub const fn is_live(self) -> bool {
+        !matches!(self, Self::Refused)
+    }
+
+    pub const fn chinese(self) -> &'static str {
+        match self {
+            Self::Intent => "待发送",
+            Self::Sending => "发送中",
+            Self::Accepted => "银行已受理",
+            Self::Refused => "银行拒绝受理",
+            Self::NotSent => "未送达（将重发原件）",
+            Self::Unknown => "结果不明，正在查询",
+        }
+    }
+}
+
+/// Proof that an attempt is durable in state SENDING (I4): only the store makes one, in the verb
+/// that commits that state, and sending takes one.
+#[derive(Debug)]
+pub struct Committed(AttemptNo);
+
+impl Committed {
+    /// For the store, after its commit returned.
+    pub(crate) const fn after_commit(attempt: AttemptNo) -> Self {
+        Self(attempt)
+    }
+
+    pub const fn attempt(&self) -> AttemptNo {
+        self.0
+    }
+}
+
+words! {
+    /// What a bank's answer about a whole attempt says, once its code is read with the format.
+    Answer {
+        /// Taken in; results follow.
+        Accepted = "accepted",
+        /// Still working.
+        Processing = "processing",
+        /// Finished; the rows of this answer, if any, are final.
+        Done = "done",
+        /// Nothing of it was or will be done.
+        Refused = "refused",
+        /// It was there before: the first one was received.
+        Duplicate = "duplicate",
+        /// The bank does not know our reference.
+        NotFound = "not_found",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i2_every_cell_of_the_attempt_table() {
+        use AttemptEvent as E;
+        use AttemptState as S;
+        let moves = [
+            (S::Intent, E::Start, S::Sending),
+            (S::NotSent, E::Start, S::Sending),
+            (S::Sending, E::Accepted, S::Accepted),
+            (S::Unknown, E::Accepted, S::Accepted),
+            (S::Accepted, E::Accepted, S::Accepted),
+            (S::Sending, E::Refused, S::Refused),
+            (S::Unknown, E::Refused, S::Refused),
+            (S::Accepted, E::Refused, S::Refused),
+            (S::Sending, E::NotSent, S::NotSent),
+            (S::Unknown, E::NotFound, S::NotSent),
+            (S::Sending, E::Lost, S::Unknown),
+            (S::Unknown, E::Lost, S::Unknown),
+        ];
+        for state in S::ALL {
+            for event in E::ALL {
+                let expected =
+                    moves.iter().find(|(s, e, _)| s == state && e == event).map(|(_, _, to)| *to);
+                assert_eq!(state.after(*event), expected, "{state} x {event}");
+            }
+        }
+    }
+
+    #[test]
+    fn i2_an_unknown_attempt_is_sent_again_only_through_not_found() {
+        for event in AttemptEvent::ALL {
+            let next = AttemptState::Unknown.after(*event);
+            assert_ne!(next, Some(AttemptState::Sending));
+            if next == Some(AttemptState::NotSent) {
+                assert_eq!(*event, AttemptEvent::NotFound);
+            }
+        }
+    }
+}
