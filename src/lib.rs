@@ -1,4 +1,5 @@
 //! daifa
 
 pub mod clock;
+pub mod guard;
 pub mod model;
