@@ -5,10 +5,14 @@
 //! than in, and what is pulled by cursor can be pulled again after any crash. Every verb may be
 //! repeated: listing and reading change nothing, and a report is taken once by its id.
 //!
-//! [`report`] is the shape of what we tell, [`spoken`] how amounts, times and words are spelled.
+//! [`http`] is the door and [`stream`] a register passing through it; [`wire`] is what finance says,
+//! [`report`] what we tell, [`spoken`] how amounts, times and words are spelled in both.
 
+pub mod http;
 pub mod report;
 pub mod spoken;
+pub mod stream;
+pub mod wire;
 
 use async_trait::async_trait;
 use bytes::Bytes;
