@@ -1,6 +1,10 @@
 //! daifa
 
 pub mod clock;
+pub mod finance;
+pub mod format;
 pub mod guard;
 pub mod model;
+pub mod sandbox;
 pub mod store;
+pub mod transport;
