@@ -1,4 +1,5 @@
 //! daifa
 
 pub mod clock;
+pub mod format;
 pub mod model;
