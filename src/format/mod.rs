@@ -1,4 +1,5 @@
 //! A bank's files and messages as data: bytes in, values out, and back.
+mod charset;
 pub mod error;
 pub mod record;
 pub mod words;
