@@ -117,7 +117,14 @@ fn answer(desk: &Desk, incoming: &Path, arrival: &Arrival) -> Result<Understood,
             Some(reference) => standing(desk, incoming, reference)?,
             None => Reply::NotUnderstood,
         },
-        Ok(heard) => desk.answer_heard(&heard)?,
+        Ok(heard) => match desk.answer_heard(&heard) {
+            Err(BankError::Speech(e)) => {
+                let cause = e.to_string();
+                tracing::error!(cause, "a practice bank cannot say its answer");
+                Reply::Silence
+            }
+            reply => reply?,
+        },
         Err(_) => Reply::NotUnderstood,
     };
     Ok(match reply {
@@ -147,19 +154,35 @@ fn standing(desk: &Desk, incoming: &Path, reference: &str) -> Result<Reply, Bank
     desk.verdict(MessageKind::StatusAnswer, reference, answer, "")
 }
 
-/// Tells all that is due and was not told.
+/// Tells all that is due and was not told. A batch about which the description cannot say what is
+/// to be said is closed with an error: it must not keep the others waiting.
 fn tell_all(desk: &Desk, incoming: &Path) -> Result<(), BankError> {
     for reference in desk.open_batches() {
         let Some(known) = desk.book().request(&reference).cloned() else { continue };
-        let results = tell_what_became(desk, incoming, &reference, &known)?;
-        desk.book_returns(&reference)?;
-        let returns = tell_returns(desk, incoming, &reference)?;
-        let notices = tell_notices(desk, incoming, &reference, &known)?;
-        if known.refused.is_some() && results || results && returns && notices {
-            desk.close(&reference);
+        match tell(desk, incoming, &reference, &known) {
+            Ok(true) => desk.close(&reference),
+            Ok(false) => {}
+            Err(BankError::Speech(e)) => {
+                let cause = e.to_string();
+                tracing::error!(reference, cause, "a practice bank cannot say its answer");
+                desk.close(&reference);
+            }
+            Err(e) => return Err(e),
         }
     }
     Ok(())
+}
+
+/// True once there is nothing more to tell of this batch.
+fn tell(desk: &Desk, incoming: &Path, reference: &str, known: &Known) -> Result<bool, BankError> {
+    let results = tell_what_became(desk, incoming, reference, known)?;
+    if known.refused.is_some() {
+        return Ok(results);
+    }
+    desk.book_returns(reference)?;
+    let returns = tell_returns(desk, incoming, reference)?;
+    let notices = tell_notices(desk, incoming, reference, known)?;
+    Ok(results && returns && notices)
 }
 
 /// True once the results, or the refusal, were told.

@@ -272,4 +272,23 @@ mod tests {
             assert!(checked_url(bad).is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn f24_a_ca_file_without_a_certificate_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ca.pem");
+        let mut options = HttpsOptions {
+            url: "https://bank.example/".to_owned(),
+            content_type: "text/xml".to_owned(),
+            ca_file: Some(path.clone()),
+            connect_ms: 1,
+            total_ms: 1,
+            answer_bytes_max: 1,
+        };
+        assert!(matches!(Https::new(&options), Err(DoorError::Settings(_))), "no such file");
+        std::fs::write(&path, "no certificate").expect("written");
+        assert!(matches!(Https::new(&options), Err(DoorError::Settings(_))), "nothing in it");
+        options.url = "http://127.0.0.1/".to_owned();
+        assert!(Https::new(&options).is_ok(), "plain http asks for none");
+    }
 }

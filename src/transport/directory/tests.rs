@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use crate::model::attempt::Committed;
 use crate::model::id::AttemptNo;
+use crate::transport::directory::files;
 use crate::transport::directory::outgoing::{hand_over, temporary_name};
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::{Asked, DoorError, OutPart, Sent, Transport};
@@ -120,6 +121,17 @@ fn f48_a_taken_name_is_compared_and_never_overwritten() {
         assert_eq!(fs::read(share.path("out").join(name)).expect("read"), what.as_bytes());
         assert_eq!(share.names("out"), [name], "nothing else was left");
     }
+}
+
+#[test]
+fn f48_a_name_that_is_taken_in_the_last_moment_is_not_overwritten() {
+    let share = Share::new();
+    share.put("out/new", b"new");
+    share.put("out/old", b"old");
+    let folder = files::open_folder(&share.path("out")).expect("opened");
+    let error = files::rename_new(&folder, "new", &folder, "old").expect_err("it is taken");
+    assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(share.path("out/old")).expect("read"), b"old");
 }
 
 #[test]
