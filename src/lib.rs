@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod finance;
+pub mod flow;
 pub mod format;
 pub mod guard;
 pub mod model;
