@@ -98,19 +98,19 @@ impl Conclusion {
 }
 
 impl Store {
-    /// Attempts with something to do by now, oldest first.
+    /// Attempts in one of two states with something to do by now, oldest first.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn due_attempts(&self, now_ms: i64, limit: i64) -> Result<Vec<Attempt>, StoreError> {
+    pub async fn due_attempts(&self, states: &[AttemptState; 2], now_ms: i64, limit: i64) -> Result<Vec<Attempt>, StoreError> {
         let mut work = self.read().await?;
         let sql = format!(
             "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no \
-             WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 ORDER BY a.next_at_ms, a.attempt_no LIMIT $2"
+             WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4"
         );
         let mut due = Vec::new();
         work.0
-            .rows(sql.into(), params![now_ms, limit], &mut |row| {
+            .rows(sql.into(), params![now_ms, states[0].as_str(), states[1].as_str(), limit], &mut |row| {
                 due.push(attempt(row)?);
                 Ok(())
             })
@@ -119,14 +119,14 @@ impl Store {
         Ok(due)
     }
 
-    /// When the next thing is due about any attempt.
+    /// When the next thing is due about any attempt in one of two states.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn next_due_at(&self) -> Result<Option<i64>, StoreError> {
+    pub async fn next_due_at(&self, states: &[AttemptState; 2]) -> Result<Option<i64>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT MIN(next_at_ms) FROM attempt WHERE next_at_ms IS NOT NULL";
-        let next = work.the(sql, params![], |row| row.int_opt(0)).await?;
+        let sql = "SELECT MIN(next_at_ms) FROM attempt WHERE next_at_ms IS NOT NULL AND state IN ($1, $2)";
+        let next = work.the(sql, params![states[0].as_str(), states[1].as_str()], |row| row.int_opt(0)).await?;
         work.commit().await?;
         Ok(next)
     }

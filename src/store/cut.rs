@@ -94,6 +94,26 @@ pub struct NewRefund {
     pub parts: Vec<SealedPart>,
 }
 
+/// What a message may say about the register it belongs to.
+#[derive(Debug, Clone)]
+pub struct RegisterFacts {
+    pub no: RegisterNo,
+    pub source: String,
+    pub id: String,
+    pub revision: i64,
+    pub programme_code: String,
+    pub programme_name: String,
+    pub summary: String,
+    pub department: String,
+    pub town: String,
+    pub document_no: String,
+    pub period: String,
+    pub pool_account: String,
+    pub voucher_no: String,
+    /// Every payment is sealed to it, so a head that was altered opens nothing (I20).
+    pub head_digest: [u8; 32],
+}
+
 fn stored(row: &Row<'_>) -> Result<StoredPayment, StoreError> {
     Ok(StoredPayment { line: row.int(0)?, amount: Fen::new(row.int(1)?), town: row.int(2)?, person: row.blob(3)?.to_vec() })
 }
@@ -107,6 +127,38 @@ fn len(count: usize) -> i64 {
 }
 
 impl Store {
+    /// What a message may say about a register.
+    ///
+    /// # Errors
+    /// Where there is no such register, or the database cannot be read.
+    pub async fn register_facts(&self, register: RegisterNo) -> Result<RegisterFacts, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT source, id, revision, programme_code, programme_name, summary, department, town, document_no, period, \
+                   pool_account, voucher_no, head_digest FROM register WHERE register_no = $1";
+        let facts = work
+            .the(sql, params![register], |row| {
+                Ok(RegisterFacts {
+                    no: register,
+                    source: row.string(0)?,
+                    id: row.string(1)?,
+                    revision: row.int(2)?,
+                    programme_code: row.string(3)?,
+                    programme_name: row.string(4)?,
+                    summary: row.string(5)?,
+                    department: row.string(6)?,
+                    town: row.string(7)?,
+                    document_no: row.string(8)?,
+                    period: row.string(9)?,
+                    pool_account: row.string(10)?,
+                    voucher_no: row.string(11)?,
+                    head_digest: row.digest(12)?,
+                })
+            })
+            .await?;
+        work.commit().await?;
+        Ok(facts)
+    }
+
     /// Shares with payments that wait for a batch. With `funded_only`, registers whose money has
     /// not come are left alone (design 4, rule 10).
     ///
@@ -153,6 +205,21 @@ impl Store {
         let payments = work.rows(sql, params![register, cut_line, bank, rows_max], stored).await?;
         work.commit().await?;
         Ok(Cuttable { listed: false, recut_of: None, payments, cut_line })
+    }
+
+    /// Payments of a register by their lines, in line order.
+    ///
+    /// # Errors
+    /// Where one of them is not there, or the database cannot be read.
+    pub async fn payments(&self, register: RegisterNo, lines: &[i64]) -> Result<Vec<StoredPayment>, StoreError> {
+        let mut work = self.read().await?;
+        let mut out = Vec::with_capacity(lines.len());
+        for line in lines {
+            let sql = "SELECT line, amount_fen, town, person FROM payment WHERE register_no = $1 AND line = $2";
+            out.push(work.the(sql, params![register, *line], stored).await?);
+        }
+        work.commit().await?;
+        Ok(out)
     }
 
     /// The next number of a bank's own reference series. A number that was taken and not used

@@ -269,3 +269,17 @@ async fn standing(work: &mut Work, payment: PaymentId) -> Result<Standing, Store
     let held = last_hold(work, payment).await?.is_some_and(|(event, _, _)| event == HoldEvent::Placed);
     Ok(if held { Standing::Held } else { Standing::Unsent })
 }
+
+impl Store {
+    /// The amount and town of a payment, also of a register that streams in.
+    ///
+    /// # Errors
+    /// Where there is no such payment, or the database cannot be read.
+    pub async fn amount_and_town(&self, payment: PaymentId) -> Result<(Fen, i64), StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT amount_fen, town FROM payment WHERE register_no = $1 AND line = $2";
+        let found = work.the(sql, params![payment.register, payment.line], |row| Ok((Fen::new(row.int(0)?), row.int(1)?))).await?;
+        work.commit().await?;
+        Ok(found)
+    }
+}

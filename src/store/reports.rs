@@ -6,7 +6,7 @@ use crate::model::hold::HoldReason;
 use crate::model::id::{AttemptNo, RefundNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
-use crate::model::outcome::OutcomeKind;
+use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::model::reason::Reason;
 use crate::model::refund::LeftoverCause;
 use crate::model::report::{Recipient, RecipientKind, ReportKind};
@@ -50,6 +50,8 @@ pub struct DueReport {
 pub struct OutcomeRow {
     pub line: i64,
     pub kind: OutcomeKind,
+    /// Where all answers up to this result leave the payment.
+    pub folded: Folded,
     pub amount: Fen,
     pub bank: String,
     pub town: i64,
@@ -188,15 +190,17 @@ impl Store {
                    LEFT JOIN reissue i ON i.register_no = a.register_no AND i.line = o.line \
                    LEFT JOIN register rr ON rr.register_no = i.replaces_register_no \
                    WHERE a.attempt_no = $1 AND o.result_no = $2 ORDER BY o.line, o.kind";
-        let rows = work
+        let mut rows = work
             .rows(sql, params![head.attempt, result], |row| {
                 let replaces = match (row.text_opt(10)?, row.int_opt(11)?, row.int_opt(12)?) {
                     (Some(id), Some(revision), Some(line)) => Some((id.to_owned(), revision, line)),
                     _ => None,
                 };
+                let kind = row.word(1, OutcomeKind::parse)?;
                 Ok(OutcomeRow {
                     line: row.int(0)?,
-                    kind: row.word(1, OutcomeKind::parse)?,
+                    kind,
+                    folded: Seen::default().with(kind).fold(),
                     amount: Fen::new(row.int(2)?),
                     bank: row.string(3)?,
                     town: row.int(4)?,
@@ -209,6 +213,7 @@ impl Store {
                 })
             })
             .await?;
+        fold_several(&mut work, head.attempt, result, &mut rows).await?;
         work.commit().await?;
         Ok((head, rows))
     }
@@ -311,6 +316,27 @@ impl Store {
     }
 }
 
+/// Folds the few payments with more than one answer up to this result; a later answer does not
+/// change what this report said.
+async fn fold_several(work: &mut Work, attempt: AttemptNo, result: ResultNo, rows: &mut [OutcomeRow]) -> Result<(), StoreError> {
+    let sql = "SELECT o.line, o.kind FROM outcome o WHERE o.attempt_no = $1 AND o.result_no <= $2 AND o.line IN \
+               (SELECT n.line FROM outcome n WHERE n.attempt_no = $3 AND n.result_no <= $4 GROUP BY n.line HAVING COUNT(*) > 1)";
+    let several = work
+        .rows(sql, params![attempt, result, attempt, result], |row| Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?)))
+        .await?;
+    let mut seen = std::collections::HashMap::<i64, Seen>::new();
+    for (line, kind) in several {
+        let entry = seen.entry(line).or_default();
+        *entry = entry.with(kind);
+    }
+    for row in rows {
+        if let Some(seen) = seen.get(&row.line) {
+            row.folded = seen.fold();
+        }
+    }
+    Ok(())
+}
+
 async fn result_head(work: &mut Work, result: ResultNo) -> Result<ResultHead, StoreError> {
     let sql = "SELECT a.attempt_no, a.batch_no, a.bank, x.taken_at_ms FROM result x JOIN attempt a ON a.attempt_no = x.attempt_no WHERE x.result_no = $1";
     work.the(sql, params![result], |row| {
@@ -319,3 +345,17 @@ async fn result_head(work: &mut Work, result: ResultNo) -> Result<ResultHead, St
     .await
 }
 
+
+impl Store {
+    /// Adds reports that belong to no other transaction; ids that are there already stay.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn add_reports(&self, reports: &[NewReport], now_ms: i64) -> Result<(), StoreError> {
+        let mut work = self.write().await?;
+        for report in reports {
+            insert(&mut work, report, now_ms).await?;
+        }
+        self.done(work).await
+    }
+}

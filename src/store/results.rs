@@ -169,8 +169,15 @@ impl Store {
         entry.fact("digest", crate::guard::key::hex(&taken.digest)).fact("quarantined", taken.quarantined.len());
         let before = read_before(&mut work, attempt).await?;
         let (writes, effects) = decide(taken.rows, before, &mut entry)?;
+        let quarantined = new_quarantined(&mut work, attempt, taken.quarantined).await?;
+        if effects.outcomes.is_empty() && effects.notices.is_empty() && quarantined.is_empty() && attempt.state == AttemptState::Accepted {
+            // Other bytes that say nothing new (an answer with another time in it): nothing is kept.
+            drop(work);
+            self.asked(attempt, taken.next_at_ms).await?;
+            return Ok(Taken::Repeated);
+        }
         self.write_effects(&mut work, attempt, batch, result, writes, &mut entry, now_ms).await?;
-        self.write_quarantine(&mut work, attempt, result, taken.quarantined, now_ms).await?;
+        self.write_quarantine(&mut work, attempt, result, quarantined, now_ms).await?;
         let sql = "UPDATE result SET applied = $1 WHERE result_no = $2";
         work.move_one(sql, params![len(effects.outcomes.len() + effects.notices.len()), result]).await?;
         for report in follow(result, &effects) {
@@ -299,6 +306,17 @@ async fn insert_result(work: &mut Work, attempt: &Attempt, taken: &TakenResult<'
         now_ms,
     ];
     work.one(sql, row, |row| Ok(ResultNo(row.int(0)?))).await
+}
+
+/// Leaves out what was quarantined of this attempt for the same cause before.
+async fn new_quarantined(work: &mut Work, attempt: &Attempt, quarantined: Vec<Quarantined>) -> Result<Vec<Quarantined>, StoreError> {
+    if quarantined.is_empty() {
+        return Ok(quarantined);
+    }
+    let sql = "SELECT cause, detail, line FROM quarantine WHERE attempt_no = $1";
+    let known = work.rows(sql, params![attempt.no], |row| Ok((row.string(0)?, row.string(1)?, row.int_opt(2)?))).await?;
+    let is_new = |row: &Quarantined| !known.iter().any(|(cause, detail, line)| *cause == row.cause && *detail == row.detail && *line == row.line);
+    Ok(quarantined.into_iter().filter(is_new).collect())
 }
 
 async fn read_before(work: &mut Work, attempt: &Attempt) -> Result<Before, StoreError> {

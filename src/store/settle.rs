@@ -36,6 +36,10 @@ pub struct ClosingDue {
     pub last_posting: i64,
     pub places: crate::model::place::Places,
     pub counts: Counts,
+    /// What finance declared; what is approved now is less where a revision took some over.
+    pub declared_sum: Fen,
+    /// Payments set aside at intake, whatever became of them since.
+    pub set_aside: i64,
 }
 
 /// A register whose funding is not known yet.
@@ -117,9 +121,9 @@ impl Store {
         let sql = "SELECT r.register_no, CAST(SUM(s.payments) AS BIGINT), CAST(SUM(s.held) AS BIGINT), CAST(SUM(s.dropped) AS BIGINT), \
                    CAST(SUM(s.credited) AS BIGINT), CAST(SUM(s.failed) AS BIGINT), CAST(SUM(s.returned) AS BIGINT), \
                    CAST(SUM(s.conflicts) AS BIGINT), CAST(SUM(s.approved_fen) AS BIGINT), CAST(SUM(s.credited_fen) AS BIGINT), \
-                   CAST(SUM(s.refunded_fen) AS BIGINT), CAST(SUM(s.disputed_fen) AS BIGINT) \
+                   CAST(SUM(s.refunded_fen) AS BIGINT), CAST(SUM(s.disputed_fen) AS BIGINT), r.declared_sum_fen \
                    FROM register r JOIN share s ON s.register_no = r.register_no \
-                   WHERE r.state IN ('accepted', 'superseded', 'revoked') GROUP BY r.register_no \
+                   WHERE r.state IN ('accepted', 'superseded', 'revoked') GROUP BY r.register_no, r.declared_sum_fen \
                    HAVING SUM(s.unsent_fen + s.in_flight_fen + s.refundable_fen) = 0";
         let ended = work
             .rows(sql, params![], |row| {
@@ -140,7 +144,7 @@ impl Store {
                     disputed: fen(11)?,
                     ..Default::default()
                 };
-                Ok(ClosingDue { register: RegisterNo(row.int(0)?), last_posting: 0, places, counts })
+                Ok(ClosingDue { register: RegisterNo(row.int(0)?), last_posting: 0, places, counts, declared_sum: fen(12)?, set_aside: 0 })
             })
             .await?;
         let mut due = Vec::new();
@@ -149,9 +153,12 @@ impl Store {
             closing.last_posting = work.the(sql, params![closing.register], |row| row.int(0)).await?;
             let sql = "SELECT 1 FROM report WHERE register_no = $1 AND kind = 'closing' AND subject_no = $2 LIMIT 1";
             let told = work.one(sql, params![closing.register, closing.last_posting], |_| Ok(())).await?.is_some();
-            if !told {
-                due.push(closing);
+            if told {
+                continue;
             }
+            let sql = "SELECT COUNT(*) FROM hold WHERE register_no = $1 AND event_no = 1";
+            closing.set_aside = work.the(sql, params![closing.register], |row| row.int(0)).await?;
+            due.push(closing);
         }
         work.commit().await?;
         Ok(due)
