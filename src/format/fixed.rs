@@ -1,5 +1,6 @@
 //! Fixed width: every record has its length, every field its place, both in bytes after encoding.
 
+use crate::format::BytePlace;
 use crate::format::cell::{Bind, Cell, ReadFault, Spelling};
 use crate::format::charset::Charset;
 use crate::format::error::{FieldError, FieldFault, shape};
@@ -62,6 +63,33 @@ impl FixedPlan {
         let rows = self.row.as_ref().map_or(0, |row| length(row).saturating_mul(rows));
         let tail = self.tail.as_ref().map_or(0, length);
         rows.saturating_add(length(&self.head)).saturating_add(tail)
+    }
+
+    /// The record and field of a byte of a part of `size` bytes.
+    pub fn place_of(&self, size: usize, offset: usize) -> BytePlace {
+        let end = self.line_end.len();
+        let head = self.head.length + end;
+        let tail = self.tail.as_ref().map(|tail| (tail, size.saturating_sub(tail.length + end)));
+        let row = self.row.as_ref().map_or(usize::MAX, |row| row.length + end);
+        let rows = offset.saturating_sub(head) / row.max(1);
+        let (record, plan, start) = match (tail, &self.row) {
+            _ if offset < head => (1, &self.head, 0),
+            (Some((tail, start)), _) if offset >= start => (rows + 2, tail, start),
+            (_, Some(plan)) => (rows + 2, plan, head + rows * row),
+            _ => (1, &self.head, 0),
+        };
+        let inside = |field: &&FixedField| {
+            (start + field.start..start + field.start + field.width).contains(&offset)
+        };
+        match plan.fields.iter().find(inside) {
+            Some(field) => BytePlace {
+                record,
+                field: field.cell.name.clone(),
+                start: start + field.start,
+                end: start + field.start + field.width,
+            },
+            None => BytePlace { record, field: "line end".to_owned(), start: offset, end: offset },
+        }
     }
 
     fn write_record(

@@ -45,7 +45,7 @@ pub use words::{Key, MessageKind, Moment, Part, PartRole, Source, Value, ValueKi
 pub use writing::Fitter;
 
 use crate::format::codes::Meaning;
-use crate::format::plan::Plan;
+use crate::format::plan::{Layout, Plan};
 use crate::format::table::{Faults, Table};
 use crate::model::attempt::Answer;
 use crate::model::money::Fen;
@@ -84,6 +84,17 @@ pub struct Recognised {
     pub keys: Record,
 }
 
+/// The field that a byte belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BytePlace {
+    /// Counted from 1; 0 where records are not told apart.
+    pub record: usize,
+    pub field: String,
+    /// In bytes from the start of the part.
+    pub start: usize,
+    pub end: usize,
+}
+
 /// A compiled description.
 #[derive(Debug)]
 pub struct Format {
@@ -107,6 +118,16 @@ impl Format {
     /// # Errors
     /// All faults of the description, or else all samples that do not hold.
     pub fn load(dir: &Path) -> Result<Self, Problems> {
+        let format = Self::open(dir)?;
+        sample::run(&format, dir)?;
+        Ok(format)
+    }
+
+    /// Reads and compiles `dir/format.toml` without running its samples.
+    ///
+    /// # Errors
+    /// All faults of the description.
+    pub fn open(dir: &Path) -> Result<Self, Problems> {
         let path = dir.join("format.toml");
         let file = path.display().to_string();
         let text = std::fs::read_to_string(&path).map_err(|error| Problems {
@@ -119,9 +140,7 @@ impl Format {
             }],
         })?;
         let name = dir.file_name().map(|name| name.to_string_lossy().into_owned());
-        let format = Self::compile_file(&name.unwrap_or_default(), &file, &text)?;
-        sample::run(&format, dir)?;
-        Ok(format)
+        Self::compile_file(&name.unwrap_or_default(), &file, &text)
     }
 
     fn compile_file(name: &str, file: &str, text: &str) -> Result<Self, Problems> {
@@ -272,6 +291,17 @@ impl Format {
         let codes = table.and_then(|table| self.plan.codes.get(table));
         let codes = codes.into_iter().flat_map(|table| table.codes.keys());
         codes.filter_map(move |code| Some((code.as_str(), self.row_meaning(kind, code)?)))
+    }
+
+    /// Where in its part a byte stands, for a person who looks for a difference.
+    pub fn place_of(&self, kind: MessageKind, part: &Part, offset: usize) -> BytePlace {
+        let message = self.plan.message(kind);
+        let plan = message.and_then(|m| m.parts.iter().find(|plan| plan.role == part.role));
+        match plan.map(|plan| &plan.layout) {
+            Some(Layout::Fixed(fixed)) => fixed.place_of(part.bytes.len(), offset),
+            Some(Layout::Xml(_)) => xml::place_of(&part.bytes, offset),
+            None => BytePlace { record: 0, field: String::new(), start: offset, end: offset },
+        }
     }
 
     pub(crate) const fn plan(&self) -> &Plan {

@@ -5,6 +5,7 @@ pub(crate) mod build;
 mod feed;
 pub(crate) mod read;
 
+use crate::format::BytePlace;
 use crate::format::cell::Cell;
 use crate::format::charset::Charset;
 use crate::format::error::{FieldError, FieldFault};
@@ -168,6 +169,17 @@ impl XmlField {
             fault,
         })
     }
+}
+
+/// The element or attribute list that a byte stands in, found by the last tag before it.
+pub(crate) fn place_of(bytes: &[u8], offset: usize) -> BytePlace {
+    let before = bytes.get(..offset).unwrap_or(bytes);
+    let start = before.iter().rposition(|byte| *byte == b'<').unwrap_or(0);
+    let after = bytes.get(start + 1..).unwrap_or_default();
+    let length = after.iter().position(|byte| *byte == b'<').unwrap_or(after.len());
+    let name = after.iter().take_while(|b| b.is_ascii_graphic() && **b != b'>').take(40);
+    let field = name.map(|byte| char::from(*byte)).collect();
+    BytePlace { record: 0, field, start, end: start + 1 + length }
 }
 
 /// Escapes what was appended since `from`. None of these signs is a later byte of a character in
