@@ -87,6 +87,8 @@ pub struct Totals {
     pub unreadable: usize,
 }
 
+const FILE_NAME: &str = "file name";
+
 /// A message being read.
 ///
 /// Nothing of it counts before [`Reading::next`] has returned `Ok(None)`: that the file's own count
@@ -127,7 +129,7 @@ impl<'f> Reading<'f> {
         for plan in &message.parts {
             let part = find(format, message, plan, parts)?;
             if let Some(keys) = keys_of_name(kind, plan, part)? {
-                stated.push(("file name", keys));
+                stated.push((FILE_NAME, keys));
             }
             let slot = if plan.role == PartRole::Control { &mut control } else { &mut main };
             *slot = Some((plan, part));
@@ -183,7 +185,10 @@ impl<'f> Reading<'f> {
     fn advance(&mut self) -> Result<Step, DataError> {
         let step = self.reader.step(&mut self.records).map_err(|stop| self.located(stop))?;
         match &step {
-            Step::Head => self.agree()?,
+            Step::Head => {
+                self.agree()?;
+                self.take_over_names();
+            }
             Step::Row => self.count(self.records.row.amount(Key::Amount))?,
             Step::Bad(bad) => self.count(bad.amount)?,
             Step::Tail => {}
@@ -206,6 +211,13 @@ impl<'f> Reading<'f> {
             }
         }
         Ok(())
+    }
+
+    /// What only the file name says, like a serial, belongs to the head too.
+    fn take_over_names(&mut self) {
+        for (_, stated) in self.stated.iter().filter(|(place, _)| *place == FILE_NAME) {
+            self.records.head.fill_from(stated);
+        }
     }
 
     /// Count and sum of a message with rows are compared with the rows themselves, at the end.
