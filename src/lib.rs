@@ -1,5 +1,6 @@
 //! daifa
 
+pub mod cli;
 pub mod clock;
 pub mod finance;
 pub mod flow;
