@@ -4,4 +4,6 @@
 //! durable book, and judge from it. What they say in the end is compared with what the daemon says;
 //! two programs that share no state agree only when both are right.
 
+pub mod finance;
+pub mod people;
 pub mod trigger;

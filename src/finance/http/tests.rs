@@ -56,8 +56,7 @@ fn header<'a>(request: &'a str, name: &str) -> &'a str {
 /// An answer as finance would sign it.
 fn answer(request: &str, status: u16, kind: &str, signed: Body<'_>, framing: &str) -> String {
     let signed = signer().response(header(request, "daifa-signature"), status, NOW, signed);
-    let headers: String =
-        signed.headers().iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    let headers = signed.headers().map(|(name, value)| format!("{name}: {value}\r\n")).concat();
     format!("HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\n{headers}{framing}\r\n\r\n")
 }
 
@@ -262,7 +261,7 @@ async fn read_all(
 #[tokio::test]
 async fn lines_stream_in_whatever_the_chunks() {
     let rows = [row(1), row(2), "{broken".to_owned(), row(4)];
-    let text = rows.iter().map(|row| format!("{row}\n")).collect::<String>();
+    let text = rows.each_ref().map(|row| format!("{row}\n")).concat();
     let mut digest = crate::guard::digest::ContentDigest::of_head(&head());
     for row in &rows {
         digest.line(row.as_bytes());

@@ -1,0 +1,494 @@
+//! The practice finance against its own client, played by a bank side that does everything right,
+//! and by others that do not.
+
+use super::*;
+use crate::clock::ManualClock;
+use crate::finance::http::{HttpFinance, Settings};
+use crate::finance::report::{
+    About, Body, Closing, Counts, Failure, Head, HeldRow, Receipt, Refund, RefundRow, ResultRow,
+    Results, SetAside, To,
+};
+use crate::finance::spoken::{When, Yuan};
+use crate::finance::{Finance, FinanceError, Verdict};
+use crate::model::hold::HoldReason;
+use crate::model::money::Fen;
+use crate::model::outcome::Folded;
+use crate::model::payment::Line;
+use crate::model::person::{town_of, village_code_is_plausible};
+use crate::model::reason::{Actor, Reason};
+use crate::model::refund::LeftoverCause;
+use crate::model::register::RegisterHead;
+use crate::model::report::RecipientKind;
+use crate::sandbox::finance::book::decide;
+use crate::sandbox::finance::registers::Trouble;
+use crate::sandbox::trigger::Trigger;
+
+const NOW: i64 = 1_795_420_144_000;
+
+struct Practice {
+    handle: Handle,
+    client: HttpFinance,
+    clock: ManualClock,
+}
+
+fn options(data: &Path) -> Options {
+    let key = Key::new([9; 32]);
+    Options { payments: 60, data: data.to_owned(), key, ..Options::practice() }
+}
+
+async fn practice(options: Options) -> Practice {
+    let clock = ManualClock::at(NOW);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let (id, key) = (options.key_id.clone(), options.key.clone());
+    let handle = start(options, listener, Arc::new(clock.clone())).expect("starts");
+    let settings = Settings::new("practice", &handle.base_url(), &id, key);
+    let client = HttpFinance::new(settings, Arc::new(clock.clone())).expect("client");
+    Practice { handle, client, clock }
+}
+
+impl Practice {
+    async fn register(&self, at: usize) -> (RegisterHead, Vec<Line>) {
+        let page = self.client.listed(None, 100).await.expect("list");
+        let listed = &page.items[at];
+        let head = self.client.head(&listed.id, listed.revision).await.expect("head");
+        let mut stream = self.client.lines(&head).await.expect("opens");
+        let mut lines = Vec::new();
+        loop {
+            let some = stream.next(7).await.expect("lines");
+            if some.is_empty() {
+                break;
+            }
+            lines.extend(some.into_iter().map(|line| line.expect("a line of the contract")));
+        }
+        assert_eq!(stream.digest(), head.digest, "I25: the digest covers what came");
+        (head, lines)
+    }
+
+    /// Delivers one report to each recipient, the rows of a town to that town alone.
+    async fn tell(&self, register: &str, no: &str, about: About, rows: &[Row]) {
+        let to = |kind, name: &str| To { kind, name: name.to_owned() };
+        let at = self.handle.finance().registers().find(register).expect("register");
+        let head = self.handle.finance().registers().head(at);
+        self.send(register, no, to(RecipientKind::Finance, ""), about.clone(), rows.iter()).await;
+        let department = to(RecipientKind::Department, &head.department);
+        self.send(register, no, department, about.clone(), rows.iter()).await;
+        let mut towns: Vec<&str> = rows.iter().map(|row| row.town.as_str()).collect();
+        towns.sort_unstable();
+        towns.dedup();
+        for town in towns {
+            let mine = rows.iter().filter(|row| row.town == town);
+            let sum: Fen = mine.clone().map(|row| row.amount).sum();
+            let about = match about.clone() {
+                About::SetAside(_) => About::SetAside(SetAside { sum: Yuan(sum) }),
+                About::Refund(refund) => About::Refund(Refund { amount: Yuan(sum), ..refund }),
+                other => other,
+            };
+            self.send(register, no, to(RecipientKind::Town, town), about, mine).await;
+        }
+    }
+
+    async fn send(
+        &self,
+        register: &str,
+        no: &str,
+        recipient: To,
+        about: About,
+        rows: impl Iterator<Item = &Row>,
+    ) {
+        let mut body = Body::new();
+        for row in rows {
+            body.row(&row.json);
+        }
+        let report_id = format!("{register}-{no}-{}{}", recipient.kind, recipient.name.len());
+        let report_id =
+            format!("{report_id}-{}", recipient.name.trim_start_matches(|c: char| !c.is_ascii()));
+        let head = Head {
+            report_id: report_id.clone(),
+            kind: about.kind(),
+            recipient,
+            register: register.to_owned(),
+            revision: 1,
+            made_at: When(NOW),
+            rows: 0,
+            about,
+        };
+        let body = body.finish(head);
+        let first = self.client.deliver(&report_id, body.clone()).await.expect("taken");
+        let again = self.client.deliver(&report_id, body).await.expect("taken again");
+        assert_eq!(first, again, "a repetition is answered as at first");
+    }
+}
+
+struct Row {
+    json: serde_json::Value,
+    town: String,
+    amount: Fen,
+}
+
+/// What a right bank side makes of a register.
+struct Played {
+    held: Vec<Row>,
+    results: Vec<Row>,
+    returns: Vec<Row>,
+    refunds: Vec<Row>,
+    closing: Closing,
+}
+
+fn play(registers: &Registers, at: usize, head: &RegisterHead, lines: &[Line]) -> Played {
+    let mut counts = Counts { payments: head.declared_count, ..Counts::default() };
+    let mut played = Played {
+        held: vec![],
+        results: vec![],
+        returns: vec![],
+        refunds: vec![],
+        closing: Closing {
+            approved_sum: Yuan(head.declared_sum),
+            withdrawn_sum: Yuan(Fen::ZERO),
+            credited_sum: Yuan(Fen::ZERO),
+            refunded_sum: Yuan(Fen::ZERO),
+            disputed_sum: Yuan(Fen::ZERO),
+            counts,
+        },
+    };
+    for line in lines {
+        let own =
+            if village_code_is_plausible(&line.village) { town_of(&line.village) } else { None };
+        let town = own.unwrap_or(&head.town).to_owned();
+        let row = |json| Row { json, town: town.clone(), amount: line.amount };
+        let trouble = registers.trouble(at, line.line);
+        let hold = match trouble {
+            Trouble::CheckDigit => Some(HoldReason::IdCheckDigit),
+            Trouble::Region => Some(HoldReason::RegionCode),
+            Trouble::AccountShape => Some(HoldReason::AccountShape),
+            Trouble::NameNotInGbk => Some(HoldReason::NotEncodable),
+            Trouble::BankUnknown => Some(HoldReason::BankUnknown),
+            Trouble::Double => Some(HoldReason::Double),
+            Trouble::None | Trouble::NameRare | Trouble::Bank(_) => None,
+        };
+        let mut refund = |cause, sum: &mut Yuan| {
+            sum.0 = sum.0.checked_add(line.amount).expect("fits");
+            let json = RefundRow { line: line.line, amount: Yuan(line.amount), cause };
+            played.refunds.push(row(serde_json::to_value(json).expect("json")));
+        };
+        let refunded = &mut played.closing.refunded_sum;
+        if let Some(reason) = hold {
+            counts.set_aside += 1;
+            played.held.push(row(held_json(line, reason)));
+            if decide(line.line, reason) == Verdict::Drop {
+                counts.dropped += 1;
+                refund(LeftoverCause::Dropped, refunded);
+                continue;
+            }
+        }
+        match trouble {
+            Trouble::Bank(Trigger::ReturnLater) => {
+                counts.returned += 1;
+                played.results.push(row(result_json(line, Folded::Credited)));
+                played.returns.push(row(result_json(line, Folded::Returned)));
+                refund(LeftoverCause::Returned, refunded);
+            }
+            Trouble::Bank(trigger) if trigger != Trigger::LoseAnswer => {
+                counts.failed += 1;
+                played.results.push(row(result_json(line, Folded::Failed)));
+                refund(LeftoverCause::Failed, refunded);
+            }
+            _ => {
+                counts.credited += 1;
+                let sum = &mut played.closing.credited_sum;
+                sum.0 = sum.0.checked_add(line.amount).expect("fits");
+                played.results.push(row(result_json(line, Folded::Credited)));
+            }
+        }
+    }
+    played.closing.counts = counts;
+    played
+}
+
+fn held_json(line: &Line, reason: HoldReason) -> serde_json::Value {
+    let row = HeldRow {
+        line: line.line,
+        name: line.person.name.as_str().into(),
+        document_number: line.person.document_number.as_str().into(),
+        account: line.person.account.as_str().into(),
+        village: line.village.as_str().into(),
+        amount: Yuan(line.amount),
+        reason,
+        reason_text: reason.chinese().into(),
+        remedy: reason.remedy().into(),
+    };
+    serde_json::to_value(row).expect("json")
+}
+
+fn result_json(line: &Line, outcome: Folded) -> serde_json::Value {
+    let row = ResultRow {
+        line: line.line,
+        outcome,
+        amount: Yuan(line.amount),
+        at: When(NOW),
+        attempt_number: None,
+        replaces: None,
+        failure: outcome.is_refundable().then(|| Failure {
+            name: line.person.name.as_str().into(),
+            document_number: line.person.document_number.as_str().into(),
+            account: line.person.account.as_str().into(),
+            reason: Reason::NameMismatch,
+            reason_text: Reason::NameMismatch.chinese().into(),
+            code: "0402".into(),
+            bank_text: "户名不符，原户名为[***]".into(),
+            actor: Actor::Town,
+            remedy: Reason::NameMismatch.remedy().into(),
+        }),
+    };
+    serde_json::to_value(row).expect("json")
+}
+
+fn results(no: &str) -> About {
+    About::Results(Results {
+        bank: "bank-a".into(),
+        batch: "B1".into(),
+        attempt: "A1".into(),
+        result: no.into(),
+    })
+}
+
+fn receipt(head: &RegisterHead) -> About {
+    About::Receipt(Receipt {
+        accepted: true,
+        count: head.declared_count,
+        sum: Yuan(head.declared_sum),
+        held_count: 0,
+        held_sum: Yuan(Fen::ZERO),
+        warnings: vec![],
+    })
+}
+
+async fn play_all(practice: &Practice, closing: bool) {
+    for at in 0..3 {
+        let (head, lines) = practice.register(at).await;
+        let played = play(practice.handle.finance().registers(), at, &head, &lines);
+        practice.tell(&head.id, "receipt", receipt(&head), &[]).await;
+        let sum: Fen = played.held.iter().map(|row| row.amount).sum();
+        let about = About::SetAside(SetAside { sum: Yuan(sum) });
+        practice.tell(&head.id, "held", about, &played.held).await;
+        practice.tell(&head.id, "e1", results("E1"), &played.results).await;
+        practice.tell(&head.id, "e2", results("E2"), &played.returns).await;
+        let about = About::Refund(Refund {
+            refund: "F1".into(),
+            bank: "bank-a".into(),
+            pool_account: head.pool_account.clone(),
+            voucher_no: head.voucher_no.clone(),
+            amount: played.closing.refunded_sum,
+            reference: "ref".into(),
+        });
+        practice.tell(&head.id, "refund", about, &played.refunds).await;
+        if closing {
+            practice.tell(&head.id, "closing", About::Closing(played.closing), &[]).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_right_bank_side_is_judged_good_also_after_a_restart() {
+    let data = tempfile::tempdir().expect("folder");
+    let first = practice(options(data.path())).await;
+    assert!(!first.handle.judge().is_good());
+    play_all(&first, true).await;
+    let judged = first.handle.judge();
+    assert_eq!(judged.faults(), Vec::<String>::new());
+    let troubled = &judged.registers[1];
+    assert_eq!((troubled.set_aside, troubled.failed, troubled.returned), (6, 3, 1));
+    assert_eq!(troubled.dropped, 4, "two of the three that somebody may vouch for are released");
+    assert_eq!(troubled.refunded, troubled.dropped + troubled.failed + troubled.returned);
+    let decisions = first.client.decisions(None, 4).await.expect("decisions");
+    assert_eq!((decisions.items.len(), decisions.next.as_deref()), (4, Some("4")));
+    let rest = first.client.decisions(Some("4"), 4).await.expect("decisions");
+    assert_eq!((rest.items.len(), rest.next), (2, None));
+
+    // The book alone says the same to another process.
+    let again = PracticeFinance::open(options(data.path()), Arc::new(ManualClock::at(NOW)));
+    assert!(matches!(again, Err(PracticeError::InUse { .. })));
+    first.handle.stop().await.expect("stops");
+    let again = PracticeFinance::open(options(data.path()), Arc::new(ManualClock::at(NOW + 1)));
+    assert_eq!(again.map(|finance| finance.judge()).ok(), Some(judged));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_judge_finds_what_is_missing_or_wrong() {
+    let data = tempfile::tempdir().expect("folder");
+    let practice = practice(options(data.path())).await;
+    play_all(&practice, false).await;
+    let id = practice.handle.finance().registers().id(1);
+    let only_closing = practice.handle.judge().faults();
+    assert_eq!(only_closing.len(), 3, "{only_closing:?}");
+    let (_, lines) = practice.register(1).await;
+    // Another report says again that line 1 is credited, and one credits a dropped line.
+    let rows = [0, 10].map(|at: usize| Row {
+        json: result_json(&lines[at], Folded::Credited),
+        town: "610728101".into(),
+        amount: lines[at].amount,
+    });
+    let to = To { kind: RecipientKind::Finance, name: String::new() };
+    practice.send(&id, "e3", to, results("E3"), rows.iter()).await;
+    let faults = practice.handle.judge().faults().join("; ");
+    for expected in [
+        "1 payments were reported twice (first: line 1)",
+        "1 payments were paid although they were dropped (first: line 11)",
+        "no closing account came",
+    ] {
+        assert!(faults.contains(expected), "{faults}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_that_cannot_be_true_are_refused() {
+    let data = tempfile::tempdir().expect("folder");
+    let practice = practice(options(data.path())).await;
+    let (head, lines) = practice.register(1).await;
+    let good = result_json(&lines[4], Folded::Failed);
+    let deliver = async |to: To, rows: Vec<serde_json::Value>, said: Option<i64>| {
+        let mut body = Body::new();
+        for row in &rows {
+            body.row(row);
+        }
+        let report = Head {
+            report_id: "r".into(),
+            kind: results("E1").kind(),
+            recipient: to,
+            register: head.id.clone(),
+            revision: 1,
+            made_at: When(NOW),
+            rows: 0,
+            about: results("E1"),
+        };
+        let mut text = String::from_utf8(body.finish(report).to_vec()).expect("text");
+        if let Some(said) = said {
+            text = text.replacen("\"rows\":1", &format!("\"rows\":{said}"), 1);
+        }
+        match practice.client.deliver("r", text.into()).await {
+            Err(FinanceError::Rejected { status: 422, words }) => words,
+            other => panic!("{other:?}"),
+        }
+    };
+    let finance = || To { kind: RecipientKind::Finance, name: String::new() };
+    let with = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut row = good.clone();
+        change(&mut row);
+        vec![row]
+    };
+    for (rows, words) in [
+        (with(&|r| r["line"] = 61.into()), "no such line"),
+        (with(&|r| r["amount"] = "0.01".into()), "another amount"),
+        (with(&|r| r["failure"]["name"] = "某".into()), "another payee"),
+        (with(&|r| r["failure"]["bank_text"] = "原户名为[某某]".into()), "name somebody"),
+        (with(&|r| r["failure"] = serde_json::Value::Null), "has its reason"),
+        (with(&|r| r["outcome"] = "credited".into()), "only failed and returned"),
+        (with(&|r| r["outcome"] = "pending".into()), "pending is no result"),
+        (with(&|r| r["more"] = 1.into()), "unknown field `more`"),
+    ] {
+        let said = deliver(finance(), rows, None).await;
+        assert!(said.contains(words) && said.contains("row 1"), "{said} / {words}");
+    }
+    let said = deliver(finance(), vec![good.clone()], Some(2)).await;
+    assert!(said.contains("another number of rows"), "{said}");
+    let town = To { kind: RecipientKind::Town, name: "610728999".into() };
+    assert!(deliver(town, vec![good.clone()], None).await.contains("another town's"));
+    let other = To { kind: RecipientKind::Department, name: "别的局".into() };
+    assert!(deliver(other, vec![], None).await.contains("nothing to do"));
+    let body = practice.client.deliver("r", "{}".into()).await.expect_err("no line end");
+    assert!(matches!(body, FinanceError::Rejected { status: 422, .. }));
+    assert_eq!(practice.handle.judge().reports_acknowledged, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_report_id_with_another_body_is_a_conflict() {
+    let data = tempfile::tempdir().expect("folder");
+    let practice = practice(options(data.path())).await;
+    let (head, _) = practice.register(0).await;
+    practice.tell(&head.id, "receipt", receipt(&head), &[]).await;
+    let report = Head {
+        report_id: format!("{}-receipt-finance0-", head.id),
+        kind: receipt(&head).kind(),
+        recipient: To { kind: RecipientKind::Finance, name: String::new() },
+        register: head.id.clone(),
+        revision: 1,
+        made_at: When(NOW + 1),
+        rows: 0,
+        about: receipt(&head),
+    };
+    let id = report.report_id.clone();
+    let error = practice.client.deliver(&id, Body::new().finish(report)).await.expect_err("409");
+    assert!(matches!(error, FinanceError::Rejected { status: 409, .. }), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn f11_a_torn_last_line_is_cut_off_and_a_broken_one_is_not_read_over() {
+    let data = tempfile::tempdir().expect("folder");
+    let path = data.path().join("finance-book.ndjson");
+    let open = || PracticeFinance::open(options(data.path()), Arc::new(ManualClock::at(NOW + 5)));
+    let first = practice(options(data.path())).await;
+    let (head, _) = first.register(0).await;
+    first.tell(&head.id, "receipt", receipt(&head), &[]).await;
+    first.handle.stop().await.expect("stops");
+    let whole = std::fs::read(&path).expect("book");
+    let last = whole[..whole.len() - 1].iter().rposition(|b| *b == b'\n').expect("lines") + 1;
+    for cut in [last, last + 1, whole.len() - 1] {
+        std::fs::write(&path, &whole[..cut]).expect("written");
+        let finance = open().expect("opens");
+        assert_eq!(finance.judge().reports_acknowledged, 1, "one of two is whole");
+        assert_eq!(
+            finance.registers().head(0),
+            RegisterHead { funded_at_ms: None, ..head.clone() }
+        );
+        drop(finance);
+        assert_eq!(std::fs::read(&path).expect("book").len(), last);
+    }
+    let mut broken = whole.clone();
+    broken[last] = b'x';
+    std::fs::write(&path, &broken).expect("written");
+    assert!(matches!(open(), Err(PracticeError::Book { line: 3, .. })));
+    std::fs::write(&path, &whole).expect("written");
+    let other = Options { seed: 2, ..options(data.path()) };
+    let opened = PracticeFinance::open(other, Arc::new(ManualClock::at(NOW)));
+    assert!(matches!(opened, Err(PracticeError::OtherOptions { .. })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn funding_comes_when_it_is_said_and_stays() {
+    let data = tempfile::tempdir().expect("folder");
+    let later = || Options { funded_after_ms: 1000, ..options(data.path()) };
+    let first = practice(later()).await;
+    let id = first.handle.finance().registers().id(0);
+    let head = first.client.head(&id, 1).await.expect("head");
+    assert_eq!(head.funded_at_ms, None);
+    first.clock.advance_ms(1000);
+    let funded = first.client.head(&id, 1).await.expect("head");
+    assert_eq!(funded, RegisterHead { funded_at_ms: Some(NOW + 1000), ..head.clone() });
+    first.handle.stop().await.expect("stops");
+    let again = practice(later()).await;
+    again.clock.advance_ms(2000);
+    assert_eq!(again.client.head(&id, 1).await.expect("head"), funded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_and_unknown_things_are_refused() {
+    let data = tempfile::tempdir().expect("folder");
+    let practice = practice(options(data.path())).await;
+    let refused = |error: FinanceError, expected: u16| {
+        let right = matches!(error, FinanceError::Rejected { status, .. } if status == expected);
+        assert!(right, "{error}");
+    };
+    refused(practice.client.head("20261123-0009", 1).await.expect_err("404"), 404);
+    let id = practice.handle.finance().registers().id(0);
+    refused(practice.client.head(&id, 2).await.expect_err("404"), 404);
+    refused(practice.client.listed(Some("x"), 1).await.expect_err("400"), 400);
+    refused(practice.client.listed(None, 1001).await.expect_err("400"), 400);
+    // Another key under the same name: refused, and the refusal's own signature does not fit.
+    let base = practice.handle.base_url();
+    let settings = Settings::new("practice", &base, "practice", Key::new([8; 32]));
+    let stranger = HttpFinance::new(settings, Arc::new(practice.clock.clone())).expect("client");
+    refused(stranger.listed(None, 1).await.expect_err("401"), 401);
+    // A clock that is an hour off.
+    let settings = Settings::new("practice", &base, "practice", Key::new([9; 32]));
+    let late = HttpFinance::new(settings, Arc::new(ManualClock::at(NOW - 3_600_000)));
+    refused(late.expect("client").listed(None, 1).await.expect_err("401"), 401);
+}
