@@ -12,4 +12,6 @@ mod bank_files;
 mod bank_http;
 pub mod bank_judge;
 mod bank_speech;
+#[cfg(test)]
+mod bank_tests;
 pub mod trigger;
