@@ -1,5 +1,6 @@
 //! daifa
 
+pub mod cli;
 pub mod clock;
 pub mod format;
 pub mod model;
