@@ -14,4 +14,6 @@ pub mod bank_judge;
 mod bank_speech;
 #[cfg(test)]
 mod bank_tests;
+#[cfg(test)]
+mod bank_town;
 pub mod trigger;
