@@ -311,7 +311,8 @@ impl Desk {
 
     fn refunded(&self, reference: &str, fen: i64) -> Result<Reply, BankError> {
         let kind = MessageKind::RefundAnswer;
-        let head = Head { fen, ..self.head(kind, reference, Answer::Done) };
+        let head =
+            Head { fen: Some(fen), count: Some(1), ..self.head(kind, reference, Answer::Done) };
         Ok(Reply::Say(self.speech.say(kind, &head, &[])?))
     }
 
@@ -371,24 +372,24 @@ fn booked(row: &HeardRow) -> Row {
     }
 }
 
-/// Does a row of this refund name a payment that is on its card now?
+/// Does a row of this refund name a payment that is on its card now, or was never taken?
 fn refunds_a_credit(book: &Book, rows: &[HeardRow]) -> Result<bool, BookError> {
-    let mut originals: Vec<&HeardRow> = rows.iter().filter(|r| !r.original.is_empty()).collect();
-    originals.sort_by(|a, b| a.original.cmp(&b.original));
-    for same in originals.chunk_by(|a, b| a.original == b.original) {
+    let mut named: Vec<&HeardRow> = rows.iter().filter(|r| !r.original.is_empty()).collect();
+    named.sort_by(|a, b| a.original.cmp(&b.original));
+    for same in named.chunk_by(|a, b| a.original == b.original) {
         let Some(known) = same.first().and_then(|row| book.request(&row.original)) else {
-            continue;
+            return Ok(true);
         };
-        let mut on_cards: BTreeSet<i64> = book
-            .rows(known)?
+        let came_back: BTreeSet<i64> =
+            book.returned(known)?.iter().map(|row| row.ordinal).collect();
+        let booked = book.rows(known)?;
+        let free: BTreeSet<(&str, i64)> = booked
             .iter()
-            .filter(|row| row.fate.is_credit())
-            .map(|row| row.ordinal)
+            .filter(|row| !row.fate.is_credit() || came_back.contains(&row.ordinal))
+            .map(|row| (row.account.as_str(), row.fen))
             .collect();
-        for row in book.returned(known)? {
-            on_cards.remove(&row.ordinal);
-        }
-        if same.iter().any(|row| on_cards.contains(&row.ordinal)) {
+        let taken = known.refused.is_none();
+        if taken && same.iter().any(|row| !free.contains(&(row.account.as_str(), row.fen))) {
             return Ok(true);
         }
     }

@@ -13,6 +13,7 @@ use crate::model::attempt::Answer;
 use crate::sandbox::bank::BankError;
 use crate::sandbox::bank_book::{Known, Told};
 use crate::sandbox::bank_desk::{Desk, Reply};
+use crate::sandbox::bank_speech::Speech;
 use crate::transport::directory::outgoing::hand_over;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::{Arrival, DoorError, OutPart, Sent, Transport};
@@ -125,6 +126,9 @@ fn answer(desk: &Desk, incoming: &Path, arrival: &Arrival) -> Result<Understood,
             }
             reply => reply?,
         },
+        Err(e) if kind == MessageKind::PaymentRequest => {
+            desk.answer_heard(&Speech::unread(kind, recognised.keys, &parts, &e))?
+        }
         Err(_) => Reply::NotUnderstood,
     };
     Ok(match reply {

@@ -74,9 +74,9 @@ pub struct Head {
     pub text: String,
     pub pool: String,
     pub section: String,
-    /// For messages without rows; otherwise they are computed.
-    pub count: i64,
-    pub fen: i64,
+    /// For messages without rows; where there are rows they are computed.
+    pub count: Option<i64>,
+    pub fen: Option<i64>,
     pub moment: Moment,
 }
 
@@ -99,8 +99,8 @@ impl Source for Head {
             Key::PoolAccount => &self.pool,
             Key::Section => &self.section,
             Key::Moment => return Some(Value::Moment(self.moment)),
-            Key::Count => return Some(Value::Int(self.count)),
-            Key::Sum | Key::Amount => return Some(Value::Amount(Fen::new(self.fen))),
+            Key::Count => return self.count.map(Value::Int),
+            Key::Sum | Key::Amount => return self.fen.map(|fen| Value::Amount(Fen::new(fen))),
             _ => return None,
         };
         (!text.is_empty()).then_some(Value::Text(text))
@@ -183,30 +183,34 @@ impl Speech {
         self.codes.iter().find(|code| wanted(code)).cloned().unwrap_or_default()
     }
 
-    /// Reads a message of one kind, or says why it is not one.
+    /// Reads a message of one kind. What is wrong after its head was read is its fault, to be
+    /// refused by name; what is wrong before that means that it is no such message.
     ///
     /// # Errors
     /// What the description says about the bytes.
     pub fn hear(&self, kind: MessageKind, parts: &[Part]) -> Result<Heard, DataError> {
         let mut reading = self.format.read(kind, parts)?;
         let (mut head, mut rows, mut fault) = (Record::new(), Vec::new(), None);
-        while let Some(item) = reading.next()? {
-            match item {
-                Item::Head(record) | Item::Tail(record) => head.fill_from(record),
-                Item::Row(record) => rows.push(HeardRow::of(record)),
-                Item::BadRow(e) => fault = fault.or_else(|| Some(e.to_string())),
-            }
-        }
-        let totals = reading.totals();
-        let count = i64::try_from(totals.count).unwrap_or(i64::MAX);
-        if !rows.is_empty() {
-            let closes = head.int(Key::Count).is_none_or(|said| said == count)
-                && head.amount(Key::Sum).is_none_or(|said| said == totals.sum);
-            if !closes {
-                fault = fault.or_else(|| Some("count or sum does not close".to_owned()));
+        loop {
+            match reading.next() {
+                Ok(None) => break,
+                Ok(Some(Item::Head(record) | Item::Tail(record))) => head.fill_from(record),
+                Ok(Some(Item::Row(record))) => rows.push(HeardRow::of(record)),
+                Ok(Some(Item::BadRow(e))) => fault = fault.or_else(|| Some(e.to_string())),
+                Err(e) if head.is_empty() => return Err(e),
+                Err(e) => {
+                    fault = Some(e.to_string());
+                    break;
+                }
             }
         }
         Ok(Heard { kind, head, rows, fault, sha256: sha256(parts) })
+    }
+
+    /// A message of which only the file name can be trusted.
+    pub fn unread(kind: MessageKind, name: Record, parts: &[Part], fault: &DataError) -> Heard {
+        let fault = Some(fault.to_string());
+        Heard { kind, head: name, rows: Vec::new(), fault, sha256: sha256(parts) }
     }
 
     /// Reads a message of whichever of these kinds it is.
