@@ -1,5 +1,11 @@
 //! daifa
 
 pub mod clock;
+pub mod finance;
+pub mod flow;
+pub mod format;
 pub mod guard;
 pub mod model;
+pub mod sandbox;
+pub mod store;
+pub mod transport;

@@ -217,8 +217,8 @@ impl Store {
         let mut entry = Entry::new("batch.intent", now_ms);
         entry.fact("batch", batch.0).fact("attempt", attempt.0).fact("bank", new.bank.as_str()).fact("reference", new.reference.as_str());
         entry.fact("listed", new.listed).fact("first", first).fact("last", last).fact("members", members);
-        entry.fact("payments", payments).fact("sum_fen", total.get()).fact("content", crate::guard::hex(&new.content));
-        entry.fact("format", crate::guard::hex(&new.format.digest)).fact("deadline_at_ms", deadline);
+        entry.fact("payments", payments).fact("sum_fen", total.get()).fact("content", crate::guard::key::hex(&new.content));
+        entry.fact("format", crate::guard::key::hex(&new.format.digest)).fact("deadline_at_ms", deadline);
         digest_parts(&mut entry, &new.parts);
         let cause = Cause { batch: Some(batch), ..Cause::default() };
         let out = Move { register: new.register, bank: &new.bank, from: Place::Unsent, to: Place::InFlight, payments, amount: total, cause };

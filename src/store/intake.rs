@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::guard::chain::RowDigest;
-use crate::guard::hex;
+use crate::guard::key::hex;
 use crate::model::hold::{HoldEvent, HoldReason};
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
@@ -17,7 +17,6 @@ use crate::store::sql::{Param, Work, params};
 use crate::store::{Store, StoreError};
 
 /// What became of a register that was offered.
-#[derive(Debug)]
 pub enum Begun {
     /// New: its lines may be appended.
     Fresh(Receiving),
@@ -28,7 +27,6 @@ pub enum Begun {
 }
 
 /// A register while it streams in.
-#[derive(Debug)]
 pub struct Receiving {
     pub register: RegisterNo,
     pub received_at_ms: i64,

@@ -1,0 +1,435 @@
+//! What finance sends: the JSON of the contract, and how it becomes the model's words.
+//!
+//! A field that the contract does not know is refused like one that is missing: both mean that the
+//! two sides speak of different contracts, and a payment is no place to find that out. Errors say
+//! where and what was expected, and never repeat what was found, because a shifted column may put
+//! a person's number anywhere (I27).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::finance::report::ReplacesRef;
+use crate::finance::spoken::{self, Sha256, When, Yuan, amount_words};
+use crate::finance::{Acknowledged, Decision, FinanceError, Listed, Page, RegisterEvent, Verdict};
+use crate::model::money::Fen;
+use crate::model::payment::{Line, Replaces};
+use crate::model::person::Person;
+use crate::model::register::{Fault, RegisterHead};
+
+/// A part of a list.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PageWire<T> {
+    pub items: Vec<T>,
+    #[serde(deserialize_with = "spoken::nullable")]
+    pub next: Option<String>,
+}
+
+/// An entry of the list of registers.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListedWire {
+    pub cursor: String,
+    pub id: String,
+    pub revision: i64,
+    #[serde(with = "spoken::register_event")]
+    pub event: RegisterEvent,
+}
+
+/// A decision on a payment that was set aside.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DecisionWire {
+    pub cursor: String,
+    pub register: String,
+    pub revision: i64,
+    pub line: i64,
+    #[serde(with = "spoken::verdict")]
+    pub action: Verdict,
+    pub by: String,
+    pub reason: String,
+}
+
+/// The head of a register.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadWire {
+    pub id: String,
+    pub revision: i64,
+    pub programme_code: String,
+    pub programme_name: String,
+    pub summary: String,
+    pub department: String,
+    pub town: String,
+    pub document_no: String,
+    pub period: String,
+    pub entered_by: String,
+    pub reviewed_by: String,
+    pub approved_at: When,
+    #[serde(deserialize_with = "spoken::nullable")]
+    pub funded_at: Option<When>,
+    pub pool_account: String,
+    pub voucher_no: String,
+    pub declared_count: i64,
+    pub declared_sum: Yuan,
+    pub digest: Sha256,
+}
+
+/// A line of a register. Personal data: not `Debug`.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LineWire {
+    pub line: i64,
+    pub name: String,
+    pub document_kind: String,
+    pub document_number: String,
+    pub bank: String,
+    pub account: String,
+    pub phone: String,
+    pub village: String,
+    pub amount: Yuan,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<ReplacesRef>,
+}
+
+/// Finance has a report.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AcknowledgedWire {
+    pub report_id: String,
+    pub acknowledged_at: When,
+}
+
+/// Why finance says no. Never holds personal data.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Problem {
+    /// A word for programs.
+    pub error: String,
+    /// A sentence for people.
+    pub what: String,
+}
+
+/// May this stand as an id in a path, a file name and a report? 1 to 64 letters, digits, points,
+/// dashes and underscores, and not only points.
+pub fn id_is_plain(id: &str) -> bool {
+    (1..=64).contains(&id.len())
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+        && id.bytes().any(|b| b != b'.')
+}
+
+/// Reads an answer that is one JSON document.
+///
+/// # Errors
+/// [`FinanceError::Protocol`] with the place, and nothing of what was found there.
+pub fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, FinanceError> {
+    let mut input = serde_json::Deserializer::from_slice(body);
+    let read = serde_path_to_error::deserialize(&mut input).map_err(|error| {
+        let path = error.path().to_string();
+        FinanceError::Protocol(format!("at {path}: {}", json_words(error.inner())))
+    })?;
+    input.end().map_err(|error| FinanceError::Protocol(json_words(&error)))?;
+    Ok(read)
+}
+
+/// What serde says, as far as it repeats nothing of the input but names of fields.
+pub fn json_words(error: &serde_json::Error) -> String {
+    const SAFE: [&str; 8] = [
+        "missing field",
+        "unknown field",
+        "duplicate field",
+        "an amount",
+        "the amount",
+        "a time",
+        "a digest",
+        "not a word",
+    ];
+    let text = error.to_string();
+    if error.is_data() && SAFE.iter().any(|safe| text.starts_with(safe)) {
+        return text.chars().take(200).collect();
+    }
+    let what = match error.classify() {
+        serde_json::error::Category::Data => "not of the type that the contract says",
+        serde_json::error::Category::Eof => "it ends too early",
+        _ => "it is not JSON",
+    };
+    format!("{what} at line {} column {}", error.line(), error.column())
+}
+
+impl From<PageWire<ListedWire>> for Page<Listed> {
+    fn from(page: PageWire<ListedWire>) -> Self {
+        let items = page.items.into_iter().map(|item| Listed {
+            cursor: item.cursor,
+            id: item.id,
+            revision: item.revision,
+            event: item.event,
+        });
+        Self { items: items.collect(), next: page.next }
+    }
+}
+
+impl From<PageWire<DecisionWire>> for Page<Decision> {
+    fn from(page: PageWire<DecisionWire>) -> Self {
+        let items = page.items.into_iter().map(|item| Decision {
+            cursor: item.cursor,
+            register: item.register,
+            revision: item.revision,
+            line: item.line,
+            action: item.action,
+            by: item.by,
+            reason: item.reason,
+        });
+        Self { items: items.collect(), next: page.next }
+    }
+}
+
+impl From<HeadWire> for RegisterHead {
+    fn from(head: HeadWire) -> Self {
+        Self {
+            id: head.id,
+            revision: head.revision,
+            programme_code: head.programme_code,
+            programme_name: head.programme_name,
+            summary: head.summary,
+            department: head.department,
+            town: head.town,
+            document_no: head.document_no,
+            period: head.period,
+            entered_by: head.entered_by,
+            reviewed_by: head.reviewed_by,
+            approved_at_ms: head.approved_at.0,
+            funded_at_ms: head.funded_at.map(|at| at.0),
+            pool_account: head.pool_account,
+            voucher_no: head.voucher_no,
+            declared_count: head.declared_count,
+            declared_sum: head.declared_sum.0,
+            digest: head.digest.0,
+        }
+    }
+}
+
+impl From<&RegisterHead> for HeadWire {
+    fn from(head: &RegisterHead) -> Self {
+        Self {
+            id: head.id.clone(),
+            revision: head.revision,
+            programme_code: head.programme_code.clone(),
+            programme_name: head.programme_name.clone(),
+            summary: head.summary.clone(),
+            department: head.department.clone(),
+            town: head.town.clone(),
+            document_no: head.document_no.clone(),
+            period: head.period.clone(),
+            entered_by: head.entered_by.clone(),
+            reviewed_by: head.reviewed_by.clone(),
+            approved_at: When(head.approved_at_ms),
+            funded_at: head.funded_at_ms.map(When),
+            pool_account: head.pool_account.clone(),
+            voucher_no: head.voucher_no.clone(),
+            declared_count: head.declared_count,
+            declared_sum: Yuan(head.declared_sum),
+            digest: Sha256(head.digest),
+        }
+    }
+}
+
+impl From<AcknowledgedWire> for Acknowledged {
+    fn from(wire: AcknowledgedWire) -> Self {
+        Self { report_id: wire.report_id, acknowledged_at_ms: wire.acknowledged_at.0 }
+    }
+}
+
+impl From<LineWire> for Line {
+    fn from(wire: LineWire) -> Self {
+        Self {
+            line: wire.line,
+            person: Person {
+                name: wire.name,
+                document_kind: wire.document_kind,
+                document_number: wire.document_number,
+                account: wire.account,
+                phone: wire.phone,
+            },
+            bank: wire.bank,
+            village: wire.village,
+            amount: wire.amount.0,
+            replaces: wire.replaces.map(|replaced| Replaces {
+                register_id: replaced.register,
+                revision: replaced.revision,
+                line: replaced.line,
+            }),
+        }
+    }
+}
+
+impl From<Line> for LineWire {
+    fn from(line: Line) -> Self {
+        Self {
+            line: line.line,
+            name: line.person.name,
+            document_kind: line.person.document_kind,
+            document_number: line.person.document_number,
+            bank: line.bank,
+            account: line.person.account,
+            phone: line.person.phone,
+            village: line.village,
+            amount: Yuan(line.amount),
+            replaces: line.replaces.map(|replaced| ReplacesRef {
+                register: replaced.register_id,
+                revision: replaced.revision,
+                line: replaced.line,
+            }),
+        }
+    }
+}
+
+/// Reads one line of a register; `ordinal` counts the lines of the stream from 1.
+///
+/// # Errors
+/// A fault with the line, the field, and what was expected there.
+pub fn read_line(raw: &[u8], ordinal: i64) -> Result<Line, Fault> {
+    serde_json::from_slice::<LineWire>(raw)
+        .map(Line::from)
+        .map_err(|error| locate(raw, ordinal, &error))
+}
+
+/// The fields of a line that are text.
+const TEXTS: [&str; 7] =
+    ["name", "document_kind", "document_number", "bank", "account", "phone", "village"];
+
+/// Finds what is wrong with a line that could not be read. Slow, and only for such lines.
+fn locate(raw: &[u8], ordinal: i64, error: &serde_json::Error) -> Fault {
+    let fault = |line, field, what: &str| Fault { line: Some(line), field, what: what.to_owned() };
+    let Ok(value) = serde_json::from_slice::<Value>(raw) else {
+        return fault(ordinal, "line", &format!("{} (row {ordinal})", json_words(error)));
+    };
+    let Value::Object(fields) = value else {
+        return fault(ordinal, "line", "a payment is a JSON object");
+    };
+    let line = fields.get("line").and_then(Value::as_i64).unwrap_or(ordinal);
+    let wrong = wrong_number(&fields)
+        .or_else(|| TEXTS.into_iter().find_map(|name| wrong_text(&fields, name)))
+        .or_else(|| wrong_amount(&fields))
+        .or_else(|| wrong_replaced(&fields));
+    let known =
+        |name: &str| TEXTS.contains(&name) || ["line", "amount", "replaces"].contains(&name);
+    match wrong {
+        Some((field, what)) => fault(line, field, what),
+        None if !fields.keys().all(|name| known(name)) => {
+            fault(line, "line", "it has a field that the contract does not know")
+        }
+        None => fault(line, "line", "it has not the shape of the contract"),
+    }
+}
+
+type Wrong = Option<(&'static str, &'static str)>;
+
+fn wrong_number(fields: &Map<String, Value>) -> Wrong {
+    match fields.get("line") {
+        None => Some(("line", "it is missing")),
+        Some(value) if value.as_i64().is_none() => Some(("line", "a line number is an integer")),
+        Some(_) => None,
+    }
+}
+
+fn wrong_text(fields: &Map<String, Value>, name: &'static str) -> Wrong {
+    match fields.get(name) {
+        None => Some((name, "it is missing")),
+        Some(Value::String(_)) => None,
+        Some(_) => Some((name, "it is text")),
+    }
+}
+
+fn wrong_amount(fields: &Map<String, Value>) -> Wrong {
+    match fields.get("amount") {
+        None => Some(("amount", "it is missing")),
+        Some(Value::String(text)) => {
+            Fen::parse_yuan(text).err().map(|error| ("amount", amount_words(&error)))
+        }
+        Some(_) => Some(("amount", "an amount is a decimal string, never a JSON number")),
+    }
+}
+
+fn wrong_replaced(fields: &Map<String, Value>) -> Wrong {
+    let replaces = fields.get("replaces")?;
+    let read = serde_json::from_value::<Option<ReplacesRef>>(replaces.clone());
+    read.is_err().then_some(("replaces", "it names register, revision and line"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = concat!(
+        r#"{"line":7,"name":"甲","document_kind":"id","document_number":"11010519491231002X","#,
+        r#""bank":"a","account":"6217000000000000001","phone":"","village":"610728101001","#,
+        r#""amount":"12.30","replaces":{"register":"2026-001","revision":1,"line":3}}"#
+    );
+
+    #[test]
+    fn a_line_reads_and_writes_back_alike() {
+        let line = read_line(GOOD.as_bytes(), 1).expect("reads");
+        assert_eq!((line.line, line.amount), (7, Fen::new(1230)));
+        assert_eq!(line.replaces.as_ref().map(|r| r.line), Some(3));
+        assert_eq!(serde_json::to_string(&LineWire::from(line)).expect("writes"), GOOD);
+    }
+
+    #[test]
+    fn i27_a_fault_of_a_line_names_its_place_and_repeats_nothing() {
+        for (from, to, line, field, what) in [
+            (r#""name":"甲","#, "", 7, "name", "it is missing"),
+            (r#""name":"甲""#, r#""name":5"#, 7, "name", "it is text"),
+            (r#""line":7"#, r#""line":"7""#, 4, "line", "a line number is an integer"),
+            (r#""line":7,"#, "", 4, "line", "it is missing"),
+            (r#""12.30""#, "12.30", 7, "amount", "a decimal string"),
+            (r#""12.30""#, r#""12.305""#, 7, "amount", "two decimals"),
+            (r#""12.30""#, r#""11010519491231002X""#, 7, "amount", "digits"),
+            (r#""12.30""#, r#""99999999999999999999""#, 7, "amount", "larger"),
+            (r#""line":3}"#, r#""line":"3"}"#, 7, "replaces", "register, revision and line"),
+            (r#"{"line":7"#, r#"{"extra":1,"line":7"#, 7, "line", "does not know"),
+            (r#"{"line":7"#, r#"{"line":7,"line":7"#, 7, "line", "shape"),
+            ("}}", "}", 4, "line", "ends too early"),
+            (r#"{"line":7"#, "[", 4, "line", "not JSON"),
+        ] {
+            let bad = GOOD.replacen(from, to, 1);
+            assert_ne!(bad, GOOD, "{from}");
+            let fault = read_line(bad.as_bytes(), 4).expect_err("fault");
+            assert_eq!((fault.line, fault.field), (Some(line), field), "{bad}");
+            assert!(fault.what.contains(what), "{} / {what}", fault.what);
+            assert!(!fault.what.contains("110105"), "{}", fault.what);
+        }
+        assert_eq!(read_line(b"[]", 9).expect_err("fault").line, Some(9));
+    }
+
+    #[test]
+    fn documents_name_the_field_that_is_wrong() {
+        let read_it = |text: &str| read::<PageWire<ListedWire>>(text.as_bytes());
+        assert!(read_it(r#"{"items":[],"next":null}"#).is_ok());
+        for (bad, place) in [
+            (r#"{"items":[]}"#, "missing field `next`"),
+            (r#"{"items":[],"next":null,"more":1}"#, "unknown field `more`"),
+            (
+                r#"{"items":[{"cursor":"1","id":"a","revision":"x","event":"approved"}],"next":null}"#,
+                "items[0].revision",
+            ),
+            (
+                r#"{"items":[{"cursor":"1","id":"a","revision":1,"event":"gone"}],"next":null}"#,
+                "not a word for register_event",
+            ),
+            (r#"{"items":[],"next":null} {}"#, "not JSON"),
+            ("<html>", "not JSON"),
+            ("", "ends too early"),
+        ] {
+            let error = read_it(bad).expect_err("refused").to_string();
+            assert!(error.contains(place), "{error} / {place}");
+        }
+    }
+
+    #[test]
+    fn f45_ids_that_could_leave_their_place_are_refused() {
+        assert!(id_is_plain("2026-001_A.7"));
+        for bad in ["", ".", "..", "a/b", "a b", "a?b", "甲", &"a".repeat(65)] {
+            assert!(!id_is_plain(bad), "{bad}");
+        }
+    }
+}

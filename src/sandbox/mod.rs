@@ -1,0 +1,7 @@
+//! A finance and banks to practise against, each with its own book.
+//!
+//! They stand outside the daemon: they import neither its steps nor its store, keep their own
+//! durable book, and judge from it. What they say in the end is compared with what the daemon says;
+//! two programs that share no state agree only when both are right.
+
+pub mod trigger;
