@@ -43,6 +43,17 @@ words! {
     }
 }
 
+impl Step {
+    /// Can what another step commits give this one something to do? Pulling and watching go by the
+    /// clock alone.
+    pub const fn wakes_on_change(self) -> bool {
+        match self {
+            Self::Intake | Self::Watch => false,
+            Self::Convert | Self::Submit | Self::Collect | Self::Settle | Self::Report => true,
+        }
+    }
+}
+
 /// What a step found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
