@@ -172,6 +172,8 @@ pub struct BatchRow {
 pub struct BatchPage {
     pub row: BatchRow,
     pub register: RegisterRow,
+    /// What the payees of the register are sealed to.
+    pub head_digest: [u8; 32],
     pub attempts: Vec<AttemptRow>,
     pub results: Vec<ResultRow>,
     /// Failed and returned payments, at most as many as asked for.
@@ -219,6 +221,8 @@ pub struct FailureRow {
     pub code: String,
     pub person: Vec<u8>,
     pub words: Option<Vec<u8>>,
+    /// The same attempt was also told that it is credited.
+    pub also_credited: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -456,6 +460,8 @@ impl Store {
         let Some(register) = registers(&mut work, "AND r.register_no = $1", params![row.register]).await?.pop() else {
             return Ok(None);
         };
+        let sql = "SELECT head_digest FROM register WHERE register_no = $1";
+        let head_digest = work.the(sql, params![row.register], |head| head.digest(0)).await?;
         let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code FROM attempt \
                    WHERE batch_no = $1 ORDER BY attempt_no";
         let attempts = work.rows(sql, params![batch], attempt_row).await?;
@@ -475,7 +481,8 @@ impl Store {
                 })
             })
             .await?;
-        let sql = "SELECT a.register_no, o.attempt_no, o.line, p.amount_fen, p.bank, o.kind, o.reason, o.code, p.person, o.words \
+        let sql = "SELECT a.register_no, o.attempt_no, o.line, p.amount_fen, p.bank, o.kind, o.reason, o.code, p.person, o.words, \
+                   (SELECT COUNT(*) FROM outcome c WHERE c.attempt_no = o.attempt_no AND c.line = o.line AND c.kind = 'credited') \
                    FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no \
                    JOIN payment p ON p.register_no = a.register_no AND p.line = o.line \
                    WHERE a.batch_no = $1 AND o.kind <> 'credited' ORDER BY o.line LIMIT $2";
@@ -496,7 +503,7 @@ impl Store {
             })
             .await?;
         work.commit().await?;
-        Ok(Some(BatchPage { row, register, attempts, results, failures, quarantined }))
+        Ok(Some(BatchPage { row, register, head_digest, attempts, results, failures, quarantined }))
     }
 
     /// Totals of everything, for metrics and the closing account.
@@ -548,6 +555,7 @@ fn failure_row(row: &Row<'_>) -> Result<FailureRow, StoreError> {
         code: row.text_opt(7)?.unwrap_or_default().to_owned(),
         person: row.blob(8)?.to_vec(),
         words: row.blob_opt(9)?.map(<[u8]>::to_vec),
+        also_credited: row.int(10)? > 0,
     })
 }
 

@@ -8,22 +8,17 @@ use std::collections::BTreeMap;
 use askama::Template;
 
 use crate::clock::local_text;
+use crate::flow::sealed::{open_person, open_words};
+use crate::guard::seal::Sealer;
 use crate::model::attempt::AttemptState;
 use crate::model::batch::BatchState;
-use crate::model::outcome::{Folded, OutcomeKind};
+use crate::model::id::AttemptNo;
+use crate::model::outcome::{OutcomeKind, Seen};
 use crate::model::person::{Person, mask_account, mask_name};
 use crate::model::reason::Reason;
 use crate::model::report::redact;
 use crate::store::view::{AttemptRow, BatchPage, FailureRow, QuarantineRow, ResultRow};
 use crate::web::parts::{Badge, Bar, Frame, Head, Tone, batch_time_left, grouped};
-
-/// Opens what is sealed in a failure.
-pub trait Opener: Send + Sync {
-    /// The payee, or nothing where the blob does not open.
-    fn person(&self, head_digest: &[u8; 32], row: &FailureRow) -> Option<Person>;
-    /// The bank's words, or nothing where there are none or they do not open.
-    fn words(&self, row: &FailureRow) -> Option<String>;
-}
 
 struct Attempt {
     no: String,
@@ -122,28 +117,41 @@ fn reason_of(row: &FailureRow) -> Reason {
     })
 }
 
+/// One row per payment: a payment that failed and then came back is told of once, as the fold has
+/// it. Of several rows the last kind, in the order of the words, stands for it.
+fn by_payment(rows: &[FailureRow]) -> Vec<(&FailureRow, Seen)> {
+    let mut found: BTreeMap<(i64, AttemptNo), (&FailureRow, Seen)> = BTreeMap::new();
+    for row in rows {
+        let (shown, seen) = found.entry((row.line, row.attempt)).or_insert((row, Seen::default()));
+        *seen = seen.with(row.kind);
+        seen.credited |= row.also_credited;
+        if row.kind >= shown.kind {
+            *shown = row;
+        }
+    }
+    found.into_values().collect()
+}
+
 impl Failure {
-    fn of(row: &FailureRow, head_digest: &[u8; 32], opener: &dyn Opener) -> Self {
-        let person = opener.person(head_digest, row);
+    fn of(row: &FailureRow, seen: Seen, head_digest: &[u8; 32], sealer: &Sealer) -> Self {
+        let FailureRow { register, line, amount, bank, .. } = row;
+        let opened = open_person(sealer, head_digest, *register, *line, *amount, bank, &row.person);
+        let person = opened.ok().map(|(person, _village)| person);
         let masked = |mask: fn(&str) -> String, part: fn(&Person) -> &str| {
             person.as_ref().map_or_else(|| UNREADABLE.to_owned(), |person| mask(part(person)))
         };
-        let words = match (&row.words, opener.words(row)) {
-            (None, _) => String::new(),
-            (Some(_), None) => UNREADABLE.to_owned(),
-            (Some(_), Some(words)) => harmless(&words, person.as_ref()),
-        };
-        let folded = match row.kind {
-            OutcomeKind::Returned => Folded::Returned,
-            OutcomeKind::Credited | OutcomeKind::Failed => Folded::Failed,
-        };
+        let words = row.words.as_ref().map_or_else(String::new, |blob| {
+            let words = open_words(sealer, row.attempt, *line, blob).ok();
+            let shown = words.zip(person.as_ref()).map(|(words, person)| harmless(&words, person));
+            shown.unwrap_or_else(|| UNREADABLE.to_owned())
+        });
         let reason = reason_of(row);
         Self {
             line: row.line,
             name: masked(mask_name, |person| &person.name),
             account: masked(mask_account, |person| &person.account),
             amount: row.amount.yuan_grouped(),
-            kind: folded.chinese(),
+            kind: seen.fold().chinese(),
             reason: reason.chinese(),
             code: row.code.clone(),
             words,
@@ -153,16 +161,32 @@ impl Failure {
     }
 }
 
+/// Digits in a row, this many or more, may be an account, a document or a telephone.
+const DIGITS_HIDDEN: usize = 7;
+
 /// A bank's words without other people's data, and without what a bank repeats of the payee.
-fn harmless(words: &str, person: Option<&Person>) -> String {
+fn harmless(words: &str, person: &Person) -> String {
     let mut text = redact(words);
-    let Some(person) = person else { return UNREADABLE.to_owned() };
     for part in [&person.account, &person.document_number, &person.phone, &person.name] {
         if !part.is_empty() {
             text = text.replace(part.as_str(), "***");
         }
     }
-    text
+    let mut out = String::with_capacity(text.len());
+    let mut digits = String::new();
+    for c in text.chars().chain(std::iter::once('\0')) {
+        if c.is_numeric() {
+            digits.push(c);
+            continue;
+        }
+        let hidden = digits.chars().count() >= DIGITS_HIDDEN;
+        out.push_str(if hidden { "***" } else { &digits });
+        digits.clear();
+        if c != '\0' {
+            out.push(c);
+        }
+    }
+    out
 }
 
 struct Quarantined {
@@ -228,22 +252,21 @@ struct Page {
 ///
 /// # Errors
 /// Where the template cannot be written out.
-pub fn render(page: &BatchPage, frame: &Frame, opener: &dyn Opener) -> askama::Result<String> {
+pub fn render(page: &BatchPage, frame: &Frame, sealer: &Sealer) -> askama::Result<String> {
     let (row, register) = (&page.row, &page.register);
-    let open = |failure| Failure::of(failure, &page.head_digest, opener);
-    let failures: Vec<Failure> = page.failures.iter().map(open).collect();
+    let rows = by_payment(&page.failures);
     let mut actors = BTreeMap::new();
-    for failure in &page.failures {
+    for (failure, _) in &rows {
         *actors.entry(reason_of(failure).actor()).or_insert(0) += 1;
     }
-    let failures_all = row.failed + row.returned;
+    let open = |(failure, seen)| Failure::of(failure, seen, &page.head_digest, sealer);
+    let failures: Vec<Failure> = rows.into_iter().map(open).collect();
+    let failures_all = row.failed + row.returned + row.conflicts;
     let shown = i64::try_from(failures.len()).unwrap_or(i64::MAX);
     let running = row.state == BatchState::Open;
     Page {
-        head: frame.head(
-            format!("{} · 批次 {}", register.programme_name, row.no),
-            running.then_some(20),
-        ),
+        head: frame
+            .head(format!("{} · 批次 {}", register.programme_name, row.no), running.then_some(20)),
         no: row.no.to_string(),
         register_no: register.no.to_string(),
         programme: register.programme_name.clone(),
@@ -274,6 +297,42 @@ pub fn render(page: &BatchPage, frame: &Frame, opener: &dyn Opener) -> askama::R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::id::RegisterNo;
+    use crate::model::money::Fen;
+    use crate::model::outcome::Folded;
+
+    #[test]
+    fn i11_a_contradiction_is_shown_as_one_and_a_return_once() {
+        let row = |line, kind, also_credited| FailureRow {
+            register: RegisterNo(1),
+            attempt: AttemptNo(1),
+            line,
+            amount: Fen::new(100),
+            bank: "A".to_owned(),
+            kind,
+            reason: None,
+            code: String::new(),
+            person: Vec::new(),
+            words: None,
+            also_credited,
+        };
+        let rows = [
+            row(1, OutcomeKind::Failed, false),
+            row(2, OutcomeKind::Failed, true),
+            row(3, OutcomeKind::Returned, true),
+            row(3, OutcomeKind::Failed, true),
+        ];
+        let told: Vec<_> = by_payment(&rows)
+            .iter()
+            .map(|(row, seen)| (row.line, seen.fold(), reason_of(row)))
+            .collect();
+        let expected = [
+            (1, Folded::Failed, Reason::Other),
+            (2, Folded::Conflict, Reason::Other),
+            (3, Folded::Returned, Reason::Returned),
+        ];
+        assert_eq!(told, expected);
+    }
 
     #[test]
     fn i27_what_a_bank_repeats_of_the_payee_is_taken_out_of_its_words() {
@@ -285,8 +344,9 @@ mod tests {
             phone: "13800000000".to_owned(),
         };
         let said = "账号6228480402564890018户名测试姓名证件11010519491231002X手机13800000000有误";
-        assert_eq!(harmless(said, Some(&person)), "账号***户名***证件***手机***有误");
-        assert_eq!(harmless("原户名为[张三丰]", Some(&person)), "原户名为[***]");
-        assert_eq!(harmless("任意", None), UNREADABLE);
+        assert_eq!(harmless(said, &person), "账号***户名***证件***手机***有误");
+        assert_eq!(harmless("原户名为[张三丰]", &person), "原户名为[***]");
+        assert_eq!(harmless("应为账号6228480402564890026", &person), "应为账号***");
+        assert_eq!(harmless("RJ0123 第 120 行", &person), "RJ0123 第 120 行");
     }
 }

@@ -99,12 +99,24 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_answered() {
-        for good in ["localhost", "LocalHost:8080", "127.0.0.1", "127.0.0.1:80", "[::1]:80", "[::1]"] {
+        for good in
+            ["localhost", "LocalHost:8080", "127.0.0.1", "127.0.0.1:80", "[::1]:80", "[::1]"]
+        {
             assert!(is_own_host(good), "{good}");
         }
         for bad in [
-            "", ":80", "evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example",
-            "10.0.0.1:80", "0.0.0.0", "[::]", "[", "[::1", "localhost@evil.example",
+            "",
+            ":80",
+            "evil.example",
+            "evil.example:80",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example",
+            "10.0.0.1:80",
+            "0.0.0.0",
+            "[::]",
+            "[",
+            "[::1",
+            "localhost@evil.example",
         ] {
             // An unclosed bracket names nothing.
             assert!(!is_own_host(bad), "{bad}");

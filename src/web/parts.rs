@@ -179,8 +179,7 @@ impl Bar {
     /// The bar of a register or of a bank's share.
     pub fn of_counts(counts: &Counts) -> Self {
         let back = counts.failed + counts.returned + counts.dropped;
-        let open =
-            (counts.payments - counts.finished() - counts.held - counts.conflicts).max(0);
+        let open = (counts.payments - counts.finished() - counts.held - counts.conflicts).max(0);
         let parts = [
             ("credited", "已入账", counts.credited),
             ("back", "未成功", back),
@@ -361,7 +360,8 @@ mod tests {
 
     #[test]
     fn a_bar_is_filled_whatever_the_counts() {
-        let some = Counts { payments: 1_000_000, credited: 999_999, failed: 1, ..Counts::default() };
+        let some =
+            Counts { payments: 1_000_000, credited: 999_999, failed: 1, ..Counts::default() };
         assert_eq!(widths(&some), [("credited", 992), ("back", 8)]);
         let third = Counts { payments: 3, credited: 1, held: 1, ..Counts::default() };
         assert_eq!(widths(&third).iter().map(|w| w.1).sum::<i64>(), BAR);
@@ -386,8 +386,12 @@ mod tests {
 
     #[test]
     fn i28_places_that_do_not_add_up_say_so() {
-        let whole =
-            Places { approved: Fen::new(3), unsent: Fen::new(1), credited: Fen::new(2), ..Places::default() };
+        let whole = Places {
+            approved: Fen::new(3),
+            unsent: Fen::new(1),
+            credited: Fen::new(2),
+            ..Places::default()
+        };
         assert!(Whereabouts::of(whole).conserved);
         assert!(!Whereabouts::of(Places { approved: Fen::new(4), ..whole }).conserved);
     }

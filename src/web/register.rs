@@ -300,7 +300,8 @@ pub fn render(page: &RegisterPage, frame: &Frame) -> askama::Result<String> {
         page.reports.iter().partition(|report| report.acknowledged_at_ms.is_some());
     let ended = matches!(row.state, RegisterState::Closed | RegisterState::Refused);
     Page {
-        head: frame.head(format!("{} · 清册 {}", row.programme_name, row.no), (!ended).then_some(20)),
+        head: frame
+            .head(format!("{} · 清册 {}", row.programme_name, row.no), (!ended).then_some(20)),
         no: row.no.to_string(),
         programme: row.programme_name.clone(),
         identity: identity(row),
@@ -332,7 +333,9 @@ mod tests {
 
     #[test]
     fn faults_say_where_and_what() {
-        let (found, more) = faults(r#"[{"line":3,"field":"amount","what":"found 0"},{"line":null,"field":"digest","what":"differs"}]"#);
+        let (found, more) = faults(
+            r#"[{"line":3,"field":"amount","what":"found 0"},{"line":null,"field":"digest","what":"differs"}]"#,
+        );
         let shown: Vec<_> = found.iter().map(|f| (f.place.as_str(), f.field.as_str())).collect();
         assert_eq!(shown, [("第 3 行", "金额（amount）"), ("清册表头", "校验摘要（digest）")]);
         assert_eq!(more, 0);
