@@ -127,12 +127,16 @@ impl<'f> Reading<'f> {
         let mut main = None;
         let mut control = None;
         for plan in &message.parts {
-            let part = find(format, message, plan, parts)?;
+            let part = find(format, kind, plan, parts)?;
             if let Some(keys) = keys_of_name(kind, plan, part)? {
                 stated.push((FILE_NAME, keys));
             }
             let slot = if plan.role == PartRole::Control { &mut control } else { &mut main };
             *slot = Some((plan, part));
+        }
+        if parts.len() != message.parts.len() {
+            let expected = format!("{} parts", message.parts.len());
+            return Err(whole(kind, &expected, &parts.len().to_string()));
         }
         let Some((plan, part)) = main else {
             return Err(whole(kind, "a part with the data", "none"));
@@ -307,11 +311,10 @@ fn reader<'f>(format: &'f Format, plan: &'f PartPlan, part: &'f Part) -> Reader<
 /// The part that was given for a part of the description; there must be one, of a fair size.
 fn find<'f>(
     format: &Format,
-    message: &MessagePlan,
+    kind: MessageKind,
     plan: &PartPlan,
     parts: &'f [Part],
 ) -> Result<&'f Part, DataError> {
-    let kind = message.kind;
     let mut ours = parts.iter().filter(|part| part.role == plan.role);
     let (part, None) = (ours.next(), ours.next()) else {
         return Err(whole(kind, &format!("one {} part", plan.role), "several"));
@@ -319,10 +322,6 @@ fn find<'f>(
     let Some(part) = part else {
         return Err(whole(kind, &format!("a {} part", plan.role), "none"));
     };
-    if parts.len() != message.parts.len() {
-        let expected = format!("{} parts", message.parts.len());
-        return Err(whole(kind, &expected, &parts.len().to_string()));
-    }
     let most = format.limits().bytes_max;
     if part.bytes.len() > most {
         let expected = format!("at most {most} bytes");
