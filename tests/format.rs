@@ -1,6 +1,8 @@
 //! The format room as its neighbours use it: the examples with their samples, the round trip over
 //! whole character sets, hostile and broken input, faults of a description, the commands.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+
 #[path = "format/closing.rs"]
 mod closing;
 #[path = "format/commands.rs"]
@@ -64,7 +66,10 @@ pub fn answered(ordinal: i64, fen: i64, code: &str) -> Record {
     row
 }
 
-/// Reads all of a message; a row with a fault is an error too.
+/// Reads all of a message.
+///
+/// # Errors
+/// What is wrong with it; a row with a fault is wrong too.
 pub fn decode(format: &Format, kind: MessageKind, parts: &[Part]) -> Result<Values, String> {
     Values::read(format, kind, parts).map_err(|error| error.to_string())
 }
@@ -82,6 +87,15 @@ fn every_sample_of_the_examples_holds_both_ways() {
             Err(problems) => panic!("{problems}"),
         }
     }
+}
+
+#[test]
+fn a_format_is_shared_between_tasks() {
+    fn shared<T: Send + Sync>() {}
+    fn moved<T: Send>() {}
+    shared::<Format>();
+    moved::<daifa::format::Reading<'_>>();
+    moved::<daifa::format::Fitter<'_>>();
 }
 
 #[test]

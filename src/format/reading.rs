@@ -261,7 +261,7 @@ impl<'f> Reading<'f> {
                     &format!("{count} rows, as the {place} states"),
                     &self.totals.count.to_string(),
                 );
-                error.field = Key::Count.as_str().to_owned();
+                Key::Count.as_str().clone_into(&mut error.field);
                 return Err(error);
             }
             if let Some(sum) = record.amount(Key::Sum)
@@ -269,7 +269,7 @@ impl<'f> Reading<'f> {
             {
                 let expected = format!("a sum of {} yuan, as the {place} states", sum.yuan());
                 let mut error = self.fault(&expected, &format!("{} yuan", self.totals.sum.yuan()));
-                error.field = Key::Sum.as_str().to_owned();
+                Key::Sum.as_str().clone_into(&mut error.field);
                 return Err(error);
             }
         }
@@ -340,13 +340,11 @@ fn keys_of_name(
     let Some(pattern) = plan.name.as_ref().filter(|_| !part.name.is_empty()) else {
         return Ok(None);
     };
-    match pattern.read(&part.name) {
-        Some(keys) => Ok(Some(keys)),
-        None => {
-            let error = whole(kind, "a file name of the described pattern", "another one");
-            Err(DataError { part: Some(plan.role), ..error })
-        }
+    if let Some(keys) = pattern.read(&part.name) {
+        return Ok(Some(keys));
     }
+    let error = whole(kind, "a file name of the described pattern", "another one");
+    Err(DataError { part: Some(plan.role), ..error })
 }
 
 /// Reads a control part and compares its digest with the data part.

@@ -21,7 +21,8 @@ fn result() -> (Format, Vec<Part>) {
 /// Gives the control part the digest that the changed data part has.
 fn resealed(parts: &mut [Part]) {
     let digest = ring::digest::digest(&ring::digest::SHA256, &parts[0].bytes);
-    let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let digit = |four_bits: u8| char::from_digit(u32::from(four_bits), 16).unwrap();
+    let hex: String = digest.as_ref().iter().flat_map(|b| [b >> 4, b & 15].map(digit)).collect();
     let control = &mut parts[1].bytes;
     let end = control.len() - 2;
     control[end - 64..end].copy_from_slice(hex.as_bytes());

@@ -25,116 +25,120 @@ fn told(name: &str, from: &str, to: &str) -> Problems {
     }
 }
 
+const ORDINAL: &str = "{ key = \"ordinal\", width = 8, pad = \"0\", side = \"right\" }";
+const AMOUNT: &str = "{ key = \"amount\", width = 17, unit = \"yuan\", scale = 2, point = true,";
+
+/// An example, a text in it, what that becomes, and what must be told about it.
+const FAULTS: &[(&str, &str, &str, &str)] = &[
+    (RURAL, "language = 1", "language = 2", "language 2 is not known"),
+    (RURAL, "charset = \"GB18030\"", "charset = \"EBCDIC\"", "there is no \"EBCDIC\""),
+    (RURAL, "rows_max = 10000", "rows_max = 10000\nrows_min = 1", "no key \"rows_min\""),
+    (RURAL, "rows_max = 10000", "rows_max = \"10000\"", "expected a whole number"),
+    (RURAL, "width = 8, pad", "widht = 8, pad", "no key \"widht\""),
+    (
+        RURAL,
+        ORDINAL,
+        "{ key = \"ordinal\", at = 3, width = 8, pad = \"0\", side = \"right\" }",
+        "a gap of 1 bytes before ordinal",
+    ),
+    (
+        RURAL,
+        ORDINAL,
+        "{ key = \"ordinal\", at = 1, width = 8, pad = \"0\", side = \"right\" }",
+        "ordinal overlaps the field before it by 1 bytes",
+    ),
+    (
+        RURAL,
+        ORDINAL,
+        "{ key = \"ordinal\", width = 4, pad = \"0\", side = \"right\" }",
+        "ordinal is too narrow: 4 bytes, 5 are needed",
+    ),
+    (
+        RURAL,
+        ORDINAL,
+        "{ key = \"ordinal\", width = 8, pad = \"0\", side = \"left\" }",
+        "would change the number",
+    ),
+    (RURAL, ORDINAL, "{ key = \"ordinal\", width = 8 }", "a field without pad"),
+    (
+        RURAL,
+        ORDINAL,
+        "{ key = \"ordinary\", width = 8, pad = \"0\", side = \"right\" }",
+        "there is no \"ordinary\"",
+    ),
+    (
+        RURAL,
+        AMOUNT,
+        "{ key = \"amount\", width = 9, unit = \"yuan\", scale = 2, point = true,",
+        "amount is too narrow: 9 bytes, 10 are needed",
+    ),
+    (
+        RURAL,
+        AMOUNT,
+        "{ key = \"amount\", width = 17, scale = 2, point = true,",
+        "a field without unit",
+    ),
+    (
+        RURAL,
+        AMOUNT,
+        "{ key = \"amount\", width = 17, unit = \"fen\", scale = 2, point = true,",
+        "no coin below the fen",
+    ),
+    (
+        RURAL,
+        AMOUNT,
+        "{ key = \"amount\", width = 17, unit = \"yuan\", scale = 2,",
+        "scale and point do not fit",
+    ),
+    (
+        RURAL,
+        "{ key = \"payee_name\", width = 60,",
+        "{ key = \"payee_name\", width = 3,",
+        "payee_name is too narrow",
+    ),
+    (RURAL, "length = 198", "length = 199", "the fields take 198 bytes, the record says 199"),
+    (RURAL, "codes = \"answers\"", "codes = \"answer\"", "there is no [codes.answer]"),
+    (RURAL, "codes = \"answers\"", "codes = \"sms\"", "needs a table of codes with answer"),
+    (
+        RURAL,
+        "{ key = \"code\", width = 4, only = \"ascii\", codes = \"answers\",",
+        "{ key = \"code\", width = 4, only = \"ascii\",",
+        "a code without its table",
+    ),
+    (RURAL, "committing = true", "committing = false", "the last part, and it alone"),
+    (
+        RURAL,
+        "\"HP{reference}[_{serial}].txt\"",
+        "\"DF{reference}.txt\"",
+        "can have the same file name",
+    ),
+    (RURAL, "\"DF{reference}.txt\"", "\"{reference}.txt\"", "a name begins with letters"),
+    (RURAL, "kind = \"result\"", "kind = \"notice\"", "notice is described twice"),
+    (RURAL, "is = \"row\"", "is = \"line\"", "there is no \"line\""),
+    (RURAL, "reason = \"account_not_found\", ", "", "an outcome without its reason"),
+    (
+        RURAL,
+        "0001 = { answer = \"processing\" }",
+        "0000 = { answer = \"processing\" }",
+        "duplicate key",
+    ),
+    (RURAL, "bytes_max = 4194304", "bytes_max = 1000000", "a data part of rows_max rows takes"),
+    (RURAL, "line_end = \"CRLF\"", "line_end = \"CRLF", ""),
+    (CITY, "path = \"Head/Reference\"", "path = \"Head//Reference\"", "is no path"),
+    (CITY, "path = \"Head/Reference\"", "path = \"Head/Code\"", "two fields in one place"),
+    (CITY, "path = \"Head/Reference\"", "path = \"Head\"", "has a value and elements"),
+    (CITY, "rows = \"Body/List/Row\"\n", "", "no path of its rows"),
+    (CITY, "unit = \"fen\", scale = 0", "unit = \"fen\"", "a field without scale"),
+    (CITY, "layout = \"xml\"", "layout = \"json\"", "there is no \"json\""),
+];
+
 #[test]
 fn every_fault_is_told_where_it_stands() {
-    let ordinal = "{ key = \"ordinal\", width = 8, pad = \"0\", side = \"right\" }";
-    let amount = "{ key = \"amount\", width = 17, unit = \"yuan\", scale = 2, point = true,";
-    for (name, from, to, what) in [
-        (RURAL, "language = 1", "language = 2", "language 2 is not known"),
-        (RURAL, "charset = \"GB18030\"", "charset = \"EBCDIC\"", "there is no \"EBCDIC\""),
-        (RURAL, "rows_max = 10000", "rows_max = 10000\nrows_min = 1", "no key \"rows_min\""),
-        (RURAL, "rows_max = 10000", "rows_max = \"10000\"", "expected a whole number"),
-        (RURAL, "width = 8, pad", "widht = 8, pad", "no key \"widht\""),
-        (
-            RURAL,
-            ordinal,
-            "{ key = \"ordinal\", at = 3, width = 8, pad = \"0\", side = \"right\" }",
-            "a gap of 1 bytes before ordinal",
-        ),
-        (
-            RURAL,
-            ordinal,
-            "{ key = \"ordinal\", at = 1, width = 8, pad = \"0\", side = \"right\" }",
-            "ordinal overlaps the field before it by 1 bytes",
-        ),
-        (
-            RURAL,
-            ordinal,
-            "{ key = \"ordinal\", width = 4, pad = \"0\", side = \"right\" }",
-            "ordinal is too narrow: 4 bytes, 5 are needed",
-        ),
-        (
-            RURAL,
-            ordinal,
-            "{ key = \"ordinal\", width = 8, pad = \"0\", side = \"left\" }",
-            "would change the number",
-        ),
-        (RURAL, ordinal, "{ key = \"ordinal\", width = 8 }", "a field without pad"),
-        (
-            RURAL,
-            ordinal,
-            "{ key = \"ordinary\", width = 8, pad = \"0\", side = \"right\" }",
-            "there is no \"ordinary\"",
-        ),
-        (
-            RURAL,
-            amount,
-            "{ key = \"amount\", width = 9, unit = \"yuan\", scale = 2, point = true,",
-            "amount is too narrow: 9 bytes, 10 are needed",
-        ),
-        (
-            RURAL,
-            amount,
-            "{ key = \"amount\", width = 17, scale = 2, point = true,",
-            "a field without unit",
-        ),
-        (
-            RURAL,
-            amount,
-            "{ key = \"amount\", width = 17, unit = \"fen\", scale = 2, point = true,",
-            "no coin below the fen",
-        ),
-        (
-            RURAL,
-            amount,
-            "{ key = \"amount\", width = 17, unit = \"yuan\", scale = 2,",
-            "scale and point do not fit",
-        ),
-        (
-            RURAL,
-            "{ key = \"payee_name\", width = 60,",
-            "{ key = \"payee_name\", width = 3,",
-            "payee_name is too narrow",
-        ),
-        (RURAL, "length = 198", "length = 199", "the fields take 198 bytes, the record says 199"),
-        (RURAL, "codes = \"answers\"", "codes = \"answer\"", "there is no [codes.answer]"),
-        (RURAL, "codes = \"answers\"", "codes = \"sms\"", "needs a table of codes with answer"),
-        (
-            RURAL,
-            "{ key = \"code\", width = 4, only = \"ascii\", codes = \"answers\",",
-            "{ key = \"code\", width = 4, only = \"ascii\",",
-            "a code without its table",
-        ),
-        (RURAL, "committing = true", "committing = false", "the last part, and it alone"),
-        (
-            RURAL,
-            "\"HP{reference}[_{serial}].txt\"",
-            "\"DF{reference}.txt\"",
-            "can have the same file name",
-        ),
-        (RURAL, "\"DF{reference}.txt\"", "\"{reference}.txt\"", "a name begins with letters"),
-        (RURAL, "kind = \"result\"", "kind = \"notice\"", "notice is described twice"),
-        (RURAL, "is = \"row\"", "is = \"line\"", "there is no \"line\""),
-        (RURAL, "reason = \"account_not_found\", ", "", "an outcome without its reason"),
-        (
-            RURAL,
-            "0001 = { answer = \"processing\" }",
-            "0000 = { answer = \"processing\" }",
-            "duplicate key",
-        ),
-        (RURAL, "bytes_max = 4194304", "bytes_max = 1000000", "a data part of rows_max rows takes"),
-        (RURAL, "line_end = \"CRLF\"", "line_end = \"CRLF", ""),
-        (CITY, "path = \"Head/Reference\"", "path = \"Head//Reference\"", "is no path"),
-        (CITY, "path = \"Head/Reference\"", "path = \"Head/Code\"", "two fields in one place"),
-        (CITY, "path = \"Head/Reference\"", "path = \"Head\"", "has a value and elements"),
-        (CITY, "rows = \"Body/List/Row\"\n", "", "no path of its rows"),
-        (CITY, "unit = \"fen\", scale = 0", "unit = \"fen\"", "a field without scale"),
-        (CITY, "layout = \"xml\"", "layout = \"json\"", "there is no \"json\""),
-    ] {
+    for (name, from, to, what) in FAULTS {
         let problems = told(name, from, to);
         let text = problems.to_string();
         assert!(text.contains(what), "{to}: {text}");
-        let problem = problems.list.iter().find(|problem| problem.what.contains(what)).unwrap();
+        let problem = problems.list.iter().find(|problem| problem.what.contains(*what)).unwrap();
         assert!(problem.line > 0 && problem.column > 0, "{text}");
     }
 }

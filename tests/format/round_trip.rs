@@ -185,3 +185,23 @@ fn f51_the_control_part_comes_last_and_commits() {
     let parts = format(CITY).encode(KIND, &head(), &[row(1, "某", 1)]).unwrap();
     assert_eq!((parts.len(), parts[0].committing), (1, true));
 }
+
+#[test]
+fn what_the_bank_says_of_the_whole_is_not_said_of_a_row() {
+    let mut head = head();
+    head.set(Key::Code, Value::Text("B003"));
+    head.set(Key::Text, Value::Text("处理完毕"));
+    let format = format(CITY);
+    let kind = MessageKind::StatusAnswer;
+    let row = crate::answered(1, 100, "S");
+    let parts = format.encode(kind, &head, std::slice::from_ref(&row)).unwrap();
+    assert_eq!(decode(&format, kind, &parts).unwrap().rows, [row.clone()]);
+    // A row without its own code is an error, and so is a code that no table has.
+    for code in ["", "B003", "F77"] {
+        let mut other = row.clone();
+        other.set(Key::Code, Value::Text(code));
+        assert!(format.encode(kind, &head, &[other]).is_err(), "{code}");
+    }
+    head.set(Key::Code, Value::Text("B777"));
+    assert!(format.encode(kind, &head, &[row]).is_err());
+}

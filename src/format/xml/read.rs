@@ -29,6 +29,7 @@ enum Stage {
 }
 
 /// Walks through one part, event by event, and stops at each record.
+#[expect(clippy::struct_excessive_bools, reason = "four things that were told or not, in any mix")]
 pub(crate) struct XmlReader<'f> {
     plan: &'f XmlPlan,
     charset: Charset,
@@ -367,7 +368,7 @@ impl<'f> XmlReader<'f> {
 
 /// An element's or attribute's name is the bank's, not a person's; still no more than a glance.
 fn printable(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_graphic()).take(32).collect()
+    name.chars().filter(char::is_ascii_graphic).take(32).collect()
 }
 
 /// The value of an attribute; nothing where it has a reference that is not one of the five.
