@@ -322,3 +322,60 @@ pub(crate) fn digits(bytes: &[u8]) -> Option<i64> {
         number.checked_mul(10)?.checked_add(digit)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(unit: Unit, scale: u32, point: bool, fen: i64) -> Option<String> {
+        let mut out = Vec::new();
+        write_amount(unit, scale, point, Fen::new(fen), &mut out).ok()?;
+        assert_eq!(read_amount(unit, scale, point, &out).ok(), Some(Fen::new(fen)));
+        String::from_utf8(out).ok()
+    }
+
+    #[test]
+    fn i22_an_amount_has_its_unit_and_loses_no_coin() {
+        for (unit, scale, point, fen, text) in [
+            (Unit::Yuan, 2, true, 123_405, Some("1234.05")),
+            (Unit::Yuan, 2, false, 123_405, Some("123405")),
+            (Unit::Yuan, 2, false, 5, Some("005")),
+            (Unit::Yuan, 1, true, 123_400, Some("1234.0")),
+            (Unit::Yuan, 1, true, 123_405, None),
+            (Unit::Yuan, 0, false, 123_400, Some("1234")),
+            (Unit::Yuan, 0, false, 123_405, None),
+            (Unit::Fen, 0, false, 0, Some("0")),
+            (Unit::Fen, 0, false, i64::MAX, Some("9223372036854775807")),
+            (Unit::Fen, 0, false, -1, None),
+        ] {
+            assert_eq!(written(unit, scale, point, fen).as_deref(), text, "{unit:?} {scale} {fen}");
+        }
+    }
+
+    #[test]
+    fn f37_anything_but_exact_digits_is_no_amount() {
+        for text in [
+            "",
+            ".",
+            ".00",
+            "1.0",
+            "1.000",
+            "1,000.00",
+            "-1.00",
+            "+1.00",
+            " 1.00",
+            "1.00 ",
+            "1 0.00",
+            "1.0a",
+            "1..0",
+            "99999999999999999999.00",
+            "92233720368547758.08",
+            "\u{FF11}.00",
+        ] {
+            assert!(read_amount(Unit::Yuan, 2, true, text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(read_amount(Unit::Yuan, 2, false, b"12").is_err());
+        assert!(read_amount(Unit::Fen, 0, false, b"1.00").is_err());
+        assert!(read_amount(Unit::Yuan, 0, false, b"92233720368547759").is_err());
+    }
+}

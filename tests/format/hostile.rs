@@ -72,7 +72,7 @@ fn f44_many_attributes_and_great_depth_are_refused() {
 }
 
 #[test]
-fn f44_depth_is_capped_inside_what_is_ignored_too() {
+fn f44_depth_and_attributes_are_capped_inside_what_is_ignored_too() {
     let text = daifa::format::example::example(CITY).unwrap();
     let text =
         text.replacen("root = \"Message\"\n", "root = \"Message\"\nignore = [\"Any\"]\n", 99);
@@ -85,6 +85,9 @@ fn f44_depth_is_capped_inside_what_is_ignored_too() {
     let deep = format!("{}{}", "<a>".repeat(500_000), "</a>".repeat(500_000));
     let error = decode(&format, KIND, &with(&deep)).unwrap_err();
     assert!(error.contains("32 elements"), "{error}");
+    let many: Vec<String> = (0..100_000).map(|at| format!("a{at}=\"1\"")).collect();
+    let error = decode(&format, KIND, &with(&format!("<a {}/>", many.join(" ")))).unwrap_err();
+    assert!(error.contains("at most 32 attributes"), "{error}");
 }
 
 #[test]

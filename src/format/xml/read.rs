@@ -165,6 +165,10 @@ impl<'f> XmlReader<'f> {
         if self.open.len() + self.ignored >= DEPTH_MAX {
             return Err(self.stop(&format!("at most {DEPTH_MAX} elements in each other"), "more"));
         }
+        let mut attributes = start.attributes();
+        if attributes.with_checks(false).nth(ATTRIBUTES_MAX).is_some() {
+            return Err(self.stop(&format!("at most {ATTRIBUTES_MAX} attributes"), "more"));
+        }
         if self.ignored > 0 {
             self.ignored += 1;
             return Ok(None);
@@ -231,11 +235,7 @@ impl<'f> XmlReader<'f> {
     ) -> Result<(), Stop> {
         let plan = self.plan;
         let known = &plan.nodes[node].attributes;
-        for (count, attribute) in start.attributes().enumerate() {
-            if count >= ATTRIBUTES_MAX {
-                let expected = format!("at most {ATTRIBUTES_MAX} attributes");
-                return Err(self.stop(&expected, "more"));
-            }
+        for attribute in start.attributes() {
             let attribute =
                 attribute.map_err(|_| self.stop("attributes with quoted values", "others"))?;
             let name = attribute.key.into_inner();
