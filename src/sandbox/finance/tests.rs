@@ -6,12 +6,13 @@ mod right_side;
 use super::*;
 use crate::clock::ManualClock;
 use crate::finance::http::{HttpFinance, Settings};
-use crate::finance::report::{About, Body, Head, Refund, SetAside, To};
+use crate::finance::report::{About, Body, Head, Refund, RefundRow, SetAside, To};
 use crate::finance::spoken::{When, Yuan};
 use crate::finance::{Finance, FinanceError};
 use crate::model::money::Fen;
 use crate::model::outcome::Folded;
 use crate::model::payment::Line;
+use crate::model::refund::LeftoverCause;
 use crate::model::register::RegisterHead;
 use crate::model::report::RecipientKind;
 use crate::sandbox::finance::tests::right_side::{Row, play, receipt, result_json, results};
@@ -178,8 +179,25 @@ async fn the_judge_finds_what_is_missing_or_wrong() {
     });
     let to = To { kind: RecipientKind::Finance, name: String::new() };
     practice.send(&id, "e3", to, results("E3"), rows.iter()).await;
+    // And the money of line 2, which was credited, comes back as well.
+    let about = About::Refund(Refund {
+        refund: "F2".into(),
+        bank: "bank-a".into(),
+        pool_account: "1".into(),
+        voucher_no: "2".into(),
+        amount: Yuan(lines[1].amount),
+        reference: "ref".into(),
+    });
+    let cause = LeftoverCause::Failed;
+    let json = RefundRow { line: 2, amount: Yuan(lines[1].amount), cause };
+    let json = serde_json::to_value(json).expect("json");
+    let row = Row { json, town: String::new(), amount: lines[1].amount };
+    let to = To { kind: RecipientKind::Finance, name: String::new() };
+    practice.send(&id, "refund-2", to, about, std::iter::once(&row)).await;
     let faults = practice.handle.judge().faults().join("; ");
     for expected in [
+        "1 payments were refunded although they are not left over (first: line 2)",
+        "came back where",
         "1 payments were reported twice (first: line 1)",
         "1 payments were paid although they were dropped (first: line 11)",
         "no closing account came",
