@@ -87,6 +87,14 @@ pub fn local_time(at_ms: i64) -> String {
     local(at_ms).map_or_else(String::new, |t| t.strftime("%H%M%S").to_string())
 }
 
+/// Year, month, day, hour, minute and second of a moment in the county.
+pub fn local_parts(at_ms: i64) -> (i16, [u8; 5]) {
+    local(at_ms).map_or((1970, [1, 1, 0, 0, 0]), |t| {
+        let part = |value: i8| u8::try_from(value).unwrap_or_default();
+        (t.year(), [part(t.month()), part(t.day()), part(t.hour()), part(t.minute()), part(t.second())])
+    })
+}
+
 fn local(at_ms: i64) -> Option<jiff::Zoned> {
     let zone = jiff::tz::TimeZone::get("Asia/Shanghai").ok()?;
     Some(jiff::Timestamp::from_millisecond(at_ms).ok()?.to_zoned(zone))

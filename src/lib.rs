@@ -1,7 +1,12 @@
 //! daifa
 
+pub mod cli;
 pub mod clock;
 pub mod finance;
+pub mod flow;
+pub mod format;
 pub mod guard;
 pub mod model;
 pub mod sandbox;
+pub mod store;
+pub mod transport;

@@ -3,6 +3,9 @@
 //! The fold is order-free (I9, I10): it looks at the *set* of kinds that one attempt has received
 //! for one payment, never at their sequence, so late, repeated and shuffled files end alike.
 
+use crate::model::place::Place;
+use crate::model::refund::{LeftoverCause, LeftoverState};
+
 words! {
     /// One answer about one payment.
     OutcomeKind {
@@ -71,6 +74,67 @@ impl Seen {
     }
 }
 
+/// What a new answer does to the money of one payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shift {
+    /// From where to where, if it moves at all.
+    pub money: Option<(Place, Place)>,
+    /// What becomes of its place among the leftovers.
+    pub leftover: LeftoverChange,
+}
+
+/// What an answer does to a payment's leftover.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeftoverChange {
+    None,
+    /// It becomes leftover, for this cause (again, where it was withdrawn).
+    Open(LeftoverCause),
+    /// It was free leftover, and a contradiction takes it back.
+    Withdraw,
+}
+
+/// Decides what a new `kind` does, after the answers `before` and with the payment's leftover in
+/// state `leftover`. Pure, so that every cell of it is tested.
+///
+/// A contradiction takes free leftover back in flight. Where the money is already promised to
+/// finance or back there, it cannot be taken back: then the credit is more than was approved, and
+/// counts as disputed until a return settles it.
+pub fn shift(before: Seen, leftover: Option<LeftoverState>, kind: OutcomeKind) -> Shift {
+    const STAY: Shift = Shift { money: None, leftover: LeftoverChange::None };
+    let (old, new) = (before.fold(), before.with(kind).fold());
+    if before.has(kind) || old == new {
+        return STAY;
+    }
+    let moved = |from, to, leftover| Shift { money: Some((from, to)), leftover };
+    let promised = matches!(leftover, Some(LeftoverState::Reserved | LeftoverState::Refunded));
+    match (old, new) {
+        (Folded::Pending, Folded::Credited) => moved(Place::InFlight, Place::Credited, LeftoverChange::None),
+        (Folded::Pending, Folded::Failed) => {
+            moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Failed))
+        }
+        (Folded::Pending, Folded::Returned) => {
+            moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
+        }
+        (Folded::Credited, Folded::Conflict) => moved(Place::Credited, Place::InFlight, LeftoverChange::None),
+        (Folded::Credited, Folded::Returned) => {
+            moved(Place::Credited, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
+        }
+        (Folded::Failed, Folded::Conflict) if promised => {
+            moved(Place::Finance, Place::Disputed, LeftoverChange::None)
+        }
+        (Folded::Failed, Folded::Conflict) => {
+            moved(Place::Refundable, Place::InFlight, LeftoverChange::Withdraw)
+        }
+        (Folded::Conflict, Folded::Returned) if promised => {
+            moved(Place::Disputed, Place::Finance, LeftoverChange::None)
+        }
+        (Folded::Conflict, Folded::Returned) => {
+            moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
+        }
+        _ => STAY,
+    }
+}
+
 impl Folded {
     /// Is the money of this payment refundable in this state?
     pub const fn is_refundable(self) -> bool {
@@ -90,7 +154,9 @@ impl Folded {
 
 #[cfg(test)]
 mod tests {
-    use super::{Folded, OutcomeKind, Seen};
+    use super::{Folded, LeftoverChange, OutcomeKind, Seen, shift};
+    use crate::model::place::Place;
+    use crate::model::refund::LeftoverState;
 
     #[test]
     fn i9_i10_fold_is_order_free_over_all_sequences() {
@@ -112,6 +178,63 @@ mod tests {
             }
         }
         assert_eq!(by_set.len(), 8);
+    }
+
+    /// Applies answers in order and says where the money is, starting in flight.
+    fn run(kinds: &[OutcomeKind]) -> (Folded, Option<Place>, Option<LeftoverState>) {
+        let (mut seen, mut place, mut leftover) = (Seen::default(), Place::InFlight, None);
+        for kind in kinds {
+            let shift = shift(seen, leftover, *kind);
+            if let Some((from, to)) = shift.money {
+                assert_eq!(from, place, "{kinds:?}");
+                place = to;
+            }
+            match shift.leftover {
+                LeftoverChange::None => {}
+                LeftoverChange::Open(_) => leftover = Some(LeftoverState::Open),
+                LeftoverChange::Withdraw => leftover = Some(LeftoverState::Withdrawn),
+            }
+            seen = seen.with(*kind);
+        }
+        (seen.fold(), Some(place), leftover.filter(|state| *state == LeftoverState::Open))
+    }
+
+    #[test]
+    fn i9_i10_money_ends_in_the_same_place_in_any_order() {
+        let mut by_set = std::collections::HashMap::new();
+        for length in 0..=4_u32 {
+            for code in 0..3_usize.pow(length) {
+                let mut rest = code;
+                let kinds: Vec<_> = (0..length)
+                    .map(|_| {
+                        let kind = OutcomeKind::ALL[rest % 3];
+                        rest /= 3;
+                        kind
+                    })
+                    .collect();
+                let set: std::collections::BTreeSet<_> = kinds.iter().copied().collect();
+                let end = run(&kinds);
+                assert_eq!(*by_set.entry(set).or_insert(end), end, "{kinds:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn f34_a_credit_after_a_refund_is_disputed_and_a_return_settles_it() {
+        let failed = Seen::default().with(OutcomeKind::Failed);
+        for promised in [LeftoverState::Reserved, LeftoverState::Refunded] {
+            let credit = shift(failed, Some(promised), OutcomeKind::Credited);
+            assert_eq!(credit.money, Some((Place::Finance, Place::Disputed)));
+            let both = failed.with(OutcomeKind::Credited);
+            let back = shift(both, Some(promised), OutcomeKind::Returned);
+            assert_eq!(back.money, Some((Place::Disputed, Place::Finance)));
+        }
+    }
+
+    #[test]
+    fn i9_returned_over_failed_is_refundable_once() {
+        let failed = Seen::default().with(OutcomeKind::Failed);
+        assert_eq!(shift(failed, Some(LeftoverState::Open), OutcomeKind::Returned).money, None);
     }
 
     #[test]

@@ -1,0 +1,403 @@
+-- The facts. Money is whole fen, times are UTC epoch milliseconds, personal data is sealed.
+-- Both databases carry the same tables and columns; a test compares them.
+
+-- Settings that belong to this database alone.
+CREATE TABLE meta (
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- epoch: restore epoch, part of every reference; installed: when this database began
+    value TEXT COLLATE "C" NOT NULL -- its value
+);
+
+-- Gapless counters; a number is taken before what it names is written.
+CREATE TABLE counter (
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- reference:BANK
+    value BIGINT NOT NULL -- the last number taken
+);
+
+-- How far each feed of each finance source was read.
+CREATE TABLE feed (
+    source TEXT COLLATE "C" NOT NULL, -- the finance source
+    feed TEXT COLLATE "C" NOT NULL, -- registers or decisions
+    cursor TEXT COLLATE "C" NOT NULL, -- finance's cursor of the last item that is durable here
+    PRIMARY KEY (source, feed)
+);
+
+-- One revision of one register (I25).
+CREATE TABLE register (
+    register_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number
+    source TEXT COLLATE "C" NOT NULL, -- the finance source it came from
+    id TEXT COLLATE "C" NOT NULL, -- finance's id
+    revision BIGINT NOT NULL, -- finance's revision
+    programme_code TEXT COLLATE "C" NOT NULL, -- programme
+    programme_name TEXT COLLATE "C" NOT NULL, -- programme in words
+    summary TEXT COLLATE "C" NOT NULL, -- what the passbook prints
+    department TEXT COLLATE "C" NOT NULL, -- the department in charge
+    town TEXT COLLATE "C" NOT NULL, -- the town named in the head, may be empty
+    document_no TEXT COLLATE "C" NOT NULL, -- number of the approving document
+    period TEXT COLLATE "C" NOT NULL, -- the period that is paid
+    entered_by TEXT COLLATE "C" NOT NULL, -- who entered it
+    reviewed_by TEXT COLLATE "C" NOT NULL, -- who reviewed it, another person
+    approved_at_ms BIGINT NOT NULL, -- when finance approved it
+    funded_at_ms BIGINT, -- when the pool account was funded, once known
+    pool_account TEXT COLLATE "C" NOT NULL, -- the bank's internal account that pays
+    voucher_no TEXT COLLATE "C" NOT NULL, -- original treasury voucher, carried along by refunds
+    declared_count BIGINT NOT NULL, -- payments it says it has
+    declared_sum_fen BIGINT NOT NULL, -- sum it says it has
+    digest BYTEA NOT NULL, -- SHA-256 over head and lines, as finance stated it
+    head_digest BYTEA NOT NULL, -- SHA-256 over the head as kept here; part of what every payment is sealed to
+    received_at_ms BIGINT NOT NULL, -- when the first byte of this revision was read
+    state TEXT COLLATE "C" NOT NULL, -- receiving, refused, accepted, superseded, revoked, closed
+    state_at_ms BIGINT NOT NULL, -- when it came into that state
+    faults TEXT COLLATE "C" NOT NULL, -- JSON list of faults when refused, else []
+    twin_no BIGINT, -- another register with equal content, flagged only
+    start_at_ms BIGINT, -- when the duty's clock started, once that event is known
+    deadline_at_ms BIGINT, -- when every card must be credited
+    alert_level BIGINT NOT NULL, -- highest deadline alert raised: 0, 50, 80, 95, 100
+    settle_at_ms BIGINT, -- when leftover goes back even if not all is settled
+    UNIQUE (source, id, revision)
+);
+
+CREATE INDEX register_state ON register (state);
+
+-- One line of a register. Written once, never updated, knows no batch.
+CREATE TABLE payment (
+    register_no BIGINT NOT NULL, -- its register
+    line BIGINT NOT NULL, -- its number there
+    bank TEXT COLLATE "C" NOT NULL, -- agent bank
+    town BIGINT NOT NULL, -- nine digits of the village code, 0 where it is no code
+    amount_fen BIGINT NOT NULL, -- approved amount
+    person BYTEA NOT NULL, -- sealed: name, document, account, phone, village
+    PRIMARY KEY (register_no, line)
+);
+
+-- A line that says which earlier payment it replaces.
+CREATE TABLE reissue (
+    register_no BIGINT NOT NULL, -- the new line
+    line BIGINT NOT NULL, -- the new line
+    replaces_register_no BIGINT NOT NULL, -- the payment it replaces
+    replaces_line BIGINT NOT NULL, -- the payment it replaces
+    number BIGINT NOT NULL, -- 2 for the second try to pay, and so on
+    PRIMARY KEY (register_no, line)
+);
+
+CREATE INDEX reissue_of ON reissue (replaces_register_no, replaces_line);
+
+-- Blind index of persons: written once per register in key order, never an index on payment.
+CREATE TABLE person_key (
+    kind TEXT COLLATE "C" NOT NULL, -- what was blinded: document
+    key_id BIGINT NOT NULL, -- the blinding key
+    programme TEXT COLLATE "C" NOT NULL, -- programme code
+    period TEXT COLLATE "C" NOT NULL, -- period
+    blind BYTEA NOT NULL, -- keyed digest of kind and number
+    register_no BIGINT NOT NULL, -- the payment
+    line BIGINT NOT NULL, -- the payment
+    PRIMARY KEY (kind, key_id, programme, period, blind, register_no, line)
+);
+
+-- What happened to payments set aside. Append-only.
+CREATE TABLE hold (
+    register_no BIGINT NOT NULL, -- the payment
+    line BIGINT NOT NULL, -- the payment
+    event_no BIGINT NOT NULL, -- 1, 2, ... for this payment
+    event TEXT COLLATE "C" NOT NULL, -- placed, released, dropped
+    reason TEXT COLLATE "C" NOT NULL, -- why it was placed; later events repeat it
+    detail TEXT COLLATE "C" NOT NULL, -- more of why, without personal data
+    by_whom TEXT COLLATE "C" NOT NULL, -- intake, an operator, or finance
+    at_ms BIGINT NOT NULL, -- when
+    PRIMARY KEY (register_no, line, event_no)
+);
+
+-- The part of a register that one bank pays: the five places and the counters that pages read.
+CREATE TABLE share (
+    register_no BIGINT NOT NULL, -- the register
+    bank TEXT COLLATE "C" NOT NULL, -- the bank
+    payments BIGINT NOT NULL, -- payments in it
+    approved_fen BIGINT NOT NULL, -- their sum, less what a later revision took over
+    unsent_fen BIGINT NOT NULL CHECK (unsent_fen >= 0), -- place
+    in_flight_fen BIGINT NOT NULL CHECK (in_flight_fen >= 0), -- place
+    credited_fen BIGINT NOT NULL CHECK (credited_fen >= 0), -- place
+    refundable_fen BIGINT NOT NULL CHECK (refundable_fen >= 0), -- place
+    refunded_fen BIGINT NOT NULL CHECK (refunded_fen >= 0), -- place
+    disputed_fen BIGINT NOT NULL CHECK (disputed_fen >= 0), -- credits beyond what was approved
+    cut_line BIGINT NOT NULL, -- lines up to here were offered to a range batch
+    uncut BIGINT NOT NULL CHECK (uncut >= 0), -- payments after cut_line that are not set aside
+    held BIGINT NOT NULL CHECK (held >= 0), -- payments set aside now
+    waiting BIGINT NOT NULL CHECK (waiting >= 0), -- payments waiting for a listed batch
+    dropped BIGINT NOT NULL CHECK (dropped >= 0), -- payments dropped
+    credited BIGINT NOT NULL CHECK (credited >= 0), -- payments credited now
+    failed BIGINT NOT NULL CHECK (failed >= 0), -- payments failed now
+    returned BIGINT NOT NULL CHECK (returned >= 0), -- payments returned now
+    conflicts BIGINT NOT NULL CHECK (conflicts >= 0), -- payments frozen by a contradiction
+    PRIMARY KEY (register_no, bank),
+    CHECK (approved_fen = unsent_fen + in_flight_fen + credited_fen + refundable_fen + refunded_fen)
+);
+
+-- What goes to one bank in one file or message.
+CREATE TABLE batch (
+    batch_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number
+    register_no BIGINT NOT NULL, -- the register
+    bank TEXT COLLATE "C" NOT NULL, -- the bank
+    listed BIGINT NOT NULL, -- 0: lines first..last of this bank less batch_except; 1: batch_payment
+    first_line BIGINT NOT NULL, -- first member
+    last_line BIGINT NOT NULL, -- last member
+    payments BIGINT NOT NULL, -- members, frozen
+    sum_fen BIGINT NOT NULL, -- their sum, frozen
+    content BYTEA NOT NULL, -- digest over payee, account, amount and summary of the members, frozen
+    format_digest BYTEA NOT NULL, -- the format's text it was written with, frozen
+    start_at_ms BIGINT, -- the duty's clock as it stood at the first INTENT
+    deadline_at_ms BIGINT, -- the deadline as it stood at the first INTENT
+    state TEXT COLLATE "C" NOT NULL, -- open, settled, refused, recut
+    cut_at_ms BIGINT NOT NULL, -- when it was cut
+    recut_of BIGINT, -- the refused batch whose payments it carries
+    pending BIGINT NOT NULL CHECK (pending >= 0), -- members without an answer
+    credited BIGINT NOT NULL CHECK (credited >= 0), -- members credited now
+    failed BIGINT NOT NULL CHECK (failed >= 0), -- members failed now
+    returned BIGINT NOT NULL CHECK (returned >= 0), -- members returned now
+    conflicts BIGINT NOT NULL CHECK (conflicts >= 0), -- members frozen by a contradiction
+    credited_fen BIGINT NOT NULL, -- sum credited now
+    alert_level BIGINT NOT NULL, -- highest deadline alert raised for it
+    CHECK (payments = pending + credited + failed + returned + conflicts)
+);
+
+CREATE INDEX batch_register ON batch (register_no);
+CREATE INDEX batch_open ON batch (state) WHERE state = 'open';
+
+-- Lines inside a range batch that are not its members.
+CREATE TABLE batch_except (
+    batch_no BIGINT NOT NULL, -- the batch
+    line BIGINT NOT NULL, -- set aside when it was cut
+    PRIMARY KEY (batch_no, line)
+);
+
+-- Members of a listed batch: released, or carried over from a refused one.
+CREATE TABLE batch_payment (
+    batch_no BIGINT NOT NULL, -- the batch
+    line BIGINT NOT NULL, -- the member
+    register_no BIGINT NOT NULL, -- its register
+    live BIGINT NOT NULL, -- 0 once the batch was refused
+    PRIMARY KEY (batch_no, line)
+);
+
+CREATE UNIQUE INDEX batch_payment_live ON batch_payment (register_no, line) WHERE live = 1;
+
+-- Payments that wait for a listed batch: released by finance, or of a refused batch that is cut again.
+CREATE TABLE waiting (
+    register_no BIGINT NOT NULL, -- the payment
+    line BIGINT NOT NULL, -- the payment
+    bank TEXT COLLATE "C" NOT NULL, -- its bank
+    recut_of BIGINT, -- the refused batch it was in
+    PRIMARY KEY (register_no, line)
+);
+
+-- The text of every format that ever wrote something, so that old answers stay readable.
+CREATE TABLE format_text (
+    digest BYTEA NOT NULL PRIMARY KEY, -- SHA-256 of the text
+    name TEXT COLLATE "C" NOT NULL, -- the format's name
+    text TEXT COLLATE "C" NOT NULL -- format.toml as it was
+);
+
+-- One try to hand a batch or a refund over.
+CREATE TABLE attempt (
+    attempt_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number
+    kind TEXT COLLATE "C" NOT NULL, -- payment, refund
+    batch_no BIGINT, -- what it carries
+    refund_no BIGINT, -- what it carries
+    register_no BIGINT NOT NULL, -- whose money
+    bank TEXT COLLATE "C" NOT NULL, -- the bank it goes to
+    reference TEXT COLLATE "C" NOT NULL, -- our reference at that bank; never used again
+    format_digest BYTEA NOT NULL, -- the format's text it was written with
+    state TEXT COLLATE "C" NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown
+    state_at_ms BIGINT NOT NULL, -- when it came into that state
+    made_at_ms BIGINT NOT NULL, -- when INTENT became durable
+    sent_at_ms BIGINT, -- when bytes last may have left
+    sends BIGINT NOT NULL, -- how often it was started, always with the same bytes
+    asks BIGINT NOT NULL, -- how often the bank was asked about it
+    next_at_ms BIGINT, -- when to do the next thing about it; nothing means nothing is due
+    ask_until_ms BIGINT, -- until when late returns and notices are asked for
+    bank_reference TEXT COLLATE "C" NOT NULL, -- the bank's own number, once known
+    bank_code TEXT COLLATE "C" NOT NULL, -- the bank's last code about the whole
+    bank_text BYTEA, -- sealed: the bank's last words about the whole
+    UNIQUE (bank, reference)
+);
+
+CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state <> 'refused';
+CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state <> 'refused';
+CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
+CREATE INDEX attempt_batch ON attempt (batch_no);
+
+-- The ordered parts of an attempt: data, control, message.
+CREATE TABLE part (
+    attempt_no BIGINT NOT NULL, -- the attempt
+    part_no BIGINT NOT NULL, -- order of handing over, from 1
+    role TEXT COLLATE "C" NOT NULL, -- data, control, message
+    name TEXT COLLATE "C" NOT NULL, -- file name, empty for a message
+    committing BIGINT NOT NULL, -- 1: handing this one over is the commit point
+    size BIGINT NOT NULL, -- bytes
+    sha256 BYTEA NOT NULL, -- of the plain bytes
+    PRIMARY KEY (attempt_no, part_no)
+);
+
+CREATE TABLE part_chunk (
+    attempt_no BIGINT NOT NULL, -- the part
+    part_no BIGINT NOT NULL, -- the part
+    chunk_no BIGINT NOT NULL, -- order, from 1
+    bytes BYTEA NOT NULL, -- sealed
+    PRIMARY KEY (attempt_no, part_no, chunk_no)
+);
+
+-- A file or answer of a bank that was taken.
+CREATE TABLE result (
+    result_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number
+    bank TEXT COLLATE "C" NOT NULL, -- who gave it
+    name TEXT COLLATE "C" NOT NULL, -- file name, or the kind of answer and our reference
+    digest BYTEA NOT NULL, -- SHA-256 of its bytes
+    attempt_no BIGINT, -- what it is about, where that is known
+    register_no BIGINT, -- whose money
+    state TEXT COLLATE "C" NOT NULL, -- applied, held
+    lines BIGINT NOT NULL, -- lines in it
+    applied BIGINT NOT NULL, -- lines that said something new
+    quarantined BIGINT NOT NULL, -- lines put aside
+    why TEXT COLLATE "C" NOT NULL, -- why it was held, without personal data
+    evidence BYTEA, -- sealed bytes of what was held or quarantined
+    taken_at_ms BIGINT NOT NULL, -- when
+    UNIQUE (bank, digest)
+);
+
+-- What the bank said became of a payment. Append-only, order-free.
+CREATE TABLE outcome (
+    attempt_no BIGINT NOT NULL, -- by which attempt
+    line BIGINT NOT NULL, -- the payment
+    kind TEXT COLLATE "C" NOT NULL, -- credited, failed, returned
+    result_no BIGINT NOT NULL, -- where it was said
+    reason TEXT, -- our reason
+    code TEXT, -- the bank's code
+    words BYTEA, -- sealed: the bank's words
+    PRIMARY KEY (attempt_no, line, kind)
+);
+
+-- A line of a result that changed nothing, and why.
+CREATE TABLE quarantine (
+    result_no BIGINT NOT NULL, -- the result
+    row_no BIGINT NOT NULL, -- its row, from 1
+    cause TEXT COLLATE "C" NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, unreadable
+    detail TEXT COLLATE "C" NOT NULL, -- what was expected, without personal data
+    attempt_no BIGINT, -- the attempt, where known
+    line BIGINT, -- the payment, where known
+    at_ms BIGINT NOT NULL, -- when
+    PRIMARY KEY (result_no, row_no)
+);
+
+-- What the bank said became of an SMS. Never money (I26).
+CREATE TABLE notice (
+    attempt_no BIGINT NOT NULL, -- for the credit by this attempt
+    line BIGINT NOT NULL, -- the payment
+    state TEXT COLLATE "C" NOT NULL, -- delivered, failed, no_number, unknown
+    result_no BIGINT NOT NULL, -- where it was said
+    PRIMARY KEY (attempt_no, line, state)
+);
+
+-- Money that goes back: one row per payment, once (I8).
+CREATE TABLE leftover (
+    register_no BIGINT NOT NULL, -- the payment
+    line BIGINT NOT NULL, -- the payment
+    bank TEXT COLLATE "C" NOT NULL, -- its share
+    amount_fen BIGINT NOT NULL, -- its amount
+    cause TEXT COLLATE "C" NOT NULL, -- dropped, failed, returned
+    state TEXT COLLATE "C" NOT NULL, -- open, reserved, refunded, withdrawn
+    refund_no BIGINT, -- the refund that carries it
+    at_ms BIGINT NOT NULL, -- when it became leftover
+    PRIMARY KEY (register_no, line)
+);
+
+CREATE INDEX leftover_open ON leftover (register_no, bank) WHERE state = 'open';
+CREATE INDEX leftover_refund ON leftover (refund_no) WHERE refund_no IS NOT NULL;
+
+-- Leftover on its way back to finance.
+CREATE TABLE refund (
+    refund_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number
+    register_no BIGINT NOT NULL, -- whose money
+    bank TEXT COLLATE "C" NOT NULL, -- its share
+    via_bank TEXT COLLATE "C" NOT NULL, -- the bank that holds the pool account
+    pool_account TEXT COLLATE "C" NOT NULL, -- out of which it goes back
+    voucher_no TEXT COLLATE "C" NOT NULL, -- original voucher
+    payments BIGINT NOT NULL, -- payments listed
+    sum_fen BIGINT NOT NULL, -- their sum
+    state TEXT COLLATE "C" NOT NULL, -- open, confirmed, refused
+    opened_at_ms BIGINT NOT NULL, -- when
+    state_at_ms BIGINT NOT NULL -- when it came into that state
+);
+
+CREATE INDEX refund_register ON refund (register_no);
+
+-- Double-entry: every movement of money, by share and event, never by payment.
+CREATE TABLE posting (
+    posting_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- order of writing
+    register_no BIGINT NOT NULL, -- the share
+    bank TEXT COLLATE "C" NOT NULL, -- the share
+    from_place TEXT COLLATE "C" NOT NULL, -- where the money was
+    to_place TEXT COLLATE "C" NOT NULL, -- where it is now
+    payments BIGINT NOT NULL, -- how many payments
+    amount_fen BIGINT NOT NULL CHECK (amount_fen > 0), -- how much
+    event TEXT COLLATE "C" NOT NULL, -- why: the journal's kind
+    batch_no BIGINT, -- by which batch
+    refund_no BIGINT, -- by which refund
+    result_no BIGINT, -- by which result
+    at_ms BIGINT NOT NULL -- when
+);
+
+CREATE INDEX posting_register ON posting (register_no);
+
+-- Outbox: what is told to whom, until it is acknowledged.
+CREATE TABLE report (
+    report_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- order of making
+    report_id TEXT COLLATE "C" NOT NULL UNIQUE, -- the id finance sees; the same at every repetition
+    register_no BIGINT NOT NULL, -- about which register
+    kind TEXT COLLATE "C" NOT NULL, -- receipt, set_aside, results, notices, refund, closing
+    recipient_kind TEXT COLLATE "C" NOT NULL, -- finance, department, town
+    recipient TEXT COLLATE "C" NOT NULL, -- its name
+    subject_no BIGINT NOT NULL, -- the result or refund it tells of, or 0
+    body TEXT COLLATE "C" NOT NULL, -- JSON of what facts alone do not say (receipt, closing account)
+    state TEXT COLLATE "C" NOT NULL, -- due, acknowledged
+    made_at_ms BIGINT NOT NULL, -- when
+    next_at_ms BIGINT NOT NULL, -- when to send it next
+    tries BIGINT NOT NULL, -- how often it was sent
+    trouble TEXT COLLATE "C" NOT NULL, -- why the last try was not acknowledged
+    acknowledged_at_ms BIGINT -- when finance acknowledged it
+);
+
+CREATE INDEX report_due ON report (next_at_ms) WHERE state = 'due';
+CREATE INDEX report_register ON report (register_no);
+
+-- What somebody must look at.
+CREATE TABLE alert (
+    alert_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- order of raising
+    kind TEXT COLLATE "C" NOT NULL, -- deadline, batch_refused, result_held, quarantine, conflict, unknown, register_conflict, disputed
+    subject TEXT COLLATE "C" NOT NULL, -- what it is about, as people see it
+    register_no BIGINT, -- the register, where there is one
+    batch_no BIGINT, -- the batch, where there is one
+    level BIGINT NOT NULL, -- for deadlines the percentage, else 0
+    text TEXT COLLATE "C" NOT NULL, -- plain Chinese: what happened and what to do, without personal data
+    raised_at_ms BIGINT NOT NULL, -- when
+    cleared_at_ms BIGINT, -- when it was over
+    UNIQUE (kind, subject, level)
+);
+
+CREATE INDEX alert_open ON alert (raised_at_ms) WHERE cleared_at_ms IS NULL;
+
+-- Hash chains, one per register and per bank; one entry per transaction (I18).
+CREATE TABLE journal (
+    chain TEXT COLLATE "C" NOT NULL, -- register:NO, bank:CODE, daemon
+    seq BIGINT NOT NULL, -- 1, 2, ...
+    at_ms BIGINT NOT NULL, -- when
+    kind TEXT COLLATE "C" NOT NULL, -- what happened
+    body TEXT COLLATE "C" NOT NULL, -- JSON: the facts of it
+    rows_digest BYTEA NOT NULL, -- digest over the rows written with it
+    hash BYTEA NOT NULL, -- over the entry before, and this one
+    PRIMARY KEY (chain, seq)
+);
+
+-- The head of each chain.
+CREATE TABLE journal_head (
+    chain TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- the chain
+    seq BIGINT NOT NULL, -- its last entry
+    hash BYTEA NOT NULL -- that entry's hash
+);

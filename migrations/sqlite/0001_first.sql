@@ -1,0 +1,403 @@
+-- The facts. Money is whole fen, times are UTC epoch milliseconds, personal data is sealed.
+-- Both databases carry the same tables and columns; a test compares them.
+
+-- Settings that belong to this database alone.
+CREATE TABLE meta (
+    name TEXT NOT NULL PRIMARY KEY, -- epoch: restore epoch, part of every reference; installed: when this database began
+    value TEXT NOT NULL -- its value
+) STRICT;
+
+-- Gapless counters; a number is taken before what it names is written.
+CREATE TABLE counter (
+    name TEXT NOT NULL PRIMARY KEY, -- reference:BANK
+    value INTEGER NOT NULL -- the last number taken
+) STRICT;
+
+-- How far each feed of each finance source was read.
+CREATE TABLE feed (
+    source TEXT NOT NULL, -- the finance source
+    feed TEXT NOT NULL, -- registers or decisions
+    cursor TEXT NOT NULL, -- finance's cursor of the last item that is durable here
+    PRIMARY KEY (source, feed)
+) STRICT;
+
+-- One revision of one register (I25).
+CREATE TABLE register (
+    register_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number
+    source TEXT NOT NULL, -- the finance source it came from
+    id TEXT NOT NULL, -- finance's id
+    revision INTEGER NOT NULL, -- finance's revision
+    programme_code TEXT NOT NULL, -- programme
+    programme_name TEXT NOT NULL, -- programme in words
+    summary TEXT NOT NULL, -- what the passbook prints
+    department TEXT NOT NULL, -- the department in charge
+    town TEXT NOT NULL, -- the town named in the head, may be empty
+    document_no TEXT NOT NULL, -- number of the approving document
+    period TEXT NOT NULL, -- the period that is paid
+    entered_by TEXT NOT NULL, -- who entered it
+    reviewed_by TEXT NOT NULL, -- who reviewed it, another person
+    approved_at_ms INTEGER NOT NULL, -- when finance approved it
+    funded_at_ms INTEGER, -- when the pool account was funded, once known
+    pool_account TEXT NOT NULL, -- the bank's internal account that pays
+    voucher_no TEXT NOT NULL, -- original treasury voucher, carried along by refunds
+    declared_count INTEGER NOT NULL, -- payments it says it has
+    declared_sum_fen INTEGER NOT NULL, -- sum it says it has
+    digest BLOB NOT NULL, -- SHA-256 over head and lines, as finance stated it
+    head_digest BLOB NOT NULL, -- SHA-256 over the head as kept here; part of what every payment is sealed to
+    received_at_ms INTEGER NOT NULL, -- when the first byte of this revision was read
+    state TEXT NOT NULL, -- receiving, refused, accepted, superseded, revoked, closed
+    state_at_ms INTEGER NOT NULL, -- when it came into that state
+    faults TEXT NOT NULL, -- JSON list of faults when refused, else []
+    twin_no INTEGER, -- another register with equal content, flagged only
+    start_at_ms INTEGER, -- when the duty's clock started, once that event is known
+    deadline_at_ms INTEGER, -- when every card must be credited
+    alert_level INTEGER NOT NULL, -- highest deadline alert raised: 0, 50, 80, 95, 100
+    settle_at_ms INTEGER, -- when leftover goes back even if not all is settled
+    UNIQUE (source, id, revision)
+) STRICT;
+
+CREATE INDEX register_state ON register (state);
+
+-- One line of a register. Written once, never updated, knows no batch.
+CREATE TABLE payment (
+    register_no INTEGER NOT NULL, -- its register
+    line INTEGER NOT NULL, -- its number there
+    bank TEXT NOT NULL, -- agent bank
+    town INTEGER NOT NULL, -- nine digits of the village code, 0 where it is no code
+    amount_fen INTEGER NOT NULL, -- approved amount
+    person BLOB NOT NULL, -- sealed: name, document, account, phone, village
+    PRIMARY KEY (register_no, line)
+) STRICT, WITHOUT ROWID;
+
+-- A line that says which earlier payment it replaces.
+CREATE TABLE reissue (
+    register_no INTEGER NOT NULL, -- the new line
+    line INTEGER NOT NULL, -- the new line
+    replaces_register_no INTEGER NOT NULL, -- the payment it replaces
+    replaces_line INTEGER NOT NULL, -- the payment it replaces
+    number INTEGER NOT NULL, -- 2 for the second try to pay, and so on
+    PRIMARY KEY (register_no, line)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX reissue_of ON reissue (replaces_register_no, replaces_line);
+
+-- Blind index of persons: written once per register in key order, never an index on payment.
+CREATE TABLE person_key (
+    kind TEXT NOT NULL, -- what was blinded: document
+    key_id INTEGER NOT NULL, -- the blinding key
+    programme TEXT NOT NULL, -- programme code
+    period TEXT NOT NULL, -- period
+    blind BLOB NOT NULL, -- keyed digest of kind and number
+    register_no INTEGER NOT NULL, -- the payment
+    line INTEGER NOT NULL, -- the payment
+    PRIMARY KEY (kind, key_id, programme, period, blind, register_no, line)
+) STRICT, WITHOUT ROWID;
+
+-- What happened to payments set aside. Append-only.
+CREATE TABLE hold (
+    register_no INTEGER NOT NULL, -- the payment
+    line INTEGER NOT NULL, -- the payment
+    event_no INTEGER NOT NULL, -- 1, 2, ... for this payment
+    event TEXT NOT NULL, -- placed, released, dropped
+    reason TEXT NOT NULL, -- why it was placed; later events repeat it
+    detail TEXT NOT NULL, -- more of why, without personal data
+    by_whom TEXT NOT NULL, -- intake, an operator, or finance
+    at_ms INTEGER NOT NULL, -- when
+    PRIMARY KEY (register_no, line, event_no)
+) STRICT, WITHOUT ROWID;
+
+-- The part of a register that one bank pays: the five places and the counters that pages read.
+CREATE TABLE share (
+    register_no INTEGER NOT NULL, -- the register
+    bank TEXT NOT NULL, -- the bank
+    payments INTEGER NOT NULL, -- payments in it
+    approved_fen INTEGER NOT NULL, -- their sum, less what a later revision took over
+    unsent_fen INTEGER NOT NULL CHECK (unsent_fen >= 0), -- place
+    in_flight_fen INTEGER NOT NULL CHECK (in_flight_fen >= 0), -- place
+    credited_fen INTEGER NOT NULL CHECK (credited_fen >= 0), -- place
+    refundable_fen INTEGER NOT NULL CHECK (refundable_fen >= 0), -- place
+    refunded_fen INTEGER NOT NULL CHECK (refunded_fen >= 0), -- place
+    disputed_fen INTEGER NOT NULL CHECK (disputed_fen >= 0), -- credits beyond what was approved
+    cut_line INTEGER NOT NULL, -- lines up to here were offered to a range batch
+    uncut INTEGER NOT NULL CHECK (uncut >= 0), -- payments after cut_line that are not set aside
+    held INTEGER NOT NULL CHECK (held >= 0), -- payments set aside now
+    waiting INTEGER NOT NULL CHECK (waiting >= 0), -- payments waiting for a listed batch
+    dropped INTEGER NOT NULL CHECK (dropped >= 0), -- payments dropped
+    credited INTEGER NOT NULL CHECK (credited >= 0), -- payments credited now
+    failed INTEGER NOT NULL CHECK (failed >= 0), -- payments failed now
+    returned INTEGER NOT NULL CHECK (returned >= 0), -- payments returned now
+    conflicts INTEGER NOT NULL CHECK (conflicts >= 0), -- payments frozen by a contradiction
+    PRIMARY KEY (register_no, bank),
+    CHECK (approved_fen = unsent_fen + in_flight_fen + credited_fen + refundable_fen + refunded_fen)
+) STRICT, WITHOUT ROWID;
+
+-- What goes to one bank in one file or message.
+CREATE TABLE batch (
+    batch_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number
+    register_no INTEGER NOT NULL, -- the register
+    bank TEXT NOT NULL, -- the bank
+    listed INTEGER NOT NULL, -- 0: lines first..last of this bank less batch_except; 1: batch_payment
+    first_line INTEGER NOT NULL, -- first member
+    last_line INTEGER NOT NULL, -- last member
+    payments INTEGER NOT NULL, -- members, frozen
+    sum_fen INTEGER NOT NULL, -- their sum, frozen
+    content BLOB NOT NULL, -- digest over payee, account, amount and summary of the members, frozen
+    format_digest BLOB NOT NULL, -- the format's text it was written with, frozen
+    start_at_ms INTEGER, -- the duty's clock as it stood at the first INTENT
+    deadline_at_ms INTEGER, -- the deadline as it stood at the first INTENT
+    state TEXT NOT NULL, -- open, settled, refused, recut
+    cut_at_ms INTEGER NOT NULL, -- when it was cut
+    recut_of INTEGER, -- the refused batch whose payments it carries
+    pending INTEGER NOT NULL CHECK (pending >= 0), -- members without an answer
+    credited INTEGER NOT NULL CHECK (credited >= 0), -- members credited now
+    failed INTEGER NOT NULL CHECK (failed >= 0), -- members failed now
+    returned INTEGER NOT NULL CHECK (returned >= 0), -- members returned now
+    conflicts INTEGER NOT NULL CHECK (conflicts >= 0), -- members frozen by a contradiction
+    credited_fen INTEGER NOT NULL, -- sum credited now
+    alert_level INTEGER NOT NULL, -- highest deadline alert raised for it
+    CHECK (payments = pending + credited + failed + returned + conflicts)
+) STRICT;
+
+CREATE INDEX batch_register ON batch (register_no);
+CREATE INDEX batch_open ON batch (state) WHERE state = 'open';
+
+-- Lines inside a range batch that are not its members.
+CREATE TABLE batch_except (
+    batch_no INTEGER NOT NULL, -- the batch
+    line INTEGER NOT NULL, -- set aside when it was cut
+    PRIMARY KEY (batch_no, line)
+) STRICT, WITHOUT ROWID;
+
+-- Members of a listed batch: released, or carried over from a refused one.
+CREATE TABLE batch_payment (
+    batch_no INTEGER NOT NULL, -- the batch
+    line INTEGER NOT NULL, -- the member
+    register_no INTEGER NOT NULL, -- its register
+    live INTEGER NOT NULL, -- 0 once the batch was refused
+    PRIMARY KEY (batch_no, line)
+) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX batch_payment_live ON batch_payment (register_no, line) WHERE live = 1;
+
+-- Payments that wait for a listed batch: released by finance, or of a refused batch that is cut again.
+CREATE TABLE waiting (
+    register_no INTEGER NOT NULL, -- the payment
+    line INTEGER NOT NULL, -- the payment
+    bank TEXT NOT NULL, -- its bank
+    recut_of INTEGER, -- the refused batch it was in
+    PRIMARY KEY (register_no, line)
+) STRICT, WITHOUT ROWID;
+
+-- The text of every format that ever wrote something, so that old answers stay readable.
+CREATE TABLE format_text (
+    digest BLOB NOT NULL PRIMARY KEY, -- SHA-256 of the text
+    name TEXT NOT NULL, -- the format's name
+    text TEXT NOT NULL -- format.toml as it was
+) STRICT;
+
+-- One try to hand a batch or a refund over.
+CREATE TABLE attempt (
+    attempt_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number
+    kind TEXT NOT NULL, -- payment, refund
+    batch_no INTEGER, -- what it carries
+    refund_no INTEGER, -- what it carries
+    register_no INTEGER NOT NULL, -- whose money
+    bank TEXT NOT NULL, -- the bank it goes to
+    reference TEXT NOT NULL, -- our reference at that bank; never used again
+    format_digest BLOB NOT NULL, -- the format's text it was written with
+    state TEXT NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown
+    state_at_ms INTEGER NOT NULL, -- when it came into that state
+    made_at_ms INTEGER NOT NULL, -- when INTENT became durable
+    sent_at_ms INTEGER, -- when bytes last may have left
+    sends INTEGER NOT NULL, -- how often it was started, always with the same bytes
+    asks INTEGER NOT NULL, -- how often the bank was asked about it
+    next_at_ms INTEGER, -- when to do the next thing about it; nothing means nothing is due
+    ask_until_ms INTEGER, -- until when late returns and notices are asked for
+    bank_reference TEXT NOT NULL, -- the bank's own number, once known
+    bank_code TEXT NOT NULL, -- the bank's last code about the whole
+    bank_text BLOB, -- sealed: the bank's last words about the whole
+    UNIQUE (bank, reference)
+) STRICT;
+
+CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state <> 'refused';
+CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state <> 'refused';
+CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
+CREATE INDEX attempt_batch ON attempt (batch_no);
+
+-- The ordered parts of an attempt: data, control, message.
+CREATE TABLE part (
+    attempt_no INTEGER NOT NULL, -- the attempt
+    part_no INTEGER NOT NULL, -- order of handing over, from 1
+    role TEXT NOT NULL, -- data, control, message
+    name TEXT NOT NULL, -- file name, empty for a message
+    committing INTEGER NOT NULL, -- 1: handing this one over is the commit point
+    size INTEGER NOT NULL, -- bytes
+    sha256 BLOB NOT NULL, -- of the plain bytes
+    PRIMARY KEY (attempt_no, part_no)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE part_chunk (
+    attempt_no INTEGER NOT NULL, -- the part
+    part_no INTEGER NOT NULL, -- the part
+    chunk_no INTEGER NOT NULL, -- order, from 1
+    bytes BLOB NOT NULL, -- sealed
+    PRIMARY KEY (attempt_no, part_no, chunk_no)
+) STRICT;
+
+-- A file or answer of a bank that was taken.
+CREATE TABLE result (
+    result_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number
+    bank TEXT NOT NULL, -- who gave it
+    name TEXT NOT NULL, -- file name, or the kind of answer and our reference
+    digest BLOB NOT NULL, -- SHA-256 of its bytes
+    attempt_no INTEGER, -- what it is about, where that is known
+    register_no INTEGER, -- whose money
+    state TEXT NOT NULL, -- applied, held
+    lines INTEGER NOT NULL, -- lines in it
+    applied INTEGER NOT NULL, -- lines that said something new
+    quarantined INTEGER NOT NULL, -- lines put aside
+    why TEXT NOT NULL, -- why it was held, without personal data
+    evidence BLOB, -- sealed bytes of what was held or quarantined
+    taken_at_ms INTEGER NOT NULL, -- when
+    UNIQUE (bank, digest)
+) STRICT;
+
+-- What the bank said became of a payment. Append-only, order-free.
+CREATE TABLE outcome (
+    attempt_no INTEGER NOT NULL, -- by which attempt
+    line INTEGER NOT NULL, -- the payment
+    kind TEXT NOT NULL, -- credited, failed, returned
+    result_no INTEGER NOT NULL, -- where it was said
+    reason TEXT, -- our reason
+    code TEXT, -- the bank's code
+    words BLOB, -- sealed: the bank's words
+    PRIMARY KEY (attempt_no, line, kind)
+) STRICT, WITHOUT ROWID;
+
+-- A line of a result that changed nothing, and why.
+CREATE TABLE quarantine (
+    result_no INTEGER NOT NULL, -- the result
+    row_no INTEGER NOT NULL, -- its row, from 1
+    cause TEXT NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, unreadable
+    detail TEXT NOT NULL, -- what was expected, without personal data
+    attempt_no INTEGER, -- the attempt, where known
+    line INTEGER, -- the payment, where known
+    at_ms INTEGER NOT NULL, -- when
+    PRIMARY KEY (result_no, row_no)
+) STRICT, WITHOUT ROWID;
+
+-- What the bank said became of an SMS. Never money (I26).
+CREATE TABLE notice (
+    attempt_no INTEGER NOT NULL, -- for the credit by this attempt
+    line INTEGER NOT NULL, -- the payment
+    state TEXT NOT NULL, -- delivered, failed, no_number, unknown
+    result_no INTEGER NOT NULL, -- where it was said
+    PRIMARY KEY (attempt_no, line, state)
+) STRICT, WITHOUT ROWID;
+
+-- Money that goes back: one row per payment, once (I8).
+CREATE TABLE leftover (
+    register_no INTEGER NOT NULL, -- the payment
+    line INTEGER NOT NULL, -- the payment
+    bank TEXT NOT NULL, -- its share
+    amount_fen INTEGER NOT NULL, -- its amount
+    cause TEXT NOT NULL, -- dropped, failed, returned
+    state TEXT NOT NULL, -- open, reserved, refunded, withdrawn
+    refund_no INTEGER, -- the refund that carries it
+    at_ms INTEGER NOT NULL, -- when it became leftover
+    PRIMARY KEY (register_no, line)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX leftover_open ON leftover (register_no, bank) WHERE state = 'open';
+CREATE INDEX leftover_refund ON leftover (refund_no) WHERE refund_no IS NOT NULL;
+
+-- Leftover on its way back to finance.
+CREATE TABLE refund (
+    refund_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number
+    register_no INTEGER NOT NULL, -- whose money
+    bank TEXT NOT NULL, -- its share
+    via_bank TEXT NOT NULL, -- the bank that holds the pool account
+    pool_account TEXT NOT NULL, -- out of which it goes back
+    voucher_no TEXT NOT NULL, -- original voucher
+    payments INTEGER NOT NULL, -- payments listed
+    sum_fen INTEGER NOT NULL, -- their sum
+    state TEXT NOT NULL, -- open, confirmed, refused
+    opened_at_ms INTEGER NOT NULL, -- when
+    state_at_ms INTEGER NOT NULL -- when it came into that state
+) STRICT;
+
+CREATE INDEX refund_register ON refund (register_no);
+
+-- Double-entry: every movement of money, by share and event, never by payment.
+CREATE TABLE posting (
+    posting_no INTEGER PRIMARY KEY AUTOINCREMENT, -- order of writing
+    register_no INTEGER NOT NULL, -- the share
+    bank TEXT NOT NULL, -- the share
+    from_place TEXT NOT NULL, -- where the money was
+    to_place TEXT NOT NULL, -- where it is now
+    payments INTEGER NOT NULL, -- how many payments
+    amount_fen INTEGER NOT NULL CHECK (amount_fen > 0), -- how much
+    event TEXT NOT NULL, -- why: the journal's kind
+    batch_no INTEGER, -- by which batch
+    refund_no INTEGER, -- by which refund
+    result_no INTEGER, -- by which result
+    at_ms INTEGER NOT NULL -- when
+) STRICT;
+
+CREATE INDEX posting_register ON posting (register_no);
+
+-- Outbox: what is told to whom, until it is acknowledged.
+CREATE TABLE report (
+    report_no INTEGER PRIMARY KEY AUTOINCREMENT, -- order of making
+    report_id TEXT NOT NULL UNIQUE, -- the id finance sees; the same at every repetition
+    register_no INTEGER NOT NULL, -- about which register
+    kind TEXT NOT NULL, -- receipt, set_aside, results, notices, refund, closing
+    recipient_kind TEXT NOT NULL, -- finance, department, town
+    recipient TEXT NOT NULL, -- its name
+    subject_no INTEGER NOT NULL, -- the result or refund it tells of, or 0
+    body TEXT NOT NULL, -- JSON of what facts alone do not say (receipt, closing account)
+    state TEXT NOT NULL, -- due, acknowledged
+    made_at_ms INTEGER NOT NULL, -- when
+    next_at_ms INTEGER NOT NULL, -- when to send it next
+    tries INTEGER NOT NULL, -- how often it was sent
+    trouble TEXT NOT NULL, -- why the last try was not acknowledged
+    acknowledged_at_ms INTEGER -- when finance acknowledged it
+) STRICT;
+
+CREATE INDEX report_due ON report (next_at_ms) WHERE state = 'due';
+CREATE INDEX report_register ON report (register_no);
+
+-- What somebody must look at.
+CREATE TABLE alert (
+    alert_no INTEGER PRIMARY KEY AUTOINCREMENT, -- order of raising
+    kind TEXT NOT NULL, -- deadline, batch_refused, result_held, quarantine, conflict, unknown, register_conflict, disputed
+    subject TEXT NOT NULL, -- what it is about, as people see it
+    register_no INTEGER, -- the register, where there is one
+    batch_no INTEGER, -- the batch, where there is one
+    level INTEGER NOT NULL, -- for deadlines the percentage, else 0
+    text TEXT NOT NULL, -- plain Chinese: what happened and what to do, without personal data
+    raised_at_ms INTEGER NOT NULL, -- when
+    cleared_at_ms INTEGER, -- when it was over
+    UNIQUE (kind, subject, level)
+) STRICT;
+
+CREATE INDEX alert_open ON alert (raised_at_ms) WHERE cleared_at_ms IS NULL;
+
+-- Hash chains, one per register and per bank; one entry per transaction (I18).
+CREATE TABLE journal (
+    chain TEXT NOT NULL, -- register:NO, bank:CODE, daemon
+    seq INTEGER NOT NULL, -- 1, 2, ...
+    at_ms INTEGER NOT NULL, -- when
+    kind TEXT NOT NULL, -- what happened
+    body TEXT NOT NULL, -- JSON: the facts of it
+    rows_digest BLOB NOT NULL, -- digest over the rows written with it
+    hash BLOB NOT NULL, -- over the entry before, and this one
+    PRIMARY KEY (chain, seq)
+) STRICT, WITHOUT ROWID;
+
+-- The head of each chain.
+CREATE TABLE journal_head (
+    chain TEXT NOT NULL PRIMARY KEY, -- the chain
+    seq INTEGER NOT NULL, -- its last entry
+    hash BLOB NOT NULL -- that entry's hash
+) STRICT;

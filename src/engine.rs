@@ -1,0 +1,103 @@
+//! Runs each step when it is due or woken, and stops the house when one of them must not go on.
+//!
+//! It knows nothing of money: a step is a name and a function that says when it wants to be called
+//! again. A wake is only a hint; the step reads the world for itself, so a lost wake costs time and
+//! nothing else. The version of the store is read *before* the step looks, so that what is committed
+//! while it looks wakes it again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::flow::{Ctx, FlowError, Progress, Step};
+
+/// The longest that a step sleeps: its heartbeat.
+const SLEEP_MAX_MS: i64 = 2_000;
+/// The shortest, so that a step that is due in the past does not spin.
+const SLEEP_MIN_MS: i64 = 5;
+/// After an error that passes.
+const SLEEP_AFTER_ERROR_MS: i64 = 200;
+
+/// Is told what the steps do: for health and metrics.
+pub trait Observer: Send + Sync + 'static {
+    /// A step came back. `result` is `more`, `idle` or `error`.
+    fn stepped(&self, step: Step, result: &'static str, now_ms: i64);
+}
+
+/// Why the engine ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("step {step} cannot go on: {source}")]
+    Fatal { step: Step, source: FlowError },
+    #[error("step {step} broke down")]
+    Panicked { step: Step },
+}
+
+/// Runs all steps until `cancel`.
+///
+/// # Errors
+/// [`EngineError`] where the process must stop and read back what is durable.
+pub async fn run(ctx: Arc<Ctx>, observer: Arc<dyn Observer>, cancel: CancellationToken) -> Result<(), EngineError> {
+    let mut steps = JoinSet::new();
+    for step in Step::ALL {
+        let (ctx, observer, cancel) = (Arc::clone(&ctx), Arc::clone(&observer), cancel.clone());
+        steps.spawn(async move { (*step, tokio::spawn(repeat(ctx, *step, observer, cancel)).await) });
+    }
+    let mut ended = Ok(());
+    while let Some(done) = steps.join_next().await {
+        let failed = match done {
+            Ok((_, Ok(Ok(())))) => None,
+            Ok((step, Ok(Err(source)))) => Some(EngineError::Fatal { step, source }),
+            Ok((step, Err(_))) => Some(EngineError::Panicked { step }),
+            Err(_) => Some(EngineError::Panicked { step: Step::Watch }),
+        };
+        if let Some(failed) = failed {
+            tracing::error!(error = %failed, "the daemon must stop and read back");
+            cancel.cancel();
+            ended = ended.and(Err(failed));
+        }
+    }
+    ended
+}
+
+async fn repeat(ctx: Arc<Ctx>, step: Step, observer: Arc<dyn Observer>, cancel: CancellationToken) -> Result<(), FlowError> {
+    while !cancel.is_cancelled() {
+        let version = ctx.store.version();
+        let (wait_ms, result) = match crate::flow::step(&ctx, step).await {
+            Ok(Progress::More) => (0, "more"),
+            Ok(Progress::Idle { until_ms }) => {
+                let now = ctx.now_ms();
+                (until_ms.map_or(SLEEP_MAX_MS, |until| (until - now).clamp(SLEEP_MIN_MS, SLEEP_MAX_MS)), "idle")
+            }
+            Err(cause) if cause.is_fatal() => return Err(cause),
+            Err(cause) => {
+                tracing::info!(%step, error = %cause, "a step will look again");
+                (SLEEP_AFTER_ERROR_MS, "error")
+            }
+        };
+        observer.stepped(step, result, ctx.now_ms());
+        if wait_ms > 0 {
+            sleep(&ctx, step, version, wait_ms, &cancel).await;
+        }
+    }
+    Ok(())
+}
+
+/// Sleeps until something changed that this step may act upon, or the time is over.
+async fn sleep(ctx: &Ctx, step: Step, version: u64, wait_ms: i64, cancel: &CancellationToken) {
+    let time = tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms).unwrap_or_default()));
+    if step.wakes_on_change() {
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = time => {}
+            () = ctx.store.changed_since(version) => {}
+        }
+    } else {
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = time => {}
+        }
+    }
+}

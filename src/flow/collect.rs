@@ -1,0 +1,448 @@
+//! Collect: takes what banks say - files that arrived, and answers to our questions - and asks
+//! where an answer is due. UNKNOWN ends here and only here: by an authoritative answer (I2).
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use crate::flow::convert::open_rows;
+use crate::flow::matching::match_rows;
+use crate::flow::report::{recipients, report_id};
+use crate::flow::sealed::{seal_evidence, seal_words};
+use crate::flow::values::HeadValues;
+use crate::flow::{Bank, Ctx, FlowError, Progress};
+use crate::format::{Key, MessageKind, Part, PartRole, Record};
+use crate::guard::digest::sha256;
+use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState};
+use crate::model::id::{RefundNo, ResultNo};
+use crate::model::report::{ReportKind, redact};
+use crate::store::StoreError;
+use crate::store::attempts::{Attempt, BankWords, Conclusion};
+use crate::store::reports::NewReport;
+use crate::store::results::{Effects, Taken, TakenResult, can_have_results};
+use crate::transport::{Arrival, Asked, DoorError, OutPart};
+
+/// Arrivals and questions looked at in one step and bank.
+const PER_STEP: usize = 64;
+
+/// What a bank said about an attempt as a whole.
+pub struct WholeAnswer {
+    pub kind: MessageKind,
+    pub answer: Answer,
+    pub code: String,
+    pub text: String,
+    pub bank_reference: String,
+    pub parts: Vec<Part>,
+}
+
+/// # Errors
+/// Where the store fails. What a bank's door says never fails the step.
+pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
+    let states = [AttemptState::Unknown, AttemptState::Accepted];
+    let due = ctx.store.due_attempts(&states, ctx.now_ms(), i64::try_from(PER_STEP).unwrap_or(64)).await?;
+    let banks = ctx.banks.values().map(|bank| {
+        let due = &due;
+        async move {
+            let mut more = take_arrivals(ctx, bank).await?;
+            for attempt in due.iter().filter(|attempt| attempt.bank == bank.code) {
+                more = true;
+                match ask(ctx, bank, attempt).await {
+                    Ok(()) => {}
+                    Err(cause) if cause.is_fatal() => return Err(cause),
+                    Err(cause) => tracing::warn!(attempt = %attempt.no, error = %cause, "an answer could not be taken now"),
+                }
+            }
+            Ok(more)
+        }
+    });
+    let mut more = false;
+    for done in join_all(banks).await {
+        more |= done?;
+    }
+    if more {
+        return Ok(Progress::More);
+    }
+    let look_again = ctx.now_ms() + ctx.pace.arrivals_every_ms;
+    let next = ctx.store.next_due_at(&states).await?;
+    Ok(Progress::Idle { until_ms: Some(next.map_or(look_again, |next| next.min(look_again))) })
+}
+
+/// Takes the files that a bank left.
+async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
+    let names = match bank.door.arrivals(PER_STEP).await {
+        Ok(names) => names,
+        Err(DoorError::NoArrivals) => return Ok(false),
+        Err(cause) => {
+            tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
+            let text = format!("{} 的结果目录无法读取：{cause}", bank.name);
+            ctx.store.raise_alert("door", &bank.code, None, &text, ctx.now_ms()).await?;
+            return Ok(false);
+        }
+    };
+    ctx.store.clear_alert("door", &bank.code, ctx.now_ms()).await?;
+    let mut taken = false;
+    for name in &names {
+        match bank.door.fetch(name).await {
+            Ok(arrival) => taken |= take_arrival(ctx, bank, &arrival).await?,
+            Err(cause @ (DoorError::TooLarge { .. } | DoorError::NotAFile(_))) => {
+                tracing::warn!(bank = bank.code, error = %cause, "set aside unread");
+                let text = format!("{} 送来的文件 {name} 无法读取，已移到隔离目录：{cause}", bank.name);
+                ctx.store.raise_alert("door_file", &format!("{}/{name}", bank.code), None, &text, ctx.now_ms()).await?;
+                if let Err(cause) = bank.door.set_aside(name).await {
+                    tracing::warn!(bank = bank.code, error = %cause, "could not be set aside");
+                }
+            }
+            Err(cause) => tracing::info!(bank = bank.code, error = %cause, "not readable now"),
+        }
+    }
+    Ok(taken)
+}
+
+/// Takes one arrival and archives it once that is durable; says whether it is out of the way.
+async fn take_arrival(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<bool, FlowError> {
+    match understand(ctx, bank, arrival).await {
+        Ok(()) => {}
+        // Another step moved the attempt meanwhile: the file stays and is read again.
+        Err(FlowError::Store(StoreError::Moved { .. })) => return Ok(true),
+        Err(cause) => return Err(cause),
+    }
+    match bank.door.archive(arrival).await {
+        Ok(()) => Ok(true),
+        Err(cause) => {
+            tracing::warn!(bank = bank.code, error = %cause, "an applied file could not be archived");
+            Ok(false)
+        }
+    }
+}
+
+async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), FlowError> {
+    let all: Vec<u8> = arrival.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
+    let Some(known) = bank.format.recognise(&arrival.name) else {
+        return hold_unknown(ctx, bank, &arrival.name, &all, "文件名不属于该行格式").await;
+    };
+    let Some(reference) = known.keys.text(Key::Reference) else {
+        return hold_unknown(ctx, bank, &arrival.name, &all, "文件名中没有我方流水号").await;
+    };
+    let Some(attempt) = ctx.store.attempt_by_reference(&bank.code, reference).await? else {
+        return hold_unknown(ctx, bank, &arrival.name, &all, "我方没有这个流水号").await;
+    };
+    let parts = arrival
+        .parts
+        .iter()
+        .map(|part| Part {
+            role: bank.format.recognise(&part.name).map_or(PartRole::Data, |known| known.role),
+            name: part.name.clone(),
+            bytes: part.bytes.to_vec(),
+            committing: false,
+        })
+        .collect();
+    take_message(ctx, bank, &attempt, known.kind, &arrival.name, parts).await
+}
+
+/// Takes a message about an attempt, of whatever kind.
+async fn take_message(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind, name: &str, parts: Vec<Part>) -> Result<(), FlowError> {
+    match kind {
+        MessageKind::Result | MessageKind::LateReturn | MessageKind::Notice => {
+            take_rows(ctx, bank, attempt, kind, name, &parts).await
+        }
+        MessageKind::Acknowledgement | MessageKind::StatusAnswer | MessageKind::RefundAnswer => {
+            match read_parts(ctx, bank, attempt, kind, parts.clone()).await? {
+                Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
+                Err(why) => hold(ctx, bank, attempt, name, &joined(&parts), &why).await,
+            }
+        }
+        MessageKind::PaymentRequest
+        | MessageKind::StatusQuery
+        | MessageKind::ReturnQuery
+        | MessageKind::NoticeQuery
+        | MessageKind::RefundRequest
+        | MessageKind::RefundQuery => hold(ctx, bank, attempt, name, &joined(&parts), "这是我方发出的报文种类").await,
+    }
+}
+
+fn joined(parts: &[Part]) -> Vec<u8> {
+    parts.iter().flat_map(|part| part.bytes.iter().copied()).collect()
+}
+
+/// Asks about one attempt what is due to be asked.
+async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
+        return Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + bank.rules.return_every_ms)).await?);
+    };
+    let (kinds, every) = questions(bank, attempt, ctx.now_ms(), &format);
+    if kinds.is_empty() {
+        return Ok(ctx.store.asked(attempt, None).await?);
+    }
+    let facts = ctx.store.register_facts(attempt.register).await?;
+    for (question, answer_kind) in kinds {
+        let head = HeadValues { facts: &facts, bank: &bank.code, reference: &attempt.reference, at_ms: ctx.now_ms(), section: "" };
+        let none: [crate::flow::values::RowValues; 0] = [];
+        let parts = match format.encode(question, &head, &none) {
+            Ok(parts) => parts,
+            Err(cause) => {
+                tracing::error!(attempt = %attempt.no, error = %cause, "the question cannot be written");
+                continue;
+            }
+        };
+        let parts: Vec<OutPart> = parts
+            .into_iter()
+            .map(|part| OutPart { name: part.name, bytes: Bytes::from(part.bytes), committing: part.committing })
+            .collect();
+        match bank.door.ask(&parts).await {
+            Asked::Answer(bytes) => return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await,
+            Asked::Posted => tracing::debug!(attempt = %attempt.no, "the question was left for the bank"),
+            Asked::Failed { cause } => {
+                tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
+            }
+        }
+    }
+    Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + every)).await?)
+}
+
+/// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
+fn questions(bank: &Bank, attempt: &Attempt, now_ms: i64, format: &crate::format::Format) -> (Vec<(MessageKind, MessageKind)>, i64) {
+    use MessageKind as M;
+    if attempt.kind == AttemptKind::Refund {
+        return (vec![(M::RefundQuery, M::RefundAnswer)], bank.rules.ask_every_ms);
+    }
+    if attempt.state == AttemptState::Unknown || attempt.pending > 0 {
+        return (vec![(M::StatusQuery, M::StatusAnswer)], bank.rules.ask_every_ms);
+    }
+    let window = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
+    if now_ms >= window {
+        return (Vec::new(), 0);
+    }
+    // Notices and returns are asked for in turn, one answer at a time.
+    let mut all = vec![(M::NoticeQuery, M::Notice), (M::ReturnQuery, M::LateReturn)];
+    all.retain(|(question, _)| format.has(*question));
+    if !all.is_empty() {
+        let turn = usize::try_from(attempt.asks).unwrap_or_default() % all.len();
+        all = vec![all[turn]];
+    }
+    (all, bank.rules.return_every_ms)
+}
+
+/// The bank answered a question.
+async fn heard(ctx: &Ctx, bank: &Bank, attempt: &Attempt, question: MessageKind, kind: MessageKind, bytes: &Bytes, every: i64) -> Result<(), FlowError> {
+    let name = format!("{question} {}", attempt.reference);
+    let part = Part { role: PartRole::Message, name: String::new(), bytes: bytes.to_vec(), committing: false };
+    if matches!(kind, MessageKind::Notice | MessageKind::LateReturn) {
+        return take_rows(ctx, bank, attempt, kind, &name, &[part]).await;
+    }
+    match read_parts(ctx, bank, attempt, kind, vec![part]).await? {
+        Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
+        Err(why) => {
+            hold(ctx, bank, attempt, &name, bytes, &why).await?;
+            Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + every)).await?)
+        }
+    }
+}
+
+/// Reads what an answer that came as one message says about the whole.
+///
+/// # Errors
+/// Outer: where the store fails. Inner: why it cannot be read.
+pub async fn read_answer(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind, bytes: &Bytes) -> Result<Result<WholeAnswer, String>, FlowError> {
+    let part = Part { role: PartRole::Message, name: String::new(), bytes: bytes.to_vec(), committing: false };
+    read_parts(ctx, bank, attempt, kind, vec![part]).await
+}
+
+async fn read_parts(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind, parts: Vec<Part>) -> Result<Result<WholeAnswer, String>, FlowError> {
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
+        return Ok(Err("发送时所用的格式已无法读取".to_owned()));
+    };
+    let head: Record = match format.read_head(kind, &parts) {
+        Ok(head) => head,
+        Err(fault) => return Ok(Err(fault.to_string())),
+    };
+    if head.text(Key::Reference).is_some_and(|reference| reference != attempt.reference) {
+        return Ok(Err("报文中的流水号不是所问的流水号".to_owned()));
+    }
+    let code = head.text(Key::Code).unwrap_or_default().to_owned();
+    let Some(answer) = format.answer(kind, &code) else {
+        return Ok(Err(format!("代码 {code:?} 不在格式的代码表中")));
+    };
+    let text = head.text(Key::Text).unwrap_or_default().to_owned();
+    let bank_reference = head.text(Key::BankReference).unwrap_or_default().to_owned();
+    Ok(Ok(WholeAnswer { kind, answer, code, text, bank_reference, parts }))
+}
+
+/// Acts on what a bank said about a whole attempt (design 4, rules 2 and 3).
+///
+/// # Errors
+/// Where the store fails.
+pub async fn acted_on(ctx: &Ctx, bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    let again = Some(now + bank.rules.ask_every_ms);
+    let words = BankWords {
+        code: said.code.clone(),
+        text: seal_words(&ctx.sealer, attempt.no, 0, &said.text),
+        bank_reference: said.bank_reference.clone(),
+    };
+    let refund = attempt.refund;
+    let mut conclusion = match said.answer {
+        Answer::Accepted | Answer::Processing | Answer::Duplicate => Conclusion::of(AttemptEvent::Accepted, again),
+        Answer::Done if refund.is_none() => {
+            if said.kind == MessageKind::StatusAnswer {
+                let name = format!("{} {}", said.kind, attempt.reference);
+                return take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await;
+            }
+            Conclusion::of(AttemptEvent::Accepted, again)
+        }
+        Answer::Done => Conclusion { refund_done: true, ..Conclusion::of(AttemptEvent::Accepted, None) },
+        Answer::Refused => Conclusion::of(AttemptEvent::Refused, None),
+        Answer::NotFound => return not_found(ctx, bank, attempt, words).await,
+    };
+    if attempt.state == AttemptState::Accepted && conclusion.event == AttemptEvent::Accepted && !conclusion.refund_done {
+        return Ok(ctx.store.asked(attempt, again).await?);
+    }
+    if conclusion.event == AttemptEvent::Accepted && !conclusion.refund_done {
+        conclusion.next_at_ms = Some(now + bank.rules.ask_after_ms);
+    }
+    if let (true, Some(refund)) = (conclusion.refund_done, refund) {
+        conclusion.reports = refund_reports(ctx, attempt, refund).await?;
+    }
+    conclusion.alert = refusal(bank, attempt, said);
+    conclusion.words = words;
+    match ctx.store.conclude(attempt, &conclusion, now).await {
+        Ok(()) => Ok(()),
+        Err(StoreError::Refused(why)) => contradicts(ctx, bank, attempt, said, &why).await,
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+/// "Not found" counts only after the visibility delay; before it, it is no answer (I2, F31).
+async fn not_found(ctx: &Ctx, bank: &Bank, attempt: &Attempt, words: BankWords) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.visibility_delay_ms;
+    if attempt.state == AttemptState::Unknown && now >= visible_at {
+        tracing::warn!(attempt = %attempt.no, bank = bank.code, "the bank does not know it; the same bytes will go again");
+        let conclusion = Conclusion { words, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
+        return Ok(ctx.store.conclude(attempt, &conclusion, now).await?);
+    }
+    if attempt.state == AttemptState::Accepted && now >= visible_at {
+        let text = format!("{} 已受理 {}（流水号 {}），现又答复“查无此笔”；系统不会重发，请与银行核对", bank.name, attempt.no, attempt.reference);
+        ctx.store.raise_alert("vanished", &attempt.no.to_string(), Some(attempt.register), &text, now).await?;
+    }
+    Ok(ctx.store.asked(attempt, Some(now + bank.rules.ask_every_ms)).await?)
+}
+
+fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
+    let what = match (attempt.batch, attempt.refund) {
+        (Some(batch), _) => format!("批次 {batch}"),
+        (_, Some(refund)) => format!("退款 {refund}"),
+        _ => attempt.no.to_string(),
+    };
+    let next = match attempt.kind {
+        AttemptKind::Payment => "款项已退回待发送；查明原因后用 batch recut 命令重新组批",
+        AttemptKind::Refund => "系统稍后会重新申请退回",
+    };
+    format!("{} 拒绝受理{what}：[{}] {}。{next}", bank.name, said.code, redact(&said.text))
+}
+
+/// The bank says something that cannot be after what it said before: nothing changes, and somebody
+/// is told.
+async fn contradicts(ctx: &Ctx, bank: &Bank, attempt: &Attempt, said: &WholeAnswer, why: &str) -> Result<(), FlowError> {
+    let text = format!("{} 对 {}（流水号 {}）答复“{}”，与此前答复矛盾：{why}。状态未改变，请与银行核对", bank.name, attempt.no, attempt.reference, said.code);
+    ctx.store.raise_alert("contradiction", &attempt.no.to_string(), Some(attempt.register), &text, ctx.now_ms()).await?;
+    Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + bank.rules.return_every_ms)).await?)
+}
+
+/// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held.
+async fn take_rows(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind, name: &str, parts: &[Part]) -> Result<(), FlowError> {
+    let bytes = joined(parts);
+    let digest = sha256(&bytes);
+    let Some(batch) = attempt.batch.filter(|_| can_have_results(attempt.state)) else {
+        let why = format!("{} 的状态是 {}，不应有结果", attempt.no, attempt.state);
+        return hold(ctx, bank, attempt, name, &bytes, &why).await;
+    };
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
+        return hold(ctx, bank, attempt, name, &bytes, "发送时所用的格式已无法读取").await;
+    };
+    let facts = ctx.store.register_facts(attempt.register).await?;
+    let payments = ctx.store.members(batch).await?;
+    let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
+    let matched = match match_rows(&format, kind, parts, attempt.no, &members, &ctx.sealer) {
+        Ok(matched) => matched,
+        Err(why) => return hold(ctx, bank, attempt, name, &bytes, &why).await,
+    };
+    let (next_at_ms, ask_until_ms) = next_question(ctx, bank, attempt, &matched, &format);
+    let evidence = (!matched.quarantined.is_empty()).then(|| seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes));
+    let taken = TakenResult { name, digest, rows: matched.rows, quarantined: matched.quarantined, evidence, next_at_ms, ask_until_ms };
+    let town_of_line: std::collections::HashMap<i64, i64> = payments.iter().map(|payment| (payment.line, payment.town)).collect();
+    let follow = |result: ResultNo, effects: &Effects| {
+        let reports = [(ReportKind::Results, &effects.outcomes), (ReportKind::Notices, &effects.notices)];
+        reports
+            .into_iter()
+            .filter(|(_, lines)| !lines.is_empty())
+            .flat_map(|(kind, lines)| {
+                let towns: std::collections::BTreeSet<i64> = lines.iter().filter_map(|line| town_of_line.get(line)).copied().filter(|town| *town > 0).collect();
+                let towns: Vec<i64> = towns.into_iter().collect();
+                row_reports(ctx, attempt, &facts.department, kind, result.0, &towns)
+            })
+            .collect()
+    };
+    match ctx.store.take_result(attempt, taken, &follow, ctx.now_ms()).await? {
+        Taken::Applied { result, outcomes, notices } => {
+            tracing::info!(%result, attempt = %attempt.no, outcomes, notices, "a result is applied");
+        }
+        Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
+    }
+    Ok(())
+}
+
+/// When to ask next about an attempt whose rows were just read.
+fn next_question(ctx: &Ctx, bank: &Bank, attempt: &Attempt, matched: &crate::flow::matching::Matched, format: &crate::format::Format) -> (Option<i64>, Option<i64>) {
+    let now = ctx.now_ms();
+    let answered = i64::try_from(matched.rows.iter().filter(|row| row.kind.is_some()).count()).unwrap_or(i64::MAX);
+    if attempt.pending > answered {
+        return (Some(now + bank.rules.ask_every_ms), None);
+    }
+    let until = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
+    let asked_for = format.has(MessageKind::ReturnQuery) || format.has(MessageKind::NoticeQuery);
+    ((asked_for && now < until).then_some(now + bank.rules.return_every_ms), Some(until))
+}
+
+/// One report per recipient whom rows of this subject concern.
+fn row_reports(ctx: &Ctx, attempt: &Attempt, department: &str, kind: ReportKind, subject: i64, towns: &[i64]) -> Vec<NewReport> {
+    recipients(department, "", towns)
+        .into_iter()
+        .map(|recipient| NewReport {
+            report_id: report_id(ctx, attempt.register, kind, &subject.to_string(), &recipient),
+            register: attempt.register,
+            kind,
+            recipient,
+            subject,
+            body: String::new(),
+        })
+        .collect()
+}
+
+async fn refund_reports(ctx: &Ctx, attempt: &Attempt, refund: RefundNo) -> Result<Vec<NewReport>, FlowError> {
+    let facts = ctx.store.register_facts(attempt.register).await?;
+    let (_, rows) = ctx.store.refund_rows(refund).await?;
+    let towns: std::collections::BTreeSet<i64> = rows.iter().map(|(_, town, _, _)| *town).filter(|town| *town > 0).collect();
+    let towns: Vec<i64> = towns.into_iter().collect();
+    Ok(row_reports(ctx, attempt, &facts.department, ReportKind::Refund, refund.0, &towns))
+}
+
+/// Keeps an answer that cannot be used, as evidence, and tells somebody.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn hold(ctx: &Ctx, bank: &Bank, attempt: &Attempt, name: &str, bytes: &[u8], why: &str) -> Result<(), FlowError> {
+    let digest = sha256(bytes);
+    let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
+    let new = ctx.store.hold_result(&bank.code, name, &digest, Some(attempt), why, evidence, ctx.now_ms()).await?;
+    if new {
+        tracing::warn!(attempt = %attempt.no, bank = bank.code, why, "an answer is held as a whole");
+    }
+    Ok(())
+}
+
+async fn hold_unknown(ctx: &Ctx, bank: &Bank, name: &str, bytes: &[u8], why: &str) -> Result<(), FlowError> {
+    let digest = sha256(bytes);
+    let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
+    ctx.store.hold_result(&bank.code, name, &digest, None, why, evidence, ctx.now_ms()).await?;
+    tracing::warn!(bank = bank.code, why, "a file of the bank is held");
+    Ok(())
+}

@@ -1,0 +1,420 @@
+//! Intake: pulls what finance approved, checks it while it streams, and accepts or refuses it.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::finance::{Finance, FinanceError, Listed, RegisterEvent, Verdict};
+use crate::flow::checks::{PaymentCheck, WholeCheck};
+use crate::flow::report::recipients;
+use crate::flow::sealed::PersonSealer;
+use crate::flow::{Ctx, FlowError, Progress};
+use crate::guard::digest::ContentDigest;
+use crate::model::deadline::StartTimes;
+use crate::model::hold::HoldReason;
+use crate::model::id::{PaymentId, RegisterNo};
+use crate::model::money::Fen;
+use crate::model::payment::{Line, Replaces};
+use crate::model::person::town_of;
+use crate::model::register::{Fault, RegisterHead};
+use crate::model::report::ReportKind;
+use crate::store::StoreError;
+use crate::store::holds::{Decision, Standing};
+use crate::store::intake::{Acceptance, Begun, NewHold, NewPayment, PersonKey, Receiving, faults_json};
+use crate::store::reports::NewReport;
+
+/// Lines kept in one transaction.
+const LINES_PER_WRITE: usize = 10_000;
+/// Keys of the blind index sorted and written together: what bounds memory on huge registers.
+const KEYS_PER_WRITE: usize = 250_000;
+/// Entries of a feed read at once.
+const PAGE: usize = 100;
+
+/// Why a register could not be taken now.
+enum TakeError {
+    Flow(FlowError),
+    Finance(FinanceError),
+}
+
+impl From<FlowError> for TakeError {
+    fn from(cause: FlowError) -> Self {
+        Self::Flow(cause)
+    }
+}
+
+impl From<StoreError> for TakeError {
+    fn from(cause: StoreError) -> Self {
+        Self::Flow(cause.into())
+    }
+}
+
+impl From<FinanceError> for TakeError {
+    fn from(cause: FinanceError) -> Self {
+        Self::Finance(cause)
+    }
+}
+
+/// # Errors
+/// Where the store fails; what finance says or fails to say is told by an alert, and tried again.
+pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
+    let mut more = false;
+    for source in &ctx.sources {
+        let subject = source.source().to_owned();
+        match pull(ctx, source.as_ref()).await {
+            Ok(found) => {
+                more |= found;
+                ctx.store.clear_alert("finance", &subject, ctx.now_ms()).await?;
+            }
+            Err(TakeError::Flow(cause)) => return Err(cause),
+            Err(TakeError::Finance(cause)) => {
+                tracing::warn!(source = subject, error = %cause, "finance could not be pulled");
+                let text = format!("与财政来源 {subject} 的连接有问题：{cause}。系统会继续重试");
+                ctx.store.raise_alert("finance", &subject, None, &text, ctx.now_ms()).await?;
+            }
+        }
+    }
+    let until_ms = Some(ctx.now_ms() + ctx.pace.pull_every_ms);
+    Ok(if more { Progress::More } else { Progress::Idle { until_ms } })
+}
+
+/// One round with one source; says whether there is more at once.
+async fn pull(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
+    fund(ctx, finance).await?;
+    let decided = decide(ctx, finance).await?;
+    let source = finance.source();
+    let after = ctx.store.cursor(source, "registers").await?;
+    let page = finance.listed(after.as_deref(), PAGE).await?;
+    for listed in &page.items {
+        take(ctx, finance, listed).await?;
+        ctx.store.set_cursor(source, "registers", &listed.cursor).await?;
+    }
+    Ok(decided || page.next.is_some() && !page.items.is_empty())
+}
+
+/// Reads heads again whose funding was not known.
+async fn fund(ctx: &Ctx, finance: &dyn Finance) -> Result<(), TakeError> {
+    for unfunded in ctx.store.unfunded().await? {
+        if unfunded.source != finance.source() {
+            continue;
+        }
+        let head = finance.head(&unfunded.id, unfunded.revision).await?;
+        let Some(funded_at_ms) = head.funded_at_ms else { continue };
+        let times = StartTimes {
+            received_at_ms: unfunded.received_at_ms,
+            approved_at_ms: unfunded.approved_at_ms,
+            funded_at_ms: Some(funded_at_ms),
+        };
+        let start = ctx.duty.start.start(times);
+        let deadline = start.map(|at| at + ctx.duty.allowed_ms);
+        ctx.store.set_funded(unfunded.register, funded_at_ms, start, deadline, ctx.now_ms()).await?;
+    }
+    Ok(())
+}
+
+/// Applies finance's decisions on payments that were set aside; says whether there were any.
+async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
+    let source = finance.source();
+    let after = ctx.store.cursor(source, "decisions").await?;
+    let page = finance.decisions(after.as_deref(), PAGE).await?;
+    for decision in &page.items {
+        let what = match decision.action {
+            Verdict::Release => Decision::Release,
+            Verdict::Drop => Decision::Drop,
+        };
+        let (id, revision, line) = (&decision.register, decision.revision, decision.line);
+        let decided = match ctx.store.payment_named(source, id, revision, line).await? {
+            Some(payment) => ctx.store.decide_hold(payment, what, &decision.by, &decision.reason, ctx.now_ms()).await,
+            None => Err(StoreError::Refused(format!("{id} revision {revision} line {line} is not here"))),
+        };
+        match decided {
+            Ok(()) => {}
+            Err(StoreError::Refused(why)) => {
+                let subject = format!("{source}/{}", decision.cursor);
+                let text = format!("财政对 {id} 第 {revision} 版第 {line} 行的决定（{}）无法执行：{why}", decision.action);
+                ctx.store.raise_alert("decision", &subject, None, &text, ctx.now_ms()).await?;
+            }
+            Err(cause) => return Err(cause.into()),
+        }
+        ctx.store.set_cursor(source, "decisions", &decision.cursor).await?;
+    }
+    Ok(!page.items.is_empty())
+}
+
+/// Takes one entry of the list.
+async fn take(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Result<(), TakeError> {
+    if listed.event == RegisterEvent::Revoked {
+        let revoked = ctx.store.revoke_register(finance.source(), &listed.id, listed.revision, ctx.now_ms()).await?;
+        tracing::info!(register = listed.id, revision = listed.revision, known = revoked.is_some(), "finance revoked a register");
+        return Ok(());
+    }
+    let head = finance.head(&listed.id, listed.revision).await?;
+    let head_digest = ContentDigest::of_head(&head).finish();
+    match ctx.store.begin_register(finance.source(), &head, head_digest, ctx.now_ms()).await? {
+        Begun::Same(register) => {
+            tracing::info!(%register, "the same register was offered again; its answer stands");
+            Ok(())
+        }
+        Begun::Different(register) => {
+            let fault = Fault {
+                line: None,
+                field: "digest",
+                what: format!("{} revision {} was here before with other content; send changes as a higher revision", head.id, head.revision),
+            };
+            let reports = receipts(ctx, register, &head, &Receipt::refused(vec![fault]), &crate::guard::key::hex(&head.digest));
+            ctx.store.add_reports(&reports, ctx.now_ms()).await?;
+            Ok(())
+        }
+        Begun::Fresh(receiving) => stream_in(ctx, finance, &head, receiving).await,
+    }
+}
+
+/// What a receipt says.
+#[derive(Default)]
+struct Receipt {
+    faults: Vec<Fault>,
+    count: i64,
+    sum: Fen,
+    held_count: i64,
+    held_sum: Fen,
+    warnings: Vec<String>,
+}
+
+impl Receipt {
+    fn refused(faults: Vec<Fault>) -> Self {
+        Self { faults, ..Self::default() }
+    }
+}
+
+/// The lines of one register on their way in.
+struct Streaming<'a> {
+    ctx: &'a Ctx,
+    head: &'a RegisterHead,
+    receiving: Receiving,
+    sealer: PersonSealer<'a>,
+    payments: PaymentCheck<'a>,
+    whole: WholeCheck,
+    keys: Vec<PersonKey>,
+    /// Held payments: line, amount, and whether a double's hold would come later.
+    held: BTreeMap<i64, Fen>,
+    held_towns: std::collections::BTreeSet<i64>,
+    /// What each line replaces, so that it is not its double.
+    replaced: BTreeMap<i64, PaymentId>,
+}
+
+async fn stream_in(ctx: &Ctx, finance: &dyn Finance, head: &RegisterHead, receiving: Receiving) -> Result<(), TakeError> {
+    let register = receiving.register;
+    let mut lines = finance.lines(head).await?;
+    let sealer = PersonSealer::new(&ctx.sealer, receiving.head_digest, register);
+    let mut streaming = Streaming {
+        ctx,
+        head,
+        receiving,
+        sealer,
+        payments: PaymentCheck::new(head, &ctx.banks),
+        whole: WholeCheck::of(head),
+        keys: Vec::new(),
+        held: BTreeMap::new(),
+        held_towns: std::collections::BTreeSet::new(),
+        replaced: BTreeMap::new(),
+    };
+    loop {
+        let chunk = lines.next(LINES_PER_WRITE).await?;
+        if chunk.is_empty() {
+            break;
+        }
+        streaming.chunk(chunk).await?;
+    }
+    streaming.whole.end(head, &lines.digest());
+    streaming.finish().await?;
+    Ok(())
+}
+
+impl Streaming<'_> {
+    async fn chunk(&mut self, chunk: Vec<Result<Line, Fault>>) -> Result<(), FlowError> {
+        let mut rows = Vec::with_capacity(chunk.len());
+        for line in chunk {
+            match line {
+                Ok(line) => {
+                    if self.whole.line(&line) {
+                        rows.push(self.payment(line).await?);
+                    }
+                }
+                Err(fault) => self.whole.add(fault),
+            }
+        }
+        // A register that will be refused is read on for its faults, but kept no further.
+        if !self.whole.faults.is_empty() {
+            return Ok(());
+        }
+        self.ctx.store.append_payments(&mut self.receiving, rows, self.ctx.now_ms()).await?;
+        if self.keys.len() >= KEYS_PER_WRITE {
+            self.flush_keys().await?;
+        }
+        Ok(())
+    }
+
+    async fn flush_keys(&mut self) -> Result<(), FlowError> {
+        let keys = std::mem::take(&mut self.keys);
+        let key_id = self.ctx.blinder.key_id();
+        Ok(self.ctx.store.append_person_keys(self.receiving.register, self.head, key_id, keys).await?)
+    }
+
+    async fn payment(&mut self, line: Line) -> Result<NewPayment, FlowError> {
+        let mut hold = self.payments.hold(&line);
+        let mut replaces = None;
+        if let Some(named) = &line.replaces {
+            replaces = self.resolve(named).await?;
+            match replaces {
+                Some(replaced) => {
+                    self.replaced.insert(line.line, replaced);
+                }
+                None => {
+                    let detail = format!("{} revision {} line {} is not there or its money is not back", named.register_id, named.revision, named.line);
+                    hold = hold.or(Some(NewHold { reason: HoldReason::ReplacedNotOpen, detail }));
+                }
+            }
+        }
+        let town = town_of(&line.village).and_then(|town| town.parse().ok()).unwrap_or(0);
+        if hold.is_some() {
+            self.held.insert(line.line, line.amount);
+            self.held_towns.insert(town);
+        }
+        let document = format!("{}\0{}", line.person.document_kind, line.person.document_number.to_ascii_uppercase());
+        let blind = self.ctx.blinder.blind("document", document.as_bytes());
+        self.keys.push(PersonKey { blind, line: line.line });
+        let person = self.sealer.seal(line.line, line.amount, &line.bank, &line.person, &line.village);
+        Ok(NewPayment { line: line.line, bank: line.bank, town, amount: line.amount, person, hold, replaces })
+    }
+
+    /// The payment that a line replaces, where that one's money is back.
+    async fn resolve(&self, named: &Replaces) -> Result<Option<PaymentId>, FlowError> {
+        let store = &self.ctx.store;
+        // Lines name payments of the same source; its name is with the register.
+        let source = store.register_facts(self.receiving.register).await?.source;
+        let Some(payment) = store.payment_named(&source, &named.register_id, named.revision, named.line).await? else {
+            return Ok(None);
+        };
+        let standing = store.standings(&[payment]).await?;
+        Ok((standing.first() == Some(&Standing::Back)).then_some(payment))
+    }
+
+    async fn finish(mut self) -> Result<(), FlowError> {
+        let ctx = self.ctx;
+        let register = self.receiving.register;
+        if !self.whole.faults.is_empty() {
+            let faults = std::mem::take(&mut self.whole.faults);
+            tracing::warn!(%register, faults = faults.len(), "a register is refused as a whole");
+            let reports = receipts(ctx, register, self.head, &Receipt::refused(faults.clone()), "0");
+            ctx.store.refuse_register(register, &faults, &reports, ctx.now_ms()).await?;
+            return Ok(());
+        }
+        self.flush_keys().await?;
+        let doubles = self.doubles().await?;
+        let (count, sum) = self.receiving.totals();
+        let held: BTreeMap<i64, Fen> = self.held.clone();
+        let mut warnings = Vec::new();
+        if self.payments.luhn_warnings > 0 {
+            warnings.push(format!("{} 个账号未通过 Luhn 校验（仅提示，不影响发放）", self.payments.luhn_warnings));
+        }
+        let receipt = Receipt {
+            faults: Vec::new(),
+            count,
+            sum,
+            held_count: i64::try_from(held.len()).unwrap_or(i64::MAX),
+            held_sum: held.values().copied().sum(),
+            warnings,
+        };
+        let mut reports = receipts(ctx, register, self.head, &receipt, "0");
+        reports.extend(set_asides(ctx, register, self.head, &held, &self.held_towns));
+        let times = StartTimes {
+            received_at_ms: self.receiving.received_at_ms,
+            approved_at_ms: self.head.approved_at_ms,
+            funded_at_ms: self.head.funded_at_ms,
+        };
+        let start_at_ms = ctx.duty.start.start(times);
+        let acceptance = Acceptance {
+            start_at_ms,
+            deadline_at_ms: start_at_ms.map(|at| at + ctx.duty.allowed_ms),
+            settle_at_ms: Some(self.receiving.received_at_ms + ctx.duty.settle_after_ms),
+            doubles,
+            reports,
+        };
+        ctx.store.accept_register(self.receiving, acceptance, ctx.now_ms()).await?;
+        tracing::info!(%register, payments = count, held = held.len(), "a register is accepted");
+        Ok(())
+    }
+
+    /// Sets aside lines whose person is already paid or under way for this programme and period;
+    /// the first of several in one register stays.
+    async fn doubles(&mut self) -> Result<Vec<(i64, NewHold)>, FlowError> {
+        let store = &self.ctx.store;
+        let register = self.receiving.register;
+        let found = store.doubles(register, self.head, self.ctx.blinder.key_id()).await?;
+        let mut out = BTreeMap::new();
+        for double in found {
+            if self.held.contains_key(&double.line) || self.replaced.get(&double.line) == Some(&double.other) {
+                continue;
+            }
+            let under_way = if double.other.register == register {
+                double.other.line < double.line && !self.held.contains_key(&double.other.line)
+            } else {
+                let standing = store.standings(&[double.other]).await?;
+                matches!(standing.first(), Some(Standing::Unsent | Standing::Sent))
+            };
+            if under_way {
+                let detail = format!("the same person, programme and period is in {}", double.other);
+                out.insert(double.line, NewHold { reason: HoldReason::Double, detail });
+            }
+        }
+        for line in out.keys() {
+            let (amount, town) = store.amount_and_town(PaymentId { register, line: *line }).await?;
+            self.held.insert(*line, amount);
+            self.held_towns.insert(town);
+        }
+        Ok(out.into_iter().collect())
+    }
+}
+
+/// The receipt of a register, to each recipient.
+fn receipts(ctx: &Ctx, register: RegisterNo, head: &RegisterHead, receipt: &Receipt, subject: &str) -> Vec<NewReport> {
+    let body = json!({
+        "accepted": receipt.faults.is_empty(),
+        "count": receipt.count,
+        "sum_fen": receipt.sum.get(),
+        "held_count": receipt.held_count,
+        "held_sum_fen": receipt.held_sum.get(),
+        "warnings": receipt.warnings,
+        "faults": faults_json(&receipt.faults),
+    });
+    recipients(&head.department, &head.town, &[])
+        .into_iter()
+        .map(|recipient| NewReport {
+            report_id: crate::flow::report::report_id(ctx, register, ReportKind::Receipt, subject, &recipient),
+            register,
+            kind: ReportKind::Receipt,
+            recipient,
+            subject: 0,
+            body: body.to_string(),
+        })
+        .collect()
+}
+
+/// The list of payments set aside, to each recipient that it concerns.
+fn set_asides(ctx: &Ctx, register: RegisterNo, head: &RegisterHead, held: &BTreeMap<i64, Fen>, towns: &std::collections::BTreeSet<i64>) -> Vec<NewReport> {
+    if held.is_empty() {
+        return Vec::new();
+    }
+    let towns: Vec<i64> = towns.iter().copied().filter(|town| *town > 0).collect();
+    recipients(&head.department, "", &towns)
+        .into_iter()
+        .map(|recipient| NewReport {
+            report_id: crate::flow::report::report_id(ctx, register, ReportKind::SetAside, "0", &recipient),
+            register,
+            kind: ReportKind::SetAside,
+            recipient,
+            subject: 0,
+            body: String::new(),
+        })
+        .collect()
+}
+

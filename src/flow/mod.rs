@@ -1,0 +1,206 @@
+//! The steps of the road, one file each: what is read, decided and made durable.
+//!
+//! A step takes no input. It is woken, reads from the store what is due, does one bounded piece of
+//! work that may be repeated, and says whether there is more. With a hint and after a restart is
+//! thus one path, and nothing that matters lives in memory. A step that fails on a store error
+//! fails the process (design 4, rule 9); what a door says never does.
+
+pub mod checks;
+pub mod collect;
+pub mod convert;
+pub mod intake;
+pub mod matching;
+pub mod report;
+pub mod sealed;
+pub mod settle;
+pub mod submit;
+pub mod values;
+pub mod watch;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::clock::Clock;
+use crate::finance::Finance;
+use crate::format::Format;
+use crate::guard::blind::Blinder;
+use crate::guard::seal::{SealError, Sealer};
+use crate::model::deadline::StartEvent;
+use crate::model::words;
+use crate::store::{Store, StoreError};
+use crate::transport::Transport;
+
+words! {
+    /// The steps, in the order of the road.
+    Step {
+        Intake = "intake",
+        Convert = "convert",
+        Submit = "submit",
+        Collect = "collect",
+        Settle = "settle",
+        Report = "report",
+        Watch = "watch",
+    }
+}
+
+impl Step {
+    /// Can what another step commits give this one something to do? Pulling and watching go by the
+    /// clock alone.
+    pub const fn wakes_on_change(self) -> bool {
+        match self {
+            Self::Intake | Self::Watch => false,
+            Self::Convert | Self::Submit | Self::Collect | Self::Settle | Self::Report => true,
+        }
+    }
+}
+
+/// What a step found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Something was done and there may be more at once.
+    More,
+    /// Nothing is due before this time, or before something changes.
+    Idle { until_ms: Option<i64> },
+}
+
+/// Why a step could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum FlowError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What was sealed does not open: the key is missing, or a row was altered (I20).
+    #[error("what is kept about {what} does not open")]
+    Sealed { what: String, source: SealError },
+}
+
+impl FlowError {
+    /// Must the process stop (design 4, rule 9)?
+    pub const fn is_fatal(&self) -> bool {
+        match self {
+            Self::Store(cause) => cause.is_fatal(),
+            Self::Sealed { .. } => false,
+        }
+    }
+}
+
+/// A bank as the steps use it.
+pub struct Bank {
+    pub code: String,
+    /// For people.
+    pub name: String,
+    pub format: Arc<Format>,
+    pub door: Arc<dyn Transport>,
+    pub rules: BankRules,
+}
+
+/// What this bank agreed on. All times in milliseconds.
+#[derive(Debug, Clone)]
+pub struct BankRules {
+    /// Payments in one batch at most; the format's own limit holds as well.
+    pub rows_max: usize,
+    /// How long after sending a "not found" still means "not visible yet" (design 4.2).
+    pub visibility_delay_ms: i64,
+    /// How long to wait for results before asking.
+    pub ask_after_ms: i64,
+    /// How long to wait between two questions about the same attempt.
+    pub ask_every_ms: i64,
+    /// How often to ask for late returns and notices, where the bank must be asked.
+    pub return_every_ms: i64,
+    /// For how long after sending a return may come.
+    pub return_window_ms: i64,
+    /// How long to wait before the same bytes go again, at first; it doubles up to a minute.
+    pub resend_after_ms: i64,
+    /// In front of every reference of ours at this bank.
+    pub reference_prefix: String,
+}
+
+/// What the county agreed on.
+#[derive(Debug, Clone)]
+pub struct Duty {
+    pub start: StartEvent,
+    /// The 24 hours, in milliseconds.
+    pub allowed_ms: i64,
+    /// Nothing is sent before its register is funded.
+    pub funded_only: bool,
+    /// When leftover goes back although something is open, counted from receipt.
+    pub settle_after_ms: i64,
+    /// When a payment that nobody decided about is dropped; never, where it is nothing.
+    pub drop_held_after_ms: Option<i64>,
+    /// The bank that holds the pool account of shares whose bank is unknown.
+    pub pool_bank: String,
+}
+
+/// How often the steps look for themselves, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    pub pull_every_ms: i64,
+    pub arrivals_every_ms: i64,
+    pub report_retry_ms: i64,
+}
+
+/// All that a step may touch.
+pub struct Ctx {
+    pub store: Arc<Store>,
+    pub clock: Arc<dyn Clock>,
+    pub sealer: Arc<Sealer>,
+    pub blinder: Arc<Blinder>,
+    pub sources: Vec<Arc<dyn Finance>>,
+    pub banks: BTreeMap<String, Bank>,
+    pub duty: Duty,
+    pub pace: Pace,
+    /// Names this database among all daemons that report to the same finance.
+    pub install: String,
+    /// Grows with every restore from a backup, so that no reference is used twice (I6).
+    pub epoch: i64,
+    /// Formats that old attempts were written with, by digest.
+    pub old_formats: Mutex<HashMap<[u8; 32], Arc<Format>>>,
+}
+
+impl Ctx {
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
+    /// The format that something was written with: the bank's present one, or its text as it was
+    /// kept. Nothing where no such text was kept or it no longer compiles.
+    ///
+    /// # Errors
+    /// Where the store cannot be read.
+    pub async fn format_of(&self, bank: &Bank, digest: &[u8; 32]) -> Result<Option<Arc<Format>>, FlowError> {
+        if bank.format.digest() == *digest {
+            return Ok(Some(Arc::clone(&bank.format)));
+        }
+        if let Some(known) = self.old_formats.lock().unwrap_or_else(PoisonError::into_inner).get(digest) {
+            return Ok(Some(Arc::clone(known)));
+        }
+        let Some(kept) = self.store.format_text(digest).await? else { return Ok(None) };
+        match Format::compile(&kept.name, &kept.text) {
+            Ok(format) => {
+                let format = Arc::new(format);
+                let mut cache = self.old_formats.lock().unwrap_or_else(PoisonError::into_inner);
+                cache.insert(*digest, Arc::clone(&format));
+                Ok(Some(format))
+            }
+            Err(problems) => {
+                tracing::error!(format = kept.name, %problems, "a format that was kept no longer compiles");
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Runs one step once.
+///
+/// # Errors
+/// [`FlowError::is_fatal`] tells whether the process must stop.
+pub async fn step(ctx: &Ctx, step: Step) -> Result<Progress, FlowError> {
+    match step {
+        Step::Intake => intake::step(ctx).await,
+        Step::Convert => convert::step(ctx).await,
+        Step::Submit => submit::step(ctx).await,
+        Step::Collect => collect::step(ctx).await,
+        Step::Settle => settle::step(ctx).await,
+        Step::Report => report::step(ctx).await,
+        Step::Watch => watch::step(ctx).await,
+    }
+}

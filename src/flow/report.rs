@@ -1,0 +1,325 @@
+//! Report: tells finance, department and town, each what concerns it, until it is acknowledged
+//! (Notice, sections 2.3 to 2.5). A repetition says the same: rows are read from facts that do not
+//! change, and the report keeps its id.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use crate::finance::report::{
+    About, Body, Closing, Counts, Failure, FaultRow, Head, HeldRow, NoticeRow, Notices, Receipt, Refund, RefundRow,
+    ReplacesRef, ResultRow, Results, SetAside, To,
+};
+use crate::finance::spoken::{When, Yuan};
+use crate::finance::{Finance, FinanceError};
+use crate::flow::sealed::{open_person, open_words};
+use crate::flow::{Ctx, FlowError, Progress};
+use crate::guard::digest::sha256;
+use crate::guard::key::hex;
+use crate::model::id::{BatchNo, PaymentId, RefundNo, RegisterNo, ResultNo};
+use crate::model::money::Fen;
+use crate::model::outcome::{Folded, OutcomeKind};
+use crate::model::reason::Reason;
+use crate::model::report::{Recipient, RecipientKind, ReportKind, redact};
+use crate::store::StoreError;
+use crate::store::reports::{DueReport, OutcomeRow, ResultHead};
+
+/// Reports made and sent in one step.
+const REPORTS_PER_STEP: i64 = 64;
+/// Reports on their way to one finance at the same time.
+const SENDING_MAX: usize = 4;
+/// The longest wait between two tries.
+const RETRY_MAX_MS: i64 = 600_000;
+
+/// Who is told about something: finance, the department in charge, the town named in the head, and
+/// the towns whose payments are in it.
+pub fn recipients(department: &str, town: &str, towns: &[i64]) -> Vec<Recipient> {
+    let mut out = vec![Recipient { kind: RecipientKind::Finance, name: String::new() }];
+    if !department.is_empty() {
+        out.push(Recipient { kind: RecipientKind::Department, name: department.to_owned() });
+    }
+    if !town.is_empty() {
+        out.push(Recipient { kind: RecipientKind::Town, name: town.to_owned() });
+    }
+    let towns = towns.iter().map(|code| format!("{code:09}")).filter(|code| code != town);
+    out.extend(towns.map(|name| Recipient { kind: RecipientKind::Town, name }));
+    out
+}
+
+/// A report's id: the same for the same thing told to the same recipient, and of no other daemon.
+pub fn report_id(ctx: &Ctx, register: RegisterNo, kind: ReportKind, subject: &str, recipient: &Recipient) -> String {
+    let name = match recipient.kind {
+        RecipientKind::Finance | RecipientKind::Department => String::new(),
+        RecipientKind::Town if recipient.name.bytes().all(|b| b.is_ascii_alphanumeric()) => format!("-{}", recipient.name),
+        RecipientKind::Town => format!("-{}", hex(&sha256(recipient.name.as_bytes())[..6])),
+    };
+    let kind = kind.as_str().replace('_', "");
+    let subject: String = subject.chars().take(20).collect();
+    format!("{}-{register}-{kind}-{subject}-{}{name}", ctx.install, recipient.kind)
+}
+
+/// # Errors
+/// Where the store fails. What finance says never fails the step.
+pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
+    let now = ctx.now_ms();
+    let due = ctx.store.due_reports(now, REPORTS_PER_STEP).await?;
+    if due.is_empty() {
+        return Ok(Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) });
+    }
+    let full = i64::try_from(due.len()) == Ok(REPORTS_PER_STEP);
+    let mut results = HashMap::new();
+    let mut bodies = Vec::with_capacity(due.len());
+    for report in due {
+        match make(ctx, &report, &mut results).await {
+            Ok(body) => bodies.push((report, body)),
+            Err(cause) if cause.is_fatal() => return Err(cause),
+            Err(cause) => {
+                tracing::error!(report = report.report_id, error = %cause, "a report cannot be made");
+                ctx.store.delay_report(&report, &cause.to_string(), now + RETRY_MAX_MS).await?;
+            }
+        }
+    }
+    drop(results);
+    let sends = bodies.into_iter().map(|(report, body)| async move {
+        let finance = ctx.sources.iter().find(|finance| finance.source() == report.source);
+        let done = match finance {
+            Some(finance) => deliver(finance.as_ref(), &report, body).await,
+            None => Err("its finance source is not configured any more".to_owned()),
+        };
+        (report, done)
+    });
+    let sent: Vec<_> = futures_util::stream::iter(sends).buffer_unordered(SENDING_MAX).collect().await;
+    let mut acknowledged = Vec::new();
+    for (report, done) in sent {
+        match done {
+            Ok(()) => acknowledged.push(report),
+            Err(trouble) => delay(ctx, &report, &trouble).await?,
+        }
+    }
+    if acknowledged.is_empty() {
+        return Ok(Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) });
+    }
+    ctx.store.acknowledge(&acknowledged, ctx.now_ms()).await?;
+    Ok(if full { Progress::More } else { Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) } })
+}
+
+async fn deliver(finance: &dyn Finance, report: &DueReport, body: Bytes) -> Result<(), String> {
+    match finance.deliver(&report.report_id, body).await {
+        Ok(acknowledged) if acknowledged.report_id == report.report_id => Ok(()),
+        Ok(_) => Err("finance acknowledged another report".to_owned()),
+        Err(cause @ FinanceError::Unreachable(_)) => Err(cause.to_string()),
+        Err(cause) => {
+            tracing::warn!(report = report.report_id, error = %cause, "finance does not take a report");
+            Err(cause.to_string())
+        }
+    }
+}
+
+async fn delay(ctx: &Ctx, report: &DueReport, trouble: &str) -> Result<(), FlowError> {
+    let wait = ctx.pace.report_retry_ms.saturating_mul(1 << report.tries.clamp(0, 10)).min(RETRY_MAX_MS);
+    ctx.store.delay_report(report, trouble, ctx.now_ms() + wait).await?;
+    if report.tries >= 3 {
+        let text = format!("报告 {} 已送 {} 次仍未被签收：{trouble}", report.report_id, report.tries + 1);
+        ctx.store.raise_alert("report", &report.report_id, Some(report.register), &text, ctx.now_ms()).await?;
+    }
+    Ok(())
+}
+
+/// Results read for one step: each is told to several recipients.
+type ResultCache = HashMap<i64, (ResultHead, Vec<OutcomeRow>)>;
+
+async fn make(ctx: &Ctx, report: &DueReport, results: &mut ResultCache) -> Result<Bytes, FlowError> {
+    let mut body = Body::new();
+    let about = match report.kind {
+        ReportKind::Receipt => receipt(&mut body, &extra(report)?),
+        ReportKind::SetAside => set_aside(ctx, report, &mut body).await?,
+        ReportKind::Results => {
+            if !results.contains_key(&report.subject) {
+                results.clear();
+                results.insert(report.subject, ctx.store.outcome_rows(ResultNo(report.subject)).await?);
+            }
+            let (head, rows) = results.get(&report.subject).expect("it was just put there");
+            results_rows(ctx, report, head, rows, &mut body)?
+        }
+        ReportKind::Notices => notices(ctx, report, &mut body).await?,
+        ReportKind::Refund => refund(ctx, report, &mut body).await?,
+        ReportKind::Closing => closing(&extra(report)?),
+    };
+    Ok(body.finish(Head {
+        report_id: report.report_id.clone(),
+        kind: report.kind,
+        recipient: To { kind: report.recipient.kind, name: report.recipient.name.clone() },
+        register: report.register_id.clone(),
+        revision: report.revision,
+        made_at: When(report.made_at_ms),
+        rows: 0,
+        about,
+    }))
+}
+
+/// Is a payment of this town any business of the recipient?
+fn concerns(recipient: &Recipient, town: i64) -> bool {
+    match recipient.kind {
+        RecipientKind::Finance | RecipientKind::Department => true,
+        RecipientKind::Town => recipient.name == format!("{town:09}"),
+    }
+}
+
+fn extra(report: &DueReport) -> Result<Value, FlowError> {
+    serde_json::from_str(&report.body)
+        .map_err(|_| StoreError::Inconsistent { what: format!("the body of report {}", report.report_id) }.into())
+}
+
+fn int(body: &Value, name: &str) -> i64 {
+    body.get(name).and_then(Value::as_i64).unwrap_or_default()
+}
+
+fn yuan(body: &Value, name: &str) -> Yuan {
+    Yuan(Fen::new(int(body, name)))
+}
+
+fn receipt(body: &mut Body, said: &Value) -> About {
+    let texts = |name: &str| said.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    for fault in texts("faults") {
+        let text = |name: &str| fault.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        body.row(&FaultRow { line: fault.get("line").and_then(Value::as_i64), field: text("field").into(), what: text("what").into() });
+    }
+    About::Receipt(Receipt {
+        accepted: said.get("accepted").and_then(Value::as_bool).unwrap_or_default(),
+        count: int(said, "count"),
+        sum: yuan(said, "sum_fen"),
+        held_count: int(said, "held_count"),
+        held_sum: yuan(said, "held_sum_fen"),
+        warnings: texts("warnings").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+    })
+}
+
+fn closing(said: &Value) -> About {
+    let notices = said.get("notices").cloned().unwrap_or_default();
+    let ended = ["credited", "failed", "returned", "dropped"].iter().map(|name| int(said, name)).sum::<i64>();
+    About::Closing(Closing {
+        approved_sum: yuan(said, "approved_fen"),
+        withdrawn_sum: yuan(said, "withdrawn_fen"),
+        credited_sum: yuan(said, "credited_fen"),
+        refunded_sum: yuan(said, "refunded_fen"),
+        disputed_sum: yuan(said, "disputed_fen"),
+        counts: Counts {
+            payments: int(said, "payments"),
+            withdrawn: int(said, "payments") - ended,
+            credited: int(said, "credited"),
+            failed: int(said, "failed"),
+            returned: int(said, "returned"),
+            dropped: int(said, "dropped"),
+            set_aside: int(said, "set_aside"),
+            notices_delivered: int(&notices, "delivered"),
+            notices_failed: int(&notices, "failed"),
+            notices_no_number: int(&notices, "no_number"),
+            notices_unknown: int(&notices, "unknown"),
+        },
+    })
+}
+
+async fn set_aside(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<About, FlowError> {
+    let mut sum = Fen::ZERO;
+    for row in ctx.store.set_aside_rows(report.register).await? {
+        if !concerns(&report.recipient, row.town) {
+            continue;
+        }
+        let id = PaymentId { register: report.register, line: row.line };
+        let (person, village) = open_person(&ctx.sealer, &report.head_digest, report.register, row.line, row.amount, &row.bank, &row.person)
+            .map_err(|source| FlowError::Sealed { what: id.to_string(), source })?;
+        sum = [sum, row.amount].into_iter().sum();
+        body.row(&HeldRow {
+            line: row.line,
+            name: person.name.into(),
+            document_number: person.document_number.into(),
+            account: person.account.into(),
+            village: village.into(),
+            amount: Yuan(row.amount),
+            reason: row.reason,
+            reason_text: row.reason.chinese().into(),
+            remedy: row.reason.remedy().into(),
+        });
+    }
+    Ok(About::SetAside(SetAside { sum: Yuan(sum) }))
+}
+
+fn results_rows(ctx: &Ctx, report: &DueReport, head: &ResultHead, rows: &[OutcomeRow], body: &mut Body) -> Result<About, FlowError> {
+    for row in rows.iter().filter(|row| concerns(&report.recipient, row.town)) {
+        body.row(&ResultRow {
+            line: row.line,
+            outcome: row.folded,
+            amount: Yuan(row.amount),
+            at: When(head.taken_at_ms),
+            attempt_number: (row.number > 1).then_some(row.number),
+            replaces: row.replaces.clone().map(|(register, revision, line)| ReplacesRef { register, revision, line }),
+            failure: failure(ctx, report, head, row)?,
+        });
+    }
+    Ok(About::Results(Results {
+        bank: head.bank.clone(),
+        batch: BatchNo(head.batch).to_string(),
+        attempt: head.attempt.to_string(),
+        result: ResultNo(report.subject).to_string(),
+    }))
+}
+
+/// Who, why and what to do, for a payment that did not stay credited. The bank's words leave
+/// without other people's names (domain.md 4).
+fn failure<'r>(ctx: &Ctx, report: &DueReport, head: &ResultHead, row: &'r OutcomeRow) -> Result<Option<Failure<'r>>, FlowError> {
+    if row.kind == OutcomeKind::Credited || !matches!(row.folded, Folded::Failed | Folded::Returned) {
+        return Ok(None);
+    }
+    let Some(sealed) = &row.person else { return Ok(None) };
+    let what = || PaymentId { register: report.register, line: row.line }.to_string();
+    let (person, _) = open_person(&ctx.sealer, &report.head_digest, report.register, row.line, row.amount, &row.bank, sealed)
+        .map_err(|source| FlowError::Sealed { what: what(), source })?;
+    let words = match &row.words {
+        Some(blob) => open_words(&ctx.sealer, head.attempt, row.line, blob).map_err(|source| FlowError::Sealed { what: what(), source })?,
+        None => String::new(),
+    };
+    let reason = row.reason.unwrap_or(Reason::Other);
+    Ok(Some(Failure {
+        name: person.name.into(),
+        document_number: person.document_number.into(),
+        account: person.account.into(),
+        reason,
+        reason_text: reason.chinese().into(),
+        code: row.code.as_str().into(),
+        bank_text: redact(&words).into(),
+        actor: reason.actor(),
+        remedy: reason.remedy().into(),
+    }))
+}
+
+async fn notices(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<About, FlowError> {
+    let (head, rows) = ctx.store.notice_rows(ResultNo(report.subject)).await?;
+    for (line, town, state) in rows {
+        if concerns(&report.recipient, town) {
+            body.row(&NoticeRow { line, state, event_at: None });
+        }
+    }
+    Ok(About::Notices(Notices { bank: head.bank, batch: BatchNo(head.batch).to_string() }))
+}
+
+async fn refund(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<About, FlowError> {
+    let refund = RefundNo(report.subject);
+    let (head, rows) = ctx.store.refund_rows(refund).await?;
+    let mut sum = Fen::ZERO;
+    for (line, town, amount, cause) in rows {
+        if concerns(&report.recipient, town) {
+            sum = [sum, amount].into_iter().sum();
+            body.row(&RefundRow { line, amount: Yuan(amount), cause });
+        }
+    }
+    Ok(About::Refund(Refund {
+        refund: refund.to_string(),
+        bank: head.bank,
+        pool_account: head.pool_account,
+        voucher_no: head.voucher_no,
+        amount: Yuan(sum),
+        reference: head.reference,
+    }))
+}

@@ -1,0 +1,141 @@
+//! Settle: sends leftover back, drops what nobody decided about in time, and closes registers
+//! (Notice, section 2.6: leftover money goes back to finance in time).
+
+use serde_json::json;
+
+use crate::flow::convert::{format_text, next_reference, open_rows, seal_parts};
+use crate::flow::report::{recipients, report_id};
+use crate::flow::values::HeadValues;
+use crate::flow::{Ctx, FlowError, Progress};
+use crate::format::MessageKind;
+use crate::model::report::ReportKind;
+use crate::store::StoreError;
+use crate::store::cut::{NewRefund, StoredPayment};
+use crate::store::holds::Decision;
+use crate::store::reports::NewReport;
+use crate::store::settle::{ClosingDue, SettleDue};
+
+/// Payments dropped in one step because their time is over.
+const DROPS_PER_STEP: i64 = 500;
+
+/// # Errors
+/// Where the store fails.
+pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
+    let mut more = drop_overdue(ctx).await?;
+    for share in ctx.store.due_to_settle(ctx.now_ms()).await? {
+        match send_back(ctx, &share).await {
+            Ok(sent) => more |= sent,
+            Err(cause) if cause.is_fatal() => return Err(cause),
+            Err(cause) => {
+                tracing::error!(register = %share.register, bank = share.bank, error = %cause, "leftover cannot go back");
+                let subject = format!("{}/{}", share.register, share.bank);
+                let text = format!("{} 在 {} 的结余无法退回：{cause}。请银行技术人员处理", share.register, share.bank);
+                ctx.store.raise_alert("settle", &subject, Some(share.register), &text, ctx.now_ms()).await?;
+            }
+        }
+    }
+    for closing in ctx.store.due_to_close().await? {
+        match close(ctx, &closing).await {
+            // Money moved meanwhile: it is looked at again.
+            Err(FlowError::Store(StoreError::Moved { .. })) => {}
+            done => done?,
+        }
+    }
+    let until_ms = Some(ctx.now_ms() + ctx.pace.pull_every_ms);
+    Ok(if more { Progress::More } else { Progress::Idle { until_ms } })
+}
+
+/// Drops payments that were set aside longer than the configured time.
+async fn drop_overdue(ctx: &Ctx) -> Result<bool, FlowError> {
+    let Some(after) = ctx.duty.drop_held_after_ms else { return Ok(false) };
+    let overdue = ctx.store.held_since(ctx.now_ms() - after, DROPS_PER_STEP).await?;
+    for payment in &overdue {
+        let why = "not decided within the configured time";
+        ctx.store.decide_hold(*payment, Decision::Drop, "daifa", why, ctx.now_ms()).await?;
+    }
+    Ok(!overdue.is_empty())
+}
+
+/// Opens a refund for what is free leftover of a share; says whether it did.
+async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
+    // The pool account of a share whose bank is unknown here is at the bank that holds it.
+    let Some(bank) = ctx.banks.get(&share.bank).or_else(|| ctx.banks.get(&ctx.duty.pool_bank)) else {
+        return Ok(false);
+    };
+    let leftovers = ctx.store.open_leftovers(share.register, &share.bank, bank.format.limits().rows_max).await?;
+    if leftovers.is_empty() {
+        return Ok(false);
+    }
+    let facts = ctx.store.register_facts(share.register).await?;
+    let lines: Vec<i64> = leftovers.iter().map(|leftover| leftover.line).collect();
+    let payments: Vec<StoredPayment> = ctx.store.payments(share.register, &lines).await?;
+    let rows = open_rows(ctx, &facts, &share.bank, &payments)?;
+    let reference = next_reference(ctx, bank).await?;
+    let head = HeadValues { facts: &facts, bank: &bank.code, reference: &reference, at_ms: ctx.now_ms(), section: "" };
+    let parts = match bank.format.encode(MessageKind::RefundRequest, &head, &rows) {
+        Ok(parts) => parts,
+        Err(cause) => {
+            let subject = format!("{}/{}", share.register, share.bank);
+            let text = format!("{} 在 {} 的结余写不成退款报文：{cause}", share.register, bank.name);
+            ctx.store.raise_alert("settle", &subject, Some(share.register), &text, ctx.now_ms()).await?;
+            return Ok(false);
+        }
+    };
+    let new = NewRefund {
+        register: share.register,
+        bank: share.bank.clone(),
+        via_bank: bank.code.clone(),
+        pool_account: share.pool_account.clone(),
+        voucher_no: share.voucher_no.clone(),
+        members: leftovers.iter().map(|leftover| (leftover.line, leftover.amount)).collect(),
+        parts: seal_parts(ctx, &bank.code, &reference, parts),
+        reference,
+        format: format_text(&bank.format),
+    };
+    match ctx.store.intend_refund(&new, ctx.now_ms()).await {
+        Ok((refund, attempt)) => {
+            tracing::info!(%refund, %attempt, register = %share.register, payments = new.members.len(), "leftover goes back");
+            Ok(true)
+        }
+        // A late answer took one of them back meanwhile.
+        Err(StoreError::Moved { .. }) => Ok(true),
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+/// Tells the closing account of a register whose money has all come to an end.
+async fn close(ctx: &Ctx, closing: &ClosingDue) -> Result<(), FlowError> {
+    let facts = ctx.store.register_facts(closing.register).await?;
+    let notices = ctx.store.notice_counts(closing.register).await?;
+    let notices: serde_json::Map<String, serde_json::Value> =
+        notices.into_iter().map(|(state, count)| (state.as_str().to_owned(), count.into())).collect();
+    let (places, counts) = (&closing.places, &closing.counts);
+    let body = json!({
+        "approved_fen": places.approved.get(),
+        "withdrawn_fen": closing.declared_sum.get() - places.approved.get(),
+        "credited_fen": places.credited.get(),
+        "refunded_fen": places.refunded.get(),
+        "disputed_fen": places.disputed.get(),
+        "payments": counts.payments,
+        "credited": counts.credited,
+        "failed": counts.failed,
+        "returned": counts.returned,
+        "dropped": counts.dropped,
+        "set_aside": closing.set_aside,
+        "notices": notices,
+    });
+    let reports: Vec<NewReport> = recipients(&facts.department, &facts.town, &[])
+        .into_iter()
+        .map(|recipient| NewReport {
+            report_id: report_id(ctx, closing.register, ReportKind::Closing, &closing.last_posting.to_string(), &recipient),
+            register: closing.register,
+            kind: ReportKind::Closing,
+            recipient,
+            subject: closing.last_posting,
+            body: body.to_string(),
+        })
+        .collect();
+    ctx.store.close_register(closing, &reports, ctx.now_ms()).await?;
+    tracing::info!(register = %closing.register, "a register is closed");
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Submit: hands attempts over. SENDING is durable before the first byte leaves, and what became
+//! of it is durable before anything else is done about it (design 4, rules 1 and 2).
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+
+use crate::flow::collect::{acted_on, read_answer};
+use crate::flow::sealed::open_part;
+use crate::flow::{Bank, Ctx, FlowError, Progress};
+use crate::format::MessageKind;
+use crate::guard::digest::sha256;
+use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
+use crate::store::StoreError;
+use crate::store::attempts::{Attempt, Conclusion};
+use crate::transport::{OutPart, Sent};
+
+/// Attempts looked at in one step.
+const ATTEMPTS_PER_STEP: i64 = 64;
+/// The longest wait between two sends of the same bytes.
+const RESEND_MAX_MS: i64 = 60_000;
+
+/// # Errors
+/// Where the store fails. What a bank's door says never fails the step.
+pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
+    let states = [AttemptState::Intent, AttemptState::NotSent];
+    let due = ctx.store.due_attempts(&states, ctx.now_ms(), ATTEMPTS_PER_STEP).await?;
+    if due.is_empty() {
+        return Ok(Progress::Idle { until_ms: ctx.store.next_due_at(&states).await? });
+    }
+    // Banks are handed to side by side, each one in its own order.
+    let mut by_bank = std::collections::BTreeMap::<&str, Vec<&Attempt>>::new();
+    for attempt in &due {
+        by_bank.entry(attempt.bank.as_str()).or_default().push(attempt);
+    }
+    let sends = by_bank.into_iter().map(|(bank, attempts)| async move {
+        let Some(bank) = ctx.banks.get(bank) else { return Ok(()) };
+        for attempt in attempts {
+            match hand_over(ctx, bank, attempt).await {
+                Ok(()) => {}
+                Err(cause) if cause.is_fatal() => return Err(cause),
+                Err(cause) => tracing::error!(attempt = %attempt.no, error = %cause, "an attempt could not go on"),
+            }
+        }
+        Ok(())
+    });
+    for done in join_all(sends).await {
+        done?;
+    }
+    Ok(Progress::More)
+}
+
+/// Hands one attempt over and makes durable what became of it.
+async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    let parts = stored_parts(ctx, attempt).await?;
+    let committed = ctx.store.start(attempt, ctx.now_ms()).await?;
+    let sent = bank.door.send(&committed, &parts).await;
+    let sending = Attempt { state: AttemptState::Sending, sends: attempt.sends + 1, sent_at_ms: Some(ctx.now_ms()), ..attempt.clone() };
+    match sent {
+        Sent::Accepted { answer: Some(bytes) } => answered(ctx, bank, &sending, bytes).await,
+        Sent::Accepted { answer: None } => {
+            let next = ctx.now_ms() + bank.rules.ask_after_ms;
+            conclude(ctx, &sending, Conclusion::of(AttemptEvent::Accepted, Some(next))).await
+        }
+        Sent::NotSent { cause } => {
+            tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "not sent; the same bytes will go again");
+            let wait = bank.rules.resend_after_ms.saturating_mul(1 << sending.sends.clamp(0, 10)).min(RESEND_MAX_MS);
+            let text = format!("{} 连接不上（{cause}），批次未送出，系统会用原文件重发", bank.name);
+            ctx.store.raise_alert("not_sent", &bank.code, None, &text, ctx.now_ms()).await?;
+            return conclude(ctx, &sending, Conclusion::of(AttemptEvent::NotSent, Some(ctx.now_ms() + wait))).await;
+        }
+        Sent::Unknown { cause, evidence } => {
+            tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "no clear answer; the bank will be asked");
+            if let Some(evidence) = evidence {
+                crate::flow::collect::hold(ctx, bank, &sending, "answer", &evidence, &cause).await?;
+            }
+            lost(ctx, bank, &sending).await
+        }
+    }?;
+    Ok(ctx.store.clear_alert("not_sent", &bank.code, ctx.now_ms()).await?)
+}
+
+/// The bank answered at once. An answer that cannot be read is no answer (F27).
+async fn answered(ctx: &Ctx, bank: &Bank, attempt: &Attempt, bytes: Bytes) -> Result<(), FlowError> {
+    let kind = match attempt.kind {
+        AttemptKind::Payment => MessageKind::Acknowledgement,
+        AttemptKind::Refund => MessageKind::RefundAnswer,
+    };
+    match read_answer(ctx, bank, attempt, kind, &bytes).await? {
+        Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
+        Err(why) => {
+            crate::flow::collect::hold(ctx, bank, attempt, kind.as_str(), &bytes, &why).await?;
+            lost(ctx, bank, attempt).await
+        }
+    }
+}
+
+async fn lost(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    let next = ctx.now_ms() + bank.rules.ask_every_ms;
+    conclude(ctx, attempt, Conclusion::of(AttemptEvent::Lost, Some(next))).await
+}
+
+/// Makes a conclusion durable. Somebody else may have concluded meanwhile (an answer file that
+/// came in): then theirs stands.
+async fn conclude(ctx: &Ctx, attempt: &Attempt, conclusion: Conclusion) -> Result<(), FlowError> {
+    match ctx.store.conclude(attempt, &conclusion, ctx.now_ms()).await {
+        Err(StoreError::Moved { .. }) => {
+            tracing::info!(attempt = %attempt.no, "its answer was here before");
+            Ok(())
+        }
+        other => Ok(other?),
+    }
+}
+
+/// The bytes as they were made durable, checked against their digests: a repeat is byte-identical
+/// (I5).
+async fn stored_parts(ctx: &Ctx, attempt: &Attempt) -> Result<Vec<OutPart>, FlowError> {
+    let mut out = Vec::new();
+    for (at, part) in ctx.store.parts(attempt.no).await?.into_iter().enumerate() {
+        let sealed = |source| FlowError::Sealed { what: attempt.no.to_string(), source };
+        let bytes = open_part(&ctx.sealer, &attempt.bank, &attempt.reference, at, &part.chunks).map_err(sealed)?;
+        if sha256(&bytes) != part.sha256 {
+            let what = format!("part {} of {} is not what its digest says", at + 1, attempt.no);
+            return Err(StoreError::Inconsistent { what }.into());
+        }
+        out.push(OutPart { name: part.name, bytes: Bytes::from(bytes), committing: part.committing });
+    }
+    Ok(out)
+}

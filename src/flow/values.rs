@@ -1,0 +1,116 @@
+//! What a format may ask about: the head and the rows of a message, as the store keeps them.
+
+use crate::clock::local_parts;
+use crate::format::{Key, Moment, Source, Value};
+use crate::model::money::Fen;
+use crate::model::person::Person;
+use crate::model::register::RegisterHead;
+use crate::store::cut::RegisterFacts;
+
+/// The head of a message.
+pub struct HeadValues<'a> {
+    pub facts: &'a RegisterFacts,
+    pub bank: &'a str,
+    pub reference: &'a str,
+    pub at_ms: i64,
+    /// What a query asks for, else empty.
+    pub section: &'a str,
+}
+
+/// One payment of a message.
+pub struct RowValues {
+    /// Its place in the batch, from 1.
+    pub ordinal: i64,
+    pub line: i64,
+    pub amount: Fen,
+    pub person: Person,
+    pub village: String,
+}
+
+/// A moment as a format prints it.
+pub fn moment(at_ms: i64) -> Moment {
+    let (year, [month, day, hour, minute, second]) = local_parts(at_ms);
+    Moment { year, month, day, hour, minute, second }
+}
+
+fn text(text: &str) -> Option<Value<'_>> {
+    (!text.is_empty()).then_some(Value::Text(text))
+}
+
+impl Source for HeadValues<'_> {
+    fn get(&self, key: Key) -> Option<Value<'_>> {
+        match key {
+            Key::Reference => text(self.reference),
+            Key::Moment => Some(Value::Moment(moment(self.at_ms))),
+            Key::Summary => text(&self.facts.summary),
+            Key::ProgrammeCode => text(&self.facts.programme_code),
+            Key::ProgrammeName => text(&self.facts.programme_name),
+            Key::Department => text(&self.facts.department),
+            Key::Town => text(&self.facts.town),
+            Key::PoolAccount => text(&self.facts.pool_account),
+            Key::VoucherNo => text(&self.facts.voucher_no),
+            Key::DocumentNo => text(&self.facts.document_no),
+            Key::Period => text(&self.facts.period),
+            Key::RegisterId => text(&self.facts.id),
+            Key::Bank => text(self.bank),
+            Key::Section => text(self.section),
+            _ => None,
+        }
+    }
+}
+
+/// What the check at intake may ask about the head, before there is a batch.
+pub struct IntakeHead<'a> {
+    pub head: &'a RegisterHead,
+    pub bank: &'a str,
+}
+
+impl Source for IntakeHead<'_> {
+    fn get(&self, key: Key) -> Option<Value<'_>> {
+        match key {
+            Key::Summary => text(&self.head.summary),
+            Key::ProgrammeCode => text(&self.head.programme_code),
+            Key::ProgrammeName => text(&self.head.programme_name),
+            Key::Department => text(&self.head.department),
+            Key::Town => text(&self.head.town),
+            Key::PoolAccount => text(&self.head.pool_account),
+            Key::VoucherNo => text(&self.head.voucher_no),
+            Key::DocumentNo => text(&self.head.document_no),
+            Key::Period => text(&self.head.period),
+            Key::RegisterId => text(&self.head.id),
+            Key::Bank => text(self.bank),
+            _ => None,
+        }
+    }
+}
+
+fn person_value<'p>(person: &'p Person, village: &'p str, amount: Fen, key: Key) -> Option<Value<'p>> {
+    match key {
+        Key::PayeeName => text(&person.name),
+        Key::DocumentKind => text(&person.document_kind),
+        Key::DocumentNumber => text(&person.document_number),
+        Key::Account => text(&person.account),
+        Key::Phone => text(&person.phone),
+        Key::Village => text(village),
+        Key::Amount => Some(Value::Amount(amount)),
+        _ => None,
+    }
+}
+
+impl Source for RowValues {
+    fn get(&self, key: Key) -> Option<Value<'_>> {
+        match key {
+            Key::Ordinal => Some(Value::Int(self.ordinal)),
+            _ => person_value(&self.person, &self.village, self.amount, key),
+        }
+    }
+}
+
+/// A line of finance, as the check at intake sees it.
+pub struct LineValues<'a>(pub &'a crate::model::payment::Line);
+
+impl Source for LineValues<'_> {
+    fn get(&self, key: Key) -> Option<Value<'_>> {
+        person_value(&self.0.person, &self.0.village, self.0.amount, key)
+    }
+}

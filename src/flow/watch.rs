@@ -1,0 +1,48 @@
+//! Watch: raises one's voice at 50, 80, 95 and 100 percent of the time allowed. Deadlines are
+//! stored when their start is known and never recomputed; a jump of the clock can bring an alert
+//! early or late, and moves no money (I16).
+
+use crate::clock::local_text;
+use crate::flow::{Ctx, FlowError, Progress};
+use crate::model::deadline::level;
+use crate::model::money::Fen;
+use crate::store::StoreError;
+use crate::store::alerts::Running;
+
+/// How often the clocks are looked at.
+const EVERY_MS: i64 = 1_000;
+
+/// # Errors
+/// Where the store fails.
+pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
+    let now = ctx.now_ms();
+    for running in ctx.store.running().await? {
+        let reached = level(running.start_at_ms, running.deadline_at_ms, now);
+        if running.open_fen == 0 {
+            if running.alert_level > 0 {
+                ctx.store.clear_alert("deadline", &running.register.to_string(), now).await?;
+            }
+            continue;
+        }
+        if reached <= running.alert_level {
+            continue;
+        }
+        tracing::warn!(register = %running.register, percent = reached, "time is running out");
+        match ctx.store.raise_deadline(&running, reached, &words(&running, reached), now).await {
+            Err(StoreError::Moved { .. }) => {}
+            done => done?,
+        }
+    }
+    Ok(Progress::Idle { until_ms: Some(now + EVERY_MS) })
+}
+
+fn words(running: &Running, reached: i64) -> String {
+    let open = Fen::new(running.open_fen);
+    let deadline = local_text(running.deadline_at_ms);
+    let Running { register, id, programme_name, .. } = running;
+    if reached >= 100 {
+        format!("{register}（{id} {programme_name}）已超过 24 小时时限 {deadline}，仍有 {open} 元未办结；请立即联系银行并报告财政")
+    } else {
+        format!("{register}（{id} {programme_name}）时限已用去 {reached}%，截止 {deadline}，仍有 {open} 元未办结")
+    }
+}

@@ -1,0 +1,221 @@
+//! Reading a TOML table key by key while noting every fault with its place.
+//!
+//! `serde` stops at the first fault; a person who describes a bank wants to see all of them.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::format::error::{Problem, Problems};
+
+/// Faults found so far in one text.
+pub(crate) struct Faults<'a> {
+    text: &'a str,
+    list: RefCell<Vec<(usize, Problem)>>,
+}
+
+impl<'a> Faults<'a> {
+    pub const fn of(text: &'a str) -> Self {
+        Self { text, list: RefCell::new(Vec::new()) }
+    }
+
+    /// Notes a fault at a byte of the text.
+    pub fn note(&self, at: usize, what: impl Into<String>, hint: impl Into<String>) {
+        let before = self.text.get(..at).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+        let problem = Problem { line, column, what: what.into(), hint: hint.into() };
+        self.list.borrow_mut().push((at, problem));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.borrow().is_empty()
+    }
+
+    /// All faults in the order of the text, if there are any.
+    pub fn into_problems(self, file: &str) -> Option<Problems> {
+        let mut list = self.list.into_inner();
+        list.sort_by_key(|(at, _)| *at);
+        list.dedup();
+        let list: Vec<Problem> = list.into_iter().map(|(_, problem)| problem).collect();
+        (!list.is_empty()).then(|| Problems { file: file.to_owned(), list })
+    }
+}
+
+/// A value with its place.
+#[derive(Debug, Clone)]
+pub(crate) struct Found<T> {
+    pub at: usize,
+    pub value: T,
+}
+
+/// One table, of which every key must be asked for.
+pub(crate) struct Table<'a> {
+    faults: &'a Faults<'a>,
+    table: &'a DeTable<'a>,
+    /// Where it begins.
+    pub at: usize,
+    /// What it is called in messages.
+    label: &'static str,
+    asked: RefCell<Vec<&'static str>>,
+}
+
+impl<'a> Table<'a> {
+    pub fn new(
+        faults: &'a Faults<'a>,
+        table: &'a DeTable<'a>,
+        at: usize,
+        label: &'static str,
+    ) -> Self {
+        Self { faults, table, at, label, asked: RefCell::new(Vec::new()) }
+    }
+
+    pub const fn faults(&self) -> &'a Faults<'a> {
+        self.faults
+    }
+
+    fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
+        self.asked.borrow_mut().push(key);
+        self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
+    }
+
+    /// A value of the right kind, or a fault that says what was expected.
+    fn typed<T>(
+        &self,
+        key: &'static str,
+        expected: &str,
+        read: impl FnOnce(&'a DeValue<'a>) -> Option<T>,
+    ) -> Option<Found<T>> {
+        let value = self.value(key)?;
+        let at = value.span().start;
+        let read = read(value.get_ref());
+        if read.is_none() {
+            let found = value.get_ref().type_str();
+            self.faults.note(at, format!("{key}: expected {expected}, found {found}"), "");
+        }
+        read.map(|value| Found { at, value })
+    }
+
+    pub fn text(&self, key: &'static str) -> Option<Found<&'a str>> {
+        self.typed(key, "a text", DeValue::as_str)
+    }
+
+    pub fn number(&self, key: &'static str) -> Option<Found<usize>> {
+        self.typed(key, "a whole number that is not negative", |value| {
+            let integer = value.as_integer()?;
+            usize::from_str_radix(integer.as_str(), integer.radix()).ok()
+        })
+    }
+
+    pub fn flag(&self, key: &'static str) -> Option<Found<bool>> {
+        self.typed(key, "true or false", DeValue::as_bool)
+    }
+
+    /// A text that must be there.
+    pub fn need_text(&self, key: &'static str, hint: &str) -> Option<Found<&'a str>> {
+        let found = self.text(key);
+        self.need(key, found.is_some(), hint);
+        found
+    }
+
+    /// A number that must be there.
+    pub fn need_number(&self, key: &'static str, hint: &str) -> Option<Found<usize>> {
+        let found = self.number(key);
+        self.need(key, found.is_some(), hint);
+        found
+    }
+
+    /// One word of a closed list.
+    pub fn word<T>(
+        &self,
+        key: &'static str,
+        all: &[&str],
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Option<Found<T>> {
+        let text = self.text(key)?;
+        let parsed = parse(text.value);
+        if parsed.is_none() {
+            let what = format!("{key}: there is no {:?}", text.value);
+            self.faults.note(text.at, what, format!("one of {}", all.join(", ")));
+        }
+        parsed.map(|value| Found { at: text.at, value })
+    }
+
+    pub fn table(&self, key: &'static str, label: &'static str) -> Option<Table<'a>> {
+        let found = self.typed(key, "a table", DeValue::as_table)?;
+        Some(Table::new(self.faults, found.value, found.at, label))
+    }
+
+    /// An array of tables; nothing where the key is not there.
+    pub fn tables(&self, key: &'static str, label: &'static str) -> Vec<Table<'a>> {
+        let Some(array) = self.typed(key, "an array of tables", DeValue::as_array) else {
+            return Vec::new();
+        };
+        let table = |value: &'a Spanned<DeValue<'a>>| {
+            let Range { start, .. } = value.span();
+            let table = value.get_ref().as_table();
+            if table.is_none() {
+                self.faults.note(start, format!("{key}: expected a table"), "");
+            }
+            table.map(|table| Table::new(self.faults, table, start, label))
+        };
+        array.value.iter().filter_map(table).collect()
+    }
+
+    /// Texts of an array; nothing where the key is not there.
+    pub fn texts(&self, key: &'static str) -> Vec<Found<&'a str>> {
+        let Some(array) = self.typed(key, "an array of texts", DeValue::as_array) else {
+            return Vec::new();
+        };
+        let text = |value: &'a Spanned<DeValue<'a>>| {
+            let at = value.span().start;
+            let text = value.get_ref().as_str();
+            if text.is_none() {
+                self.faults.note(at, format!("{key}: expected a text"), "");
+            }
+            text.map(|value| Found { at, value })
+        };
+        array.value.iter().filter_map(text).collect()
+    }
+
+    /// Tables under names that the author chose.
+    pub fn named(&self, label: &'static str) -> Vec<(&'a str, Table<'a>)> {
+        let entry =
+            |(name, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
+                let at = name.span().start;
+                let table = value.get_ref().as_table();
+                if table.is_none() {
+                    self.faults.note(at, format!("{}: expected a table", name.get_ref()), "");
+                }
+                table.map(|table| {
+                    (name.get_ref().as_ref(), Table::new(self.faults, table, at, label))
+                })
+            };
+        self.table.iter().filter_map(entry).collect()
+    }
+
+    fn need(&self, key: &'static str, there: bool, hint: &str) {
+        let named = self.table.iter().any(|(name, _)| name.get_ref() == key);
+        // One of the wrong kind was noted already.
+        if !there && !named {
+            self.faults.note(self.at, format!("{} without {key}", self.label), hint);
+        }
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.table.iter().any(|(name, _)| name.get_ref() == key)
+    }
+
+    /// Notes every key that nobody asked for.
+    pub fn finish(self) {
+        let asked = self.asked.borrow();
+        for name in self.table.keys() {
+            if !asked.contains(&name.get_ref().as_ref()) {
+                let what = format!("{} has no key {:?}", self.label, name.get_ref());
+                self.faults.note(name.span().start, what, format!("keys are {}", asked.join(", ")));
+            }
+        }
+    }
+}

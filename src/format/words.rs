@@ -1,0 +1,183 @@
+//! The words that a format may use: kinds of messages, the values a field may bind to, the roles
+//! of parts. Closed lists: a format that names anything else is refused when it is compiled.
+
+use crate::model::money::Fen;
+use crate::model::words;
+
+words! {
+    /// What a file or message is for.
+    MessageKind {
+        PaymentRequest = "payment_request",
+        /// The bank took a request in, or refused it.
+        Acknowledgement = "acknowledgement",
+        StatusQuery = "status_query",
+        StatusAnswer = "status_answer",
+        /// What became of each payment (回盘).
+        Result = "result",
+        ReturnQuery = "return_query",
+        /// Payments that came back after they were credited or accepted (退票).
+        LateReturn = "late_return",
+        NoticeQuery = "notice_query",
+        /// What became of the SMS for each payment.
+        Notice = "notice",
+        RefundRequest = "refund_request",
+        RefundAnswer = "refund_answer",
+        RefundQuery = "refund_query",
+    }
+}
+
+words! {
+    /// A value that a field may bind to, in either direction.
+    Key {
+        /// Our own reference of the attempt.
+        Reference = "reference",
+        /// The bank's reference of what it received.
+        BankReference = "bank_reference",
+        /// Tells several files of one kind and reference apart; part of file names.
+        Serial = "serial",
+        /// How many rows; computed from the rows where a message has them.
+        Count = "count",
+        /// Their sum; computed from the rows where a message has them.
+        Sum = "sum",
+        /// When it was written, as a civil date and time of the county.
+        Moment = "moment",
+        /// 摘要: what the passbook prints.
+        Summary = "summary",
+        ProgrammeCode = "programme_code",
+        ProgrammeName = "programme_name",
+        Department = "department",
+        Town = "town",
+        /// The bank's internal account out of which cards are credited.
+        PoolAccount = "pool_account",
+        /// Number of the original treasury voucher.
+        VoucherNo = "voucher_no",
+        /// 文号.
+        DocumentNo = "document_no",
+        Period = "period",
+        RegisterId = "register_id",
+        /// The bank's code as finance names it.
+        Bank = "bank",
+        /// The 1-based row of a payment in its batch.
+        Ordinal = "ordinal",
+        PayeeName = "payee_name",
+        DocumentKind = "document_kind",
+        DocumentNumber = "document_number",
+        Account = "account",
+        Phone = "phone",
+        Village = "village",
+        Amount = "amount",
+        /// The reference of the attempt that first carried a refunded payment.
+        OriginalReference = "original_reference",
+        /// The bank's code for the whole or for a row; its table gives the meaning.
+        Code = "code",
+        /// The bank's own words.
+        Text = "text",
+        /// The bank's code for what became of the SMS.
+        NoticeCode = "notice_code",
+        /// The bank's own number of one row or event.
+        BankSerial = "bank_serial",
+        /// What a query asks for.
+        Section = "section",
+    }
+}
+
+/// What a value is made of. It follows from the key, so that a format cannot say otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ValueKind {
+    Text,
+    Int,
+    Amount,
+    Moment,
+}
+
+impl Key {
+    pub const fn kind(self) -> ValueKind {
+        match self {
+            Self::Count | Self::Ordinal => ValueKind::Int,
+            Self::Sum | Self::Amount => ValueKind::Amount,
+            Self::Moment => ValueKind::Moment,
+            _ => ValueKind::Text,
+        }
+    }
+
+    /// Is it unknown until a batch is cut and written? The check at intake passes these over.
+    pub const fn comes_with_the_batch(self) -> bool {
+        matches!(
+            self,
+            Self::Reference
+                | Self::BankReference
+                | Self::Serial
+                | Self::Count
+                | Self::Sum
+                | Self::Moment
+                | Self::Ordinal
+        )
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+words! {
+    /// What a part of a message is. The last, committing part makes the bank look at the others.
+    PartRole {
+        Data = "data",
+        Control = "control",
+        Message = "message",
+    }
+}
+
+/// A civil date and time of the county, as files print it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment {
+    pub year: i16,
+    pub month: u8,
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    pub second: u8,
+}
+
+/// One value on its way to or from a bank.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    Text(&'a str),
+    Int(i64),
+    Amount(Fen),
+    Moment(Moment),
+}
+
+/// Where the values of a head or of a row come from.
+pub trait Source {
+    /// The value of `key`, or nothing where there is none. An empty text counts as none.
+    fn get(&self, key: Key) -> Option<Value<'_>>;
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn get(&self, key: Key) -> Option<Value<'_>> {
+        (**self).get(key)
+    }
+}
+
+/// One part of a message: a file, or the body of a call.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Part {
+    pub role: PartRole,
+    /// The file's name; empty for a message.
+    pub name: String,
+    pub bytes: Vec<u8>,
+    /// Handing this part over is what makes the bank act (design 4.2).
+    pub committing: bool,
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Part")
+            .field("role", &self.role)
+            .field("name", &self.name)
+            .field("bytes", &self.bytes.len())
+            .field("committing", &self.committing)
+            .finish()
+    }
+}

@@ -1,0 +1,182 @@
+//! Practice banks: real folders and real loopback HTTP, a durable book of their own, and switches
+//! for everything that a bank can do wrong.
+//!
+//! What a bank did is judged from its book ([`read_book`]), never from what it said: an answer may
+//! be lost, late, doubled or wrong on purpose, the book is none of these.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::clock::Clock;
+use crate::format::{DataError, Format};
+pub use crate::sandbox::bank_book::BookError;
+use crate::sandbox::bank_desk::Desk;
+pub use crate::sandbox::bank_judge::{BankVerdict, Card, CreditedTwice, read_book, read_cards};
+use crate::sandbox::bank_speech::Speech;
+use crate::sandbox::{bank_files, bank_http};
+use crate::transport::DoorError;
+
+/// Where a practice bank is met.
+#[derive(Debug, Clone)]
+pub enum Wire {
+    Files {
+        /// Where senders leave their files for the bank.
+        outgoing: PathBuf,
+        /// Where the bank leaves its own. Both are on the file system of the bank's data.
+        incoming: PathBuf,
+        /// As in `.ok`: what a whole file's control file ends in.
+        control_suffix: String,
+    },
+    /// A loopback address; port 0 for any free one.
+    Http { listen: SocketAddr },
+}
+
+/// How a practice bank is set up. Times are in milliseconds.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The bank's own folder: its book, and the files it took.
+    pub data: PathBuf,
+    pub wire: Wire,
+    /// From taking a batch to its results.
+    pub result_ms: i64,
+    /// From the results to what comes back of them.
+    pub return_ms: i64,
+    /// From the results to the notices.
+    pub notice_ms: i64,
+    /// How often it looks at its folders and its due times.
+    pub poll_ms: u64,
+    /// Its words where it refuses a batch because it was told to.
+    pub refusal: String,
+    pub faults: Faults,
+}
+
+impl Options {
+    /// A quick and well-behaved bank.
+    pub fn new(data: PathBuf, wire: Wire) -> Self {
+        Self {
+            data,
+            wire,
+            result_ms: 50,
+            return_ms: 100,
+            notice_ms: 50,
+            poll_ms: 20,
+            refusal: "内部户余额不足".to_owned(),
+            faults: Faults::default(),
+        }
+    }
+}
+
+/// What a practice bank does wrong. `..._every` counts batches, taken and refused, from 1 over the
+/// whole book: 0 is never, 1 each, 3 each third. Wrong results are given once; who asks again gets
+/// the right ones.
+#[derive(Debug, Clone, Default)]
+pub struct Faults {
+    /// Books a batch again that it has booked before.
+    pub no_dedup: bool,
+    /// Books, then loses the answer.
+    pub lose_answer_every: u64,
+    /// Carries a refund out, then loses the answer (counts refunds).
+    pub lose_refund_answer_every: u64,
+    /// Says "busy" (503) and looks at nothing; files stay for the next look. Counts messages.
+    pub busy_every: u64,
+    /// Loses a batch before the book: the line is cut, the file vanishes. Counts messages.
+    pub drop_before_every: u64,
+    /// Refuses the batch whole, with its own words.
+    pub refuse_every: u64,
+    pub wrong_amount_every: u64,
+    pub wrong_account_every: u64,
+    pub unknown_row_every: u64,
+    /// The message's own sum does not close.
+    pub wrong_sum_every: u64,
+    /// Says of the first payment that it was credited and that it failed.
+    pub contradict_every: u64,
+    /// The same results in a second file (files only).
+    pub repeat_result_every: u64,
+    /// Results cut into two files, each with its own count and sum (files only).
+    pub split_result_every: u64,
+    /// A batch that was taken is "not found" for so long.
+    pub not_found_ms: i64,
+}
+
+/// Why a practice bank cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum BankError {
+    #[error(transparent)]
+    Book(#[from] BookError),
+    #[error("the practice bank cannot write its answer: {0}")]
+    Speech(DataError),
+    #[error("the practice bank's folders do not work")]
+    Door(#[from] DoorError),
+    #[error("the practice bank cannot listen")]
+    Listen(#[source] std::io::Error),
+    #[error("the practice bank's work was interrupted")]
+    Interrupted,
+}
+
+/// A practice bank at work; dropping it stops it.
+pub struct PracticeBank {
+    desk: Arc<Desk>,
+    address: Option<SocketAddr>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl PracticeBank {
+    /// Opens the book and the wire.
+    ///
+    /// # Errors
+    /// The book, the folders or the address cannot be used.
+    pub async fn start(
+        options: Options,
+        format: Arc<Format>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, BankError> {
+        let wire = options.wire.clone();
+        let desk = Arc::new(Desk::open(options, Speech::new(format), clock)?);
+        let (address, tasks) = match wire {
+            Wire::Files { outgoing, incoming, control_suffix } => {
+                let task = bank_files::start(&desk, outgoing, incoming, control_suffix)?;
+                (None, vec![task])
+            }
+            Wire::Http { listen } => {
+                let (address, tasks) = bank_http::start(&desk, listen).await?;
+                (Some(address), tasks)
+            }
+        };
+        Ok(Self { desk, address, tasks })
+    }
+
+    /// The address to post to, of a bank that listens.
+    pub fn url(&self) -> Option<String> {
+        self.address.map(|address| format!("http://{address}/"))
+    }
+
+    /// What the bank's own book says now.
+    ///
+    /// # Errors
+    /// The book cannot be read.
+    pub fn judge(&self) -> Result<BankVerdict, BookError> {
+        read_book(&self.desk.options.data)
+    }
+
+    /// Has everything that happens by itself happened: results, returns and notices?
+    pub fn is_quiet(&self) -> bool {
+        self.desk.open_batches().is_empty()
+    }
+
+    /// Stops it and waits until nothing of it runs any more.
+    pub async fn stop(mut self) {
+        for task in self.tasks.drain(..) {
+            task.abort();
+            task.await.unwrap_or_default();
+        }
+    }
+}
+
+impl Drop for PracticeBank {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}

@@ -1,0 +1,133 @@
+//! What somebody must look at: raised once per subject and level, cleared when it is over.
+
+use crate::model::id::{BatchNo, RegisterNo};
+use crate::store::journal::Entry;
+use crate::store::sql::{Work, params};
+use crate::store::{Store, StoreError};
+
+/// Raises an alert inside a transaction; the same subject and level again changes nothing, unless
+/// it was cleared. Says whether it is new. `text` is plain Chinese without personal data.
+#[expect(clippy::too_many_arguments, reason = "the columns of one row")]
+pub(super) async fn raise(
+    work: &mut Work,
+    kind: &str,
+    subject: &str,
+    register: Option<RegisterNo>,
+    batch: Option<BatchNo>,
+    level: i64,
+    text: &str,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let sql = "INSERT INTO alert (kind, subject, register_no, batch_no, level, text, raised_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) \
+               ON CONFLICT (kind, subject, level) DO UPDATE SET cleared_at_ms = NULL, raised_at_ms = excluded.raised_at_ms, \
+               text = excluded.text WHERE alert.cleared_at_ms IS NOT NULL";
+    let row = params![kind, subject, register.map(|no| no.0), batch.map(|no| no.0), level, text, now_ms];
+    Ok(work.run(sql, row).await? > 0)
+}
+
+/// Clears every level of a subject inside a transaction.
+pub(super) async fn clear(work: &mut Work, kind: &str, subject: &str, now_ms: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE alert SET cleared_at_ms = $1 WHERE kind = $2 AND subject = $3 AND cleared_at_ms IS NULL";
+    work.run(sql, params![now_ms, kind, subject]).await?;
+    Ok(())
+}
+
+/// A register or batch whose clock runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    pub register: RegisterNo,
+    pub start_at_ms: i64,
+    pub deadline_at_ms: i64,
+    /// The highest level raised so far.
+    pub alert_level: i64,
+    /// Money that has not come to an end: unsent or in flight.
+    pub open_fen: i64,
+    pub id: String,
+    pub programme_name: String,
+}
+
+impl Store {
+    /// Raises an alert that belongs to no other transaction; says whether it is new.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn raise_alert(&self, kind: &'static str, subject: &str, register: Option<RegisterNo>, text: &str, now_ms: i64) -> Result<bool, StoreError> {
+        let mut work = self.write().await?;
+        let new = raise(&mut work, kind, subject, register, None, 0, text, now_ms).await?;
+        if new {
+            let mut entry = Entry::new("alert.raised", now_ms);
+            entry.fact("alert", kind).fact("subject", subject).fact("text", text);
+            match register {
+                Some(register) => entry.write_for(&mut work, register).await?,
+                None => entry.write(&mut work, "daemon").await?,
+            }
+        }
+        self.done(work).await?;
+        Ok(new)
+    }
+
+    /// Clears an alert, where it is raised.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn clear_alert(&self, kind: &str, subject: &str, now_ms: i64) -> Result<(), StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT 1 FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
+        let raised = work.one(sql, params![kind, subject], |_| Ok(())).await?.is_some();
+        work.commit().await?;
+        if !raised {
+            return Ok(());
+        }
+        let mut work = self.write().await?;
+        clear(&mut work, kind, subject, now_ms).await?;
+        self.done(work).await
+    }
+
+    /// Registers whose clock runs and whose money has not come to an end, and registers with an
+    /// alert standing although it has.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn running(&self) -> Result<Vec<Running>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT r.register_no, r.start_at_ms, r.deadline_at_ms, r.alert_level, \
+                   COALESCE(CAST(SUM(s.unsent_fen + s.in_flight_fen) AS BIGINT), 0), r.id, r.programme_name \
+                   FROM register r JOIN share s ON s.register_no = r.register_no \
+                   WHERE r.state IN ('accepted', 'superseded', 'revoked') AND r.start_at_ms IS NOT NULL AND r.deadline_at_ms IS NOT NULL \
+                   GROUP BY r.register_no, r.start_at_ms, r.deadline_at_ms, r.alert_level, r.id, r.programme_name";
+        let running = work
+            .rows(sql, params![], |row| {
+                Ok(Running {
+                    register: RegisterNo(row.int(0)?),
+                    start_at_ms: row.int(1)?,
+                    deadline_at_ms: row.int(2)?,
+                    alert_level: row.int(3)?,
+                    open_fen: row.int(4)?,
+                    id: row.string(5)?,
+                    programme_name: row.string(6)?,
+                })
+            })
+            .await?;
+        work.commit().await?;
+        Ok(running)
+    }
+
+    /// Raises the deadline alert of a register to `level` (50, 80, 95, 100).
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] where it stands at another level than was read.
+    pub async fn raise_deadline(&self, running: &Running, level: i64, text: &str, now_ms: i64) -> Result<(), StoreError> {
+        let mut work = self.write().await?;
+        let sql = "UPDATE register SET alert_level = $1 WHERE register_no = $2 AND alert_level = $3";
+        work.move_one(sql, params![level, running.register, running.alert_level]).await?;
+        let sql = "UPDATE batch SET alert_level = $1 WHERE register_no = $2 AND state = 'open'";
+        work.run(sql, params![level, running.register]).await?;
+        let subject = running.register.to_string();
+        clear(&mut work, "deadline", &subject, now_ms).await?;
+        raise(&mut work, "deadline", &subject, Some(running.register), None, level, text, now_ms).await?;
+        let mut entry = Entry::new("deadline.alert", now_ms);
+        entry.fact("level", level).fact("deadline_at_ms", running.deadline_at_ms).fact("open_fen", running.open_fen);
+        entry.write_for(&mut work, running.register).await?;
+        self.done(work).await
+    }
+}

@@ -1,0 +1,403 @@
+//! Attempts: what is due, what may leave, and what the bank said about the whole of one.
+
+use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Committed};
+use crate::model::batch::BatchState;
+use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
+use crate::model::money::Fen;
+use crate::model::place::Place;
+use crate::model::refund::{LeftoverState, RefundState};
+use crate::store::cut::{FormatText, SealedPart};
+use crate::store::journal::{Cause, Entry, Move};
+use crate::store::reports::NewReport;
+use crate::store::sql::{Row, Work, params};
+use crate::store::{Store, StoreError};
+
+/// An attempt, as the steps see it.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub no: AttemptNo,
+    pub kind: AttemptKind,
+    pub batch: Option<BatchNo>,
+    pub refund: Option<RefundNo>,
+    pub register: RegisterNo,
+    pub bank: String,
+    pub reference: String,
+    pub format_digest: [u8; 32],
+    pub state: AttemptState,
+    pub made_at_ms: i64,
+    pub sent_at_ms: Option<i64>,
+    pub sends: i64,
+    pub asks: i64,
+    pub ask_until_ms: Option<i64>,
+    /// Payments of its batch without an answer; 0 for a refund.
+    pub pending: i64,
+}
+
+const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
+     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.ask_until_ms, COALESCE(b.pending, 0)";
+
+fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
+    Ok(Attempt {
+        no: AttemptNo(row.int(0)?),
+        kind: row.word(1, AttemptKind::parse)?,
+        batch: row.int_opt(2)?.map(BatchNo),
+        refund: row.int_opt(3)?.map(RefundNo),
+        register: RegisterNo(row.int(4)?),
+        bank: row.string(5)?,
+        reference: row.string(6)?,
+        format_digest: row.digest(7)?,
+        state: row.word(8, AttemptState::parse)?,
+        made_at_ms: row.int(9)?,
+        sent_at_ms: row.int_opt(10)?,
+        sends: row.int(11)?,
+        asks: row.int(12)?,
+        ask_until_ms: row.int_opt(13)?,
+        pending: row.int(14)?,
+    })
+}
+
+/// What the bank said about a whole attempt.
+#[derive(Debug, Clone, Default)]
+pub struct BankWords {
+    pub code: String,
+    /// Sealed.
+    pub text: Option<Vec<u8>>,
+    pub bank_reference: String,
+}
+
+/// What becomes of an attempt, to be made durable.
+#[derive(Debug)]
+pub struct Conclusion {
+    pub event: AttemptEvent,
+    pub words: BankWords,
+    /// When to do the next thing about it.
+    pub next_at_ms: Option<i64>,
+    /// Until when returns and notices are asked for.
+    pub ask_until_ms: Option<i64>,
+    /// Only for refunds: the bank confirms that the money went back.
+    pub refund_done: bool,
+    /// For an alert when the bank refuses: the bank's words, redacted, in plain Chinese.
+    pub alert: String,
+    /// Reports that follow, written with it.
+    pub reports: Vec<NewReport>,
+}
+
+impl Conclusion {
+    /// An event about which there is nothing more to say.
+    pub fn of(event: AttemptEvent, next_at_ms: Option<i64>) -> Self {
+        Self {
+            event,
+            words: BankWords::default(),
+            next_at_ms,
+            ask_until_ms: None,
+            refund_done: false,
+            alert: String::new(),
+            reports: Vec::new(),
+        }
+    }
+}
+
+impl Store {
+    /// Attempts in one of two states with something to do by now, oldest first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn due_attempts(&self, states: &[AttemptState; 2], now_ms: i64, limit: i64) -> Result<Vec<Attempt>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no \
+             WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4"
+        );
+        let mut due = Vec::new();
+        work.0
+            .rows(sql.into(), params![now_ms, states[0].as_str(), states[1].as_str(), limit], &mut |row| {
+                due.push(attempt(row)?);
+                Ok(())
+            })
+            .await?;
+        work.commit().await?;
+        Ok(due)
+    }
+
+    /// When the next thing is due about any attempt in one of two states.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn next_due_at(&self, states: &[AttemptState; 2]) -> Result<Option<i64>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT MIN(next_at_ms) FROM attempt WHERE next_at_ms IS NOT NULL AND state IN ($1, $2)";
+        let next = work.the(sql, params![states[0].as_str(), states[1].as_str()], |row| row.int_opt(0)).await?;
+        work.commit().await?;
+        Ok(next)
+    }
+
+    /// The attempt that carries our reference at a bank.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn attempt_by_reference(&self, bank: &str, reference: &str) -> Result<Option<Attempt>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.bank = $1 AND a.reference = $2"
+        );
+        let mut found = None;
+        work.0
+            .rows(sql.into(), params![bank, reference], &mut |row| {
+                found = Some(attempt(row)?);
+                Ok(())
+            })
+            .await?;
+        work.commit().await?;
+        Ok(found)
+    }
+
+    /// The format's text of that digest, as it was when something was written with it.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn format_text(&self, digest: &[u8; 32]) -> Result<Option<FormatText>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT digest, name, text FROM format_text WHERE digest = $1";
+        let text = work
+            .one(sql, params![digest], |row| Ok(FormatText { digest: row.digest(0)?, name: row.string(1)?, text: row.string(2)? }))
+            .await?;
+        work.commit().await?;
+        Ok(text)
+    }
+
+    /// The sealed parts of an attempt, in the order of handing over.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn parts(&self, attempt: AttemptNo) -> Result<Vec<SealedPart>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT role, name, committing, size, sha256 FROM part WHERE attempt_no = $1 ORDER BY part_no";
+        let mut parts = work
+            .rows(sql, params![attempt], |row| {
+                Ok(SealedPart {
+                    role: row.string(0)?,
+                    name: row.string(1)?,
+                    committing: row.int(2)? == 1,
+                    size: row.int(3)?,
+                    sha256: row.digest(4)?,
+                    chunks: Vec::new(),
+                })
+            })
+            .await?;
+        for (at, part) in parts.iter_mut().enumerate() {
+            let sql = "SELECT bytes FROM part_chunk WHERE attempt_no = $1 AND part_no = $2 ORDER BY chunk_no";
+            let part_no = i64::try_from(at + 1).unwrap_or(i64::MAX);
+            part.chunks = work.rows(sql, params![attempt, part_no], |row| Ok(row.blob(0)?.to_vec())).await?;
+        }
+        work.commit().await?;
+        Ok(parts)
+    }
+
+    /// Makes SENDING durable. Only from here on may a byte leave; the token says that it is so (I4).
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] where the attempt is not as it was read.
+    pub async fn start(&self, attempt: &Attempt, now_ms: i64) -> Result<Committed, StoreError> {
+        let mut work = self.write().await?;
+        step(&mut work, attempt, AttemptEvent::Start, now_ms).await?;
+        let sql = "UPDATE attempt SET sends = sends + 1, sent_at_ms = $1, next_at_ms = NULL WHERE attempt_no = $2";
+        work.move_one(sql, params![now_ms, attempt.no]).await?;
+        let mut entry = Entry::new("attempt.sending", now_ms);
+        entry.fact("attempt", attempt.no.0).fact("send", attempt.sends + 1);
+        entry.write_for(&mut work, attempt.register).await?;
+        // Whoever sends goes on; nobody else has anything to do now.
+        work.commit().await?;
+        Ok(Committed::after_commit(attempt.no))
+    }
+
+    /// Makes durable what became of an attempt, with the money and the alerts that follow.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] where the attempt is not as it was read; [`StoreError::Refused`] where
+    /// the bank refuses what it already answered for.
+    pub async fn conclude(&self, attempt: &Attempt, conclusion: &Conclusion, now_ms: i64) -> Result<(), StoreError> {
+        let mut work = self.write().await?;
+        let to = step(&mut work, attempt, conclusion.event, now_ms).await?;
+        let words = &conclusion.words;
+        let sql = "UPDATE attempt SET next_at_ms = $1, ask_until_ms = COALESCE($2, ask_until_ms), bank_code = $3, \
+                   bank_text = COALESCE($4, bank_text), bank_reference = CASE WHEN $5 = '' THEN bank_reference ELSE $6 END WHERE attempt_no = $7";
+        let row = params![
+            conclusion.next_at_ms,
+            conclusion.ask_until_ms,
+            &words.code,
+            words.text.clone(),
+            &words.bank_reference,
+            &words.bank_reference,
+            attempt.no
+        ];
+        work.move_one(sql, row).await?;
+        let mut entry = Entry::new(entry_kind(to), now_ms);
+        entry.fact("attempt", attempt.no.0).fact("from", attempt.state.as_str()).fact("event", conclusion.event.as_str());
+        entry.fact("code", words.code.as_str());
+        match (to, attempt.batch, attempt.refund) {
+            (AttemptState::Refused, Some(batch), _) => refuse_batch(&mut work, &mut entry, attempt, batch, &conclusion.alert, now_ms).await?,
+            (AttemptState::Refused, _, Some(refund)) => refuse_refund(&mut work, &mut entry, attempt, refund, &conclusion.alert, now_ms).await?,
+            (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
+                confirm_refund(&mut work, &mut entry, attempt, refund, now_ms).await?;
+            }
+            _ => {}
+        }
+        let subject = attempt.no.to_string();
+        if to == AttemptState::Unknown {
+            let text = format!(
+                "{} 批次 {} 发送结果不明，正在按我方流水号 {} 向银行查询；查明之前不会重发",
+                attempt.bank,
+                attempt.batch.map_or_else(String::new, |no| no.to_string()),
+                attempt.reference
+            );
+            super::alerts::raise(&mut work, "unknown", &subject, Some(attempt.register), attempt.batch, 0, &text, now_ms).await?;
+        } else {
+            super::alerts::clear(&mut work, "unknown", &subject, now_ms).await?;
+        }
+        for report in &conclusion.reports {
+            super::reports::insert(&mut work, report, now_ms).await?;
+        }
+        entry.write_for(&mut work, attempt.register).await?;
+        self.done(work).await
+    }
+
+    /// Notes that the bank was asked, and when to ask again.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn asked(&self, attempt: &Attempt, next_at_ms: Option<i64>) -> Result<(), StoreError> {
+        let mut work = self.write().await?;
+        let sql = "UPDATE attempt SET asks = asks + 1, next_at_ms = $1 WHERE attempt_no = $2 AND state = $3";
+        work.run(sql, params![next_at_ms, attempt.no, attempt.state.as_str()]).await?;
+        // Nothing changed that another step could act upon.
+        work.commit().await
+    }
+
+    /// After a start: what was being sent when the process died may or may not have left (F3 to
+    /// F5), so it is unknown, and due to be asked about at once.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn recover_sending(&self, now_ms: i64) -> Result<u64, StoreError> {
+        let mut work = self.read().await?;
+        let sql = format!("SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.state = 'sending'");
+        let mut broken = Vec::new();
+        work.0
+            .rows(sql.into(), params![], &mut |row| {
+                broken.push(attempt(row)?);
+                Ok(())
+            })
+            .await?;
+        work.commit().await?;
+        for attempt in &broken {
+            self.conclude(attempt, &Conclusion::of(AttemptEvent::Lost, Some(now_ms)), now_ms).await?;
+        }
+        Ok(broken.len() as u64)
+    }
+
+    /// Lets a refused batch be cut again: its payments wait for listed batches. An operator's
+    /// command; the same again changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`] in plain words where the batch is not refused.
+    pub async fn recut(&self, batch: BatchNo, by: &str, now_ms: i64) -> Result<i64, StoreError> {
+        let mut work = self.write().await?;
+        let sql = "SELECT b.register_no, b.bank, b.state, b.payments, r.state FROM batch b JOIN register r ON r.register_no = b.register_no WHERE b.batch_no = $1";
+        let found = work
+            .one(sql, params![batch], |row| {
+                Ok((RegisterNo(row.int(0)?), row.string(1)?, row.word(2, BatchState::parse)?, row.int(3)?, row.string(4)?))
+            })
+            .await?;
+        let Some((register, bank, state, payments, register_state)) = found else {
+            return Err(StoreError::Refused(format!("there is no batch {batch}")));
+        };
+        if state == BatchState::Recut {
+            return Ok(0);
+        }
+        if state != BatchState::Refused {
+            return Err(StoreError::Refused(format!("{batch} is {state}; only a batch that the bank refused can be cut again")));
+        }
+        if register_state != "accepted" {
+            return Err(StoreError::Refused(format!("{register} is {register_state}; its payments are not sent any more")));
+        }
+        work.move_one("UPDATE batch SET state = 'recut' WHERE batch_no = $1 AND state = 'refused'", params![batch]).await?;
+        let sql = format!("INSERT INTO waiting (register_no, line, bank, recut_of) SELECT p.register_no, p.line, p.bank, CAST($1 AS BIGINT) FROM payment p \
+                   JOIN batch b ON b.batch_no = $2 AND p.register_no = b.register_no AND p.bank = b.bank WHERE {} AND {}", super::results::MEMBER, super::holds::UNSENT);
+        let moved = work.0.run(sql.into(), params![batch, batch]).await?;
+        let moved = i64::try_from(moved).unwrap_or(i64::MAX);
+        super::journal::count(&mut work, register, &bank, &[("waiting", moved)]).await?;
+        super::alerts::clear(&mut work, "batch_refused", &batch.to_string(), now_ms).await?;
+        let mut entry = Entry::new("batch.recut", now_ms);
+        entry.fact("batch", batch.0).fact("by", by).fact("payments", payments).fact("waiting", moved);
+        entry.write_for(&mut work, register).await?;
+        self.done(work).await?;
+        Ok(moved)
+    }
+}
+
+const fn entry_kind(to: AttemptState) -> &'static str {
+    match to {
+        AttemptState::Intent => "attempt.intent",
+        AttemptState::Sending => "attempt.sending",
+        AttemptState::Accepted => "attempt.accepted",
+        AttemptState::Refused => "attempt.refused",
+        AttemptState::NotSent => "attempt.not_sent",
+        AttemptState::Unknown => "attempt.unknown",
+    }
+}
+
+/// Moves an attempt by the table of `model::attempt`, guarded by the state it was read in.
+pub(super) async fn step(work: &mut Work, attempt: &Attempt, event: AttemptEvent, now_ms: i64) -> Result<AttemptState, StoreError> {
+    let Some(to) = attempt.state.after(event) else {
+        return Err(StoreError::Refused(format!("{} is {}: {event} must not happen to it", attempt.no, attempt.state)));
+    };
+    let sql = "UPDATE attempt SET state = $1, state_at_ms = $2 WHERE attempt_no = $3 AND state = $4";
+    work.move_one(sql, params![to.as_str(), now_ms, attempt.no, attempt.state.as_str()]).await?;
+    Ok(to)
+}
+
+async fn refuse_batch(work: &mut Work, entry: &mut Entry, attempt: &Attempt, batch: BatchNo, alert: &str, now_ms: i64) -> Result<(), StoreError> {
+    let sql = "SELECT payments, pending, sum_fen FROM batch WHERE batch_no = $1";
+    let (payments, pending, sum) = work.the(sql, params![batch], |row| Ok((row.int(0)?, row.int(1)?, Fen::new(row.int(2)?)))).await?;
+    if payments != pending {
+        return Err(StoreError::Refused(format!("{batch} has results; a bank cannot refuse it any more")));
+    }
+    work.move_one("UPDATE batch SET state = 'refused' WHERE batch_no = $1 AND state = 'open'", params![batch]).await?;
+    work.run("UPDATE batch_payment SET live = 0 WHERE batch_no = $1", params![batch]).await?;
+    let cause = Cause { batch: Some(batch), ..Cause::default() };
+    let back = Move { register: attempt.register, bank: &attempt.bank, from: Place::InFlight, to: Place::Unsent, payments, amount: sum, cause };
+    entry.post(work, back).await?;
+    super::alerts::raise(work, "batch_refused", &batch.to_string(), Some(attempt.register), Some(batch), 0, alert, now_ms).await?;
+    Ok(())
+}
+
+async fn refuse_refund(work: &mut Work, entry: &mut Entry, attempt: &Attempt, refund: RefundNo, alert: &str, now_ms: i64) -> Result<(), StoreError> {
+    let sql = "UPDATE refund SET state = 'refused', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
+    work.move_one(sql, params![now_ms, refund]).await?;
+    let sql = "UPDATE leftover SET state = $1, refund_no = NULL WHERE refund_no = $2 AND state = $3";
+    work.run(sql, params![LeftoverState::Open.as_str(), refund, LeftoverState::Reserved.as_str()]).await?;
+    entry.fact("refund", refund.0);
+    super::alerts::raise(work, "refund_refused", &refund.to_string(), Some(attempt.register), None, 0, alert, now_ms).await?;
+    Ok(())
+}
+
+async fn confirm_refund(work: &mut Work, entry: &mut Entry, attempt: &Attempt, refund: RefundNo, now_ms: i64) -> Result<(), StoreError> {
+    let sql = "SELECT bank, payments, sum_fen, state FROM refund WHERE refund_no = $1";
+    let (bank, payments, sum, state) = work
+        .the(sql, params![refund], |row| Ok((row.string(0)?, row.int(1)?, Fen::new(row.int(2)?), row.word(3, RefundState::parse)?)))
+        .await?;
+    if state == RefundState::Confirmed {
+        return Ok(());
+    }
+    let sql = "UPDATE refund SET state = 'confirmed', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
+    work.move_one(sql, params![now_ms, refund]).await?;
+    let sql = "UPDATE leftover SET state = $1 WHERE refund_no = $2 AND state = $3";
+    let moved = work.run(sql, params![LeftoverState::Refunded.as_str(), refund, LeftoverState::Reserved.as_str()]).await?;
+    if i64::try_from(moved) != Ok(payments) {
+        return Err(StoreError::Inconsistent { what: format!("{refund} lists {payments} payments and reserves {moved}") });
+    }
+    entry.fact("refund", refund.0);
+    let cause = Cause { refund: Some(refund), ..Cause::default() };
+    let back = Move { register: attempt.register, bank: &bank, from: Place::Refundable, to: Place::Refunded, payments, amount: sum, cause };
+    entry.post(work, back).await
+}

@@ -1,0 +1,423 @@
+//! Cutting batches: reading what is unsent, and making a batch with its first INTENT in one
+//! transaction that checks that nothing of it is under way elsewhere (I3, I4).
+
+use crate::model::attempt::{AttemptKind, AttemptState};
+use crate::model::batch::BatchState;
+use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
+use crate::model::money::Fen;
+use crate::model::place::Place;
+use crate::store::journal::{Cause, Entry, Move, count};
+use crate::store::sql::{Row, Work, params};
+use crate::store::{Store, StoreError};
+
+/// A share with payments to cut.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CutDue {
+    pub register: RegisterNo,
+    pub bank: String,
+}
+
+/// A payment as it was kept.
+#[derive(Debug, Clone)]
+pub struct StoredPayment {
+    pub line: i64,
+    pub amount: Fen,
+    pub town: i64,
+    /// Sealed.
+    pub person: Vec<u8>,
+}
+
+/// What the next batch of a share can be made of.
+#[derive(Debug)]
+pub struct Cuttable {
+    /// True: payments that waited for a listed batch; false: the next range.
+    pub listed: bool,
+    /// The refused batch these come from, when they are cut again.
+    pub recut_of: Option<BatchNo>,
+    /// In line order.
+    pub payments: Vec<StoredPayment>,
+    /// Where the share's range stood when this was read; the guard of the cut.
+    pub cut_line: i64,
+}
+
+/// One part of an attempt, sealed.
+#[derive(Debug, Clone)]
+pub struct SealedPart {
+    pub role: String,
+    pub name: String,
+    pub committing: bool,
+    pub size: i64,
+    /// Of the plain bytes.
+    pub sha256: [u8; 32],
+    /// Sealed pieces of it, in order.
+    pub chunks: Vec<Vec<u8>>,
+}
+
+/// The text of a format, kept with what it wrote.
+#[derive(Debug, Clone)]
+pub struct FormatText {
+    pub digest: [u8; 32],
+    pub name: String,
+    pub text: String,
+}
+
+/// A batch with its first attempt, ready to be made durable.
+#[derive(Debug)]
+pub struct NewBatch {
+    pub register: RegisterNo,
+    pub bank: String,
+    pub listed: bool,
+    pub recut_of: Option<BatchNo>,
+    /// Members in line order, with their amounts.
+    pub members: Vec<(i64, Fen)>,
+    /// For a range: the lines inside it, of this bank, that are set aside.
+    pub cut_line: i64,
+    pub content: [u8; 32],
+    pub reference: String,
+    pub format: FormatText,
+    pub parts: Vec<SealedPart>,
+}
+
+/// A refund with its attempt, ready to be made durable.
+#[derive(Debug)]
+pub struct NewRefund {
+    pub register: RegisterNo,
+    /// The share.
+    pub bank: String,
+    /// The bank that holds the pool account.
+    pub via_bank: String,
+    pub pool_account: String,
+    pub voucher_no: String,
+    pub members: Vec<(i64, Fen)>,
+    pub reference: String,
+    pub format: FormatText,
+    pub parts: Vec<SealedPart>,
+}
+
+/// What a message may say about the register it belongs to.
+#[derive(Debug, Clone)]
+pub struct RegisterFacts {
+    pub no: RegisterNo,
+    pub source: String,
+    pub id: String,
+    pub revision: i64,
+    pub programme_code: String,
+    pub programme_name: String,
+    pub summary: String,
+    pub department: String,
+    pub town: String,
+    pub document_no: String,
+    pub period: String,
+    pub pool_account: String,
+    pub voucher_no: String,
+    /// Every payment is sealed to it, so a head that was altered opens nothing (I20).
+    pub head_digest: [u8; 32],
+}
+
+fn stored(row: &Row<'_>) -> Result<StoredPayment, StoreError> {
+    Ok(StoredPayment { line: row.int(0)?, amount: Fen::new(row.int(1)?), town: row.int(2)?, person: row.blob(3)?.to_vec() })
+}
+
+fn sum(members: &[(i64, Fen)]) -> Fen {
+    members.iter().map(|(_, amount)| *amount).sum()
+}
+
+fn len(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+impl Store {
+    /// What a message may say about a register.
+    ///
+    /// # Errors
+    /// Where there is no such register, or the database cannot be read.
+    pub async fn register_facts(&self, register: RegisterNo) -> Result<RegisterFacts, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT source, id, revision, programme_code, programme_name, summary, department, town, document_no, period, \
+                   pool_account, voucher_no, head_digest FROM register WHERE register_no = $1";
+        let facts = work
+            .the(sql, params![register], |row| {
+                Ok(RegisterFacts {
+                    no: register,
+                    source: row.string(0)?,
+                    id: row.string(1)?,
+                    revision: row.int(2)?,
+                    programme_code: row.string(3)?,
+                    programme_name: row.string(4)?,
+                    summary: row.string(5)?,
+                    department: row.string(6)?,
+                    town: row.string(7)?,
+                    document_no: row.string(8)?,
+                    period: row.string(9)?,
+                    pool_account: row.string(10)?,
+                    voucher_no: row.string(11)?,
+                    head_digest: row.digest(12)?,
+                })
+            })
+            .await?;
+        work.commit().await?;
+        Ok(facts)
+    }
+
+    /// Shares with payments that wait for a batch. With `funded_only`, registers whose money has
+    /// not come are left alone (design 4, rule 10).
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn due_to_cut(&self, funded_only: bool, now_ms: i64) -> Result<Vec<CutDue>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT s.register_no, s.bank FROM register r JOIN share s ON s.register_no = r.register_no \
+                   WHERE r.state = 'accepted' AND (s.uncut > 0 OR s.waiting > 0) \
+                   AND ($1 = 0 OR (r.funded_at_ms IS NOT NULL AND r.funded_at_ms <= $2)) ORDER BY s.register_no, s.bank";
+        let due = work
+            .rows(sql, params![i64::from(funded_only), now_ms], |row| Ok(CutDue { register: RegisterNo(row.int(0)?), bank: row.string(1)? }))
+            .await?;
+        work.commit().await?;
+        Ok(due)
+    }
+
+    /// Reads what the next batch of a share can be made of: payments that wait first, then the
+    /// next range. At most `rows_max` payments.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn cuttable(&self, register: RegisterNo, bank: &str, rows_max: usize) -> Result<Cuttable, StoreError> {
+        let mut work = self.read().await?;
+        let rows_max = len(rows_max);
+        let sql = "SELECT cut_line FROM share WHERE register_no = $1 AND bank = $2";
+        let cut_line = work.the(sql, params![register, bank], |row| row.int(0)).await?;
+        let sql = "SELECT p.line, p.amount_fen, p.town, p.person, w.recut_of FROM waiting w \
+                   JOIN payment p ON p.register_no = w.register_no AND p.line = w.line \
+                   WHERE w.register_no = $1 AND w.bank = $2 ORDER BY w.line LIMIT $3";
+        let mut waiting =
+            work.rows(sql, params![register, bank, rows_max], |row| Ok((stored(row)?, row.int_opt(4)?.map(BatchNo)))).await?;
+        // One batch is made of one origin, so that a refused batch's successors can be told.
+        if let Some(origin) = waiting.first().map(|(_, origin)| *origin) {
+            waiting.retain(|(_, other)| *other == origin);
+            work.commit().await?;
+            let payments = waiting.into_iter().map(|(payment, _)| payment).collect();
+            return Ok(Cuttable { listed: true, recut_of: origin, payments, cut_line });
+        }
+        let sql = "SELECT p.line, p.amount_fen, p.town, p.person FROM payment p \
+                   WHERE p.register_no = $1 AND p.line > $2 AND p.bank = $3 \
+                   AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.register_no = p.register_no AND h.line = p.line) \
+                   ORDER BY p.line LIMIT $4";
+        let payments = work.rows(sql, params![register, cut_line, bank, rows_max], stored).await?;
+        work.commit().await?;
+        Ok(Cuttable { listed: false, recut_of: None, payments, cut_line })
+    }
+
+    /// Payments of a register by their lines, in line order.
+    ///
+    /// # Errors
+    /// Where one of them is not there, or the database cannot be read.
+    pub async fn payments(&self, register: RegisterNo, lines: &[i64]) -> Result<Vec<StoredPayment>, StoreError> {
+        let mut work = self.read().await?;
+        let mut out = Vec::with_capacity(lines.len());
+        for line in lines {
+            let sql = "SELECT line, amount_fen, town, person FROM payment WHERE register_no = $1 AND line = $2";
+            out.push(work.the(sql, params![register, *line], stored).await?);
+        }
+        work.commit().await?;
+        Ok(out)
+    }
+
+    /// The next number of a bank's own reference series. A number that was taken and not used
+    /// leaves a gap; it is never taken again (I6).
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn next_number(&self, name: &str) -> Result<i64, StoreError> {
+        let mut work = self.write().await?;
+        let sql = "INSERT INTO counter (name, value) VALUES ($1, 1) \
+                   ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value";
+        let number = work.the(sql, params![name], |row| row.int(0)).await?;
+        // Nobody waits for a number.
+        work.commit().await?;
+        Ok(number)
+    }
+
+    /// Makes a batch and its first attempt durable in state INTENT, and its money in flight.
+    /// Nothing of it may be in another batch that is not closed: the range only moves forward, and
+    /// a listed member is live once (I3).
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] where the share or register is no longer as it was read.
+    pub async fn intend_batch(&self, new: &NewBatch, now_ms: i64) -> Result<(BatchNo, AttemptNo), StoreError> {
+        let (Some((first, _)), Some((last, _))) = (new.members.first(), new.members.last()) else {
+            return Err(StoreError::Inconsistent { what: "a batch without payments".to_owned() });
+        };
+        let (first, last, payments, total) = (*first, *last, len(new.members.len()), sum(&new.members));
+        let mut work = self.write().await?;
+        let sql = "SELECT start_at_ms, deadline_at_ms FROM register WHERE register_no = $1 AND state = 'accepted'";
+        let (start, deadline) = work.the(sql, params![new.register], |row| Ok((row.int_opt(0)?, row.int_opt(1)?))).await?;
+        if !new.listed {
+            let sql = "UPDATE share SET cut_line = $1, uncut = uncut - $2 WHERE register_no = $3 AND bank = $4 AND cut_line = $5";
+            work.move_one(sql, params![last, payments, new.register, &new.bank, new.cut_line]).await?;
+        }
+        keep_format(&mut work, &new.format).await?;
+        let sql = "INSERT INTO batch (register_no, bank, listed, first_line, last_line, payments, sum_fen, content, format_digest, \
+                   start_at_ms, deadline_at_ms, state, cut_at_ms, recut_of, pending, credited, failed, returned, conflicts, credited_fen, alert_level) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0, 0) RETURNING batch_no";
+        let row = params![
+            new.register,
+            &new.bank,
+            i64::from(new.listed),
+            first,
+            last,
+            payments,
+            total,
+            &new.content,
+            &new.format.digest,
+            start,
+            deadline,
+            BatchState::Open.as_str(),
+            now_ms,
+            new.recut_of.map(|no| no.0),
+            payments,
+        ];
+        let batch = work.the(sql, row, |row| Ok(BatchNo(row.int(0)?))).await?;
+        let members = self.write_members(&mut work, new, batch, first, last).await?;
+        let attempt = self
+            .insert_attempt(&mut work, Carries::Batch(batch), new.register, &new.bank, &new.reference, &new.format, &new.parts, now_ms)
+            .await?;
+        let mut entry = Entry::new("batch.intent", now_ms);
+        entry.fact("batch", batch.0).fact("attempt", attempt.0).fact("bank", new.bank.as_str()).fact("reference", new.reference.as_str());
+        entry.fact("listed", new.listed).fact("first", first).fact("last", last).fact("members", members);
+        entry.fact("payments", payments).fact("sum_fen", total.get()).fact("content", crate::guard::key::hex(&new.content));
+        entry.fact("format", crate::guard::key::hex(&new.format.digest)).fact("deadline_at_ms", deadline);
+        digest_parts(&mut entry, &new.parts);
+        let cause = Cause { batch: Some(batch), ..Cause::default() };
+        let out = Move { register: new.register, bank: &new.bank, from: Place::Unsent, to: Place::InFlight, payments, amount: total, cause };
+        entry.post(&mut work, out).await?;
+        entry.write_for(&mut work, new.register).await?;
+        self.done(work).await?;
+        Ok((batch, attempt))
+    }
+
+    /// Writes who is in a batch, and says how many rows that took.
+    async fn write_members(&self, work: &mut Work, new: &NewBatch, batch: BatchNo, first: i64, last: i64) -> Result<i64, StoreError> {
+        let max = self.dialect.params_max();
+        if !new.listed {
+            let sql = "INSERT INTO batch_except (batch_no, line) SELECT $1, p.line FROM payment p WHERE p.register_no = $2 \
+                       AND p.line BETWEEN $3 AND $4 AND p.bank = $5 \
+                       AND EXISTS (SELECT 1 FROM hold h WHERE h.register_no = p.register_no AND h.line = p.line)";
+            let sql = sql.replacen("SELECT $1,", "SELECT CAST($1 AS BIGINT),", 1);
+            let excepts = work.0.run(sql.into(), params![batch, new.register, first, last, &new.bank]).await?;
+            return Ok(-i64::try_from(excepts).unwrap_or(i64::MAX));
+        }
+        let rows = new.members.iter().flat_map(|(line, _)| params![batch, *line, new.register, 1]).collect();
+        work.insert("INSERT INTO batch_payment (batch_no, line, register_no, live)", 4, rows, max).await?;
+        for (line, _) in &new.members {
+            work.move_one("DELETE FROM waiting WHERE register_no = $1 AND line = $2", params![new.register, *line]).await?;
+        }
+        let members = len(new.members.len());
+        count(work, new.register, &new.bank, &[("waiting", -members)]).await?;
+        Ok(members)
+    }
+
+    /// Makes a refund and its attempt durable in state INTENT, and reserves its payments.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] where one of its payments is no longer free leftover (I8).
+    pub async fn intend_refund(&self, new: &NewRefund, now_ms: i64) -> Result<(RefundNo, AttemptNo), StoreError> {
+        let (payments, total) = (len(new.members.len()), sum(&new.members));
+        let mut work = self.write().await?;
+        keep_format(&mut work, &new.format).await?;
+        let sql = "INSERT INTO refund (register_no, bank, via_bank, pool_account, voucher_no, payments, sum_fen, state, opened_at_ms, state_at_ms) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $9) RETURNING refund_no";
+        let row = params![
+            new.register,
+            &new.bank,
+            &new.via_bank,
+            &new.pool_account,
+            &new.voucher_no,
+            payments,
+            total,
+            now_ms,
+            now_ms
+        ];
+        let refund = work.the(sql, row, |row| Ok(RefundNo(row.int(0)?))).await?;
+        for (line, amount) in &new.members {
+            let sql = "UPDATE leftover SET state = 'reserved', refund_no = $1 WHERE register_no = $2 AND line = $3 AND state = 'open' AND amount_fen = $4";
+            work.move_one(sql, params![refund, new.register, *line, *amount]).await?;
+        }
+        let attempt = self
+            .insert_attempt(&mut work, Carries::Refund(refund), new.register, &new.via_bank, &new.reference, &new.format, &new.parts, now_ms)
+            .await?;
+        let mut entry = Entry::new("refund.intent", now_ms);
+        entry.fact("refund", refund.0).fact("attempt", attempt.0).fact("bank", new.bank.as_str()).fact("via_bank", new.via_bank.as_str());
+        entry.fact("reference", new.reference.as_str()).fact("payments", payments).fact("sum_fen", total.get());
+        for (line, amount) in &new.members {
+            entry.rows.row("leftover").int(*line).int(amount.get());
+        }
+        digest_parts(&mut entry, &new.parts);
+        entry.write_for(&mut work, new.register).await?;
+        self.done(work).await?;
+        Ok((refund, attempt))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
+    async fn insert_attempt(
+        &self,
+        work: &mut Work,
+        carries: Carries,
+        register: RegisterNo,
+        bank: &str,
+        reference: &str,
+        format: &FormatText,
+        parts: &[SealedPart],
+        now_ms: i64,
+    ) -> Result<AttemptNo, StoreError> {
+        let (kind, batch, refund) = match carries {
+            Carries::Batch(no) => (AttemptKind::Payment, Some(no.0), None),
+            Carries::Refund(no) => (AttemptKind::Refund, None, Some(no.0)),
+        };
+        let sql = "INSERT INTO attempt (kind, batch_no, refund_no, register_no, bank, reference, format_digest, state, state_at_ms, \
+                   made_at_ms, sends, asks, next_at_ms, bank_reference, bank_code) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, '', '') RETURNING attempt_no";
+        let row = params![
+            kind.as_str(),
+            batch,
+            refund,
+            register,
+            bank,
+            reference,
+            &format.digest,
+            AttemptState::Intent.as_str(),
+            now_ms,
+            now_ms,
+            now_ms
+        ];
+        let attempt = work.the(sql, row, |row| Ok(AttemptNo(row.int(0)?))).await?;
+        for (at, part) in parts.iter().enumerate() {
+            let part_no = len(at) + 1;
+            let sql = "INSERT INTO part (attempt_no, part_no, role, name, committing, size, sha256) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+            let row = params![attempt, part_no, &part.role, &part.name, i64::from(part.committing), part.size, &part.sha256];
+            work.run(sql, row).await?;
+            for (at, chunk) in part.chunks.iter().enumerate() {
+                let sql = "INSERT INTO part_chunk (attempt_no, part_no, chunk_no, bytes) VALUES ($1, $2, $3, $4)";
+                work.run(sql, params![attempt, part_no, len(at) + 1, chunk.clone()]).await?;
+            }
+        }
+        Ok(attempt)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Carries {
+    Batch(BatchNo),
+    Refund(RefundNo),
+}
+
+fn digest_parts(entry: &mut Entry, parts: &[SealedPart]) {
+    for part in parts {
+        entry.rows.row("part").text(&part.role).text(&part.name).int(i64::from(part.committing)).int(part.size).bytes(&part.sha256);
+    }
+}
+
+async fn keep_format(work: &mut Work, format: &FormatText) -> Result<(), StoreError> {
+    let sql = "INSERT INTO format_text (digest, name, text) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING";
+    work.run(sql, params![&format.digest, &format.name, &format.text]).await?;
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Facts, kept: what finance approved, what was handed to a bank, what the bank said, and where
+//! every fen is.
+//!
+//! The verbs are named by what the steps of `flow` do with them, one file per topic, and written
+//! once: the seam between the two databases is [`sql::Dialect`], below the verbs, not a trait of
+//! verbs above them. A `trait Store` with a single implementation behind a dialect would repeat
+//! every signature and hide nothing (the rejected alternative).
+//!
+//! Every verb that changes something is one transaction: guarded by the state it expects, with the
+//! money posted in double entry and an entry in the register's hash chain beside the rows it
+//! writes (design 4, rule 8).
+
+use std::path::Path;
+
+pub(crate) mod sql;
+
+pub mod alerts;
+pub mod attempts;
+pub mod cut;
+pub mod holds;
+pub mod intake;
+mod journal;
+pub mod migrations;
+mod postgres;
+pub mod reports;
+pub mod results;
+pub mod settle;
+mod sqlite;
+pub mod verify;
+pub mod view;
+
+use crate::store::sql::{Dialect, Work, params};
+
+/// Why a verb of the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("cannot open {what}: {cause}")]
+    Open { what: String, cause: String },
+    #[error("another instance is running on this database ({what}); stop it first")]
+    SecondInstance { what: String },
+    #[error("cannot bring the tables up to date: {cause}")]
+    Migrate { cause: String },
+    /// A guard found another state than the caller had read: read again.
+    #[error("the guarded statement {sql:?} moved {moved} rows instead of one")]
+    Moved { sql: &'static str, moved: u64 },
+    #[error("statement {sql:?} failed: {cause}")]
+    Query { sql: String, cause: String },
+    /// Nobody knows whether the transaction is durable: stop and read back.
+    #[error("a commit failed: {cause}")]
+    Commit { cause: String },
+    #[error("the database contradicts itself: {what}")]
+    Inconsistent { what: String },
+    /// What an operator or finance asked for does not fit the present state.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl StoreError {
+    fn query(sql: &str, cause: &sqlx::Error) -> Self {
+        // Statements carry no values, and the driver's message may: it is cut to the database's own.
+        let cause = match cause {
+            sqlx::Error::Database(database) => format!("{} ({})", database.message(), database.code().unwrap_or_default()),
+            other => other.to_string(),
+        };
+        Self::Query { sql: sql.chars().take(120).collect(), cause }
+    }
+
+    fn open(what: &str, cause: &sqlx::Error) -> Self {
+        Self::Open { what: what.to_owned(), cause: cause.to_string() }
+    }
+
+    fn row(at: usize, cause: &sqlx::Error) -> Self {
+        Self::Inconsistent { what: format!("column {at}: {cause}") }
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "it is the shape map_err wants")]
+    fn migrate(cause: sqlx::migrate::MigrateError) -> Self {
+        Self::Migrate { cause: cause.to_string() }
+    }
+
+    /// Must the process stop and read back what is durable (design 4, rule 9)? Only a lost guard
+    /// and a refused wish leave the database certain.
+    pub const fn is_fatal(&self) -> bool {
+        !matches!(self, Self::Moved { .. } | Self::Refused(_))
+    }
+}
+
+/// Where the facts are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    Sqlite(std::path::PathBuf),
+    /// A connection URL; it may hold a password and is never printed.
+    Postgres(String),
+}
+
+/// The facts. Cheap to share behind an `Arc`.
+pub struct Store {
+    dialect: Box<dyn Dialect>,
+    /// Woken after every commit that may give a step something to do.
+    changed: tokio::sync::Notify,
+    /// Counts those commits.
+    version: std::sync::atomic::AtomicU64,
+}
+
+impl Store {
+    /// Opens the daemon's database, takes the instance lock and brings the tables up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::SecondInstance`] where another daemon has it, else why it cannot be opened.
+    pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        Self::connect(location, true).await
+    }
+
+    /// Opens the database beside a running daemon, for an operator's command.
+    ///
+    /// # Errors
+    /// Where there is no database yet, or it cannot be reached.
+    pub async fn attach(location: &Location) -> Result<Self, StoreError> {
+        if let Location::Sqlite(path) = location
+            && !Path::new(path).exists()
+        {
+            let cause = "there is no database yet; start the daemon first".to_owned();
+            return Err(StoreError::Open { what: path.display().to_string(), cause });
+        }
+        Self::connect(location, false).await
+    }
+
+    async fn connect(location: &Location, exclusive: bool) -> Result<Self, StoreError> {
+        let dialect: Box<dyn Dialect> = match location {
+            Location::Sqlite(path) => Box::new(sqlite::SqliteDialect::open(path, exclusive).await?),
+            Location::Postgres(url) => Box::new(postgres::PostgresDialect::open(url, exclusive).await?),
+        };
+        let changed = tokio::sync::Notify::new();
+        Ok(Self { dialect, changed, version: std::sync::atomic::AtomicU64::new(0) })
+    }
+
+    async fn write(&self) -> Result<Work, StoreError> {
+        self.dialect.write().await.map(Work)
+    }
+
+    async fn read(&self) -> Result<Work, StoreError> {
+        self.dialect.read().await.map(Work)
+    }
+
+    /// Commits, and wakes whoever waits for something to do.
+    async fn done(&self, work: Work) -> Result<(), StoreError> {
+        work.commit().await?;
+        self.version.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        self.changed.notify_waiters();
+        Ok(())
+    }
+
+    /// Counts commits: a step that found nothing to do sleeps until this moves.
+    pub fn version(&self) -> u64 {
+        self.version.load(std::sync::atomic::Ordering::SeqCst)
+    }
+
+    /// Returns once something was committed after `version` was read.
+    pub async fn changed_since(&self, version: u64) {
+        loop {
+            let notified = self.changed.notified();
+            tokio::pin!(notified);
+            notified.as_mut().enable();
+            if self.version() != version {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Closes the connections of readers; the writer closes when the store is dropped.
+    pub async fn close(&self) {
+        self.dialect.close().await;
+    }
+
+    /// Reads a setting of this database.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let mut work = self.read().await?;
+        let value = work.one("SELECT value FROM meta WHERE name = $1", params![name], |row| row.string(0)).await?;
+        work.commit().await?;
+        Ok(value)
+    }
+
+    /// Writes a setting of this database, once: a value that is there stays.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn meta_once(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let mut work = self.write().await?;
+        let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        work.run(sql, params![name, value]).await?;
+        self.done(work).await
+    }
+}

@@ -1,0 +1,128 @@
+//! PostgreSQL: the same tables and the same SQL, for one instance now and several later.
+
+use std::borrow::Cow;
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
+use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Postgres, Transaction};
+use tokio::sync::Mutex;
+
+use crate::store::StoreError;
+use crate::store::sql::{Dialect, Param, Row, Take, Tx};
+
+/// The advisory lock that one instance holds ("daifa" in ASCII).
+const INSTANCE_LOCK: i64 = 0x64_6169_6661;
+
+pub(super) struct PostgresDialect {
+    pool: PgPool,
+    /// Holds the advisory lock while we live (F19); a session lock goes with its connection.
+    _lock: Option<Mutex<PgConnection>>,
+}
+
+impl PostgresDialect {
+    pub(super) async fn open(url: &str, exclusive: bool) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url
+            .parse()
+            .map_err(|_| StoreError::Open { what: "the database URL".to_owned(), cause: "not a PostgreSQL URL".to_owned() })?;
+        let what = format!("PostgreSQL at {}", options.get_host());
+        let mut connection =
+            PgConnection::connect_with(&options).await.map_err(|cause| StoreError::open(&what, &cause))?;
+        let lock = if exclusive {
+            let got: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+                .bind(INSTANCE_LOCK)
+                .fetch_one(&mut connection)
+                .await
+                .map_err(|cause| StoreError::open(&what, &cause))?;
+            if !got {
+                return Err(StoreError::SecondInstance { what });
+            }
+            check_durable(&mut connection, &what).await?;
+            crate::store::migrations::postgres().run(&mut connection).await.map_err(StoreError::migrate)?;
+            Some(Mutex::new(connection))
+        } else {
+            connection.close().await.map_err(|cause| StoreError::open(&what, &cause))?;
+            None
+        };
+        let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options);
+        Ok(Self { pool, _lock: lock })
+    }
+}
+
+/// What is acknowledged must be durable (I23): a server that commits asynchronously is refused.
+async fn check_durable(connection: &mut PgConnection, what: &str) -> Result<(), StoreError> {
+    for setting in ["synchronous_commit", "fsync"] {
+        let value: String = sqlx::query_scalar("SELECT current_setting($1)")
+            .bind(setting)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|cause| StoreError::open(what, &cause))?;
+        if value == "off" {
+            let cause = format!("{setting} is off; what is acknowledged to finance would not be durable");
+            return Err(StoreError::Open { what: what.to_owned(), cause });
+        }
+    }
+    Ok(())
+}
+
+fn arguments(params: Vec<Param>) -> Result<PgArguments, StoreError> {
+    let mut out = PgArguments::default();
+    for param in params {
+        match param {
+            Param::Int(value) => out.add(value),
+            Param::Text(value) => out.add(value),
+            Param::Blob(value) => out.add(value),
+        }
+        .map_err(|cause| StoreError::Query { sql: "bind".to_owned(), cause: cause.to_string() })?;
+    }
+    Ok(out)
+}
+
+#[async_trait]
+impl Dialect for PostgresDialect {
+    async fn write(&self) -> Result<Box<dyn Tx>, StoreError> {
+        let tx = self.pool.begin().await.map_err(|cause| StoreError::query("BEGIN", &cause))?;
+        Ok(Box::new(PgTx(tx)))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
+        let mut tx = self.pool.begin().await.map_err(|cause| StoreError::query("BEGIN", &cause))?;
+        tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            .await
+            .map_err(|cause| StoreError::query("SET TRANSACTION", &cause))?;
+        Ok(Box::new(PgTx(tx)))
+    }
+
+    fn params_max(&self) -> usize {
+        65_535
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+struct PgTx(Transaction<'static, Postgres>);
+
+#[async_trait]
+impl Tx for PgTx {
+    async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
+        let keep = matches!(sql, Cow::Borrowed(_)) || params.len() > 1_000;
+        let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?).persistent(keep);
+        let done = query.execute(&mut *self.0).await.map_err(|cause| StoreError::query(&sql, &cause))?;
+        Ok(done.rows_affected())
+    }
+
+    async fn rows(&mut self, sql: Cow<'static, str>, params: Vec<Param>, take: Take<'_>) -> Result<(), StoreError> {
+        let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
+        let mut stream = query.fetch(&mut *self.0);
+        while let Some(row) = stream.next().await {
+            take(&Row::Postgres(&row.map_err(|cause| StoreError::query(&sql, &cause))?))?;
+        }
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        self.0.commit().await.map_err(|cause| StoreError::Commit { cause: cause.to_string() })
+    }
+}

@@ -1,0 +1,252 @@
+//! The little that both databases must offer, so that every verb of the store is written once.
+//!
+//! The SQL text is the same on both; a [`Dialect`] differs in how a transaction begins, what a
+//! value is bound as and how a row is read. Writing the verbs generic over sqlx's own traits was
+//! tried on paper and rejected: the bounds outnumber the SQL, and every verb compiles twice.
+
+use std::borrow::Cow;
+
+use async_trait::async_trait;
+
+use crate::store::StoreError;
+
+/// A bound value. Owned, because the driver keeps what it is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Param {
+    Int(Option<i64>),
+    Text(Option<String>),
+    Blob(Option<Vec<u8>>),
+}
+
+macro_rules! param_from {
+    ($($from:ty => |$value:ident| $param:expr),+ $(,)?) => {
+        $(impl From<$from> for Param { fn from($value: $from) -> Self { $param } })+
+    };
+}
+
+param_from! {
+    i64 => |v| Self::Int(Some(v)),
+    Option<i64> => |v| Self::Int(v),
+    &str => |v| Self::Text(Some(v.to_owned())),
+    &String => |v| Self::Text(Some(v.clone())),
+    String => |v| Self::Text(Some(v)),
+    Option<String> => |v| Self::Text(v),
+    Option<&str> => |v| Self::Text(v.map(str::to_owned)),
+    &[u8] => |v| Self::Blob(Some(v.to_vec())),
+    &[u8; 32] => |v| Self::Blob(Some(v.to_vec())),
+    Vec<u8> => |v| Self::Blob(Some(v)),
+    Option<Vec<u8>> => |v| Self::Blob(v),
+    crate::model::money::Fen => |v| Self::Int(Some(v.get())),
+    crate::model::id::RegisterNo => |v| Self::Int(Some(v.0)),
+    crate::model::id::BatchNo => |v| Self::Int(Some(v.0)),
+    crate::model::id::AttemptNo => |v| Self::Int(Some(v.0)),
+    crate::model::id::RefundNo => |v| Self::Int(Some(v.0)),
+    crate::model::id::ResultNo => |v| Self::Int(Some(v.0)),
+}
+
+/// The parameters of one statement, in order.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { vec![$($crate::store::sql::Param::from($value)),*] };
+}
+pub(crate) use params;
+
+/// One row of an answer, of either database.
+pub(crate) enum Row<'r> {
+    Sqlite(&'r sqlx::sqlite::SqliteRow),
+    Postgres(&'r sqlx::postgres::PgRow),
+}
+
+macro_rules! read_as {
+    ($name:ident, $type:ty) => {
+        /// The value of column `at`, counted from 0.
+        pub(crate) fn $name(&self, at: usize) -> Result<$type, StoreError> {
+            use sqlx::Row as _;
+            match self {
+                Self::Sqlite(row) => row.try_get(at),
+                Self::Postgres(row) => row.try_get(at),
+            }
+            .map_err(|cause| StoreError::row(at, &cause))
+        }
+    };
+}
+
+impl<'r> Row<'r> {
+    read_as!(int, i64);
+    read_as!(int_opt, Option<i64>);
+    read_as!(text, &'r str);
+    read_as!(text_opt, Option<&'r str>);
+    read_as!(blob, &'r [u8]);
+    read_as!(blob_opt, Option<&'r [u8]>);
+
+    pub(crate) fn string(&self, at: usize) -> Result<String, StoreError> {
+        self.text(at).map(str::to_owned)
+    }
+
+    /// A digest of 32 bytes.
+    pub(crate) fn digest(&self, at: usize) -> Result<[u8; 32], StoreError> {
+        self.blob(at)?.try_into().map_err(|_| StoreError::Inconsistent {
+            what: format!("column {at} is not a digest of 32 bytes"),
+        })
+    }
+
+    /// A word of a closed list.
+    pub(crate) fn word<W>(&self, at: usize, parse: fn(&str) -> Option<W>) -> Result<W, StoreError> {
+        let text = self.text(at)?;
+        parse(text)
+            .ok_or_else(|| StoreError::Inconsistent { what: format!("column {at} holds the unknown word {text:?}") })
+    }
+}
+
+pub(crate) type Take<'t> = &'t mut (dyn FnMut(&Row<'_>) -> Result<(), StoreError> + Send);
+
+/// An open transaction. Dropped without [`Tx::commit`] it leaves nothing behind.
+#[async_trait]
+pub(crate) trait Tx: Send {
+    /// Runs a statement and says how many rows it wrote.
+    async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError>;
+
+    /// Runs a query and hands each row over as it comes.
+    async fn rows(&mut self, sql: Cow<'static, str>, params: Vec<Param>, take: Take<'_>) -> Result<(), StoreError>;
+
+    /// Makes it durable. After an error here nobody knows what is durable: the process stops and
+    /// reads back (design 4, rule 9).
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// A database as the store needs it.
+#[async_trait]
+pub(crate) trait Dialect: Send + Sync {
+    /// Begins a transaction that may write; on SQLite it holds the one writer.
+    async fn write(&self) -> Result<Box<dyn Tx>, StoreError>;
+
+    /// Begins a transaction that reads one snapshot.
+    async fn read(&self) -> Result<Box<dyn Tx>, StoreError>;
+
+    /// The most values one statement can bind.
+    fn params_max(&self) -> usize;
+
+    /// Closes all connections.
+    async fn close(&self);
+}
+
+/// What verbs do with a transaction, in the words they are written in.
+pub(crate) struct Work(pub(crate) Box<dyn Tx>);
+
+impl Work {
+    pub(crate) async fn run(&mut self, sql: &'static str, params: Vec<Param>) -> Result<u64, StoreError> {
+        debug_assert_eq!(bound(sql), params.len(), "an unbound parameter is silently NULL on SQLite: {sql}");
+        self.0.run(Cow::Borrowed(sql), params).await
+    }
+
+    /// Runs a guarded statement that must move exactly one row (design 4, rule 8).
+    pub(crate) async fn move_one(&mut self, sql: &'static str, params: Vec<Param>) -> Result<(), StoreError> {
+        match self.run(sql, params).await? {
+            1 => Ok(()),
+            moved => Err(StoreError::Moved { sql, moved }),
+        }
+    }
+
+    pub(crate) async fn rows<T: Send>(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Param>,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        debug_assert_eq!(bound(sql), params.len(), "an unbound parameter is silently NULL on SQLite: {sql}");
+        let mut out = Vec::new();
+        self.0
+            .rows(Cow::Borrowed(sql), params, &mut |row| {
+                out.push(read(row)?);
+                Ok(())
+            })
+            .await?;
+        Ok(out)
+    }
+
+    pub(crate) async fn one<T: Send>(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Param>,
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.rows(sql, params, read).await?.into_iter().next())
+    }
+
+    /// The one row that must be there.
+    pub(crate) async fn the<T: Send>(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Param>,
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
+    ) -> Result<T, StoreError> {
+        self.one(sql, params, read).await?.ok_or(StoreError::Moved { sql, moved: 0 })
+    }
+
+    /// Inserts many rows with as few statements as the database allows.
+    ///
+    /// `values` holds the rows one after the other, `columns` values each; they are consumed.
+    pub(crate) async fn insert(
+        &mut self,
+        head: &'static str,
+        columns: usize,
+        values: Vec<Param>,
+        params_max: usize,
+    ) -> Result<(), StoreError> {
+        debug_assert_eq!(values.len() % columns, 0, "whole rows only: {head}");
+        let rows_max = (params_max / columns).min(500);
+        let mut rest = values.into_iter();
+        loop {
+            let chunk: Vec<Param> = rest.by_ref().take(rows_max * columns).collect();
+            if chunk.is_empty() {
+                return Ok(());
+            }
+            let sql = values_sql(head, columns, chunk.len() / columns);
+            self.0.run(Cow::Owned(sql), chunk).await?;
+        }
+    }
+
+    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+        self.0.commit().await
+    }
+}
+
+/// `INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)`.
+fn values_sql(head: &str, columns: usize, rows: usize) -> String {
+    use std::fmt::Write as _;
+    let mut sql = String::with_capacity(head.len() + 8 + rows * columns * 7);
+    sql.push_str(head);
+    sql.push_str(" VALUES ");
+    for row in 0..rows {
+        sql.push_str(if row == 0 { "(" } else { ", (" });
+        for column in 0..columns {
+            let comma = if column == 0 { "" } else { ", " };
+            write!(sql, "{comma}${}", row * columns + column + 1).expect("a string takes all text");
+        }
+        sql.push(')');
+    }
+    sql
+}
+
+/// The highest parameter number in a statement.
+fn bound(sql: &str) -> usize {
+    sql.split('$')
+        .skip(1)
+        .filter_map(|rest| {
+            let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+            rest.get(..digits)?.parse::<usize>().ok()
+        })
+        .max()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{bound, values_sql};
+
+    #[test]
+    fn statements_are_built_and_counted() {
+        assert_eq!(values_sql("INSERT INTO t (a, b)", 2, 2), "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)");
+        assert_eq!(bound("a = $1 AND b = $12 OR c = $2"), 12);
+        assert_eq!(bound("a"), 0);
+    }
+}

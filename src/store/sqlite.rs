@@ -1,0 +1,208 @@
+//! The embedded database: one writer with `BEGIN IMMEDIATE`, a few read-only readers, WAL, and
+//! every commit on the disk before it returns (`synchronous=FULL`).
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use sqlx::pool::PoolConnection;
+use sqlx::sqlite::{
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Sqlite};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+use crate::store::StoreError;
+use crate::store::sql::{Dialect, Param, Row, Take, Tx};
+
+/// The oldest SQLite that this daemon runs on: 3.51.3.
+const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+
+pub(super) struct SqliteDialect {
+    writer: Arc<Mutex<Writer>>,
+    readers: SqlitePool,
+    /// Held while we live: a second instance on the same file exits at once (F19).
+    _lock: Option<File>,
+}
+
+struct Writer {
+    connection: SqliteConnection,
+    /// A transaction was begun and neither committed nor rolled back: its future was dropped.
+    open: bool,
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .busy_timeout(Duration::from_secs(30))
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("cache_size", "-65536")
+        .pragma("temp_store", "FILE")
+        .pragma("wal_autocheckpoint", "4000")
+        .statement_cache_capacity(200)
+        .command_buffer_size(8)
+        .row_buffer_size(256)
+}
+
+impl SqliteDialect {
+    /// Opens or makes the file, and brings its tables up to date. `exclusive` is the daemon; a
+    /// command of an operator beside it is not.
+    pub(super) async fn open(path: &Path, exclusive: bool) -> Result<Self, StoreError> {
+        let lock = if exclusive { Some(lock(path)?) } else { None };
+        let options = options(path).create_if_missing(exclusive);
+        let mut connection = SqliteConnection::connect_with(&options)
+            .await
+            .map_err(|cause| StoreError::open(&path.display().to_string(), &cause))?;
+        check_version(&mut connection).await?;
+        if exclusive {
+            crate::store::migrations::sqlite().run(&mut connection).await.map_err(StoreError::migrate)?;
+        }
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .min_connections(0)
+            .connect_lazy_with(options.read_only(true).create_if_missing(false));
+        let writer = Arc::new(Mutex::new(Writer { connection, open: false }));
+        Ok(Self { writer, readers, _lock: lock })
+    }
+}
+
+/// Takes the lock file beside the database.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let name = path.with_extension("lock");
+    let open = || -> std::io::Result<File> { File::options().create(true).append(true).open(&name) };
+    let file = open().map_err(|cause| StoreError::Open { what: name.display().to_string(), cause: cause.to_string() })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => Err(StoreError::SecondInstance { what: name.display().to_string() }),
+    }
+}
+
+async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(connection)
+        .await
+        .map_err(|cause| StoreError::query("SELECT sqlite_version()", &cause))?;
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    let found = (next(), next(), next());
+    if found >= VERSION_MIN {
+        return Ok(());
+    }
+    let cause = format!("SQLite {version} is older than {VERSION_MIN:?}");
+    Err(StoreError::Open { what: "SQLite".to_owned(), cause })
+}
+
+fn arguments(params: Vec<Param>) -> Result<SqliteArguments, StoreError> {
+    let mut out = SqliteArguments::default();
+    out.reserve(params.len(), 0);
+    for param in params {
+        match param {
+            Param::Int(value) => out.add(value),
+            Param::Text(value) => out.add(value),
+            Param::Blob(value) => out.add(value),
+        }
+        .map_err(|cause| StoreError::Query { sql: "bind".to_owned(), cause: cause.to_string() })?;
+    }
+    Ok(out)
+}
+
+#[async_trait]
+impl Dialect for SqliteDialect {
+    async fn write(&self) -> Result<Box<dyn Tx>, StoreError> {
+        let mut writer = Arc::clone(&self.writer).lock_owned().await;
+        if writer.open {
+            writer.connection.execute("ROLLBACK").await.map_err(|cause| StoreError::query("ROLLBACK", &cause))?;
+            writer.open = false;
+        }
+        writer
+            .connection
+            .execute("BEGIN IMMEDIATE")
+            .await
+            .map_err(|cause| StoreError::query("BEGIN IMMEDIATE", &cause))?;
+        writer.open = true;
+        Ok(Box::new(WriteTx(writer)))
+    }
+
+    async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
+        let mut connection =
+            self.readers.acquire().await.map_err(|cause| StoreError::query("acquire a reader", &cause))?;
+        // A connection whose reader was dropped in the middle comes back with its snapshot open.
+        if connection.execute("BEGIN").await.is_err() {
+            connection.execute("ROLLBACK").await.map_err(|cause| StoreError::query("ROLLBACK", &cause))?;
+            connection.execute("BEGIN").await.map_err(|cause| StoreError::query("BEGIN", &cause))?;
+        }
+        Ok(Box::new(ReadTx(connection)))
+    }
+
+    fn params_max(&self) -> usize {
+        32_766
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+    }
+}
+
+struct WriteTx(OwnedMutexGuard<Writer>);
+struct ReadTx(PoolConnection<Sqlite>);
+
+async fn run(connection: &mut SqliteConnection, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
+    // A statement built for many rows is as good as never the same again.
+    let keep = matches!(sql, Cow::Borrowed(_)) || params.len() > 1_000;
+    let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?).persistent(keep);
+    let done = query.execute(connection).await.map_err(|cause| StoreError::query(&sql, &cause))?;
+    Ok(done.rows_affected())
+}
+
+async fn rows(
+    connection: &mut SqliteConnection,
+    sql: Cow<'static, str>,
+    params: Vec<Param>,
+    take: Take<'_>,
+) -> Result<(), StoreError> {
+    let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
+    let mut stream = query.fetch(connection);
+    while let Some(row) = stream.next().await {
+        take(&Row::Sqlite(&row.map_err(|cause| StoreError::query(&sql, &cause))?))?;
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Tx for WriteTx {
+    async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
+        run(&mut self.0.connection, sql, params).await
+    }
+
+    async fn rows(&mut self, sql: Cow<'static, str>, params: Vec<Param>, take: Take<'_>) -> Result<(), StoreError> {
+        rows(&mut self.0.connection, sql, params, take).await
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.0.connection.execute("COMMIT").await.map_err(|cause| StoreError::Commit { cause: cause.to_string() })?;
+        self.0.open = false;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Tx for ReadTx {
+    async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
+        run(&mut self.0, sql, params).await
+    }
+
+    async fn rows(&mut self, sql: Cow<'static, str>, params: Vec<Param>, take: Take<'_>) -> Result<(), StoreError> {
+        rows(&mut self.0, sql, params, take).await
+    }
+
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        self.0.execute("COMMIT").await.map_err(|cause| StoreError::query("COMMIT of a reader", &cause))?;
+        Ok(())
+    }
+}

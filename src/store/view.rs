@@ -1,0 +1,615 @@
+//! What pages and commands read: counters and sums, never a scan of payments, and one snapshot
+//! per page (I28).
+
+use crate::model::attempt::{AttemptKind, AttemptState};
+use crate::model::batch::BatchState;
+use crate::model::hold::{HoldEvent, HoldReason};
+use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo, ResultNo};
+use crate::model::money::Fen;
+use crate::model::outcome::OutcomeKind;
+use crate::model::place::Places;
+use crate::model::reason::Reason;
+use crate::model::refund::RefundState;
+use crate::model::register::RegisterState;
+use crate::model::report::{RecipientKind, ReportKind};
+use crate::store::sql::{Row, Work, params};
+use crate::store::{Store, StoreError};
+
+/// The front page: everything, at one moment.
+#[derive(Debug, Clone)]
+pub struct Overview {
+    pub places: Places,
+    /// Newest first, at most as many as asked for.
+    pub registers: Vec<RegisterRow>,
+    /// How many registers there are in all, refused ones included.
+    pub registers_total: i64,
+    /// What somebody must look at, newest first.
+    pub alerts: Vec<AlertRow>,
+    pub reports_due: i64,
+}
+
+/// A register in a list.
+#[derive(Debug, Clone)]
+pub struct RegisterRow {
+    pub no: RegisterNo,
+    pub source: String,
+    pub id: String,
+    pub revision: i64,
+    pub programme_name: String,
+    pub document_no: String,
+    pub department: String,
+    pub town: String,
+    pub period: String,
+    pub state: RegisterState,
+    pub received_at_ms: i64,
+    pub start_at_ms: Option<i64>,
+    pub deadline_at_ms: Option<i64>,
+    pub alert_level: i64,
+    pub counts: Counts,
+    pub places: Places,
+}
+
+/// How many payments are where.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    pub payments: i64,
+    pub held: i64,
+    pub dropped: i64,
+    pub credited: i64,
+    pub failed: i64,
+    pub returned: i64,
+    pub conflicts: i64,
+}
+
+impl Counts {
+    /// Payments that have come to an end: credited, or their money is or goes back.
+    pub const fn finished(&self) -> i64 {
+        self.credited + self.failed + self.returned + self.dropped
+    }
+}
+
+/// A register with everything below it.
+#[derive(Debug, Clone)]
+pub struct RegisterPage {
+    pub row: RegisterRow,
+    pub summary: String,
+    pub voucher_no: String,
+    pub pool_account: String,
+    pub entered_by: String,
+    pub reviewed_by: String,
+    pub approved_at_ms: i64,
+    pub funded_at_ms: Option<i64>,
+    pub settle_at_ms: Option<i64>,
+    /// JSON list of `{line, field, what}`.
+    pub faults: String,
+    pub twin: Option<RegisterNo>,
+    pub shares: Vec<ShareRow>,
+    pub batches: Vec<BatchRow>,
+    pub holds: Vec<HoldRow>,
+    pub refunds: Vec<RefundRow>,
+    pub reports: Vec<ReportRow>,
+    pub alerts: Vec<AlertRow>,
+}
+
+/// What one bank pays of a register.
+#[derive(Debug, Clone)]
+pub struct ShareRow {
+    pub bank: String,
+    pub counts: Counts,
+    pub places: Places,
+}
+
+/// A payment that is or was set aside (its latest event).
+#[derive(Debug, Clone)]
+pub struct HoldRow {
+    pub line: i64,
+    pub amount: Fen,
+    pub bank: String,
+    pub reason: HoldReason,
+    pub event: HoldEvent,
+    pub detail: String,
+    pub by: String,
+    pub at_ms: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct RefundRow {
+    pub no: RefundNo,
+    pub bank: String,
+    pub via_bank: String,
+    pub payments: i64,
+    pub sum: Fen,
+    pub state: RefundState,
+    pub opened_at_ms: i64,
+    pub state_at_ms: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct ReportRow {
+    pub report_id: String,
+    pub kind: ReportKind,
+    pub recipient_kind: RecipientKind,
+    pub recipient: String,
+    pub made_at_ms: i64,
+    pub tries: i64,
+    pub trouble: String,
+    pub acknowledged_at_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AlertRow {
+    pub kind: String,
+    pub subject: String,
+    pub register: Option<RegisterNo>,
+    pub batch: Option<BatchNo>,
+    pub level: i64,
+    pub text: String,
+    pub raised_at_ms: i64,
+}
+
+#[derive(Debug, Clone)]
+pub struct BatchRow {
+    pub no: BatchNo,
+    pub register: RegisterNo,
+    pub bank: String,
+    pub payments: i64,
+    pub sum: Fen,
+    pub state: BatchState,
+    pub cut_at_ms: i64,
+    pub deadline_at_ms: Option<i64>,
+    pub recut_of: Option<BatchNo>,
+    pub pending: i64,
+    pub credited: i64,
+    pub failed: i64,
+    pub returned: i64,
+    pub conflicts: i64,
+    pub credited_sum: Fen,
+    pub alert_level: i64,
+}
+
+/// A batch with its attempts and what went wrong in it.
+#[derive(Debug, Clone)]
+pub struct BatchPage {
+    pub row: BatchRow,
+    pub register: RegisterRow,
+    /// What the payees of the register are sealed to.
+    pub head_digest: [u8; 32],
+    pub attempts: Vec<AttemptRow>,
+    pub results: Vec<ResultRow>,
+    /// Failed and returned payments, at most as many as asked for.
+    pub failures: Vec<FailureRow>,
+    pub quarantined: Vec<QuarantineRow>,
+}
+
+#[derive(Debug, Clone)]
+pub struct AttemptRow {
+    pub no: AttemptNo,
+    pub kind: AttemptKind,
+    pub bank: String,
+    pub reference: String,
+    pub state: AttemptState,
+    pub state_at_ms: i64,
+    pub made_at_ms: i64,
+    pub sends: i64,
+    pub asks: i64,
+    pub bank_code: String,
+}
+
+#[derive(Debug, Clone)]
+pub struct ResultRow {
+    pub no: ResultNo,
+    pub name: String,
+    /// `applied` or `held`.
+    pub state: String,
+    pub lines: i64,
+    pub applied: i64,
+    pub quarantined: i64,
+    pub why: String,
+    pub taken_at_ms: i64,
+}
+
+/// A payment that failed or came back. `person` and `words` are sealed.
+#[derive(Debug, Clone)]
+pub struct FailureRow {
+    pub register: RegisterNo,
+    pub attempt: AttemptNo,
+    pub line: i64,
+    pub amount: Fen,
+    pub bank: String,
+    pub kind: OutcomeKind,
+    pub reason: Option<Reason>,
+    pub code: String,
+    pub person: Vec<u8>,
+    pub words: Option<Vec<u8>>,
+    /// The same attempt was also told that it is credited.
+    pub also_credited: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct QuarantineRow {
+    pub result: ResultNo,
+    pub row: i64,
+    pub cause: String,
+    pub detail: String,
+    pub line: Option<i64>,
+    pub at_ms: i64,
+}
+
+/// Totals for metrics and the closing account.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub places: Places,
+    pub counts: Counts,
+    /// (state, how many)
+    pub registers: Vec<(String, i64)>,
+    pub batches: Vec<(String, i64)>,
+    pub attempts: Vec<(String, i64)>,
+    pub notices: Vec<(String, i64)>,
+    pub reports_due: i64,
+    pub reports_acknowledged: i64,
+    pub quarantined: i64,
+    pub alerts_open: i64,
+}
+
+const REGISTER_COLUMNS: &str = "r.register_no, r.source, r.id, r.revision, r.programme_name, r.document_no, r.department, r.town, \
+     r.period, r.state, r.received_at_ms, r.start_at_ms, r.deadline_at_ms, r.alert_level";
+
+const SHARE_SUMS: &str = "COALESCE(CAST(SUM(s.payments) AS BIGINT), 0), COALESCE(CAST(SUM(s.held) AS BIGINT), 0), \
+     COALESCE(CAST(SUM(s.dropped) AS BIGINT), 0), COALESCE(CAST(SUM(s.credited) AS BIGINT), 0), \
+     COALESCE(CAST(SUM(s.failed) AS BIGINT), 0), COALESCE(CAST(SUM(s.returned) AS BIGINT), 0), \
+     COALESCE(CAST(SUM(s.conflicts) AS BIGINT), 0), COALESCE(CAST(SUM(s.approved_fen) AS BIGINT), 0), \
+     COALESCE(CAST(SUM(s.unsent_fen) AS BIGINT), 0), COALESCE(CAST(SUM(s.in_flight_fen) AS BIGINT), 0), \
+     COALESCE(CAST(SUM(s.credited_fen) AS BIGINT), 0), COALESCE(CAST(SUM(s.refundable_fen) AS BIGINT), 0), \
+     COALESCE(CAST(SUM(s.refunded_fen) AS BIGINT), 0), COALESCE(CAST(SUM(s.disputed_fen) AS BIGINT), 0)";
+
+/// Reads what `SHARE_SUMS` selects, from column `at` on.
+fn sums(row: &Row<'_>, at: usize) -> Result<(Counts, Places), StoreError> {
+    let counts = Counts {
+        payments: row.int(at)?,
+        held: row.int(at + 1)?,
+        dropped: row.int(at + 2)?,
+        credited: row.int(at + 3)?,
+        failed: row.int(at + 4)?,
+        returned: row.int(at + 5)?,
+        conflicts: row.int(at + 6)?,
+    };
+    let fen = |at| row.int(at).map(Fen::new);
+    let places = Places {
+        approved: fen(at + 7)?,
+        unsent: fen(at + 8)?,
+        in_flight: fen(at + 9)?,
+        credited: fen(at + 10)?,
+        refundable: fen(at + 11)?,
+        refunded: fen(at + 12)?,
+        disputed: fen(at + 13)?,
+    };
+    Ok((counts, places))
+}
+
+fn register_row(row: &Row<'_>) -> Result<RegisterRow, StoreError> {
+    let (counts, places) = sums(row, 14)?;
+    Ok(RegisterRow {
+        no: RegisterNo(row.int(0)?),
+        source: row.string(1)?,
+        id: row.string(2)?,
+        revision: row.int(3)?,
+        programme_name: row.string(4)?,
+        document_no: row.string(5)?,
+        department: row.string(6)?,
+        town: row.string(7)?,
+        period: row.string(8)?,
+        state: row.word(9, RegisterState::parse)?,
+        received_at_ms: row.int(10)?,
+        start_at_ms: row.int_opt(11)?,
+        deadline_at_ms: row.int_opt(12)?,
+        alert_level: row.int(13)?,
+        counts,
+        places,
+    })
+}
+
+const BATCH_COLUMNS: &str = "batch_no, register_no, bank, payments, sum_fen, state, cut_at_ms, deadline_at_ms, recut_of, pending, \
+     credited, failed, returned, conflicts, credited_fen, alert_level";
+
+fn batch_row(row: &Row<'_>) -> Result<BatchRow, StoreError> {
+    Ok(BatchRow {
+        no: BatchNo(row.int(0)?),
+        register: RegisterNo(row.int(1)?),
+        bank: row.string(2)?,
+        payments: row.int(3)?,
+        sum: Fen::new(row.int(4)?),
+        state: row.word(5, BatchState::parse)?,
+        cut_at_ms: row.int(6)?,
+        deadline_at_ms: row.int_opt(7)?,
+        recut_of: row.int_opt(8)?.map(BatchNo),
+        pending: row.int(9)?,
+        credited: row.int(10)?,
+        failed: row.int(11)?,
+        returned: row.int(12)?,
+        conflicts: row.int(13)?,
+        credited_sum: Fen::new(row.int(14)?),
+        alert_level: row.int(15)?,
+    })
+}
+
+fn alert_row(row: &Row<'_>) -> Result<AlertRow, StoreError> {
+    Ok(AlertRow {
+        kind: row.string(0)?,
+        subject: row.string(1)?,
+        register: row.int_opt(2)?.map(RegisterNo),
+        batch: row.int_opt(3)?.map(BatchNo),
+        level: row.int(4)?,
+        text: row.string(5)?,
+        raised_at_ms: row.int(6)?,
+    })
+}
+
+async fn dynamic<T: Send>(
+    work: &mut Work,
+    sql: String,
+    params: Vec<super::sql::Param>,
+    read: fn(&Row<'_>) -> Result<T, StoreError>,
+) -> Result<Vec<T>, StoreError> {
+    let mut out = Vec::new();
+    work.0
+        .rows(sql.into(), params, &mut |row| {
+            out.push(read(row)?);
+            Ok(())
+        })
+        .await?;
+    Ok(out)
+}
+
+async fn registers(work: &mut Work, filter: &str, params: Vec<super::sql::Param>) -> Result<Vec<RegisterRow>, StoreError> {
+    let sql = format!(
+        "SELECT {REGISTER_COLUMNS}, {SHARE_SUMS} FROM register r LEFT JOIN share s ON s.register_no = r.register_no \
+         WHERE r.state <> 'receiving' {filter} GROUP BY {REGISTER_COLUMNS} ORDER BY r.register_no DESC"
+    );
+    let sql = if filter.is_empty() { format!("{sql} LIMIT $1") } else { sql };
+    dynamic(work, sql, params, register_row).await
+}
+
+async fn state_counts(work: &mut Work, sql: &'static str) -> Result<Vec<(String, i64)>, StoreError> {
+    work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?))).await
+}
+
+async fn places(work: &mut Work) -> Result<(Counts, Places), StoreError> {
+    let found = dynamic(work, format!("SELECT {SHARE_SUMS} FROM share s"), params![], |row| sums(row, 0)).await?;
+    Ok(found.into_iter().next().unwrap_or_default())
+}
+
+impl Store {
+    /// The front page, with at most `limit` registers.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn overview(&self, limit: i64) -> Result<Overview, StoreError> {
+        let mut work = self.read().await?;
+        let (_, places) = places(&mut work).await?;
+        let registers = registers(&mut work, "", params![limit]).await?;
+        let sql = "SELECT COUNT(*) FROM register WHERE state <> 'receiving'";
+        let registers_total = work.the(sql, params![], |row| row.int(0)).await?;
+        let sql = "SELECT kind, subject, register_no, batch_no, level, text, raised_at_ms FROM alert WHERE cleared_at_ms IS NULL \
+                   ORDER BY raised_at_ms DESC, alert_no DESC LIMIT 100";
+        let alerts = work.rows(sql, params![], alert_row).await?;
+        let reports_due = work.the("SELECT COUNT(*) FROM report WHERE state = 'due'", params![], |row| row.int(0)).await?;
+        work.commit().await?;
+        Ok(Overview { places, registers, registers_total, alerts, reports_due })
+    }
+
+    /// One register with everything below it.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn register_page(&self, register: RegisterNo) -> Result<Option<RegisterPage>, StoreError> {
+        let mut work = self.read().await?;
+        let Some(row) = registers(&mut work, "AND r.register_no = $1", params![register]).await?.pop() else {
+            return Ok(None);
+        };
+        let sql = "SELECT summary, voucher_no, pool_account, entered_by, reviewed_by, approved_at_ms, funded_at_ms, settle_at_ms, faults, twin_no \
+                   FROM register WHERE register_no = $1";
+        let mut page = work
+            .the(sql, params![register], |head| {
+                Ok(RegisterPage {
+                    row: row.clone(),
+                    summary: head.string(0)?,
+                    voucher_no: head.string(1)?,
+                    pool_account: head.string(2)?,
+                    entered_by: head.string(3)?,
+                    reviewed_by: head.string(4)?,
+                    approved_at_ms: head.int(5)?,
+                    funded_at_ms: head.int_opt(6)?,
+                    settle_at_ms: head.int_opt(7)?,
+                    faults: head.string(8)?,
+                    twin: head.int_opt(9)?.map(RegisterNo),
+                    shares: Vec::new(),
+                    batches: Vec::new(),
+                    holds: Vec::new(),
+                    refunds: Vec::new(),
+                    reports: Vec::new(),
+                    alerts: Vec::new(),
+                })
+            })
+            .await?;
+        let sql = format!("SELECT s.bank, {SHARE_SUMS} FROM share s WHERE s.register_no = $1 GROUP BY s.bank ORDER BY s.bank");
+        page.shares = dynamic(&mut work, sql, params![register], |row| {
+            let (counts, places) = sums(row, 1)?;
+            Ok(ShareRow { bank: row.string(0)?, counts, places })
+        })
+        .await?;
+        let sql = format!("SELECT {BATCH_COLUMNS} FROM batch WHERE register_no = $1 ORDER BY batch_no");
+        page.batches = dynamic(&mut work, sql, params![register], batch_row).await?;
+        page.holds = hold_rows(&mut work, register).await?;
+        page.refunds = refund_rows(&mut work, register).await?;
+        page.reports = report_rows(&mut work, register).await?;
+        let sql = "SELECT kind, subject, register_no, batch_no, level, text, raised_at_ms FROM alert \
+                   WHERE register_no = $1 AND cleared_at_ms IS NULL ORDER BY raised_at_ms DESC, alert_no DESC";
+        page.alerts = work.rows(sql, params![register], alert_row).await?;
+        work.commit().await?;
+        Ok(Some(page))
+    }
+
+    /// One batch with its attempts and at most `limit` failures.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn batch_page(&self, batch: BatchNo, limit: i64) -> Result<Option<BatchPage>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = format!("SELECT {BATCH_COLUMNS} FROM batch WHERE batch_no = $1");
+        let Some(row) = dynamic(&mut work, sql, params![batch], batch_row).await?.pop() else { return Ok(None) };
+        let Some(register) = registers(&mut work, "AND r.register_no = $1", params![row.register]).await?.pop() else {
+            return Ok(None);
+        };
+        let sql = "SELECT head_digest FROM register WHERE register_no = $1";
+        let head_digest = work.the(sql, params![row.register], |head| head.digest(0)).await?;
+        let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code FROM attempt \
+                   WHERE batch_no = $1 ORDER BY attempt_no";
+        let attempts = work.rows(sql, params![batch], attempt_row).await?;
+        let sql = "SELECT x.result_no, x.name, x.state, x.lines, x.applied, x.quarantined, x.why, x.taken_at_ms FROM result x \
+                   JOIN attempt a ON a.attempt_no = x.attempt_no WHERE a.batch_no = $1 ORDER BY x.result_no";
+        let results = work
+            .rows(sql, params![batch], |row| {
+                Ok(ResultRow {
+                    no: ResultNo(row.int(0)?),
+                    name: row.string(1)?,
+                    state: row.string(2)?,
+                    lines: row.int(3)?,
+                    applied: row.int(4)?,
+                    quarantined: row.int(5)?,
+                    why: row.string(6)?,
+                    taken_at_ms: row.int(7)?,
+                })
+            })
+            .await?;
+        let sql = "SELECT a.register_no, o.attempt_no, o.line, p.amount_fen, p.bank, o.kind, o.reason, o.code, p.person, o.words, \
+                   (SELECT COUNT(*) FROM outcome c WHERE c.attempt_no = o.attempt_no AND c.line = o.line AND c.kind = 'credited') \
+                   FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no \
+                   JOIN payment p ON p.register_no = a.register_no AND p.line = o.line \
+                   WHERE a.batch_no = $1 AND o.kind <> 'credited' ORDER BY o.line LIMIT $2";
+        let failures = work.rows(sql, params![batch, limit], failure_row).await?;
+        let sql = "SELECT q.result_no, q.row_no, q.cause, q.detail, q.line, q.at_ms FROM attempt a \
+                   JOIN result x ON x.attempt_no = a.attempt_no JOIN quarantine q ON q.result_no = x.result_no \
+                   WHERE a.batch_no = $1 ORDER BY q.result_no, q.row_no LIMIT $2";
+        let quarantined = work
+            .rows(sql, params![batch, limit], |row| {
+                Ok(QuarantineRow {
+                    result: ResultNo(row.int(0)?),
+                    row: row.int(1)?,
+                    cause: row.string(2)?,
+                    detail: row.string(3)?,
+                    line: row.int_opt(4)?,
+                    at_ms: row.int(5)?,
+                })
+            })
+            .await?;
+        work.commit().await?;
+        Ok(Some(BatchPage { row, register, head_digest, attempts, results, failures, quarantined }))
+    }
+
+    /// Totals of everything, for metrics and the closing account.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn totals(&self) -> Result<Totals, StoreError> {
+        let mut work = self.read().await?;
+        let (counts, places) = places(&mut work).await?;
+        let mut totals = Totals { places, counts, ..Totals::default() };
+        totals.registers = state_counts(&mut work, "SELECT state, COUNT(*) FROM register WHERE state <> 'receiving' GROUP BY state").await?;
+        totals.batches = state_counts(&mut work, "SELECT state, COUNT(*) FROM batch GROUP BY state").await?;
+        totals.attempts = state_counts(&mut work, "SELECT state, COUNT(*) FROM attempt GROUP BY state").await?;
+        totals.notices = state_counts(&mut work, "SELECT state, COUNT(*) FROM notice GROUP BY state").await?;
+        let mut one = async |sql: &'static str| work.the(sql, params![], |row| row.int(0)).await;
+        totals.reports_due = one("SELECT COUNT(*) FROM report WHERE state = 'due'").await?;
+        totals.reports_acknowledged = one("SELECT COUNT(*) FROM report WHERE state = 'acknowledged'").await?;
+        totals.quarantined = one("SELECT COUNT(*) FROM quarantine").await?;
+        totals.alerts_open = one("SELECT COUNT(*) FROM alert WHERE cleared_at_ms IS NULL").await?;
+        work.commit().await?;
+        Ok(totals)
+    }
+}
+
+fn attempt_row(row: &Row<'_>) -> Result<AttemptRow, StoreError> {
+    Ok(AttemptRow {
+        no: AttemptNo(row.int(0)?),
+        kind: row.word(1, AttemptKind::parse)?,
+        bank: row.string(2)?,
+        reference: row.string(3)?,
+        state: row.word(4, AttemptState::parse)?,
+        state_at_ms: row.int(5)?,
+        made_at_ms: row.int(6)?,
+        sends: row.int(7)?,
+        asks: row.int(8)?,
+        bank_code: row.string(9)?,
+    })
+}
+
+fn failure_row(row: &Row<'_>) -> Result<FailureRow, StoreError> {
+    Ok(FailureRow {
+        register: RegisterNo(row.int(0)?),
+        attempt: AttemptNo(row.int(1)?),
+        line: row.int(2)?,
+        amount: Fen::new(row.int(3)?),
+        bank: row.string(4)?,
+        kind: row.word(5, OutcomeKind::parse)?,
+        reason: row.text_opt(6)?.and_then(Reason::parse),
+        code: row.text_opt(7)?.unwrap_or_default().to_owned(),
+        person: row.blob(8)?.to_vec(),
+        words: row.blob_opt(9)?.map(<[u8]>::to_vec),
+        also_credited: row.int(10)? > 0,
+    })
+}
+
+async fn hold_rows(work: &mut Work, register: RegisterNo) -> Result<Vec<HoldRow>, StoreError> {
+    let sql = "SELECT h.line, p.amount_fen, p.bank, h.reason, h.event, h.detail, h.by_whom, h.at_ms FROM hold h \
+               JOIN payment p ON p.register_no = h.register_no AND p.line = h.line \
+               WHERE h.register_no = $1 AND NOT EXISTS (SELECT 1 FROM hold n WHERE n.register_no = h.register_no \
+               AND n.line = h.line AND n.event_no > h.event_no) ORDER BY h.line LIMIT 1000";
+    work.rows(sql, params![register], |row| {
+        Ok(HoldRow {
+            line: row.int(0)?,
+            amount: Fen::new(row.int(1)?),
+            bank: row.string(2)?,
+            reason: row.word(3, HoldReason::parse)?,
+            event: row.word(4, HoldEvent::parse)?,
+            detail: row.string(5)?,
+            by: row.string(6)?,
+            at_ms: row.int(7)?,
+        })
+    })
+    .await
+}
+
+async fn refund_rows(work: &mut Work, register: RegisterNo) -> Result<Vec<RefundRow>, StoreError> {
+    let sql = "SELECT refund_no, bank, via_bank, payments, sum_fen, state, opened_at_ms, state_at_ms FROM refund WHERE register_no = $1 ORDER BY refund_no";
+    work.rows(sql, params![register], |row| {
+        Ok(RefundRow {
+            no: RefundNo(row.int(0)?),
+            bank: row.string(1)?,
+            via_bank: row.string(2)?,
+            payments: row.int(3)?,
+            sum: Fen::new(row.int(4)?),
+            state: row.word(5, RefundState::parse)?,
+            opened_at_ms: row.int(6)?,
+            state_at_ms: row.int(7)?,
+        })
+    })
+    .await
+}
+
+async fn report_rows(work: &mut Work, register: RegisterNo) -> Result<Vec<ReportRow>, StoreError> {
+    let sql = "SELECT report_id, kind, recipient_kind, recipient, made_at_ms, tries, trouble, acknowledged_at_ms FROM report \
+               WHERE register_no = $1 ORDER BY report_no LIMIT 1000";
+    work.rows(sql, params![register], |row| {
+        Ok(ReportRow {
+            report_id: row.string(0)?,
+            kind: row.word(1, ReportKind::parse)?,
+            recipient_kind: row.word(2, RecipientKind::parse)?,
+            recipient: row.string(3)?,
+            made_at_ms: row.int(4)?,
+            tries: row.int(5)?,
+            trouble: row.string(6)?,
+            acknowledged_at_ms: row.int_opt(7)?,
+        })
+    })
+    .await
+}

@@ -1,0 +1,126 @@
+//! Putting files away so that a crash in between loses nothing and a newer file of the same name is
+//! never mistaken for the one that was read.
+//!
+//! A control file is moved first, under a hidden name that carries the identity of the data files
+//! it spoke for. Moving the data first would leave a control file that vouches for whatever the
+//! bank writes next under that name, half-written or not (I14).
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use crate::transport::directory::files;
+use crate::transport::directory::incoming::{Inbox, Shape, Token};
+use crate::transport::{DoorError, names};
+
+/// How many files of one name the archive keeps beside each other.
+const SAME_NAME_MAX: u32 = 10_000;
+/// Hidden names of control files whose data is being moved: `.taken-<inode>_<inode>-<name>`.
+const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
+
+/// Where to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Away {
+    Archive,
+    Quarantine,
+}
+
+impl Inbox {
+    pub(super) fn put_away(&self, token: &Token, away: Away) -> Result<(), DoorError> {
+        let folder = self.folder()?;
+        let Some(control) = &token.control else {
+            return self.move_data(&folder, &token.data, away);
+        };
+        // Two identities fit a file name; a control file that speaks for more data is rare, and what
+        // a crash then leaves lying has no control file and is not read again.
+        let inodes: Vec<String> =
+            token.data.iter().take(2).map(|(_, ino)| ino.to_string()).collect();
+        let prefix = if away == Away::Archive { ".taken-" } else { ".aside-" };
+        let mark = format!("{prefix}{}-{control}", inodes.join("_"));
+        // A mark that a crash left goes first: it must not keep this control file from moving.
+        self.move_one(&folder, &mark, control, away)?;
+        match files::rename_new(&folder, control, &folder, &mark) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {} // put away before
+            Err(e) => return Err(self.io("marking a file in", e)),
+        }
+        self.move_data(&folder, &token.data, away)?;
+        self.move_one(&folder, &mark, control, away)?;
+        files::sync_folder(&folder).map_err(|e| self.io("making durable", e))
+    }
+
+    /// Moves the data files that are still the ones that were read.
+    fn move_data(
+        &self,
+        folder: &OwnedFd,
+        data: &[(String, u64)],
+        away: Away,
+    ) -> Result<(), DoorError> {
+        for (name, inode) in data {
+            let now = files::look(folder, name).map_err(|e| self.io("looking at a file in", e))?;
+            if now.is_some_and(|stat| Shape::of(&stat).inode == *inode) {
+                self.move_one(folder, name, name, away)?;
+            }
+            self.forget(name);
+        }
+        Ok(())
+    }
+
+    /// Moves one file away under `new`, or `new.1`, `new.2` where that is taken (F33).
+    fn move_one(
+        &self,
+        folder: &OwnedFd,
+        name: &str,
+        new: &str,
+        away: Away,
+    ) -> Result<(), DoorError> {
+        let path: &Path = match away {
+            Away::Archive => &self.options.archive,
+            Away::Quarantine => &self.options.quarantine,
+        };
+        let io = |doing, source| DoorError::Io { doing, path: path.to_owned(), source };
+        let to = files::make_folder(path).map_err(|e| io("opening", e))?;
+        for n in 0..SAME_NAME_MAX {
+            let candidate = if n == 0 { new.to_owned() } else { format!("{new}.{n}") };
+            match files::rename_new(folder, name, &to, &candidate) {
+                Ok(()) => return files::sync_folder(&to).map_err(|e| io("making durable", e)),
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+                Err(e) => return Err(io("moving a file into", e)),
+            }
+        }
+        Err(io("moving a file into", io::ErrorKind::AlreadyExists.into()))
+    }
+
+    /// Finishes a putting away that a crash cut short (F7): the data that its mark names goes
+    /// where it was going; a newer file of that name stays.
+    pub(super) fn finish_interrupted(
+        &self,
+        folder: &OwnedFd,
+        hidden: &str,
+    ) -> Result<(), DoorError> {
+        for (prefix, away) in MARKS {
+            let Some((inodes, control)) =
+                hidden.strip_prefix(prefix).and_then(|rest| rest.split_once('-'))
+            else {
+                continue;
+            };
+            let inodes: Vec<u64> = inodes.split('_').filter_map(|i| i.parse().ok()).collect();
+            if !names::is_allowed(control) {
+                continue;
+            }
+            let stem = names::stem(control);
+            let entries =
+                std::fs::read_dir(&self.options.incoming).map_err(|e| self.io("listing", e))?;
+            let mut data = Vec::new();
+            for name in entries.flatten().filter_map(|e| e.file_name().into_string().ok()) {
+                if names::is_allowed(&name) && names::stem(&name) == stem {
+                    data.extend(inodes.iter().map(|ino| (name.clone(), *ino)));
+                }
+            }
+            self.move_data(folder, &data, away)?;
+            self.move_one(folder, hidden, control, away)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! A folder that the bank reads and a folder that it fills: the oldest door there is.
+//!
+//! Out: every part is written under a hidden name and made durable, then gets its real name
+//! without overwriting anything, data first, the folder made durable in between, the committing
+//! (control) part last. In: only what is whole is looked at, because its control file is there or
+//! because it has not changed for a while; never a link, a pipe, a folder or a strange name. All
+//! names are resolved below an open folder, so a folder swapped for a link in the middle changes
+//! nothing.
+
+mod away;
+mod files;
+mod incoming;
+pub mod outgoing;
+#[cfg(test)]
+mod tests;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::model::attempt::Committed;
+use crate::transport::directory::incoming::Inbox;
+pub use crate::transport::directory::incoming::Token;
+use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport, names};
+
+/// How it is known that a file which arrives is whole (I14).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completion {
+    /// The bank writes `<stem><suffix>` when the data file `<stem>.*` is whole; the suffix has its
+    /// point, as in `.ok`.
+    Control { suffix: String },
+    /// The bank writes no control file: the same file with the same size and change time has been
+    /// seen for this long.
+    StableMs(u64),
+}
+
+/// The folders of one bank. `incoming`, `archive` and `quarantine` are on one file system.
+#[derive(Debug, Clone)]
+pub struct DirectoryOptions {
+    /// Where the bank picks our files up.
+    pub outgoing: PathBuf,
+    /// Where the bank leaves its files.
+    pub incoming: PathBuf,
+    /// Where its files go once they were applied; made where it is missing.
+    pub archive: PathBuf,
+    /// Where files go that nobody can read; made where it is missing.
+    pub quarantine: PathBuf,
+    pub completion: Completion,
+    /// The most bytes that one arrival, all parts together, may have.
+    pub bytes_max: u64,
+}
+
+/// The door made of folders.
+#[derive(Debug)]
+pub struct Directory {
+    outgoing: PathBuf,
+    inbox: Arc<Inbox>,
+}
+
+impl Directory {
+    /// # Errors
+    /// [`DoorError::Settings`] where two of the folders are one (our own files would come back as
+    /// the bank's), the suffix is not one, or a cap is zero. Folders are looked at when they are
+    /// used: a share that is not mounted yet must not keep the daemon from starting.
+    pub fn new(options: DirectoryOptions) -> Result<Self, DoorError> {
+        let o = &options;
+        let folders = [&o.outgoing, &o.incoming, &o.archive, &o.quarantine];
+        for (at, folder) in folders.iter().enumerate() {
+            let real = |p: &PathBuf| p.canonicalize().unwrap_or_else(|_| p.clone());
+            if folders.iter().take(at).any(|other| real(other) == real(folder)) {
+                let cause = format!("{} is used for two purposes", folder.display());
+                return Err(DoorError::Settings(cause));
+            }
+        }
+        if let Completion::Control { suffix } = &o.completion
+            && !(suffix.len() > 1
+                && suffix.starts_with('.')
+                && names::is_allowed(&format!("a{suffix}")))
+        {
+            return Err(DoorError::Settings(format!("{suffix:?} is no suffix like .ok")));
+        }
+        if o.bytes_max == 0 {
+            return Err(DoorError::Settings("a cap of 0 bytes lets nothing in".to_owned()));
+        }
+        let outgoing = options.outgoing.clone();
+        Ok(Self { outgoing, inbox: Arc::new(Inbox::new(options)) })
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inbox) -> Result<T, DoorError> + Send + 'static,
+    ) -> Result<T, DoorError> {
+        let inbox = Arc::clone(&self.inbox);
+        tokio::task::spawn_blocking(move || work(&inbox))
+            .await
+            .map_err(|_| DoorError::Interrupted)?
+    }
+
+    async fn hand_over(&self, parts: &[OutPart]) -> Sent {
+        let folder = self.outgoing.clone();
+        let parts = parts.to_vec();
+        match tokio::task::spawn_blocking(move || outgoing::hand_over(&folder, &parts)).await {
+            Ok(sent) => sent,
+            Err(_) => {
+                Sent::Unknown { cause: "the hand-over was interrupted".to_owned(), evidence: None }
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Transport for Directory {
+    async fn send(&self, _committed: &Committed, parts: &[OutPart]) -> Sent {
+        self.hand_over(parts).await
+    }
+
+    /// A question is a file like any other; one that is still lying there is not left again.
+    async fn ask(&self, parts: &[OutPart]) -> Asked {
+        match self.hand_over(parts).await {
+            Sent::Accepted { answer: _ } => Asked::Posted,
+            Sent::NotSent { cause } | Sent::Unknown { cause, evidence: _ } => {
+                Asked::Failed { cause }
+            }
+        }
+    }
+
+    async fn arrivals(&self, limit: usize) -> Result<Vec<String>, DoorError> {
+        self.blocking(move |inbox| inbox.arrivals(limit)).await
+    }
+
+    async fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
+        let name = name.to_owned();
+        self.blocking(move |inbox| inbox.fetch(&name)).await
+    }
+
+    async fn archive(&self, arrival: &Arrival) -> Result<(), DoorError> {
+        let token = arrival.token.clone();
+        self.blocking(move |inbox| inbox.archive(&token)).await
+    }
+
+    async fn set_aside(&self, name: &str) -> Result<(), DoorError> {
+        let name = name.to_owned();
+        self.blocking(move |inbox| inbox.set_aside(&name)).await
+    }
+
+    fn commit_point(&self) -> &'static str {
+        "the moment the committing (control) file gets its real name in the bank's folder"
+    }
+}

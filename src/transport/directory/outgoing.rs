@@ -1,0 +1,150 @@
+//! Handing files over so that the bank sees all of a file or none of it, and so that a repeat of
+//! the same bytes after a crash at any step ends in the same place.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use crate::transport::directory::files;
+use crate::transport::{OutPart, Sent, check_parts};
+
+/// The name under which a part is written before it gets its own.
+pub fn temporary_name(name: &str) -> String {
+    format!(".{name}.part")
+}
+
+/// Hands the parts over into `folder`, the committing one last.
+///
+/// Before the committing part's rename every failure is [`Sent::NotSent`]; a name that is taken by
+/// the same bytes is a step already done; taken by other bytes, it is [`Sent::Unknown`], because
+/// somebody else writes there or the bank already has something under that name.
+pub fn hand_over(folder: &Path, parts: &[OutPart]) -> Sent {
+    if let Err(cause) = check_parts(parts) {
+        return not_sent(cause);
+    }
+    let Some((last, data)) = parts.split_last() else {
+        return not_sent("there is nothing to send".to_owned());
+    };
+    let folder = match files::open_folder(folder) {
+        Ok(folder) => folder,
+        Err(e) => return not_sent(format!("the outgoing folder cannot be opened: {e}")),
+    };
+    match prepare(&folder, data, last) {
+        Ok(Ready::Yes) => commit(&folder, last),
+        Ok(Ready::DoneBefore) => {
+            files::remove(&folder, &temporary_name(&last.name)).unwrap_or_default();
+            durable(&folder, last)
+        }
+        Err(Stop::Before(cause)) => not_sent(cause),
+        Err(Stop::Taken(cause)) => unknown(cause),
+    }
+}
+
+enum Ready {
+    /// Everything but the committing rename is done and durable.
+    Yes,
+    /// The committing part is there already, with these bytes and its data beside it.
+    DoneBefore,
+}
+
+enum Stop {
+    /// Nothing that commits has happened.
+    Before(String),
+    /// A name is taken by something else.
+    Taken(String),
+}
+
+fn prepare(folder: &OwnedFd, data: &[OutPart], last: &OutPart) -> Result<Ready, Stop> {
+    let before = |doing: &str, part: &OutPart, e: &io::Error| {
+        Stop::Before(format!("{doing} {} failed: {e}", part.name))
+    };
+    let mut missing = Vec::new();
+    for part in data {
+        match state_of(folder, part) {
+            Ok(Place::Free) => missing.push(part),
+            Ok(Place::Same) => {}
+            Ok(Place::Other) => return Err(Stop::Taken(taken(part))),
+            Err(e) => return Err(before("looking at", part, &e)),
+        }
+    }
+    match state_of(folder, last) {
+        Ok(Place::Free) => {}
+        Ok(Place::Same) => {
+            return match missing.first() {
+                None => Ok(Ready::DoneBefore),
+                Some(part) => Err(Stop::Taken(format!(
+                    "{} is there, but {} is not: the bank may be taking them now",
+                    last.name, part.name
+                ))),
+            };
+        }
+        Ok(Place::Other) => return Err(Stop::Taken(taken(last))),
+        Err(e) => return Err(before("looking at", last, &e)),
+    }
+    for part in missing.iter().copied().chain([last]) {
+        let temporary = temporary_name(&part.name);
+        if let Err(e) = files::write_new(folder, &temporary, &part.bytes) {
+            files::remove(folder, &temporary).unwrap_or_default();
+            return Err(before("writing", part, &e));
+        }
+    }
+    for part in missing {
+        match files::rename_new(folder, &temporary_name(&part.name), folder, &part.name) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(Stop::Taken(taken(part)));
+            }
+            Err(e) => return Err(before("renaming", part, &e)),
+        }
+    }
+    files::sync_folder(folder).map_err(|e| before("making the folder durable for", last, &e))?;
+    Ok(Ready::Yes)
+}
+
+fn commit(folder: &OwnedFd, last: &OutPart) -> Sent {
+    match files::rename_new(folder, &temporary_name(&last.name), folder, &last.name) {
+        Ok(()) => {}
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => return unknown(taken(last)),
+        Err(e) => return unknown(format!("renaming {} failed: {e}", last.name)),
+    }
+    durable(folder, last)
+}
+
+fn durable(folder: &OwnedFd, last: &OutPart) -> Sent {
+    match files::sync_folder(folder) {
+        Ok(()) => Sent::Accepted { answer: None },
+        Err(e) => unknown(format!("{} is there, but not provably durable: {e}", last.name)),
+    }
+}
+
+enum Place {
+    Free,
+    Same,
+    Other,
+}
+
+fn state_of(folder: &OwnedFd, part: &OutPart) -> io::Result<Place> {
+    match files::look(folder, &part.name)? {
+        None => Ok(Place::Free),
+        Some(stat) if !files::is_plain(&stat) => Ok(Place::Other),
+        Some(_) => match files::holds(folder, &part.name, &part.bytes) {
+            Ok(true) => Ok(Place::Same),
+            Ok(false) => Ok(Place::Other),
+            // The bank took it between the two looks.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Place::Other),
+            Err(e) => Err(e),
+        },
+    }
+}
+
+fn taken(part: &OutPart) -> String {
+    format!("{} is already in the bank's folder, with other bytes", part.name)
+}
+
+const fn not_sent(cause: String) -> Sent {
+    Sent::NotSent { cause }
+}
+
+const fn unknown(cause: String) -> Sent {
+    Sent::Unknown { cause, evidence: None }
+}

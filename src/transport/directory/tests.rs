@@ -1,0 +1,404 @@
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+
+use crate::model::attempt::Committed;
+use crate::model::id::AttemptNo;
+use crate::transport::directory::files;
+use crate::transport::directory::outgoing::{hand_over, temporary_name};
+use crate::transport::directory::{Completion, Directory, DirectoryOptions};
+use crate::transport::{Asked, DoorError, OutPart, Sent, Transport};
+
+struct Share {
+    root: tempfile::TempDir,
+    door: Directory,
+}
+
+impl Share {
+    fn with(completion: Completion) -> Self {
+        let root = tempfile::tempdir().expect("a folder");
+        for name in ["out", "in"] {
+            fs::create_dir(root.path().join(name)).expect("made");
+        }
+        let door = Directory::new(options(&root, completion)).expect("good settings");
+        Self { root, door }
+    }
+
+    fn new() -> Self {
+        Self::with(Completion::Control { suffix: ".ok".to_owned() })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).expect("written");
+    }
+
+    fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).expect("listed");
+        let mut names: Vec<String> =
+            entries.map(|e| e.expect("entry").file_name().into_string().expect("text")).collect();
+        names.sort();
+        names
+    }
+
+    fn hand_over(&self, parts: &[OutPart]) -> Sent {
+        hand_over(&self.path("out"), parts)
+    }
+}
+
+fn options(root: &tempfile::TempDir, completion: Completion) -> DirectoryOptions {
+    DirectoryOptions {
+        outgoing: root.path().join("out"),
+        incoming: root.path().join("in"),
+        archive: root.path().join("archive"),
+        quarantine: root.path().join("quarantine"),
+        completion,
+        bytes_max: 1_000,
+    }
+}
+
+fn part(name: &str, bytes: &str, committing: bool) -> OutPart {
+    OutPart { name: name.to_owned(), bytes: Bytes::from(bytes.to_owned()), committing }
+}
+
+fn pair() -> Vec<OutPart> {
+    vec![part("DF1.txt", "pay these", false), part("DF1.ok", "1", true)]
+}
+
+fn accepted(sent: &Sent) -> bool {
+    matches!(sent, Sent::Accepted { answer: None })
+}
+
+#[tokio::test]
+async fn a_hand_over_leaves_exactly_its_files() {
+    let share = Share::new();
+    let committed = Committed::after_commit(AttemptNo(1));
+    assert!(accepted(&share.door.send(&committed, &pair()).await));
+    assert_eq!(share.names("out"), ["DF1.ok", "DF1.txt"]);
+    assert_eq!(fs::read(share.path("out/DF1.txt")).expect("read"), b"pay these");
+    assert!(matches!(share.door.ask(&[part("Q1.txt", "?", true)]).await, Asked::Posted));
+    assert!(matches!(share.door.ask(&[part("Q1.txt", "?", true)]).await, Asked::Posted));
+}
+
+#[test]
+fn f3_f11_a_repeat_ends_in_the_same_place_from_every_step_of_a_crash() {
+    let leftovers: [&[(&str, &str)]; 7] = [
+        &[],
+        &[(".DF1.txt.part", "pay th")],
+        &[(".DF1.txt.part", "pay these"), (".DF1.ok.part", "")],
+        &[("DF1.txt", "pay these"), (".DF1.ok.part", "1")],
+        &[("DF1.txt", "pay these")],
+        &[("DF1.txt", "pay these"), ("DF1.ok", "1"), (".DF1.ok.part", "1")],
+        &[("DF1.txt", "pay these"), ("DF1.ok", "1")],
+    ];
+    for (step, left) in leftovers.iter().enumerate() {
+        let share = Share::new();
+        for (name, text) in *left {
+            share.put(&format!("out/{name}"), text.as_bytes());
+        }
+        let sent = share.hand_over(&pair());
+        assert!(accepted(&sent), "step {step}: {sent:?}");
+        assert_eq!(share.names("out"), ["DF1.ok", "DF1.txt"], "step {step}");
+        assert_eq!(fs::read(share.path("out/DF1.txt")).expect("read"), b"pay these");
+    }
+}
+
+#[test]
+fn f48_a_taken_name_is_compared_and_never_overwritten() {
+    for (name, what) in [("DF1.txt", "other"), ("DF1.txt", "pay thesE"), ("DF1.ok", "2")] {
+        let share = Share::new();
+        share.put(&format!("out/{name}"), what.as_bytes());
+        let sent = share.hand_over(&pair());
+        let Sent::Unknown { cause, evidence: None } = &sent else { panic!("{sent:?}") };
+        assert!(cause.contains(name), "{cause}");
+        assert_eq!(fs::read(share.path("out").join(name)).expect("read"), what.as_bytes());
+        assert_eq!(share.names("out"), [name], "nothing else was left");
+    }
+}
+
+#[test]
+fn f48_a_name_that_is_taken_in_the_last_moment_is_not_overwritten() {
+    let share = Share::new();
+    share.put("out/new", b"new");
+    share.put("out/old", b"old");
+    let folder = files::open_folder(&share.path("out")).expect("opened");
+    let error = files::rename_new(&folder, "new", &folder, "old").expect_err("it is taken");
+    assert_eq!(error.kind(), std::io::ErrorKind::AlreadyExists);
+    assert_eq!(fs::read(share.path("out/old")).expect("read"), b"old");
+}
+
+#[test]
+fn f49_a_control_file_without_its_data_is_unknown() {
+    let share = Share::new();
+    share.put("out/DF1.ok", b"1");
+    assert!(matches!(share.hand_over(&pair()), Sent::Unknown { .. }));
+    assert_eq!(share.names("out"), ["DF1.ok"], "the data is not put back under a live control");
+}
+
+#[test]
+fn f13_what_fails_before_the_committing_rename_is_not_sent() {
+    let share = Share::new();
+    // The folder is not there (a share that is not mounted).
+    let gone = hand_over(&share.path("nowhere"), &pair());
+    assert!(matches!(gone, Sent::NotSent { .. }), "{gone:?}");
+    // The temporary name of the control file cannot be written.
+    fs::create_dir(share.path("out").join(temporary_name("DF1.ok"))).expect("made");
+    let blocked = share.hand_over(&pair());
+    assert!(matches!(blocked, Sent::NotSent { .. }), "{blocked:?}");
+    assert!(!share.path("out/DF1.ok").exists());
+    fs::remove_dir(share.path("out").join(temporary_name("DF1.ok"))).expect("removed");
+    assert!(accepted(&share.hand_over(&pair())));
+}
+
+#[test]
+fn f45_our_own_parts_are_checked_too() {
+    let share = Share::new();
+    let bad: [&[OutPart]; 6] = [
+        &[],
+        &[part("DF1.txt", "x", false)],
+        &[part("DF1.ok", "x", true), part("DF1.txt", "x", false)],
+        &[part("a", "x", true), part("b", "x", true)],
+        &[part("../DF1.ok", "x", true)],
+        &[part("a", "x", false), part("a", "x", true)],
+    ];
+    for parts in bad {
+        assert!(matches!(share.hand_over(parts), Sent::NotSent { .. }), "{parts:?}");
+    }
+    assert!(share.names("out").is_empty());
+}
+
+#[test]
+fn f45_a_link_in_the_way_is_not_written_through() {
+    let share = Share::new();
+    share.put("victim", b"keep");
+    for name in [temporary_name("DF1.txt"), temporary_name("DF1.ok")] {
+        symlink(share.path("victim"), share.path("out").join(name)).expect("linked");
+    }
+    assert!(accepted(&share.hand_over(&pair())));
+    assert_eq!(fs::read(share.path("victim")).expect("read"), b"keep");
+    symlink(share.path("victim"), share.path("out/DF2.ok")).expect("linked");
+    assert!(matches!(share.hand_over(&[part("DF2.ok", "keep", true)]), Sent::Unknown { .. }));
+}
+
+#[test]
+fn f51_a_racing_reader_sees_all_or_nothing() {
+    let share = Share::new();
+    let out = share.path("out");
+    let stop = Arc::new(AtomicBool::new(false));
+    let reader = std::thread::spawn({
+        let (out, stop) = (out.clone(), Arc::clone(&stop));
+        move || {
+            let mut taken = 0;
+            while !stop.load(Ordering::SeqCst) || fs::read_dir(&out).expect("dir").count() > 0 {
+                for entry in fs::read_dir(&out).expect("dir").flatten() {
+                    let name = entry.file_name().into_string().expect("text");
+                    if name.starts_with('.') || entry.path().extension() != Some("ok".as_ref()) {
+                        continue;
+                    }
+                    let control = fs::read(entry.path()).expect("the control file is whole");
+                    assert_eq!(control, b"20000");
+                    let data_path = entry.path().with_extension("txt");
+                    let data = fs::read(&data_path).expect("the data is there before its control");
+                    assert_eq!(data.len(), 20_000, "the data is whole");
+                    fs::remove_file(entry.path()).expect("taken");
+                    fs::remove_file(data_path).expect("taken");
+                    taken += 1;
+                }
+            }
+            taken
+        }
+    });
+    let body = "x".repeat(20_000);
+    for n in 0..200 {
+        let parts =
+            [part(&format!("DF{n}.txt"), &body, false), part(&format!("DF{n}.ok"), "20000", true)];
+        assert!(accepted(&hand_over(&out, &parts)));
+    }
+    stop.store(true, Ordering::SeqCst);
+    assert_eq!(reader.join().expect("the reader saw nothing wrong"), 200);
+}
+
+#[tokio::test]
+async fn i14_a_file_is_taken_only_with_its_control_file() {
+    let share = Share::new();
+    share.put("in/HP1.txt", b"half a res");
+    assert!(share.door.arrivals(10).await.expect("listed").is_empty());
+    assert!(matches!(share.door.fetch("HP1.txt").await, Err(DoorError::Gone(_))));
+    share.put("in/HP1.txt", b"half a result no more");
+    assert!(share.door.arrivals(10).await.expect("listed").is_empty());
+    share.put("in/HP1.ok", b"21");
+    share.put("in/lonely.ok", b"");
+    assert_eq!(share.door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    let arrival = share.door.fetch("HP1.txt").await.expect("read");
+    let names: Vec<&str> = arrival.parts.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["HP1.txt", "HP1.ok"]);
+    assert_eq!(arrival.parts[0].bytes, "half a result no more");
+    share.door.archive(&arrival).await.expect("put away");
+    assert_eq!(share.names("in"), ["lonely.ok"]);
+    assert_eq!(share.names("archive"), ["HP1.ok", "HP1.txt"]);
+    share.door.archive(&arrival).await.expect("again does no harm");
+}
+
+#[tokio::test]
+async fn i14_without_control_files_only_a_still_file_is_taken() {
+    let share = Share::with(Completion::StableMs(150));
+    let pause = |ms| tokio::time::sleep(std::time::Duration::from_millis(ms));
+    share.put("in/HP1.txt", b"a");
+    for n in 2..6 {
+        assert!(share.door.arrivals(10).await.expect("listed").is_empty());
+        pause(60).await;
+        share.put("in/HP1.txt", "a".repeat(n).as_bytes());
+    }
+    // An old date proves nothing: a copy tool may set it and go on writing.
+    let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1);
+    share.put("in/old.txt", b"x");
+    fs::File::options()
+        .write(true)
+        .open(share.path("in/old.txt"))
+        .and_then(|f| f.set_modified(old))
+        .expect("dated");
+    assert!(share.door.arrivals(10).await.expect("listed").is_empty());
+    pause(250).await;
+    assert_eq!(share.door.arrivals(10).await.expect("listed"), ["old.txt", "HP1.txt"]);
+    share.put("in/HP1.txt", b"changed after all");
+    assert!(matches!(share.door.fetch("HP1.txt").await, Err(DoorError::Changing(_))));
+    let old = share.door.fetch("old.txt").await.expect("read");
+    share.door.archive(&old).await.expect("put away");
+    assert_eq!(share.names("in"), ["HP1.txt"]);
+}
+
+#[tokio::test]
+async fn f45_links_pipes_folders_and_hostile_names_are_left_alone() {
+    let share = Share::new();
+    share.put("secret", b"do not read");
+    for name in ["link.txt", "name with blank.txt", "..%2fup.txt", "new\nline.txt", ".hid.txt"] {
+        let path = share.path("in").join(name);
+        if name == "link.txt" {
+            symlink(share.path("secret"), path).expect("linked");
+        } else {
+            fs::write(path, b"x").expect("written");
+        }
+    }
+    fs::create_dir(share.path("in/folder.txt")).expect("made");
+    let pipe = share.path("in/pipe.txt");
+    let status = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+    assert!(status.success());
+    for stem in ["link", "name with blank", "..%2fup", "new\nline", ".hid", "folder", "pipe"] {
+        fs::write(share.path("in").join(format!("{stem}.ok")), b"").expect("written");
+    }
+    share.put("in/good.txt", b"x");
+    symlink(share.path("secret"), share.path("in/good.ok")).expect("linked");
+    assert!(share.door.arrivals(100).await.expect("listed").is_empty());
+    for name in ["../secret", "/etc/passwd", "name with blank.txt", ".hid.txt", "", "a/../b"] {
+        assert!(matches!(share.door.fetch(name).await, Err(DoorError::Name(_))), "{name:?}");
+        assert!(matches!(share.door.set_aside(name).await, Err(DoorError::Name(_))), "{name:?}");
+    }
+    for name in ["link.txt", "pipe.txt", "folder.txt", "good.txt"] {
+        assert!(matches!(share.door.fetch(name).await, Err(DoorError::Gone(_))), "{name:?}");
+    }
+}
+
+#[tokio::test]
+async fn f45_a_file_swapped_for_a_link_or_a_pipe_after_listing_is_refused() {
+    let share = Share::new();
+    share.put("secret", b"do not read");
+    share.put("in/HP1.txt", b"x");
+    share.put("in/HP1.ok", b"");
+    assert_eq!(share.door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    fs::remove_file(share.path("in/HP1.txt")).expect("removed");
+    symlink(share.path("secret"), share.path("in/HP1.txt")).expect("linked");
+    assert!(matches!(share.door.fetch("HP1.txt").await, Err(DoorError::NotAFile(_))));
+    fs::remove_file(share.path("in/HP1.txt")).expect("removed");
+    let path = share.path("in/HP1.txt");
+    assert!(std::process::Command::new("mkfifo").arg(path).status().expect("runs").success());
+    assert!(matches!(share.door.fetch("HP1.txt").await, Err(DoorError::NotAFile(_))));
+}
+
+#[tokio::test]
+async fn f43_a_file_beyond_the_cap_is_not_read_and_can_be_set_aside() {
+    let share = Share::new();
+    let file = fs::File::create(share.path("in/HP1.txt")).expect("made");
+    file.set_len(2 << 30).expect("two GiB of nothing");
+    share.put("in/HP1.ok", b"");
+    assert_eq!(share.door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    assert!(matches!(share.door.fetch("HP1.txt").await, Err(DoorError::TooLarge { .. })));
+    share.door.set_aside("HP1.txt").await.expect("set aside");
+    assert!(share.names("in").is_empty());
+    assert_eq!(share.names("quarantine"), ["HP1.ok", "HP1.txt"]);
+}
+
+#[tokio::test]
+async fn f7_putting_away_is_finished_after_a_crash_and_spares_newer_files() {
+    let share = Share::new();
+    share.put("in/HP1.txt", b"first");
+    share.put("in/HP1.ok", b"");
+    let arrival = share.door.fetch("HP1.txt").await.expect("read");
+    // A crash after the control file was marked.
+    let inode = std::os::unix::fs::MetadataExt::ino(
+        &fs::metadata(share.path("in/HP1.txt")).expect("there"),
+    );
+    let mark = share.path(&format!("in/.taken-{inode}-HP1.ok"));
+    fs::rename(share.path("in/HP1.ok"), &mark).expect("marked");
+    assert!(share.door.arrivals(10).await.expect("listed").is_empty());
+    assert_eq!(share.names("archive"), ["HP1.ok", "HP1.txt"]);
+    assert!(share.names("in").is_empty());
+    // A newer file of the same name, half-written, is not taken for the one that was read, and no
+    // control file is left to vouch for it.
+    share.put("in/HP1.txt", b"second, half");
+    fs::write(&mark, b"").expect("a crash between data and mark");
+    assert!(share.door.arrivals(10).await.expect("listed").is_empty());
+    share.door.archive(&arrival).await.expect("the old token does no harm");
+    assert_eq!(share.names("in"), ["HP1.txt"]);
+    assert_eq!(fs::read(share.path("in/HP1.txt")).expect("read"), b"second, half");
+}
+
+#[tokio::test]
+async fn f33_files_of_one_name_lie_beside_each_other_in_the_archive() {
+    let share = Share::new();
+    for n in 0..3 {
+        share.put("in/HP1.txt", format!("take {n}").as_bytes());
+        share.put("in/HP1.ok", b"");
+        assert_eq!(share.door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+        let arrival = share.door.fetch("HP1.txt").await.expect("read");
+        share.door.archive(&arrival).await.expect("put away");
+    }
+    let names = share.names("archive");
+    assert_eq!(names, ["HP1.ok", "HP1.ok.1", "HP1.ok.2", "HP1.txt", "HP1.txt.1", "HP1.txt.2"]);
+    assert_eq!(fs::read(share.path("archive/HP1.txt.2")).expect("read"), b"take 2");
+}
+
+#[tokio::test]
+async fn arrivals_come_oldest_first_and_within_the_limit() {
+    let share = Share::new();
+    for (n, name) in ["c", "a", "b"].iter().enumerate() {
+        share.put(&format!("in/{name}.txt"), b"x");
+        share.put(&format!("in/{name}.ok"), b"");
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000 + n as u64);
+        let file = fs::File::options().write(true).open(share.path(&format!("in/{name}.txt")));
+        file.and_then(|f| f.set_modified(at)).expect("dated");
+    }
+    assert_eq!(share.door.arrivals(2).await.expect("listed"), ["c.txt", "a.txt"]);
+    assert!(share.door.fetch("b.txt").await.is_ok(), "a name beyond the limit can be fetched");
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let root = tempfile::tempdir().expect("a folder");
+    let control = |suffix: &str| Completion::Control { suffix: suffix.to_owned() };
+    let mut same = options(&root, control(".ok"));
+    same.incoming = same.outgoing.clone();
+    assert!(matches!(Directory::new(same), Err(DoorError::Settings(_))));
+    for suffix in ["", ".", "ok", "./x"] {
+        assert!(matches!(
+            Directory::new(options(&root, control(suffix))),
+            Err(DoorError::Settings(_))
+        ));
+    }
+}

@@ -1,0 +1,352 @@
+//! One batch: how it was handed over, what the bank answered, and what went wrong, for whom.
+//!
+//! The only page that opens sealed rows. What it opens is masked here, before a template sees it
+//! (I27), and forgotten with the request.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+
+use crate::clock::local_text;
+use crate::flow::sealed::{open_person, open_words};
+use crate::guard::seal::Sealer;
+use crate::model::attempt::AttemptState;
+use crate::model::batch::BatchState;
+use crate::model::id::AttemptNo;
+use crate::model::outcome::{OutcomeKind, Seen};
+use crate::model::person::{Person, mask_account, mask_name};
+use crate::model::reason::Reason;
+use crate::model::report::redact;
+use crate::store::view::{AttemptRow, BatchPage, FailureRow, QuarantineRow, ResultRow};
+use crate::web::parts::{Badge, Bar, Frame, Head, Tone, batch_time_left, grouped};
+
+struct Attempt {
+    no: String,
+    state: Badge,
+    meaning: &'static str,
+    reference: String,
+    made_at: String,
+    state_at: String,
+    sends: i64,
+    asks: i64,
+    bank_code: String,
+}
+
+impl Attempt {
+    fn of(row: &AttemptRow) -> Self {
+        let (tone, meaning) = match row.state {
+            AttemptState::Intent => (Tone::Quiet, "报文已备好，尚未发出"),
+            AttemptState::Sending => (Tone::Busy, "正在交给银行"),
+            AttemptState::Accepted => (Tone::Good, "银行已收下，等待逐笔结果"),
+            AttemptState::Refused => {
+                (Tone::Bad, "银行整批拒绝，资金未动；查明原因后由操作员重新组批")
+            }
+            AttemptState::NotSent => {
+                (Tone::Warn, "确认银行没有收到；将原样重发同一份报文，不会重复发放")
+            }
+            AttemptState::Unknown => {
+                (Tone::Warn, "没有得到明确答复；按流水号向银行查询，查明之前绝不重发")
+            }
+        };
+        Self {
+            no: row.no.to_string(),
+            state: Badge::new(tone, row.state.chinese()),
+            meaning,
+            reference: row.reference.clone(),
+            made_at: local_text(row.made_at_ms),
+            state_at: local_text(row.state_at_ms),
+            sends: row.sends,
+            asks: row.asks,
+            bank_code: row.bank_code.clone(),
+        }
+    }
+}
+
+struct Taken {
+    no: String,
+    name: String,
+    state: Badge,
+    lines: String,
+    applied: String,
+    quarantined: String,
+    why: String,
+    at: String,
+}
+
+impl Taken {
+    fn of(row: &ResultRow) -> Self {
+        let state = match row.state.as_str() {
+            "applied" => Badge::new(Tone::Good, "已采用"),
+            "held" => Badge::new(Tone::Bad, "整份暂扣"),
+            other => Badge::new(Tone::Quiet, other),
+        };
+        Self {
+            no: row.no.to_string(),
+            name: row.name.clone(),
+            state,
+            lines: grouped(row.lines),
+            applied: grouped(row.applied),
+            quarantined: grouped(row.quarantined),
+            why: row.why.clone(),
+            at: local_text(row.taken_at_ms),
+        }
+    }
+}
+
+struct Failure {
+    line: i64,
+    name: String,
+    account: String,
+    amount: String,
+    kind: &'static str,
+    reason: &'static str,
+    code: String,
+    words: String,
+    actor: &'static str,
+    remedy: &'static str,
+}
+
+/// Shown where a sealed row does not open; the page says more.
+const UNREADABLE: &str = "（无法读取）";
+
+/// Our reason, also for rows that carry none.
+fn reason_of(row: &FailureRow) -> Reason {
+    row.reason.unwrap_or(match row.kind {
+        OutcomeKind::Returned => Reason::Returned,
+        OutcomeKind::Credited | OutcomeKind::Failed => Reason::Other,
+    })
+}
+
+/// One row per payment: a payment that failed and then came back is told of once, as the fold has
+/// it. Of several rows the last kind, in the order of the words, stands for it.
+fn by_payment(rows: &[FailureRow]) -> Vec<(&FailureRow, Seen)> {
+    let mut found: BTreeMap<(i64, AttemptNo), (&FailureRow, Seen)> = BTreeMap::new();
+    for row in rows {
+        let (shown, seen) = found.entry((row.line, row.attempt)).or_insert((row, Seen::default()));
+        *seen = seen.with(row.kind);
+        seen.credited |= row.also_credited;
+        if row.kind >= shown.kind {
+            *shown = row;
+        }
+    }
+    found.into_values().collect()
+}
+
+impl Failure {
+    fn of(row: &FailureRow, seen: Seen, head_digest: &[u8; 32], sealer: &Sealer) -> Self {
+        let FailureRow { register, line, amount, bank, .. } = row;
+        let opened = open_person(sealer, head_digest, *register, *line, *amount, bank, &row.person);
+        let person = opened.ok().map(|(person, _village)| person);
+        let masked = |mask: fn(&str) -> String, part: fn(&Person) -> &str| {
+            person.as_ref().map_or_else(|| UNREADABLE.to_owned(), |person| mask(part(person)))
+        };
+        let words = row.words.as_ref().map_or_else(String::new, |blob| {
+            let words = open_words(sealer, row.attempt, *line, blob).ok();
+            let shown = words.zip(person.as_ref()).map(|(words, person)| harmless(&words, person));
+            shown.unwrap_or_else(|| UNREADABLE.to_owned())
+        });
+        let reason = reason_of(row);
+        Self {
+            line: row.line,
+            name: masked(mask_name, |person| &person.name),
+            account: masked(mask_account, |person| &person.account),
+            amount: row.amount.yuan_grouped(),
+            kind: seen.fold().chinese(),
+            reason: reason.chinese(),
+            code: row.code.clone(),
+            words,
+            actor: reason.actor().chinese(),
+            remedy: reason.remedy(),
+        }
+    }
+}
+
+/// Digits in a row, this many or more, may be an account, a document or a telephone.
+const DIGITS_HIDDEN: usize = 7;
+
+/// A bank's words without other people's data, and without what a bank repeats of the payee.
+fn harmless(words: &str, person: &Person) -> String {
+    let mut text = redact(words);
+    for part in [&person.account, &person.document_number, &person.phone, &person.name] {
+        if !part.is_empty() {
+            text = text.replace(part.as_str(), "***");
+        }
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut digits = String::new();
+    for c in text.chars().chain(std::iter::once('\0')) {
+        if c.is_numeric() {
+            digits.push(c);
+            continue;
+        }
+        let hidden = digits.chars().count() >= DIGITS_HIDDEN;
+        out.push_str(if hidden { "***" } else { &digits });
+        digits.clear();
+        if c != '\0' {
+            out.push(c);
+        }
+    }
+    out
+}
+
+struct Quarantined {
+    result: String,
+    row: i64,
+    cause: String,
+    detail: String,
+    line: Option<i64>,
+    at: String,
+}
+
+impl Quarantined {
+    fn of(row: &QuarantineRow) -> Self {
+        let cause = match row.cause.as_str() {
+            "unknown_payment" => "本批次没有这一笔",
+            "amount_differs" => "金额与清册不符",
+            "account_differs" => "账号与清册不符",
+            "code_unknown" => "银行返回码未登记",
+            "unreadable" => "该行无法读取",
+            other => other,
+        };
+        Self {
+            result: row.result.to_string(),
+            row: row.row,
+            cause: cause.to_owned(),
+            detail: row.detail.clone(),
+            line: row.line,
+            at: local_text(row.at_ms),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "batch.html")]
+struct Page {
+    head: Head,
+    no: String,
+    register_no: String,
+    programme: String,
+    period: String,
+    bank: String,
+    payments: String,
+    sum: String,
+    credited_sum: String,
+    state: Badge,
+    left: Badge,
+    bar: Bar,
+    cut_at: String,
+    recut_of: Option<String>,
+    refused: bool,
+    conflicts: i64,
+    attempts: Vec<Attempt>,
+    results: Vec<Taken>,
+    failures: Vec<Failure>,
+    failures_all: i64,
+    failures_cut: bool,
+    sealed: bool,
+    actors: Vec<(&'static str, usize)>,
+    quarantined: Vec<Quarantined>,
+}
+
+/// Draws the page of a batch.
+///
+/// # Errors
+/// Where the template cannot be written out.
+pub fn render(page: &BatchPage, frame: &Frame, sealer: &Sealer) -> askama::Result<String> {
+    let (row, register) = (&page.row, &page.register);
+    let rows = by_payment(&page.failures);
+    let mut actors = BTreeMap::new();
+    for (failure, _) in &rows {
+        *actors.entry(reason_of(failure).actor()).or_insert(0) += 1;
+    }
+    let open = |(failure, seen)| Failure::of(failure, seen, &page.head_digest, sealer);
+    let failures: Vec<Failure> = rows.into_iter().map(open).collect();
+    let failures_all = row.failed + row.returned + row.conflicts;
+    let shown = i64::try_from(failures.len()).unwrap_or(i64::MAX);
+    let running = row.state == BatchState::Open;
+    Page {
+        head: frame
+            .head(format!("{} · 批次 {}", register.programme_name, row.no), running.then_some(20)),
+        no: row.no.to_string(),
+        register_no: register.no.to_string(),
+        programme: register.programme_name.clone(),
+        period: register.period.clone(),
+        bank: frame.bank(&row.bank),
+        payments: grouped(row.payments),
+        sum: row.sum.yuan_grouped(),
+        credited_sum: row.credited_sum.yuan_grouped(),
+        state: Badge::batch(row.state),
+        left: batch_time_left(row, register.start_at_ms, frame.now_ms),
+        bar: Bar::of_batch(row),
+        cut_at: local_text(row.cut_at_ms),
+        recut_of: row.recut_of.map(|no| no.to_string()),
+        refused: row.state == BatchState::Refused,
+        conflicts: row.conflicts,
+        attempts: page.attempts.iter().map(Attempt::of).collect(),
+        results: page.results.iter().map(Taken::of).collect(),
+        sealed: failures.iter().any(|f| f.name == UNREADABLE || f.words == UNREADABLE),
+        failures,
+        failures_all,
+        failures_cut: shown < failures_all,
+        actors: actors.into_iter().map(|(actor, count)| (actor.chinese(), count)).collect(),
+        quarantined: page.quarantined.iter().map(Quarantined::of).collect(),
+    }
+    .render()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::RegisterNo;
+    use crate::model::money::Fen;
+    use crate::model::outcome::Folded;
+
+    #[test]
+    fn i11_a_contradiction_is_shown_as_one_and_a_return_once() {
+        let row = |line, kind, also_credited| FailureRow {
+            register: RegisterNo(1),
+            attempt: AttemptNo(1),
+            line,
+            amount: Fen::new(100),
+            bank: "A".to_owned(),
+            kind,
+            reason: None,
+            code: String::new(),
+            person: Vec::new(),
+            words: None,
+            also_credited,
+        };
+        let rows = [
+            row(1, OutcomeKind::Failed, false),
+            row(2, OutcomeKind::Failed, true),
+            row(3, OutcomeKind::Returned, true),
+            row(3, OutcomeKind::Failed, true),
+        ];
+        let told: Vec<_> = by_payment(&rows)
+            .iter()
+            .map(|(row, seen)| (row.line, seen.fold(), reason_of(row)))
+            .collect();
+        let expected = [
+            (1, Folded::Failed, Reason::Other),
+            (2, Folded::Conflict, Reason::Other),
+            (3, Folded::Returned, Reason::Returned),
+        ];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn i27_what_a_bank_repeats_of_the_payee_is_taken_out_of_its_words() {
+        let person = Person {
+            name: "测试姓名".to_owned(),
+            document_kind: "id".to_owned(),
+            document_number: "11010519491231002X".to_owned(),
+            account: "6228480402564890018".to_owned(),
+            phone: "13800000000".to_owned(),
+        };
+        let said = "账号6228480402564890018户名测试姓名证件11010519491231002X手机13800000000有误";
+        assert_eq!(harmless(said, &person), "账号***户名***证件***手机***有误");
+        assert_eq!(harmless("原户名为[张三丰]", &person), "原户名为[***]");
+        assert_eq!(harmless("应为账号6228480402564890026", &person), "应为账号***");
+        assert_eq!(harmless("RJ0123 第 120 行", &person), "RJ0123 第 120 行");
+    }
+}

@@ -1,0 +1,207 @@
+//! The status page, the metrics and the health of the daemon.
+//!
+//! Everything here reads and nothing writes: a page is one snapshot of the store (I28), drawn on
+//! the server, in Chinese, without JavaScript, so that it works on whatever stands on a county
+//! desk and prints as it looks. A single-page application over a JSON API was rejected: it would
+//! have been a second program with its own ideas of what a state means, and the words, the sums
+//! and the colours would have been decided where no test sees them.
+//!
+//! Until there is sign-in the page is for this machine alone (`gate`), and what it shows of people
+//! is masked before a template sees it (I27).
+
+pub mod batch;
+pub mod front;
+pub mod gate;
+pub mod health;
+pub mod metrics;
+pub mod parts;
+pub mod register;
+pub mod trouble;
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::from_fn;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::guard::digest::sha256;
+use crate::guard::key::hex;
+use crate::guard::seal::Sealer;
+use crate::model::id::{BatchNo, RegisterNo};
+use crate::store::{Store, StoreError};
+
+pub use crate::web::gate::{NotLoopback, check_listen};
+pub use crate::web::health::Health;
+pub use crate::web::metrics::Metrics;
+pub use crate::web::parts::{BankName, Frame};
+use crate::web::trouble::Trouble;
+
+/// Registers on the front page at most, the newest.
+const REGISTERS_SHOWN: i64 = 200;
+/// Failures and quarantined rows on the page of a batch at most.
+const FAILURES_SHOWN: i64 = 500;
+/// How long a page that is being written may hold up the end of the process.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+static STYLE: &str = include_str!("templates/style.css");
+static ICON: &str = include_str!("templates/icon.svg");
+static STYLE_TAG: LazyLock<String> = LazyLock::new(|| tag(STYLE));
+static ICON_TAG: LazyLock<String> = LazyLock::new(|| tag(ICON));
+
+/// What the pages are made from.
+pub struct Pages {
+    pub store: Arc<Store>,
+    pub sealer: Arc<Sealer>,
+    pub clock: Arc<dyn Clock>,
+    pub metrics: Arc<Metrics>,
+    pub health: Arc<Health>,
+    /// The banks of the config, for their names.
+    pub banks: Arc<[BankName]>,
+}
+
+impl Pages {
+    fn frame(&self) -> Frame {
+        Frame { now_ms: self.clock.now_ms(), banks: Arc::clone(&self.banks) }
+    }
+}
+
+/// Every page there is.
+pub fn router(pages: Pages) -> Router {
+    Router::new()
+        .route("/", get(front_page))
+        .route("/registers/{no}", get(register_page))
+        .route("/batches/{no}", get(batch_page))
+        .route("/metrics", get(metrics_text))
+        .route("/health/live", get(live))
+        .route("/health/ready", get(ready))
+        .route("/style.css", get(style))
+        .route("/icon.svg", get(icon))
+        .fallback(async || Trouble::NotFound)
+        .method_not_allowed_fallback(async || Trouble::Method)
+        .layer(from_fn(gate::gate))
+        .with_state(Arc::new(pages))
+}
+
+/// Serves until `cancel`, then lets answers that are under way end for a moment.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    cancel: CancellationToken,
+) -> std::io::Result<()> {
+    let server = axum::serve(listener, router)
+        .with_graceful_shutdown(cancel.clone().cancelled_owned())
+        .into_future();
+    tokio::select! {
+        ended = server => ended,
+        () = async { cancel.cancelled().await; tokio::time::sleep(GOODBYE).await } => Ok(()),
+    }
+}
+
+/// What went wrong on the way to a page; all of it looks alike from outside.
+enum Failed {
+    Store(StoreError),
+    Drawing(askama::Error),
+}
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<askama::Error> for Failed {
+    fn from(error: askama::Error) -> Self {
+        Self::Drawing(error)
+    }
+}
+
+impl IntoResponse for Failed {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Store(error) => tracing::error!(%error, "a page could not be read"),
+            Self::Drawing(error) => tracing::error!(%error, "a page could not be drawn"),
+        }
+        Trouble::Internal.into_response()
+    }
+}
+
+type Shared = State<Arc<Pages>>;
+
+async fn front_page(State(pages): Shared) -> Result<Response, Failed> {
+    let overview = pages.store.overview(REGISTERS_SHOWN).await?;
+    Ok(Html(front::render(&overview, &pages.frame())?).into_response())
+}
+
+async fn register_page(State(pages): Shared, Path(no): Path<String>) -> Result<Response, Failed> {
+    let Some(no) = RegisterNo::parse(&no) else {
+        return Ok(Trouble::NoSuchRegister.into_response());
+    };
+    let Some(page) = pages.store.register_page(no).await? else {
+        return Ok(Trouble::NoSuchRegister.into_response());
+    };
+    Ok(Html(register::render(&page, &pages.frame())?).into_response())
+}
+
+async fn batch_page(State(pages): Shared, Path(no): Path<String>) -> Result<Response, Failed> {
+    let Some(no) = BatchNo::parse(&no) else {
+        return Ok(Trouble::NoSuchBatch.into_response());
+    };
+    let Some(page) = pages.store.batch_page(no, FAILURES_SHOWN).await? else {
+        return Ok(Trouble::NoSuchBatch.into_response());
+    };
+    Ok(Html(batch::render(&page, &pages.frame(), &pages.sealer)?).into_response())
+}
+
+async fn metrics_text(State(pages): Shared) -> Response {
+    match pages.metrics.text() {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+async fn live(State(pages): Shared) -> Response {
+    verdict(pages.health.live(pages.clock.now_ms()))
+}
+
+async fn ready(State(pages): Shared) -> Response {
+    verdict(pages.health.ready(pages.clock.now_ms()))
+}
+
+fn verdict(verdict: health::Verdict) -> Response {
+    let status = if verdict.ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, axum::Json(verdict)).into_response()
+}
+
+async fn style(headers: HeaderMap) -> Response {
+    fixed(&headers, &STYLE_TAG, "text/css; charset=utf-8", STYLE)
+}
+
+async fn icon(headers: HeaderMap) -> Response {
+    fixed(&headers, &ICON_TAG, "image/svg+xml", ICON)
+}
+
+fn tag(content: &str) -> String {
+    format!("\"{}\"", hex(&sha256(content.as_bytes())).chars().take(16).collect::<String>())
+}
+
+/// A file of the program: kept by browsers, and asked after each time.
+fn fixed(headers: &HeaderMap, tag: &str, kind: &str, content: &'static str) -> Response {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let same = known.is_some_and(|known| known.split(',').any(|one| one.trim() == tag));
+    let fields =
+        [(header::ETAG, tag), (header::CACHE_CONTROL, "no-cache"), (header::CONTENT_TYPE, kind)];
+    if same {
+        return (StatusCode::NOT_MODIFIED, fields).into_response();
+    }
+    (fields, content).into_response()
+}
