@@ -1,4 +1,4 @@
-//! What alerting systems read: OpenMetrics text out of memory.
+//! What alerting systems read: `OpenMetrics` text out of memory.
 //!
 //! Scraping never touches the database (F66): a task of its own reads totals every few seconds and
 //! sets the gauges. Label values are words of closed lists, never an id, a name or a text of a
@@ -48,17 +48,8 @@ words! {
     }
 }
 
-words! {
-    /// How one run of a step ended.
-    StepResult {
-        /// It did something.
-        Worked = "worked",
-        /// There was nothing to do.
-        Idle = "idle",
-        /// It failed; the log says why.
-        Failed = "failed",
-    }
-}
+/// How a run of a step ends: the words of [`crate::engine::Observer`].
+const RESULTS: [&str; 3] = ["more", "idle", "error"];
 
 /// The content type of the answer.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -87,7 +78,6 @@ pub struct Metrics {
     deadline_remaining: Maybe,
     refreshed: Gauge,
     step_runs: Family<Step, Counter>,
-    step_ms: Family<Label, Counter>,
 }
 
 impl Metrics {
@@ -128,26 +118,23 @@ impl Metrics {
                 "When these gauges were last read from the database",
             ),
             step_runs: kept(r, "steps", "Runs of each step by how they ended"),
-            step_ms: kept(r, "step_milliseconds", "Time spent in each step"),
             steps: steps.to_vec(),
             registry,
         };
         for step in steps {
-            metrics.step_ms.get_or_create(&[("step", step)]);
-            for result in StepResult::ALL {
-                metrics.step_runs.get_or_create(&step_label(step, *result));
+            for result in RESULTS {
+                drop(metrics.step_runs.get_or_create(&step_label(step, result)));
             }
         }
         metrics.set_totals(&Totals::default());
         metrics
     }
 
-    /// One run of a step ended. A step that was not named at the start is not counted: the list of
-    /// labels is closed.
-    pub fn step(&self, step: &'static str, result: StepResult, took_ms: u64) {
-        if self.steps.contains(&step) {
+    /// One run of a step ended. A step that was not named at the start, or another word than the
+    /// engine's three, is not counted: the lists of labels are closed.
+    pub fn step(&self, step: &'static str, result: &'static str) {
+        if self.steps.contains(&step) && RESULTS.contains(&result) {
             self.step_runs.get_or_create(&step_label(step, result)).inc();
-            self.step_ms.get_or_create(&[("step", step)]).inc_by(took_ms);
         }
     }
 
@@ -213,7 +200,7 @@ impl Metrics {
         self.quarantined.set(totals.quarantined);
     }
 
-    /// The OpenMetrics text.
+    /// The `OpenMetrics` text.
     ///
     /// # Errors
     /// Where text cannot be written, which memory does not do.
@@ -230,8 +217,8 @@ fn kept<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: 
     metric
 }
 
-fn step_label(step: &'static str, result: StepResult) -> Step {
-    [("step", step), ("result", result.as_str())]
+fn step_label(step: &'static str, result: &'static str) -> Step {
+    [("step", step), ("result", result)]
 }
 
 fn state_label(state: &'static str) -> Label {
@@ -299,7 +286,9 @@ mod tests {
         assert!(text.contains("\ndaifa_deadline_remaining_seconds{} 5\n"), "{text}");
         assert!(text.contains("\ndaifa_deadline_alert_level 95\n"), "{text}");
         metrics.refresh(&Totals::default(), &[running(now - 1, 1)], now);
-        assert!(metrics.text().expect("text").contains("\ndaifa_deadline_remaining_seconds{} -1\n"));
+        assert!(
+            metrics.text().expect("text").contains("\ndaifa_deadline_remaining_seconds{} -1\n")
+        );
         metrics.refresh(&Totals::default(), &[], now);
         let text = metrics.text().expect("text");
         assert!(!text.contains("\ndaifa_deadline_remaining_seconds{"), "{text}");
@@ -313,16 +302,13 @@ mod tests {
         let strange = vec![("张三".to_owned(), 5), ("accepted".to_owned(), 3)];
         let totals = Totals { registers: strange, ..Totals::default() };
         metrics.refresh(&totals, &[], 1);
-        metrics.step("strange", StepResult::Failed, 1);
-        metrics.step("intake", StepResult::Worked, 7);
+        metrics.step("strange", "error");
+        metrics.step("intake", "strange");
+        metrics.step("intake", "more");
         let text = metrics.text().expect("text");
         assert_eq!(text.lines().count(), before);
         assert!(text.contains("daifa_registers{state=\"accepted\"} 3\n"), "{text}");
-        assert!(
-            text.contains("daifa_steps_total{step=\"intake\",result=\"worked\"} 1\n"),
-            "{text}"
-        );
-        assert!(text.contains("daifa_step_milliseconds_total{step=\"intake\"} 7\n"), "{text}");
+        assert!(text.contains("daifa_steps_total{step=\"intake\",result=\"more\"} 1\n"), "{text}");
         assert!(!text.contains("张三") && !text.contains("strange"));
     }
 }

@@ -15,6 +15,7 @@ pub mod gate;
 pub mod health;
 pub mod metrics;
 pub mod parts;
+pub mod pulse;
 pub mod register;
 pub mod trouble;
 
@@ -22,6 +23,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn;
@@ -41,6 +43,7 @@ pub use crate::web::gate::{NotLoopback, check_listen};
 pub use crate::web::health::Health;
 pub use crate::web::metrics::Metrics;
 pub use crate::web::parts::{BankName, Frame};
+pub use crate::web::pulse::Pulse;
 use crate::web::trouble::Trouble;
 
 /// Registers on the front page at most, the newest.
@@ -142,8 +145,11 @@ async fn front_page(State(pages): Shared) -> Result<Response, Failed> {
     Ok(Html(front::render(&overview, &pages.frame())?).into_response())
 }
 
-async fn register_page(State(pages): Shared, Path(no): Path<String>) -> Result<Response, Failed> {
-    let Some(no) = RegisterNo::parse(&no) else {
+/// The number in a path; one that is not even text names nothing.
+type Number = Result<Path<String>, PathRejection>;
+
+async fn register_page(State(pages): Shared, no: Number) -> Result<Response, Failed> {
+    let Some(no) = no.ok().and_then(|Path(no)| RegisterNo::parse(&no)) else {
         return Ok(Trouble::NoSuchRegister.into_response());
     };
     let Some(page) = pages.store.register_page(no).await? else {
@@ -152,8 +158,8 @@ async fn register_page(State(pages): Shared, Path(no): Path<String>) -> Result<R
     Ok(Html(register::render(&page, &pages.frame())?).into_response())
 }
 
-async fn batch_page(State(pages): Shared, Path(no): Path<String>) -> Result<Response, Failed> {
-    let Some(no) = BatchNo::parse(&no) else {
+async fn batch_page(State(pages): Shared, no: Number) -> Result<Response, Failed> {
+    let Some(no) = no.ok().and_then(|Path(no)| BatchNo::parse(&no)) else {
         return Ok(Trouble::NoSuchBatch.into_response());
     };
     let Some(page) = pages.store.batch_page(no, FAILURES_SHOWN).await? else {
