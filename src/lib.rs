@@ -2,7 +2,6 @@
 
 pub mod cli;
 pub mod clock;
-pub mod engine;
 pub mod finance;
 pub mod flow;
 pub mod format;

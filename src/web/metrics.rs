@@ -48,8 +48,17 @@ words! {
     }
 }
 
-/// How a run of a step ends: the words of [`crate::engine::Observer`].
-const RESULTS: [&str; 3] = ["more", "idle", "error"];
+words! {
+    /// How one run of a step ended.
+    StepResult {
+        /// It did something.
+        Worked = "worked",
+        /// There was nothing to do.
+        Idle = "idle",
+        /// It failed; the log says why.
+        Failed = "failed",
+    }
+}
 
 /// The content type of the answer.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -78,6 +87,7 @@ pub struct Metrics {
     deadline_remaining: Maybe,
     refreshed: Gauge,
     step_runs: Family<Step, Counter>,
+    step_ms: Family<Label, Counter>,
 }
 
 impl Metrics {
@@ -89,11 +99,7 @@ impl Metrics {
         let r = &mut registry;
         let metrics = Self {
             money: kept(r, "money_fen", "Approved money by place, in fen"),
-            approved: kept(
-                r,
-                "money_approved_fen",
-                "Approved money: the sum of the five places, in fen",
-            ),
+            approved: kept(r, "money_approved_fen", "Approved money: the sum of the five places, in fen"),
             payments: kept(r, "payments", "Payments by state"),
             registers: kept(r, "registers", "Registers by state"),
             batches: kept(r, "batches", "Batches by state"),
@@ -102,39 +108,30 @@ impl Metrics {
             reports: kept(r, "reports", "Reports by state"),
             alerts_open: kept(r, "alerts_open", "Alerts that stand on the status page"),
             quarantined: kept(r, "quarantined", "Result lines that were put aside"),
-            deadline_level: kept(
-                r,
-                "deadline_alert_level",
-                "Highest deadline level of open registers: 0, 50, 80, 95 or 100",
-            ),
-            deadline_remaining: kept(
-                r,
-                "deadline_remaining_seconds",
-                "Time left for the open register nearest to its deadline; negative once it is over; absent while none is open",
-            ),
-            refreshed: kept(
-                r,
-                "refreshed_timestamp_seconds",
-                "When these gauges were last read from the database",
-            ),
+            deadline_level: kept(r, "deadline_alert_level", "Highest deadline level of open registers: 0, 50, 80, 95 or 100"),
+            deadline_remaining: kept(r, "deadline_remaining_seconds", "Time left for the open register nearest to its deadline; negative once it is over; absent while none is open"),
+            refreshed: kept(r, "refreshed_timestamp_seconds", "When these gauges were last read from the database"),
             step_runs: kept(r, "steps", "Runs of each step by how they ended"),
+            step_ms: kept(r, "step_milliseconds", "Time spent in each step"),
             steps: steps.to_vec(),
             registry,
         };
         for step in steps {
-            for result in RESULTS {
-                drop(metrics.step_runs.get_or_create(&step_label(step, result)));
+            drop(metrics.step_ms.get_or_create(&[("step", step)]));
+            for result in StepResult::ALL {
+                drop(metrics.step_runs.get_or_create(&step_label(step, *result)));
             }
         }
         metrics.set_totals(&Totals::default());
         metrics
     }
 
-    /// One run of a step ended. A step that was not named at the start, or another word than the
-    /// engine's three, is not counted: the lists of labels are closed.
-    pub fn step(&self, step: &'static str, result: &'static str) {
-        if self.steps.contains(&step) && RESULTS.contains(&result) {
+    /// One run of a step ended. A step that was not named at the start is not counted: the list of
+    /// labels is closed.
+    pub fn step(&self, step: &'static str, result: StepResult, took_ms: u64) {
+        if self.steps.contains(&step) {
             self.step_runs.get_or_create(&step_label(step, result)).inc();
+            self.step_ms.get_or_create(&[("step", step)]).inc_by(took_ms);
         }
     }
 
@@ -217,8 +214,8 @@ fn kept<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: 
     metric
 }
 
-fn step_label(step: &'static str, result: &'static str) -> Step {
-    [("step", step), ("result", result)]
+fn step_label(step: &'static str, result: StepResult) -> Step {
+    [("step", step), ("result", result.as_str())]
 }
 
 fn state_label(state: &'static str) -> Label {
@@ -283,15 +280,13 @@ mod tests {
         let all = [running(now + 5_000, 1), running(now + 9_000, 1), running(now - 50, 0)];
         metrics.refresh(&Totals::default(), &all, now);
         let text = metrics.text().expect("text");
-        assert!(text.contains("\ndaifa_deadline_remaining_seconds{} 5\n"), "{text}");
+        assert!(text.contains("\ndaifa_deadline_remaining_seconds 5\n"), "{text}");
         assert!(text.contains("\ndaifa_deadline_alert_level 95\n"), "{text}");
         metrics.refresh(&Totals::default(), &[running(now - 1, 1)], now);
-        assert!(
-            metrics.text().expect("text").contains("\ndaifa_deadline_remaining_seconds{} -1\n")
-        );
+        assert!(metrics.text().expect("text").contains("\ndaifa_deadline_remaining_seconds -1\n"));
         metrics.refresh(&Totals::default(), &[], now);
         let text = metrics.text().expect("text");
-        assert!(!text.contains("\ndaifa_deadline_remaining_seconds{"), "{text}");
+        assert!(!text.contains("\ndaifa_deadline_remaining_seconds "), "{text}");
         assert!(text.contains("\ndaifa_deadline_alert_level 0\n"), "{text}");
     }
 
@@ -302,13 +297,13 @@ mod tests {
         let strange = vec![("张三".to_owned(), 5), ("accepted".to_owned(), 3)];
         let totals = Totals { registers: strange, ..Totals::default() };
         metrics.refresh(&totals, &[], 1);
-        metrics.step("strange", "error");
-        metrics.step("intake", "strange");
-        metrics.step("intake", "more");
+        metrics.step("strange", StepResult::Failed, 1);
+        metrics.step("intake", StepResult::Worked, 7);
         let text = metrics.text().expect("text");
         assert_eq!(text.lines().count(), before);
         assert!(text.contains("daifa_registers{state=\"accepted\"} 3\n"), "{text}");
-        assert!(text.contains("daifa_steps_total{step=\"intake\",result=\"more\"} 1\n"), "{text}");
+        assert!(text.contains("daifa_steps_total{step=\"intake\",result=\"worked\"} 1\n"), "{text}");
+        assert!(text.contains("daifa_step_milliseconds_total{step=\"intake\"} 7\n"), "{text}");
         assert!(!text.contains("张三") && !text.contains("strange"));
     }
 }

@@ -15,7 +15,6 @@ pub mod gate;
 pub mod health;
 pub mod metrics;
 pub mod parts;
-pub mod pulse;
 pub mod register;
 pub mod trouble;
 
@@ -41,9 +40,8 @@ use crate::store::{Store, StoreError};
 
 pub use crate::web::gate::{NotLoopback, check_listen};
 pub use crate::web::health::Health;
-pub use crate::web::metrics::Metrics;
+pub use crate::web::metrics::{Metrics, StepResult};
 pub use crate::web::parts::{BankName, Frame};
-pub use crate::web::pulse::Pulse;
 use crate::web::trouble::Trouble;
 
 /// Registers on the front page at most, the newest.
