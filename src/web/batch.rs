@@ -13,9 +13,9 @@ use crate::guard::seal::Sealer;
 use crate::model::attempt::AttemptState;
 use crate::model::batch::BatchState;
 use crate::model::id::AttemptNo;
-use crate::model::outcome::{OutcomeKind, Seen};
+use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::model::person::{Person, mask_account, mask_name};
-use crate::model::reason::Reason;
+use crate::model::reason::{Actor, Reason};
 use crate::model::report::redact;
 use crate::store::view::{AttemptRow, BatchPage, FailureRow, QuarantineRow, ResultRow};
 use crate::web::parts::{Badge, Bar, Frame, Head, Tone, batch_time_left, grouped};
@@ -117,6 +117,17 @@ fn reason_of(row: &FailureRow) -> Reason {
     })
 }
 
+/// What is wrong, who must act and what to do. A contradiction is not a failure (I11): its reason
+/// is that there are two answers.
+fn advice(row: &FailureRow, seen: Seen) -> (&'static str, Actor, &'static str) {
+    if seen.fold() == Folded::Conflict {
+        let remedy = "由代发银行核对流水，两人确认后处理；核清之前不重发、不退款";
+        return ("银行既报成功又报失败", Actor::Bank, remedy);
+    }
+    let reason = reason_of(row);
+    (reason.chinese(), reason.actor(), reason.remedy())
+}
+
 /// One row per payment: a payment that failed and then came back is told of once, as the fold has
 /// it. Of several rows the last kind, in the order of the words, stands for it.
 fn by_payment(rows: &[FailureRow]) -> Vec<(&FailureRow, Seen)> {
@@ -145,18 +156,18 @@ impl Failure {
             let shown = words.zip(person.as_ref()).map(|(words, person)| harmless(&words, person));
             shown.unwrap_or_else(|| UNREADABLE.to_owned())
         });
-        let reason = reason_of(row);
+        let (reason, actor, remedy) = advice(row, seen);
         Self {
             line: row.line,
             name: masked(mask_name, |person| &person.name),
             account: masked(mask_account, |person| &person.account),
             amount: row.amount.yuan_grouped(),
             kind: seen.fold().chinese(),
-            reason: reason.chinese(),
+            reason,
             code: row.code.clone(),
             words,
-            actor: reason.actor().chinese(),
-            remedy: reason.remedy(),
+            actor: actor.chinese(),
+            remedy,
         }
     }
 }
@@ -256,8 +267,8 @@ pub fn render(page: &BatchPage, frame: &Frame, sealer: &Sealer) -> askama::Resul
     let (row, register) = (&page.row, &page.register);
     let rows = by_payment(&page.failures);
     let mut actors = BTreeMap::new();
-    for (failure, _) in &rows {
-        *actors.entry(reason_of(failure).actor()).or_insert(0) += 1;
+    for (failure, seen) in &rows {
+        *actors.entry(advice(failure, *seen).1).or_insert(0) += 1;
     }
     let open = |(failure, seen)| Failure::of(failure, seen, &page.head_digest, sealer);
     let failures: Vec<Failure> = rows.into_iter().map(open).collect();
@@ -299,7 +310,6 @@ mod tests {
     use super::*;
     use crate::model::id::RegisterNo;
     use crate::model::money::Fen;
-    use crate::model::outcome::Folded;
 
     #[test]
     fn i11_a_contradiction_is_shown_as_one_and_a_return_once() {

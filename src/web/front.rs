@@ -2,6 +2,7 @@
 
 use askama::Template;
 
+use crate::model::register::RegisterState;
 use crate::store::view::{Overview, RegisterRow};
 use crate::web::parts::{Alerts, Badge, Bar, Frame, Head, Whereabouts, grouped, time_left};
 
@@ -11,7 +12,6 @@ struct Item {
     programme: String,
     place_and_time: String,
     document_no: String,
-    department: String,
     identity: String,
     state: Badge,
     left: Badge,
@@ -29,7 +29,6 @@ impl Item {
             programme: row.programme_name.clone(),
             place_and_time: format!("{} · {}", row.town, row.period),
             document_no: row.document_no.clone(),
-            department: row.department.clone(),
             identity: identity(row),
             state: Badge::register(row.state),
             left: time_left(row, now_ms),
@@ -37,7 +36,7 @@ impl Item {
             approved: row.places.approved.yuan_grouped(),
             credited: row.places.credited.yuan_grouped(),
             payments: grouped(row.counts.payments),
-            refused: row.counts.payments == 0,
+            refused: row.state == RegisterState::Refused,
         }
     }
 }

@@ -22,6 +22,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn;
@@ -39,7 +40,7 @@ use crate::store::{Store, StoreError};
 
 pub use crate::web::gate::{NotLoopback, check_listen};
 pub use crate::web::health::Health;
-pub use crate::web::metrics::Metrics;
+pub use crate::web::metrics::{Metrics, StepResult};
 pub use crate::web::parts::{BankName, Frame};
 use crate::web::trouble::Trouble;
 
@@ -142,8 +143,11 @@ async fn front_page(State(pages): Shared) -> Result<Response, Failed> {
     Ok(Html(front::render(&overview, &pages.frame())?).into_response())
 }
 
-async fn register_page(State(pages): Shared, Path(no): Path<String>) -> Result<Response, Failed> {
-    let Some(no) = RegisterNo::parse(&no) else {
+/// The number in a path; one that is not even text names nothing.
+type Number = Result<Path<String>, PathRejection>;
+
+async fn register_page(State(pages): Shared, no: Number) -> Result<Response, Failed> {
+    let Some(no) = no.ok().and_then(|Path(no)| RegisterNo::parse(&no)) else {
         return Ok(Trouble::NoSuchRegister.into_response());
     };
     let Some(page) = pages.store.register_page(no).await? else {
@@ -152,8 +156,8 @@ async fn register_page(State(pages): Shared, Path(no): Path<String>) -> Result<R
     Ok(Html(register::render(&page, &pages.frame())?).into_response())
 }
 
-async fn batch_page(State(pages): Shared, Path(no): Path<String>) -> Result<Response, Failed> {
-    let Some(no) = BatchNo::parse(&no) else {
+async fn batch_page(State(pages): Shared, no: Number) -> Result<Response, Failed> {
+    let Some(no) = no.ok().and_then(|Path(no)| BatchNo::parse(&no)) else {
         return Ok(Trouble::NoSuchBatch.into_response());
     };
     let Some(page) = pages.store.batch_page(no, FAILURES_SHOWN).await? else {

@@ -178,11 +178,12 @@ const SLIVER: i64 = 8;
 impl Bar {
     /// The bar of a register or of a bank's share.
     pub fn of_counts(counts: &Counts) -> Self {
-        let back = counts.failed + counts.returned + counts.dropped;
+        let back = counts.failed + counts.returned;
         let open = (counts.payments - counts.finished() - counts.held - counts.conflicts).max(0);
         let parts = [
             ("credited", "已入账", counts.credited),
             ("back", "未成功", back),
+            ("dropped", "撤下", counts.dropped),
             ("held", "暂缓", counts.held),
             ("conflict", "结果矛盾", counts.conflicts),
             ("open", "办理中", open),
@@ -190,8 +191,11 @@ impl Bar {
         Self::new(&parts, counts.payments, counts.finished())
     }
 
-    /// The bar of a batch, which has no payments set aside.
+    /// The bar of a batch, which has no payments set aside. Those of a refused one are unsent.
     pub fn of_batch(batch: &BatchRow) -> Self {
+        if !batch.state.is_live() {
+            return Self::new(&[("dropped", "未受理", batch.payments)], batch.payments, 0);
+        }
         let back = batch.failed + batch.returned;
         let parts = [
             ("credited", "已入账", batch.credited),

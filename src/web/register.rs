@@ -276,15 +276,21 @@ fn facts(page: &RegisterPage) -> Vec<(&'static str, String)> {
 }
 
 fn times(page: &RegisterPage) -> Vec<(&'static str, String)> {
-    let funded = page.funded_at_ms.map_or_else(|| "尚未到账".to_owned(), local_text);
-    vec![
+    let mut times = vec![
         ("审批时间", local_text(page.approved_at_ms)),
         ("接收时间", local_text(page.row.received_at_ms)),
+    ];
+    if page.row.state == RegisterState::Refused {
+        return times;
+    }
+    let funded = page.funded_at_ms.map_or_else(|| "尚未到账".to_owned(), local_text);
+    times.extend([
         ("资金到账", funded),
         ("开始计时", moment(page.row.start_at_ms)),
         ("24 小时时限", moment(page.row.deadline_at_ms)),
         ("结余退回时间", moment(page.settle_at_ms)),
-    ]
+    ]);
+    times
 }
 
 /// Draws the page of a register.
