@@ -252,7 +252,7 @@ impl Store {
             payments
                 .extend(params![register, row.line, row.bank, row.town, row.amount, row.person]);
         }
-        let max = self.dialect.params_max();
+        let max = self.dialect.bulk();
         let mut work = self.write().await?;
         work.insert(
             "INSERT INTO payment (register_no, line, bank, town, amount_fen, person)",
@@ -309,7 +309,7 @@ impl Store {
         }
         let sql =
             "INSERT INTO person_key (kind, key_id, programme, period, blind, register_no, line)";
-        work.insert(sql, 7, rows, self.dialect.params_max()).await?;
+        work.insert(sql, 7, rows, self.dialect.bulk()).await?;
         work.commit().await
     }
 
@@ -415,7 +415,7 @@ impl Store {
                 "intake",
                 now_ms,
             );
-            work.insert(HOLD_INSERT, 8, row, self.dialect.params_max()).await?;
+            work.insert(HOLD_INSERT, 8, row, self.dialect.bulk()).await?;
             *late.entry(bank).or_default() += 1;
         }
         for (bank, share) in &receiving.shares {

@@ -287,7 +287,7 @@ impl Store {
         entry: &mut Entry,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let max = self.dialect.params_max();
+        let max = self.dialect.bulk();
         let rows = std::mem::take(&mut writes.outcomes)
             .into_iter()
             .flat_map(|row| {
@@ -414,7 +414,7 @@ impl Store {
             .collect();
         let sql =
             "INSERT INTO quarantine (result_no, row_no, cause, detail, attempt_no, line, at_ms)";
-        work.insert(sql, 7, rows, self.dialect.params_max()).await
+        work.insert(sql, 7, rows, self.dialect.bulk()).await
     }
 }
 

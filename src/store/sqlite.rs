@@ -18,7 +18,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Sqlite
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::store::StoreError;
-use crate::store::sql::{Dialect, Param, Row, Take, Tx};
+use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx};
 
 /// The oldest `SQLite` that this daemon runs on: 3.51.3.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -160,8 +160,8 @@ impl Dialect for SqliteDialect {
         Ok(Box::new(ReadTx(connection)))
     }
 
-    fn params_max(&self) -> usize {
-        32_766
+    fn bulk(&self) -> Bulk {
+        Bulk { params_max: 32_766, numbered: false }
     }
 
     async fn close(&self) {
