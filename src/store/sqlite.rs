@@ -66,10 +66,11 @@ impl SqliteDialect {
                 .await
                 .map_err(StoreError::migrate)?;
         }
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .min_connections(0)
-            .connect_lazy_with(options.read_only(true).create_if_missing(false));
+        let readers =
+            SqlitePoolOptions::new().max_connections(4).min_connections(0).connect_lazy_with(
+                // Readers look at a batch or at counters; the large cache is the writer's.
+                options.read_only(true).create_if_missing(false).pragma("cache_size", "-4096"),
+            );
         let writer = Arc::new(Mutex::new(Writer { connection, open: false }));
         Ok(Self { writer, readers, _lock: lock })
     }
