@@ -341,7 +341,7 @@ pub fn refused_page() -> RegisterPage {
 
 pub const HEAD_DIGEST: [u8; 32] = [3; 32];
 
-fn person() -> Person {
+pub fn person() -> Person {
     Person {
         name: CANARIES[0].to_owned(),
         document_kind: "id".to_owned(),
