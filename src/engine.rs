@@ -22,8 +22,8 @@ const SLEEP_AFTER_ERROR_MS: i64 = 200;
 
 /// Is told what the steps do: for health and metrics.
 pub trait Observer: Send + Sync + 'static {
-    /// A step came back. `result` is `more`, `idle` or `error`.
-    fn stepped(&self, step: Step, result: &'static str, now_ms: i64);
+    /// A step came back. `result` is `worked`, `idle` or `failed`.
+    fn stepped(&self, step: Step, result: &'static str, took_ms: u64, now_ms: i64);
 }
 
 /// Why the engine ended before it was told to.
@@ -65,8 +65,9 @@ pub async fn run(ctx: Arc<Ctx>, observer: Arc<dyn Observer>, cancel: Cancellatio
 async fn repeat(ctx: Arc<Ctx>, step: Step, observer: Arc<dyn Observer>, cancel: CancellationToken) -> Result<(), FlowError> {
     while !cancel.is_cancelled() {
         let version = ctx.store.version();
+        let began = ctx.now_ms();
         let (wait_ms, result) = match crate::flow::step(&ctx, step).await {
-            Ok(Progress::More) => (0, "more"),
+            Ok(Progress::More) => (0, "worked"),
             Ok(Progress::Idle { until_ms }) => {
                 let now = ctx.now_ms();
                 (until_ms.map_or(SLEEP_MAX_MS, |until| (until - now).clamp(SLEEP_MIN_MS, SLEEP_MAX_MS)), "idle")
@@ -74,10 +75,11 @@ async fn repeat(ctx: Arc<Ctx>, step: Step, observer: Arc<dyn Observer>, cancel: 
             Err(cause) if cause.is_fatal() => return Err(cause),
             Err(cause) => {
                 tracing::info!(%step, error = %cause, "a step will look again");
-                (SLEEP_AFTER_ERROR_MS, "error")
+                (SLEEP_AFTER_ERROR_MS, "failed")
             }
         };
-        observer.stepped(step, result, ctx.now_ms());
+        let now = ctx.now_ms();
+        observer.stepped(step, result, u64::try_from(now - began).unwrap_or_default(), now);
         if wait_ms > 0 {
             sleep(&ctx, step, version, wait_ms, &cancel).await;
         }

@@ -1,7 +1,10 @@
 //! daifa
 
+pub mod app;
 pub mod cli;
 pub mod clock;
+pub mod config;
+pub mod engine;
 pub mod finance;
 pub mod flow;
 pub mod format;

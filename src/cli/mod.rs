@@ -1,3 +1,150 @@
-//! The commands of the command line, one file each.
+//! The commands of the command line, one file each. What a command prints is for a person at a
+//! terminal at two in the morning: what happened, and what to do next.
 
+mod bench;
+mod check;
+mod demo;
+mod explain;
 pub mod format;
+mod operate;
+mod practice;
+mod verify;
+
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+
+use crate::app;
+use crate::clock::{Clock, SystemClock};
+use crate::config::Config;
+use crate::lifecycle::Exit;
+use crate::store::{Store, StoreError};
+
+/// Bank-side daemon that turns approved payment registers into money on cards.
+#[derive(Debug, Parser)]
+#[command(name = "daifa", version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon.
+    Run {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Pay practice registers through practice banks, with nothing installed.
+    Demo(demo::DemoArgs),
+    /// Tell everything that is wrong with a config and what it refers to.
+    Check {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Recompute the five places from outcomes and postings, and walk the journal.
+    Verify {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Check a bank's format and try it out.
+    Format {
+        #[command(subcommand)]
+        command: format::FormatCommand,
+    },
+    /// Look at a register, and decide about payments that are set aside.
+    Register {
+        #[command(subcommand)]
+        command: operate::RegisterCommand,
+    },
+    /// Act on a batch.
+    Batch {
+        #[command(subcommand)]
+        command: operate::BatchCommand,
+    },
+    /// Tell one payment's life, in order, with times and reasons.
+    Explain {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// As pages and reports name it, like R12-345.
+        payment: String,
+    },
+    /// Measure pull to last report with practice counterparts.
+    Bench(bench::BenchArgs),
+    /// Run only the practice finance and banks, as counterparts of a daemon of its own.
+    Practice(practice::PracticeArgs),
+}
+
+/// Runs the command line and says how the process ends.
+pub async fn main() -> Exit {
+    let cli = Cli::parse();
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let done = match cli.command {
+        Command::Run { config } => run(&config, clock).await,
+        Command::Demo(args) => demo::run(args, clock).await,
+        Command::Check { config } => check::run(&config, &clock),
+        Command::Verify { config } => verify::run(&config).await,
+        Command::Format { command } => Ok(format_command(command)),
+        Command::Register { command } => operate::register(command, &clock).await,
+        Command::Batch { command } => operate::batch(command, &clock).await,
+        Command::Explain { config, payment } => explain::run(&config, &payment, &clock).await,
+        Command::Bench(args) => bench::run(args, clock).await,
+        Command::Practice(args) => practice::run(args, clock).await,
+    };
+    done.unwrap_or_else(|cause| {
+        complain(&cause);
+        exit_of(&cause)
+    })
+}
+
+/// Says what went wrong, a layer a line.
+fn complain(cause: &anyhow::Error) {
+    let mut err = std::io::stderr().lock();
+    let mut said = writeln!(err, "daifa: {cause}");
+    for layer in cause.chain().skip(1) {
+        said = said.and_then(|()| writeln!(err, "  because: {layer}"));
+    }
+    // Where nothing can be written there is nobody to tell.
+    drop(said);
+}
+
+/// Which exit code an error means.
+fn exit_of(cause: &anyhow::Error) -> Exit {
+    if cause.is::<crate::config::ConfigError>() {
+        return Exit::Config;
+    }
+    match cause.downcast_ref::<StoreError>() {
+        Some(StoreError::Refused(_) | StoreError::SecondInstance { .. } | StoreError::Open { .. }) | None => Exit::Failed,
+        Some(_) => Exit::Storage,
+    }
+}
+
+async fn run(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let config = Config::read(path)?;
+    crate::telemetry::init(&config.log)?;
+    app::run(&config, clock).await
+}
+
+fn format_command(command: format::FormatCommand) -> Exit {
+    let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
+    match format::run(command, &mut BufReader::new(stdin.lock()), &mut stdout.lock(), &mut stderr.lock()) {
+        0 => Exit::Done,
+        1 => Exit::Found,
+        _ => Exit::Failed,
+    }
+}
+
+/// Prints a line to standard output.
+fn say(text: impl std::fmt::Display) -> anyhow::Result<()> {
+    Ok(writeln!(std::io::stdout().lock(), "{text}")?)
+}
+
+/// Opens the database of a config beside a running daemon.
+async fn attach(path: &Path) -> anyhow::Result<(Config, Store)> {
+    let config = Config::read(path)?;
+    let location = app::location(&config).map_err(anyhow::Error::msg)?;
+    let store = Store::attach(&location).await?;
+    Ok((config, store))
+}

@@ -153,6 +153,16 @@ pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(input)
 }
 
+/// A field that may be missing and, where it is there, is not `null`. Goes with `default`.
+///
+/// # Errors
+/// Where the value is `null` or of another type.
+pub fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    input: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(input).map(Some)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@
 
 use crate::format::charset::{Charset, Controls};
 use crate::format::error::{FieldFault, shape};
+use crate::format::moment::{self, Piece};
 use crate::format::record::Record;
 use crate::format::words::{Key, Moment, Source, Value};
 use crate::model::money::Fen;
@@ -37,18 +38,6 @@ pub(crate) enum Unit {
     Yuan,
 }
 
-/// A piece of a date pattern.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Piece {
-    Year,
-    Month,
-    Day,
-    Hour,
-    Minute,
-    Second,
-    Sign(u8),
-}
-
 /// How a value is spelled.
 #[derive(Debug, Clone)]
 pub(crate) enum Spelling {
@@ -73,7 +62,7 @@ pub(crate) struct Cell {
     pub bind: Bind,
     pub spelling: Spelling,
     pub optional: bool,
-    /// The code table whose codes alone are written here.
+    /// The code table that gives the meaning of what stands here.
     pub codes: Option<usize>,
 }
 
@@ -131,7 +120,7 @@ impl Cell {
                 write_amount(*unit, *scale, *point, fen, out).map(|()| true)
             }
             (Spelling::Moment(pieces), Some(Value::Moment(moment))) => {
-                write_moment(pieces, moment, out).map(|()| true)
+                moment::write(pieces, moment, out).map(|()| true)
             }
             _ => Err(out_of_range("a value of the kind that its name says")),
         }
@@ -174,7 +163,7 @@ impl Cell {
             Spelling::Moment(pieces) => {
                 // A date and a time may stand in two places: what is known stays.
                 let known = record.moment().unwrap_or(NO_MOMENT);
-                let moment = read_moment(pieces, known, bytes)?;
+                let moment = moment::read(pieces, known, bytes)?;
                 record.set(key, Value::Moment(moment));
                 Ok(())
             }
@@ -185,11 +174,11 @@ impl Cell {
 
 const NO_MOMENT: Moment = Moment { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
 
-fn out_of_range(expected: &str) -> FieldFault {
+pub(crate) fn out_of_range(expected: &str) -> FieldFault {
     FieldFault::OutOfRange { expected: expected.to_owned() }
 }
 
-fn not(bytes: &[u8], expected: &str) -> ReadFault {
+pub(crate) fn not(bytes: &[u8], expected: &str) -> ReadFault {
     ReadFault { at: 0, found: shape(bytes), expected: expected.to_owned() }
 }
 
@@ -248,7 +237,7 @@ fn read_text(
     })
 }
 
-fn write_digits(number: u64, least: usize, out: &mut Vec<u8>) {
+pub(crate) fn write_digits(number: u64, least: usize, out: &mut Vec<u8>) {
     let mut digits = [b'0'; 20];
     let mut at = digits.len();
     let mut rest = number;
@@ -334,90 +323,59 @@ pub(crate) fn digits(bytes: &[u8]) -> Option<i64> {
     })
 }
 
-impl Piece {
-    pub const fn width(self) -> usize {
-        match self {
-            Self::Year => 4,
-            Self::Sign(_) => 1,
-            _ => 2,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(unit: Unit, scale: u32, point: bool, fen: i64) -> Option<String> {
+        let mut out = Vec::new();
+        write_amount(unit, scale, point, Fen::new(fen), &mut out).ok()?;
+        assert_eq!(read_amount(unit, scale, point, &out).ok(), Some(Fen::new(fen)));
+        String::from_utf8(out).ok()
+    }
+
+    #[test]
+    fn i22_an_amount_has_its_unit_and_loses_no_coin() {
+        for (unit, scale, point, fen, text) in [
+            (Unit::Yuan, 2, true, 123_405, Some("1234.05")),
+            (Unit::Yuan, 2, false, 123_405, Some("123405")),
+            (Unit::Yuan, 2, false, 5, Some("005")),
+            (Unit::Yuan, 1, true, 123_400, Some("1234.0")),
+            (Unit::Yuan, 1, true, 123_405, None),
+            (Unit::Yuan, 0, false, 123_400, Some("1234")),
+            (Unit::Yuan, 0, false, 123_405, None),
+            (Unit::Fen, 0, false, 0, Some("0")),
+            (Unit::Fen, 0, false, i64::MAX, Some("9223372036854775807")),
+            (Unit::Fen, 0, false, -1, None),
+        ] {
+            assert_eq!(written(unit, scale, point, fen).as_deref(), text, "{unit:?} {scale} {fen}");
         }
     }
 
-    /// Reads a pattern like `yyyyMMddHHmmss` or `yyyy-MM-dd`.
-    pub fn parse(pattern: &str) -> Option<Vec<Self>> {
-        let mut rest = pattern;
-        let mut pieces = Vec::new();
-        'next: while let Some(first) = rest.bytes().next() {
-            for (word, piece) in [
-                ("yyyy", Self::Year),
-                ("MM", Self::Month),
-                ("dd", Self::Day),
-                ("HH", Self::Hour),
-                ("mm", Self::Minute),
-                ("ss", Self::Second),
-            ] {
-                if let Some(after) = rest.strip_prefix(word) {
-                    pieces.push(piece);
-                    rest = after;
-                    continue 'next;
-                }
-            }
-            if !matches!(first, b' ' | b'-' | b':' | b'/' | b'.' | b'T') {
-                return None;
-            }
-            pieces.push(Self::Sign(first));
-            rest = rest.get(1..)?;
+    #[test]
+    fn f37_anything_but_exact_digits_is_no_amount() {
+        for text in [
+            "",
+            ".",
+            ".00",
+            "1.0",
+            "1.000",
+            "1,000.00",
+            "-1.00",
+            "+1.00",
+            " 1.00",
+            "1.00 ",
+            "1 0.00",
+            "1.0a",
+            "1..0",
+            "99999999999999999999.00",
+            "92233720368547758.08",
+            "\u{FF11}.00",
+        ] {
+            assert!(read_amount(Unit::Yuan, 2, true, text.as_bytes()).is_err(), "{text}");
         }
-        (!pieces.is_empty()).then_some(pieces)
+        assert!(read_amount(Unit::Yuan, 2, false, b"12").is_err());
+        assert!(read_amount(Unit::Fen, 0, false, b"1.00").is_err());
+        assert!(read_amount(Unit::Yuan, 0, false, b"92233720368547759").is_err());
     }
-}
-
-fn write_moment(pieces: &[Piece], moment: Moment, out: &mut Vec<u8>) -> Result<(), FieldFault> {
-    if !moment.is_real() {
-        return Err(out_of_range("a day of the calendar and a time of day"));
-    }
-    for piece in pieces {
-        let number = match piece {
-            Piece::Year => u64::from(moment.year.unsigned_abs()),
-            Piece::Month => u64::from(moment.month),
-            Piece::Day => u64::from(moment.day),
-            Piece::Hour => u64::from(moment.hour),
-            Piece::Minute => u64::from(moment.minute),
-            Piece::Second => u64::from(moment.second),
-            Piece::Sign(sign) => {
-                out.push(*sign);
-                continue;
-            }
-        };
-        write_digits(number, piece.width(), out);
-    }
-    Ok(())
-}
-
-fn read_moment(pieces: &[Piece], known: Moment, bytes: &[u8]) -> Result<Moment, ReadFault> {
-    let wrong = || not(bytes, "a date and time of the calendar in this field's pattern");
-    let mut moment = known;
-    let mut rest = bytes;
-    for piece in pieces {
-        let (here, after) = rest.split_at_checked(piece.width()).ok_or_else(wrong)?;
-        rest = after;
-        if let Piece::Sign(sign) = piece {
-            if here != [*sign] {
-                return Err(wrong());
-            }
-            continue;
-        }
-        let number = digits(here).ok_or_else(wrong)?;
-        let two = u8::try_from(number).unwrap_or(u8::MAX);
-        match piece {
-            Piece::Year => moment.year = i16::try_from(number).unwrap_or(-1),
-            Piece::Month => moment.month = two,
-            Piece::Day => moment.day = two,
-            Piece::Hour => moment.hour = two,
-            Piece::Minute => moment.minute = two,
-            Piece::Second => moment.second = two,
-            Piece::Sign(_) => {}
-        }
-    }
-    if rest.is_empty() && moment.is_real() { Ok(moment) } else { Err(wrong()) }
 }

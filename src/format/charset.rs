@@ -119,13 +119,12 @@ impl Charset {
                 Ok(text) => out.push_str(text),
                 Err(error) => return Err(bad(error.valid_up_to(), "bytes that are not UTF-8")),
             },
-            Self::Ascii => match (bytes.is_ascii(), std::str::from_utf8(bytes)) {
-                (true, Ok(text)) => out.push_str(text),
-                _ => {
-                    let at = bytes.iter().position(|b| !b.is_ascii()).unwrap_or(0);
+            Self::Ascii => {
+                if let Some(at) = bytes.iter().position(|byte| !byte.is_ascii()) {
                     return Err(bad(at, "bytes that are not ASCII"));
                 }
-            },
+                out.extend(bytes.iter().map(|byte| char::from(*byte)));
+            }
         }
         let read = out.get(before..).unwrap_or_default();
         self.judge(bytes, read, controls)
@@ -338,7 +337,7 @@ mod tests {
                 judge(&[first]);
                 for second in 0..=0xFF_u8 {
                     judge(&[first, second]);
-                    if (b'0'..=b'9').contains(&second) {
+                    if second.is_ascii_digit() {
                         for third in 0x81..=0xFE_u8 {
                             for fourth in b'0'..=b'9' {
                                 judge(&[first, second, third, fourth]);

@@ -143,14 +143,23 @@ pub(crate) fn shape(bytes: &[u8]) -> String {
             b'a'..=b'z' | b'A'..=b'Z' => out.push('a'),
             b' '..=b'~' => out.push(char::from(*byte)),
             0x80..=0xFF => out.push('?'),
-            _ => out.push_str(&format!("\\x{byte:02X}")),
+            _ => {
+                out.push_str("\\x");
+                out.extend([byte >> 4, byte & 15].map(hex_digit));
+            }
         }
     }
     out.push('`');
     if bytes.len() > SHOWN_MAX {
-        out.push_str(&format!(" and {} bytes more", bytes.len() - SHOWN_MAX));
+        out.push_str(" and ");
+        out.push_str(&(bytes.len() - SHOWN_MAX).to_string());
+        out.push_str(" bytes more");
     }
     out
+}
+
+fn hex_digit(four_bits: u8) -> char {
+    char::from_digit(u32::from(four_bits), 16).unwrap_or('?').to_ascii_uppercase()
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod codes;
 pub mod error;
 pub mod example;
 mod fixed;
+mod moment;
 mod name;
 mod plan;
 mod reading;

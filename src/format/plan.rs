@@ -86,8 +86,9 @@ fn message(
 ) -> MessagePlan {
     let tables = |role: RecordRole, key: Key, kind: TableKind| {
         let records = spec.parts.iter().flat_map(|part| &part.records);
-        let fields = records.filter(|record| record.role == role).flat_map(|record| &record.fields);
-        let field = fields.filter(|field| field.cell.key() == Some(key)).next()?;
+        let records = records.filter(|record| record.role == role);
+        let mut fields = records.flat_map(|record| &record.fields);
+        let field = fields.find(|field| field.cell.key() == Some(key))?;
         let Some(table) = field.cell.codes else {
             let hint = "codes = \"the name of a table under [codes]\"";
             faults.note(field.at, format!("a {key} without its table"), hint);

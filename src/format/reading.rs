@@ -127,12 +127,16 @@ impl<'f> Reading<'f> {
         let mut main = None;
         let mut control = None;
         for plan in &message.parts {
-            let part = find(format, message, plan, parts)?;
+            let part = find(format, kind, plan, parts)?;
             if let Some(keys) = keys_of_name(kind, plan, part)? {
                 stated.push((FILE_NAME, keys));
             }
             let slot = if plan.role == PartRole::Control { &mut control } else { &mut main };
             *slot = Some((plan, part));
+        }
+        if parts.len() != message.parts.len() {
+            let expected = format!("{} parts", message.parts.len());
+            return Err(whole(kind, &expected, &parts.len().to_string()));
         }
         let Some((plan, part)) = main else {
             return Err(whole(kind, "a part with the data", "none"));
@@ -257,7 +261,7 @@ impl<'f> Reading<'f> {
                     &format!("{count} rows, as the {place} states"),
                     &self.totals.count.to_string(),
                 );
-                error.field = Key::Count.as_str().to_owned();
+                Key::Count.as_str().clone_into(&mut error.field);
                 return Err(error);
             }
             if let Some(sum) = record.amount(Key::Sum)
@@ -265,7 +269,7 @@ impl<'f> Reading<'f> {
             {
                 let expected = format!("a sum of {} yuan, as the {place} states", sum.yuan());
                 let mut error = self.fault(&expected, &format!("{} yuan", self.totals.sum.yuan()));
-                error.field = Key::Sum.as_str().to_owned();
+                Key::Sum.as_str().clone_into(&mut error.field);
                 return Err(error);
             }
         }
@@ -307,11 +311,10 @@ fn reader<'f>(format: &'f Format, plan: &'f PartPlan, part: &'f Part) -> Reader<
 /// The part that was given for a part of the description; there must be one, of a fair size.
 fn find<'f>(
     format: &Format,
-    message: &MessagePlan,
+    kind: MessageKind,
     plan: &PartPlan,
     parts: &'f [Part],
 ) -> Result<&'f Part, DataError> {
-    let kind = message.kind;
     let mut ours = parts.iter().filter(|part| part.role == plan.role);
     let (part, None) = (ours.next(), ours.next()) else {
         return Err(whole(kind, &format!("one {} part", plan.role), "several"));
@@ -319,10 +322,6 @@ fn find<'f>(
     let Some(part) = part else {
         return Err(whole(kind, &format!("a {} part", plan.role), "none"));
     };
-    if parts.len() != message.parts.len() {
-        let expected = format!("{} parts", message.parts.len());
-        return Err(whole(kind, &expected, &parts.len().to_string()));
-    }
     let most = format.limits().bytes_max;
     if part.bytes.len() > most {
         let expected = format!("at most {most} bytes");
@@ -341,13 +340,11 @@ fn keys_of_name(
     let Some(pattern) = plan.name.as_ref().filter(|_| !part.name.is_empty()) else {
         return Ok(None);
     };
-    match pattern.read(&part.name) {
-        Some(keys) => Ok(Some(keys)),
-        None => {
-            let error = whole(kind, "a file name of the described pattern", "another one");
-            Err(DataError { part: Some(plan.role), ..error })
-        }
+    if let Some(keys) = pattern.read(&part.name) {
+        return Ok(Some(keys));
     }
+    let error = whole(kind, "a file name of the described pattern", "another one");
+    Err(DataError { part: Some(plan.role), ..error })
 }
 
 /// Reads a control part and compares its digest with the data part.

@@ -54,7 +54,7 @@ pub(crate) struct Found<T> {
 /// One table, of which every key must be asked for.
 pub(crate) struct Table<'a> {
     faults: &'a Faults<'a>,
-    table: &'a DeTable<'a>,
+    keys: &'a DeTable<'a>,
     /// Where it begins.
     pub at: usize,
     /// What it is called in messages.
@@ -69,7 +69,7 @@ impl<'a> Table<'a> {
         at: usize,
         label: &'static str,
     ) -> Self {
-        Self { faults, table, at, label, asked: RefCell::new(Vec::new()) }
+        Self { faults, keys: table, at, label, asked: RefCell::new(Vec::new()) }
     }
 
     pub const fn faults(&self) -> &'a Faults<'a> {
@@ -78,7 +78,7 @@ impl<'a> Table<'a> {
 
     fn value(&self, key: &'static str) -> Option<&'a Spanned<DeValue<'a>>> {
         self.asked.borrow_mut().push(key);
-        self.table.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
+        self.keys.iter().find(|(name, _)| name.get_ref() == key).map(|(_, value)| value)
     }
 
     /// A value of the right kind, or a fault that says what was expected.
@@ -193,11 +193,11 @@ impl<'a> Table<'a> {
                     (name.get_ref().as_ref(), Table::new(self.faults, table, at, label))
                 })
             };
-        self.table.iter().filter_map(entry).collect()
+        self.keys.iter().filter_map(entry).collect()
     }
 
     fn need(&self, key: &'static str, there: bool, hint: &str) {
-        let named = self.table.iter().any(|(name, _)| name.get_ref() == key);
+        let named = self.keys.iter().any(|(name, _)| name.get_ref() == key);
         // One of the wrong kind was noted already.
         if !there && !named {
             self.faults.note(self.at, format!("{} without {key}", self.label), hint);
@@ -205,13 +205,13 @@ impl<'a> Table<'a> {
     }
 
     pub fn has(&self, key: &str) -> bool {
-        self.table.iter().any(|(name, _)| name.get_ref() == key)
+        self.keys.iter().any(|(name, _)| name.get_ref() == key)
     }
 
     /// Notes every key that nobody asked for.
     pub fn finish(self) {
         let asked = self.asked.borrow();
-        for name in self.table.keys() {
+        for name in self.keys.keys() {
             if !asked.contains(&name.get_ref().as_ref()) {
                 let what = format!("{} has no key {:?}", self.label, name.get_ref());
                 self.faults.note(name.span().start, what, format!("keys are {}", asked.join(", ")));

@@ -114,6 +114,28 @@ impl Key {
         )
     }
 
+    /// Does the head's value hold for every row that has none of its own? A summary does; a code or
+    /// a text of the bank about the whole is none about a row.
+    pub const fn is_of_the_whole(self) -> bool {
+        matches!(
+            self,
+            Self::Reference
+                | Self::BankReference
+                | Self::Moment
+                | Self::Summary
+                | Self::ProgrammeCode
+                | Self::ProgrammeName
+                | Self::Department
+                | Self::Town
+                | Self::PoolAccount
+                | Self::VoucherNo
+                | Self::DocumentNo
+                | Self::Period
+                | Self::RegisterId
+                | Self::Bank
+        )
+    }
+
     pub(crate) const fn index(self) -> usize {
         self as usize
     }

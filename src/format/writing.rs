@@ -3,7 +3,7 @@
 use crate::format::Format;
 use crate::format::cell::Cell;
 use crate::format::charset::Charset;
-use crate::format::error::{DataError, FieldError, FieldFault};
+use crate::format::error::{DataError, FieldError, FieldFault, shape};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::words::{Key, MessageKind, Part, PartRole, Source, Value};
 use crate::model::money::Fen;
@@ -16,7 +16,7 @@ pub(crate) struct Job<'a> {
     pub digest: &'a str,
 }
 
-/// A row's own values, and the head's for what a row does not have.
+/// A row's own values, and the head's for what holds for the whole.
 pub(crate) struct RowAndHead<'a> {
     pub row: &'a dyn Source,
     pub head: &'a dyn Source,
@@ -24,7 +24,10 @@ pub(crate) struct RowAndHead<'a> {
 
 impl Source for RowAndHead<'_> {
     fn get(&self, key: Key) -> Option<Value<'_>> {
-        self.row.get(key).or_else(|| self.head.get(key))
+        match self.row.get(key) {
+            None if key.is_of_the_whole() => self.head.get(key),
+            own => own,
+        }
     }
 }
 
@@ -66,6 +69,7 @@ pub(crate) fn encode<R: Source>(
     let Some(message) = format.plan().message(kind) else {
         return Err(whole(kind, "a message that this format has", "no description of it"));
     };
+    known_codes(format, message, head, rows)?;
     if !message.has_rows {
         return write_parts(format, message, head, rows);
     }
@@ -77,6 +81,32 @@ pub(crate) fn encode<R: Source>(
         }
     }
     write_parts(format, message, &Counted { head, count, sum }, rows)
+}
+
+/// A code that its table does not have would be read by nobody.
+fn known_codes<R: Source>(
+    format: &Format,
+    message: &MessagePlan,
+    head: &dyn Source,
+    rows: &[R],
+) -> Result<(), DataError> {
+    let known = |source: &dyn Source, key: Key, table: Option<usize>, record: usize| {
+        let (Some(_), Some(Value::Text(code))) = (table, source.get(key)) else { return Ok(()) };
+        if code.is_empty() || format.plan().meaning(table, code).is_some() {
+            return Ok(());
+        }
+        let error = whole(message.kind, "a code of its table", &shape(code.as_bytes()));
+        Err(DataError { record, field: key.as_str().to_owned(), ..error })
+    };
+    known(head, Key::Code, message.head_codes, 1)?;
+    if message.row_codes.is_none() && message.notice_codes.is_none() {
+        return Ok(());
+    }
+    for (row, record) in rows.iter().zip(2..) {
+        known(row, Key::Code, message.row_codes, record)?;
+        known(row, Key::NoticeCode, message.notice_codes, record)?;
+    }
+    Ok(())
 }
 
 /// Counts and adds up, within the limits of the format.

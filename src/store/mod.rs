@@ -20,6 +20,7 @@ pub mod cut;
 pub mod holds;
 pub mod intake;
 mod journal;
+pub mod life;
 pub mod migrations;
 mod postgres;
 pub mod reports;

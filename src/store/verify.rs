@@ -1,1 +1,490 @@
-//! Recomputes everything that can be recomputed, and walks every chain (I7, I18).
+//! Recomputes everything that can be recomputed, and walks every chain (I7, I18): the five places
+//! from postings and again from outcomes, the rows of every transaction from their digests, the
+//! states from the journal. What it finds is told in sentences; nothing is changed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::Value;
+
+use crate::guard::chain::{GENESIS, RowDigest, head_of_heads, link};
+use crate::guard::key::hex;
+use crate::model::id::{BatchNo, RegisterNo};
+use crate::model::money::Fen;
+use crate::model::outcome::{Folded, OutcomeKind, Seen};
+use crate::model::place::{Place, Places};
+use crate::store::holds::UNSENT;
+use crate::store::intake::{digest_holds, digest_payment};
+use crate::store::journal::register_chain;
+use crate::store::results::{MEMBER, digest_outcome};
+use crate::store::sql::{Work, params};
+use crate::store::{Store, StoreError};
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verification {
+    pub chains: usize,
+    pub entries: usize,
+    pub postings: usize,
+    pub payments: i64,
+    pub places: Places,
+    /// The head over the heads of all chains, in hex: what is compared with an anchor outside.
+    pub head: String,
+    /// What does not add up, in sentences.
+    pub problems: Vec<String>,
+}
+
+/// One entry as it was read.
+struct Entry {
+    seq: i64,
+    kind: String,
+    body: Value,
+    rows: [u8; 32],
+}
+
+/// Everything about one register that is compared.
+struct Register {
+    no: RegisterNo,
+    state: String,
+}
+
+type ShareKey = (i64, String);
+
+impl Store {
+    /// Verifies everything, at one snapshot.
+    ///
+    /// # Errors
+    /// Where the database cannot be read; what does not add up is no error but a finding.
+    pub async fn verify(&self) -> Result<Verification, StoreError> {
+        let mut work = self.read().await?;
+        let mut found = Verification::default();
+        let registers = work
+            .rows("SELECT register_no, state FROM register WHERE state <> 'receiving' ORDER BY register_no", params![], |row| {
+                Ok(Register { no: RegisterNo(row.int(0)?), state: row.string(1)? })
+            })
+            .await?;
+        let shares = shares(&mut work, &mut found).await?;
+        let mut told = Told::default();
+        walk_chains(&mut work, &mut found, &mut told).await?;
+        check_postings(&mut work, &mut found, &shares, &told).await?;
+        for register in &registers {
+            check_register(&mut work, &mut found, register, &shares, &told).await?;
+        }
+        check_states(&mut work, &mut found, &told).await?;
+        check_counts(&mut work, &mut found, &told).await?;
+        work.commit().await?;
+        Ok(found)
+    }
+}
+
+async fn shares(work: &mut Work, found: &mut Verification) -> Result<BTreeMap<ShareKey, (Places, i64)>, StoreError> {
+    let sql = "SELECT register_no, bank, approved_fen, unsent_fen, in_flight_fen, credited_fen, refundable_fen, refunded_fen, disputed_fen, payments \
+               FROM share ORDER BY register_no, bank";
+    let rows = work
+        .rows(sql, params![], |row| {
+            let fen = |at| row.int(at).map(Fen::new);
+            let places = Places {
+                approved: fen(2)?,
+                unsent: fen(3)?,
+                in_flight: fen(4)?,
+                credited: fen(5)?,
+                refundable: fen(6)?,
+                refunded: fen(7)?,
+                disputed: fen(8)?,
+            };
+            Ok(((row.int(0)?, row.string(1)?), (places, row.int(9)?)))
+        })
+        .await?;
+    for ((register, bank), (places, payments)) in &rows {
+        found.places = found.places.plus(*places);
+        found.payments += payments;
+        if !places.conserved() {
+            found.problems.push(format!("R{register} at {bank}: the five places do not add up to what was approved"));
+        }
+    }
+    Ok(rows.into_iter().collect())
+}
+
+/// What the journal said, gathered for comparison.
+#[derive(Default)]
+struct Told {
+    /// Per register: its postings in order, as the journal words them.
+    postings: BTreeMap<i64, Vec<Value>>,
+    /// The last state of each attempt.
+    attempts: HashMap<i64, &'static str>,
+    /// Attempts and batches that the journal knows.
+    batches: BTreeSet<i64>,
+    results: BTreeMap<i64, [u8; 32]>,
+    accepted: BTreeMap<i64, [u8; 32]>,
+    intents: Vec<(Value, [u8; 32])>,
+    refunds: Vec<(Value, [u8; 32])>,
+    /// Decisions about held payments: (register, line, event).
+    decisions: BTreeSet<(i64, i64, &'static str)>,
+}
+
+/// Walks every chain: numbers without gaps, hashes that follow, heads that are the last.
+async fn walk_chains(work: &mut Work, found: &mut Verification, told: &mut Told) -> Result<(), StoreError> {
+    let sql = "SELECT chain, seq, hash FROM journal_head ORDER BY chain";
+    let heads = work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?, row.digest(2)?))).await?;
+    found.chains = heads.len();
+    found.head = hex(&head_of_heads(heads.iter().map(|(chain, seq, hash)| (chain.as_str(), *seq, hash))));
+    let orphans = work
+        .rows("SELECT DISTINCT chain FROM journal WHERE chain NOT IN (SELECT chain FROM journal_head)", params![], |row| row.string(0))
+        .await?;
+    found.problems.extend(orphans.into_iter().map(|chain| format!("chain {chain} has entries but no head")));
+    for (chain, last, head) in heads {
+        let (mut previous, mut expected) = (GENESIS, 0);
+        let mut problems = Vec::new();
+        let mut entries = Vec::new();
+        let sql = "SELECT seq, at_ms, kind, body, rows_digest, hash FROM journal WHERE chain = $1 ORDER BY seq";
+        let whole = work
+            .rows(sql, params![&chain], |row| {
+                let (seq, kind, body, rows, hash) = (row.int(0)?, row.text(2)?, row.text(3)?, row.digest(4)?, row.digest(5)?);
+                expected += 1;
+                if seq != expected {
+                    problems.push(format!("chain {chain}: entry {expected} is missing"));
+                    expected = seq;
+                } else if link(&previous, &chain, seq, row.int(1)?, kind, body, &rows) != hash {
+                    problems.push(format!("chain {chain}: entry {seq} is not what its hash says"));
+                }
+                previous = hash;
+                let body = serde_json::from_str(body).unwrap_or(Value::Null);
+                entries.push(Entry { seq, kind: kind.to_owned(), body, rows });
+                Ok(())
+            })
+            .await?;
+        found.entries += whole.len();
+        if expected != last || previous != head {
+            problems.push(format!("chain {chain}: its head is not its last entry; entries are missing at the end"));
+        }
+        found.problems.append(&mut problems);
+        let register = chain.strip_prefix("register:").and_then(|no| no.parse().ok());
+        for entry in entries {
+            gather(told, register, entry);
+        }
+    }
+    Ok(())
+}
+
+fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
+    let Entry { seq: _, kind, body, rows } = entry;
+    let int = |name: &str| body.get(name).and_then(Value::as_i64);
+    if let (Some(register), Some(postings)) = (register, body.get("postings").and_then(Value::as_array)) {
+        let event = Value::from(kind.as_str());
+        let with_event = postings.iter().map(|posting| Value::Array(vec![posting.clone(), event.clone()]));
+        told.postings.entry(register).or_default().extend(with_event);
+    }
+    if let Some(attempt) = int("attempt") {
+        let state = match kind.as_str() {
+            "batch.intent" | "refund.intent" => Some("intent"),
+            "attempt.sending" => Some("sending"),
+            "attempt.accepted" => Some("accepted"),
+            "attempt.refused" => Some("refused"),
+            "attempt.not_sent" => Some("not_sent"),
+            "attempt.unknown" => Some("unknown"),
+            "result.applied" if body.get("accepted_from").is_some() => Some("accepted"),
+            _ => None,
+        };
+        if let Some(state) = state {
+            told.attempts.insert(attempt, state);
+        }
+    }
+    match (kind.as_str(), register) {
+        ("register.accepted", Some(register)) => {
+            told.accepted.insert(register, rows);
+        }
+        ("result.applied", _) => {
+            if let Some(result) = int("result") {
+                told.results.insert(result, rows);
+            }
+        }
+        ("batch.intent", _) => {
+            told.batches.extend(int("batch"));
+            told.intents.push((body, rows));
+        }
+        ("refund.intent", _) => told.refunds.push((body, rows)),
+        ("hold.released", Some(register)) => told.decisions.extend(int("line").map(|line| (register, line, "released"))),
+        ("hold.dropped", Some(register)) => told.decisions.extend(int("line").map(|line| (register, line, "dropped"))),
+        _ => {}
+    }
+}
+
+/// Postings are what the journal says they are, and the places are their sums.
+async fn check_postings(work: &mut Work, found: &mut Verification, shares: &BTreeMap<ShareKey, (Places, i64)>, told: &Told) -> Result<(), StoreError> {
+    let sql = "SELECT register_no, bank, from_place, to_place, payments, amount_fen, event FROM posting ORDER BY register_no, posting_no";
+    let mut kept: BTreeMap<i64, Vec<Value>> = BTreeMap::new();
+    let mut sums: BTreeMap<ShareKey, BTreeMap<Place, i64>> = BTreeMap::new();
+    let rows = work
+        .rows(sql, params![], |row| {
+            let (register, bank) = (row.int(0)?, row.string(1)?);
+            let (from, to) = (row.word(2, Place::parse)?, row.word(3, Place::parse)?);
+            let (payments, amount) = (row.int(4)?, row.int(5)?);
+            let word = serde_json::json!([[bank, from.as_str(), to.as_str(), payments, amount], row.text(6)?]);
+            kept.entry(register).or_default().push(word);
+            let places = sums.entry((register, bank)).or_default();
+            *places.entry(from).or_default() -= amount;
+            *places.entry(to).or_default() += amount;
+            Ok(())
+        })
+        .await?;
+    found.postings = rows.len();
+    for register in kept.keys().chain(told.postings.keys()).collect::<BTreeSet<_>>() {
+        if kept.get(register) != told.postings.get(register) {
+            found.problems.push(format!("R{register}: its postings are not those that its journal tells"));
+        }
+    }
+    for ((register, bank), (places, _)) in shares {
+        let summed = sums.get(&(*register, bank.clone()));
+        let sum = |place| summed.and_then(|sums| sums.get(&place)).copied().unwrap_or_default();
+        for (place, kept) in five(places) {
+            if sum(place) != kept.get() {
+                let sum = Fen::new(sum(place));
+                found.problems.push(format!("R{register} at {bank}: {place} is {kept} yuan, its postings add up to {sum}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+const fn five(places: &Places) -> [(Place, Fen); 6] {
+    [
+        (Place::Unsent, places.unsent),
+        (Place::InFlight, places.in_flight),
+        (Place::Credited, places.credited),
+        (Place::Refundable, places.refundable),
+        (Place::Refunded, places.refunded),
+        (Place::Disputed, places.disputed),
+    ]
+}
+
+/// Recomputes a register's places from its payments, batches, outcomes and leftovers.
+async fn check_register(
+    work: &mut Work,
+    found: &mut Verification,
+    register: &Register,
+    shares: &BTreeMap<ShareKey, (Places, i64)>,
+    told: &Told,
+) -> Result<(), StoreError> {
+    let no = register.no;
+    if register.state == "refused" {
+        return Ok(());
+    }
+    check_rows(work, found, no, told).await?;
+    let mut computed: BTreeMap<String, Places> = BTreeMap::new();
+    let withdrawn = register.state == "superseded";
+    let sql = format!(
+        "SELECT p.bank, COALESCE(CAST(SUM(p.amount_fen) AS BIGINT), 0) FROM payment p WHERE p.register_no = $1 AND {UNSENT} GROUP BY p.bank"
+    );
+    work.0
+        .rows(sql.into(), params![no], &mut |row| {
+            let unsent = if withdrawn { Fen::ZERO } else { Fen::new(row.int(1)?) };
+            computed.entry(row.string(0)?).or_default().unsent = unsent;
+            Ok(())
+        })
+        .await?;
+    let leftovers = leftovers(work, no, &mut computed).await?;
+    outcomes(work, found, no, &leftovers, &mut computed).await?;
+    for ((_, bank), (places, _)) in shares.range((no.0, String::new())..(no.0 + 1, String::new())) {
+        let mine = computed.get(bank).copied().unwrap_or_default();
+        for ((place, kept), (_, computed)) in five(places).into_iter().zip(five(&mine)) {
+            if kept != computed {
+                found.problems.push(format!("{no} at {bank}: {place} is {kept} yuan, payments and outcomes make it {computed}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The payments and holds of intake are those that the journal digested.
+async fn check_rows(work: &mut Work, found: &mut Verification, no: RegisterNo, told: &Told) -> Result<(), StoreError> {
+    let Some(expected) = told.accepted.get(&no.0) else {
+        found.problems.push(format!("{no}: the journal does not tell of its acceptance ({})", register_chain(no)));
+        return Ok(());
+    };
+    let mut rows = RowDigest::new();
+    let sql = "SELECT line, bank, town, amount_fen, person FROM payment WHERE register_no = $1 ORDER BY line";
+    work.rows(sql, params![no], |row| {
+        digest_payment(&mut rows, row.int(0)?, row.text(1)?, row.int(2)?, Fen::new(row.int(3)?), row.blob(4)?);
+        Ok(())
+    })
+    .await?;
+    digest_holds(work, &mut rows, no).await?;
+    if rows.finish() != *expected {
+        found.problems.push(format!("{no}: its payments or holds are not those that were accepted"));
+    }
+    Ok(())
+}
+
+/// Leftover per payment, added to the computed places.
+async fn leftovers(work: &mut Work, no: RegisterNo, computed: &mut BTreeMap<String, Places>) -> Result<HashMap<i64, bool>, StoreError> {
+    let sql = "SELECT line, bank, amount_fen, state FROM leftover WHERE register_no = $1 AND state <> 'withdrawn'";
+    let rows = work.rows(sql, params![no], |row| Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?), row.text(3)? == "refunded"))).await?;
+    let mut out = HashMap::new();
+    for (line, bank, amount, refunded) in rows {
+        let places = computed.entry(bank).or_default();
+        let place = if refunded { &mut places.refunded } else { &mut places.refundable };
+        *place = [*place, amount].into_iter().sum();
+        out.insert(line, refunded);
+    }
+    Ok(out)
+}
+
+/// Folds the outcomes of every live batch of a register into the computed places, and compares the
+/// batch's own counters.
+async fn outcomes(work: &mut Work, found: &mut Verification, no: RegisterNo, leftovers: &HashMap<i64, bool>, computed: &mut BTreeMap<String, Places>) -> Result<(), StoreError> {
+    let sql = "SELECT batch_no, bank, payments, sum_fen, pending, credited, failed, returned, conflicts FROM batch \
+               WHERE register_no = $1 AND state IN ('open', 'settled') ORDER BY batch_no";
+    let batches = work
+        .rows(sql, params![no], |row| {
+            let counts = [row.int(4)?, row.int(5)?, row.int(6)?, row.int(7)?, row.int(8)?];
+            Ok((BatchNo(row.int(0)?), row.string(1)?, row.int(2)?, Fen::new(row.int(3)?), counts))
+        })
+        .await?;
+    for (batch, bank, payments, sum, counts) in batches {
+        let sql = "SELECT o.line, o.kind FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no WHERE a.batch_no = $1";
+        let mut seen: HashMap<i64, Seen> = HashMap::new();
+        for (line, kind) in work.rows(sql, params![batch], |row| Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?))).await? {
+            let entry = seen.entry(line).or_default();
+            *entry = entry.with(kind);
+        }
+        let members = format!(
+            "SELECT p.line, p.amount_fen FROM batch b JOIN payment p ON p.register_no = b.register_no AND p.bank = b.bank \
+             AND p.line BETWEEN b.first_line AND b.last_line WHERE b.batch_no = $1 AND {MEMBER}"
+        );
+        let (mut count, mut total, mut folded) = (0, Fen::ZERO, [0_i64; 5]);
+        let places = computed.entry(bank).or_default();
+        work.0
+            .rows(members.into(), params![batch], &mut |row| {
+                let (line, amount) = (row.int(0)?, Fen::new(row.int(1)?));
+                count += 1;
+                total = [total, amount].into_iter().sum();
+                let state = seen.get(&line).copied().unwrap_or_default().fold();
+                let add = |place: &mut Fen| *place = [*place, amount].into_iter().sum();
+                let promised = leftovers.contains_key(&line);
+                match state {
+                    Folded::Credited => add(&mut places.credited),
+                    Folded::Conflict if promised => add(&mut places.disputed),
+                    Folded::Pending | Folded::Conflict => add(&mut places.in_flight),
+                    Folded::Failed | Folded::Returned => {}
+                }
+                let at = match state {
+                    Folded::Pending => 0,
+                    Folded::Credited => 1,
+                    Folded::Failed => 2,
+                    Folded::Returned => 3,
+                    Folded::Conflict => 4,
+                };
+                folded[at] += 1;
+                Ok(())
+            })
+            .await?;
+        if (count, total) != (payments, sum) {
+            found.problems.push(format!("{batch}: it was frozen with {payments} payments of {sum} yuan and has {count} of {total}"));
+        }
+        if folded != counts {
+            found.problems.push(format!("{batch}: its counters are not what its outcomes make"));
+        }
+    }
+    Ok(())
+}
+
+/// Attempts, parts, results, refunds and decisions are those that the journal tells.
+async fn check_states(work: &mut Work, found: &mut Verification, told: &Told) -> Result<(), StoreError> {
+    let attempts = work.rows("SELECT attempt_no, state FROM attempt", params![], |row| Ok((row.int(0)?, row.string(1)?))).await?;
+    for (attempt, state) in &attempts {
+        if told.attempts.get(attempt) != Some(&state.as_str()) {
+            found.problems.push(format!("A{attempt} is {state}, which its journal does not tell"));
+        }
+    }
+    if attempts.len() != told.attempts.len() {
+        found.problems.push("attempts are missing that the journal tells of".to_owned());
+    }
+    for (body, expected) in &told.intents {
+        let int = |name: &str| body.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let mut rows = RowDigest::new();
+        digest_parts(work, &mut rows, int("attempt")).await?;
+        let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let sql = "SELECT first_line, last_line, payments, sum_fen, content, format_digest FROM batch WHERE batch_no = $1";
+        let frozen = work
+            .one(sql, params![int("batch")], |row| {
+                Ok((row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?, hex(row.blob(4)?), hex(row.blob(5)?)))
+            })
+            .await?;
+        let said = (int("first"), int("last"), int("payments"), int("sum_fen"), text("content"), text("format"));
+        if rows.finish() != *expected || frozen != Some(said) {
+            found.problems.push(format!("B{} or its files are not what its INTENT tells", int("batch")));
+        }
+    }
+    for (body, expected) in &told.refunds {
+        let int = |name: &str| body.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let state = work.one("SELECT state FROM refund WHERE refund_no = $1", params![int("refund")], |row| row.string(0)).await?;
+        // The payments of a refused refund are free again and not listed any more.
+        if state.as_deref() == Some("refused") {
+            continue;
+        }
+        let mut rows = RowDigest::new();
+        let sql = "SELECT line, amount_fen FROM leftover WHERE refund_no = $1 ORDER BY line";
+        work.rows(sql, params![int("refund")], |row| {
+            rows.row("leftover").int(row.int(0)?).int(row.int(1)?);
+            Ok(())
+        })
+        .await?;
+        digest_parts(work, &mut rows, int("attempt")).await?;
+        if rows.finish() != *expected {
+            found.problems.push(format!("F{} or its files are not what its INTENT tells", int("refund")));
+        }
+    }
+    Ok(())
+}
+
+async fn digest_parts(work: &mut Work, rows: &mut RowDigest, attempt: i64) -> Result<(), StoreError> {
+    let sql = "SELECT role, name, committing, size, sha256 FROM part WHERE attempt_no = $1 ORDER BY part_no";
+    work.rows(sql, params![attempt], |row| {
+        rows.row("part").text(row.text(0)?).text(row.text(1)?).int(row.int(2)?).int(row.int(3)?).bytes(row.blob(4)?);
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
+
+/// Rows that the journal knows nothing of, and entries whose rows are gone.
+async fn check_counts(work: &mut Work, found: &mut Verification, told: &Told) -> Result<(), StoreError> {
+    let applied = work.rows("SELECT result_no FROM result WHERE state = 'applied'", params![], |row| row.int(0)).await?;
+    if applied.iter().copied().collect::<BTreeSet<_>>() != told.results.keys().copied().collect() {
+        found.problems.push("the results that were applied are not those that the journal tells".to_owned());
+    }
+    for (result, expected) in &told.results {
+        let mut rows = RowDigest::new();
+        let sql = "SELECT line, kind, reason, code, words FROM outcome o WHERE o.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
+                   AND o.result_no = $2 ORDER BY line, kind";
+        work.rows(sql, params![*result, *result], |row| {
+            digest_outcome(&mut rows, row.int(0)?, row.text(1)?, row.text_opt(2)?, row.text_opt(3)?, row.blob_opt(4)?);
+            Ok(())
+        })
+        .await?;
+        let sql = "SELECT line, state FROM notice n WHERE n.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
+                   AND n.result_no = $2 ORDER BY line, state";
+        work.rows(sql, params![*result, *result], |row| {
+            rows.row("notice").int(row.int(0)?).text(row.text(1)?);
+            Ok(())
+        })
+        .await?;
+        if rows.finish() != *expected {
+            found.problems.push(format!("E{result}: its outcomes or notices are not those that were applied"));
+        }
+    }
+    let orphans = "SELECT COUNT(*) FROM outcome o LEFT JOIN result x ON x.result_no = o.result_no AND x.attempt_no = o.attempt_no WHERE x.result_no IS NULL";
+    if work.the(orphans, params![], |row| row.int(0)).await? != 0 {
+        found.problems.push("there are outcomes that no result told".to_owned());
+    }
+    let batches: BTreeSet<i64> = work.rows("SELECT batch_no FROM batch", params![], |row| row.int(0)).await?.into_iter().collect();
+    if batches != told.batches {
+        found.problems.push("the batches are not those that the journal tells".to_owned());
+    }
+    let sql = "SELECT register_no, line, event FROM hold WHERE event_no > 1";
+    let decided = work.rows(sql, params![], |row| Ok((row.int(0)?, row.int(1)?, row.string(2)?))).await?;
+    let kept: BTreeSet<(i64, i64, &str)> = decided.iter().map(|(register, line, event)| (*register, *line, event.as_str())).collect();
+    if kept != told.decisions {
+        found.problems.push("the decisions about payments set aside are not those that the journal tells".to_owned());
+    }
+    Ok(())
+}

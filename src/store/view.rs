@@ -506,6 +506,18 @@ impl Store {
         Ok(Some(BatchPage { row, register, head_digest, attempts, results, failures, quarantined }))
     }
 
+    /// How many payments were set aside at intake, whatever became of them since.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn set_aside_count(&self) -> Result<i64, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT COUNT(*) FROM hold h JOIN register r ON r.register_no = h.register_no WHERE h.event_no = 1 AND r.state <> 'receiving'";
+        let count = work.the(sql, params![], |row| row.int(0)).await?;
+        work.commit().await?;
+        Ok(count)
+    }
+
     /// Totals of everything, for metrics and the closing account.
     ///
     /// # Errors

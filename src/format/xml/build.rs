@@ -111,7 +111,7 @@ fn place_field(
         RecordRole::Tail => FieldRef::Tail(index),
     };
     let (elements, attribute) = match path.split_last() {
-        Some((last, elements)) if last.starts_with('@') => (elements, last.strip_prefix('@')),
+        Some((end, elements)) if end.starts_with('@') => (elements, end.strip_prefix('@')),
         _ => (path.as_slice(), None),
     };
     let node = descend(&mut plan.nodes, from, elements);

@@ -29,6 +29,7 @@ enum Stage {
 }
 
 /// Walks through one part, event by event, and stops at each record.
+#[expect(clippy::struct_excessive_bools, reason = "four things that were told or not, in any mix")]
 pub(crate) struct XmlReader<'f> {
     plan: &'f XmlPlan,
     charset: Charset,
@@ -164,6 +165,10 @@ impl<'f> XmlReader<'f> {
         if self.open.len() + self.ignored >= DEPTH_MAX {
             return Err(self.stop(&format!("at most {DEPTH_MAX} elements in each other"), "more"));
         }
+        let mut attributes = start.attributes();
+        if attributes.with_checks(false).nth(ATTRIBUTES_MAX).is_some() {
+            return Err(self.stop(&format!("at most {ATTRIBUTES_MAX} attributes"), "more"));
+        }
         if self.ignored > 0 {
             self.ignored += 1;
             return Ok(None);
@@ -230,11 +235,7 @@ impl<'f> XmlReader<'f> {
     ) -> Result<(), Stop> {
         let plan = self.plan;
         let known = &plan.nodes[node].attributes;
-        for (count, attribute) in start.attributes().enumerate() {
-            if count >= ATTRIBUTES_MAX {
-                let expected = format!("at most {ATTRIBUTES_MAX} attributes");
-                return Err(self.stop(&expected, "more"));
-            }
+        for attribute in start.attributes() {
             let attribute =
                 attribute.map_err(|_| self.stop("attributes with quoted values", "others"))?;
             let name = attribute.key.into_inner();
@@ -367,7 +368,7 @@ impl<'f> XmlReader<'f> {
 
 /// An element's or attribute's name is the bank's, not a person's; still no more than a glance.
 fn printable(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_graphic()).take(32).collect()
+    name.chars().filter(char::is_ascii_graphic).take(32).collect()
 }
 
 /// The value of an attribute; nothing where it has a reference that is not one of the five.

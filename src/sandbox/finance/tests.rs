@@ -1,27 +1,21 @@
 //! The practice finance against its own client, played by a bank side that does everything right,
 //! and by others that do not.
 
+mod right_side;
+
 use super::*;
 use crate::clock::ManualClock;
 use crate::finance::http::{HttpFinance, Settings};
-use crate::finance::report::{
-    About, Body, Closing, Counts, Failure, Head, HeldRow, Receipt, Refund, RefundRow, ResultRow,
-    Results, SetAside, To,
-};
+use crate::finance::report::{About, Body, Head, Refund, RefundRow, SetAside, To};
 use crate::finance::spoken::{When, Yuan};
-use crate::finance::{Finance, FinanceError, Verdict};
-use crate::model::hold::HoldReason;
+use crate::finance::{Finance, FinanceError};
 use crate::model::money::Fen;
 use crate::model::outcome::Folded;
 use crate::model::payment::Line;
-use crate::model::person::{town_of, village_code_is_plausible};
-use crate::model::reason::{Actor, Reason};
 use crate::model::refund::LeftoverCause;
 use crate::model::register::RegisterHead;
 use crate::model::report::RecipientKind;
-use crate::sandbox::finance::book::decide;
-use crate::sandbox::finance::registers::Trouble;
-use crate::sandbox::trigger::Trigger;
+use crate::sandbox::finance::tests::right_side::{Row, play, receipt, result_json, results};
 
 const NOW: i64 = 1_795_420_144_000;
 
@@ -99,9 +93,8 @@ impl Practice {
         for row in rows {
             body.row(&row.json);
         }
-        let report_id = format!("{register}-{no}-{}{}", recipient.kind, recipient.name.len());
-        let report_id =
-            format!("{report_id}-{}", recipient.name.trim_start_matches(|c: char| !c.is_ascii()));
+        let town = if recipient.kind == RecipientKind::Town { &recipient.name } else { "" };
+        let report_id = format!("{register}-{no}-{}{town}", recipient.kind);
         let head = Head {
             report_id: report_id.clone(),
             kind: about.kind(),
@@ -117,149 +110,6 @@ impl Practice {
         let again = self.client.deliver(&report_id, body).await.expect("taken again");
         assert_eq!(first, again, "a repetition is answered as at first");
     }
-}
-
-struct Row {
-    json: serde_json::Value,
-    town: String,
-    amount: Fen,
-}
-
-/// What a right bank side makes of a register.
-struct Played {
-    held: Vec<Row>,
-    results: Vec<Row>,
-    returns: Vec<Row>,
-    refunds: Vec<Row>,
-    closing: Closing,
-}
-
-fn play(registers: &Registers, at: usize, head: &RegisterHead, lines: &[Line]) -> Played {
-    let mut counts = Counts { payments: head.declared_count, ..Counts::default() };
-    let mut played = Played {
-        held: vec![],
-        results: vec![],
-        returns: vec![],
-        refunds: vec![],
-        closing: Closing {
-            approved_sum: Yuan(head.declared_sum),
-            withdrawn_sum: Yuan(Fen::ZERO),
-            credited_sum: Yuan(Fen::ZERO),
-            refunded_sum: Yuan(Fen::ZERO),
-            disputed_sum: Yuan(Fen::ZERO),
-            counts,
-        },
-    };
-    for line in lines {
-        let own =
-            if village_code_is_plausible(&line.village) { town_of(&line.village) } else { None };
-        let town = own.unwrap_or(&head.town).to_owned();
-        let row = |json| Row { json, town: town.clone(), amount: line.amount };
-        let trouble = registers.trouble(at, line.line);
-        let hold = match trouble {
-            Trouble::CheckDigit => Some(HoldReason::IdCheckDigit),
-            Trouble::Region => Some(HoldReason::RegionCode),
-            Trouble::AccountShape => Some(HoldReason::AccountShape),
-            Trouble::NameNotInGbk => Some(HoldReason::NotEncodable),
-            Trouble::BankUnknown => Some(HoldReason::BankUnknown),
-            Trouble::Double => Some(HoldReason::Double),
-            Trouble::None | Trouble::NameRare | Trouble::Bank(_) => None,
-        };
-        let mut refund = |cause, sum: &mut Yuan| {
-            sum.0 = sum.0.checked_add(line.amount).expect("fits");
-            let json = RefundRow { line: line.line, amount: Yuan(line.amount), cause };
-            played.refunds.push(row(serde_json::to_value(json).expect("json")));
-        };
-        let refunded = &mut played.closing.refunded_sum;
-        if let Some(reason) = hold {
-            counts.set_aside += 1;
-            played.held.push(row(held_json(line, reason)));
-            if decide(line.line, reason) == Verdict::Drop {
-                counts.dropped += 1;
-                refund(LeftoverCause::Dropped, refunded);
-                continue;
-            }
-        }
-        match trouble {
-            Trouble::Bank(Trigger::ReturnLater) => {
-                counts.returned += 1;
-                played.results.push(row(result_json(line, Folded::Credited)));
-                played.returns.push(row(result_json(line, Folded::Returned)));
-                refund(LeftoverCause::Returned, refunded);
-            }
-            Trouble::Bank(trigger) if trigger != Trigger::LoseAnswer => {
-                counts.failed += 1;
-                played.results.push(row(result_json(line, Folded::Failed)));
-                refund(LeftoverCause::Failed, refunded);
-            }
-            _ => {
-                counts.credited += 1;
-                let sum = &mut played.closing.credited_sum;
-                sum.0 = sum.0.checked_add(line.amount).expect("fits");
-                played.results.push(row(result_json(line, Folded::Credited)));
-            }
-        }
-    }
-    played.closing.counts = counts;
-    played
-}
-
-fn held_json(line: &Line, reason: HoldReason) -> serde_json::Value {
-    let row = HeldRow {
-        line: line.line,
-        name: line.person.name.as_str().into(),
-        document_number: line.person.document_number.as_str().into(),
-        account: line.person.account.as_str().into(),
-        village: line.village.as_str().into(),
-        amount: Yuan(line.amount),
-        reason,
-        reason_text: reason.chinese().into(),
-        remedy: reason.remedy().into(),
-    };
-    serde_json::to_value(row).expect("json")
-}
-
-fn result_json(line: &Line, outcome: Folded) -> serde_json::Value {
-    let row = ResultRow {
-        line: line.line,
-        outcome,
-        amount: Yuan(line.amount),
-        at: When(NOW),
-        attempt_number: None,
-        replaces: None,
-        failure: outcome.is_refundable().then(|| Failure {
-            name: line.person.name.as_str().into(),
-            document_number: line.person.document_number.as_str().into(),
-            account: line.person.account.as_str().into(),
-            reason: Reason::NameMismatch,
-            reason_text: Reason::NameMismatch.chinese().into(),
-            code: "0402".into(),
-            bank_text: "户名不符，原户名为[***]".into(),
-            actor: Actor::Town,
-            remedy: Reason::NameMismatch.remedy().into(),
-        }),
-    };
-    serde_json::to_value(row).expect("json")
-}
-
-fn results(no: &str) -> About {
-    About::Results(Results {
-        bank: "bank-a".into(),
-        batch: "B1".into(),
-        attempt: "A1".into(),
-        result: no.into(),
-    })
-}
-
-fn receipt(head: &RegisterHead) -> About {
-    About::Receipt(Receipt {
-        accepted: true,
-        count: head.declared_count,
-        sum: Yuan(head.declared_sum),
-        held_count: 0,
-        held_sum: Yuan(Fen::ZERO),
-        warnings: vec![],
-    })
 }
 
 async fn play_all(practice: &Practice, closing: bool) {
@@ -329,8 +179,25 @@ async fn the_judge_finds_what_is_missing_or_wrong() {
     });
     let to = To { kind: RecipientKind::Finance, name: String::new() };
     practice.send(&id, "e3", to, results("E3"), rows.iter()).await;
+    // And the money of line 2, which was credited, comes back as well.
+    let about = About::Refund(Refund {
+        refund: "F2".into(),
+        bank: "bank-a".into(),
+        pool_account: "1".into(),
+        voucher_no: "2".into(),
+        amount: Yuan(lines[1].amount),
+        reference: "ref".into(),
+    });
+    let cause = LeftoverCause::Failed;
+    let json = RefundRow { line: 2, amount: Yuan(lines[1].amount), cause };
+    let json = serde_json::to_value(json).expect("json");
+    let row = Row { json, town: String::new(), amount: lines[1].amount };
+    let to = To { kind: RecipientKind::Finance, name: String::new() };
+    practice.send(&id, "refund-2", to, about, std::iter::once(&row)).await;
     let faults = practice.handle.judge().faults().join("; ");
     for expected in [
+        "1 payments were refunded although they are not left over (first: line 2)",
+        "came back where",
         "1 payments were reported twice (first: line 1)",
         "1 payments were paid although they were dropped (first: line 11)",
         "no closing account came",
@@ -380,7 +247,8 @@ async fn reports_that_cannot_be_true_are_refused() {
         (with(&|r| r["amount"] = "0.01".into()), "another amount"),
         (with(&|r| r["failure"]["name"] = "某".into()), "another payee"),
         (with(&|r| r["failure"]["bank_text"] = "原户名为[某某]".into()), "name somebody"),
-        (with(&|r| r["failure"] = serde_json::Value::Null), "has its reason"),
+        (with(&|r| r["failure"] = serde_json::Value::Null), "not of the type"),
+        (with(&|r| drop(r.as_object_mut().map(|r| r.remove("failure")))), "has its reason"),
         (with(&|r| r["outcome"] = "credited".into()), "only failed and returned"),
         (with(&|r| r["outcome"] = "pending".into()), "pending is no result"),
         (with(&|r| r["more"] = 1.into()), "unknown field `more`"),
@@ -406,7 +274,7 @@ async fn the_same_report_id_with_another_body_is_a_conflict() {
     let (head, _) = practice.register(0).await;
     practice.tell(&head.id, "receipt", receipt(&head), &[]).await;
     let report = Head {
-        report_id: format!("{}-receipt-finance0-", head.id),
+        report_id: format!("{}-receipt-finance", head.id),
         kind: receipt(&head).kind(),
         recipient: To { kind: RecipientKind::Finance, name: String::new() },
         register: head.id.clone(),

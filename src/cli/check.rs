@@ -1,0 +1,22 @@
+//! `daifa check`: everything that is wrong with a config, at once.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::app;
+use crate::cli::say;
+use crate::clock::Clock;
+use crate::lifecycle::Exit;
+
+pub fn run(config: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let problems = app::check(config, clock);
+    if problems.is_empty() {
+        say(format_args!("{}: ready to run", config.display()))?;
+        return Ok(Exit::Done);
+    }
+    for problem in &problems {
+        say(problem)?;
+    }
+    say(format_args!("{} problems; nothing was changed", problems.len()))?;
+    Ok(Exit::Found)
+}

@@ -1,0 +1,137 @@
+//! `daifa register` and `daifa batch`: what an operator looks at and decides, beside a running
+//! daemon.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+
+use crate::cli::{attach, say};
+use crate::clock::{Clock, local_text};
+use crate::lifecycle::Exit;
+use crate::model::id::{BatchNo, PaymentId, RegisterNo};
+use crate::store::Store;
+use crate::store::holds::Decision;
+
+#[derive(Debug, Subcommand)]
+pub enum RegisterCommand {
+    /// Show a register: its places, batches and what is set aside.
+    Show {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Like R12.
+        register: String,
+    },
+    /// Release a payment that is set aside: it is sent.
+    Release(Decide),
+    /// Drop a payment that is set aside: its money goes back to finance.
+    Drop(Decide),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Decide {
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Who decides; it is journalled and cannot be changed.
+    #[arg(long)]
+    by: String,
+    /// Why.
+    #[arg(long)]
+    why: String,
+    /// Like R12-345; several are possible.
+    #[arg(required = true)]
+    payments: Vec<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum BatchCommand {
+    /// Cut the payments of a batch that the bank refused again, as new batches.
+    Recut {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Who commands it; it is journalled.
+        #[arg(long)]
+        by: String,
+        /// Like B7.
+        batch: String,
+    },
+}
+
+pub async fn register(command: RegisterCommand, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    match command {
+        RegisterCommand::Show { config, register } => {
+            let (_, store) = attach(&config).await?;
+            let no = RegisterNo::parse(&register).with_context(|| format!("{register:?} is not a register like R12"))?;
+            show(&store, no).await
+        }
+        RegisterCommand::Release(decide) => decide_all(decide, Decision::Release, clock).await,
+        RegisterCommand::Drop(decide) => decide_all(decide, Decision::Drop, clock).await,
+    }
+}
+
+async fn decide_all(decide: Decide, decision: Decision, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let (_, store) = attach(&decide.config).await?;
+    let payments = decide
+        .payments
+        .iter()
+        .map(|text| PaymentId::parse(text).with_context(|| format!("{text:?} is not a payment like R12-345")))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    for payment in payments {
+        store.decide_hold(payment, decision, &decide.by, &decide.why, clock.now_ms()).await?;
+        let what = match decision {
+            Decision::Release => "released; it goes with the next batch",
+            Decision::Drop => "dropped; its money goes back to finance",
+        };
+        say(format_args!("{payment} is {what}"))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn show(store: &Store, no: RegisterNo) -> anyhow::Result<Exit> {
+    let page = store.register_page(no).await?.with_context(|| format!("there is no register {no}"))?;
+    let row = &page.row;
+    say(format_args!("{no}  {} revision {} of {}: {}", row.id, row.revision, row.source, row.state))?;
+    say(format_args!("  {} {} {} {}", row.programme_name, row.period, row.department, row.document_no))?;
+    let time = |at: Option<i64>| at.map_or_else(|| "not known yet".to_owned(), local_text);
+    say(format_args!("  received {}, funded {}, deadline {}", local_text(row.received_at_ms), time(page.funded_at_ms), time(row.deadline_at_ms)))?;
+    let places = &row.places;
+    for (name, fen) in [
+        ("approved", places.approved),
+        ("unsent", places.unsent),
+        ("in flight", places.in_flight),
+        ("credited", places.credited),
+        ("refundable", places.refundable),
+        ("refunded", places.refunded),
+        ("disputed", places.disputed),
+    ] {
+        say(format_args!("  {name:<11} {:>18} yuan", fen.yuan_grouped()))?;
+    }
+    if page.faults != "[]" {
+        say(format_args!("  refused: {}", page.faults))?;
+    }
+    for batch in &page.batches {
+        say(format_args!(
+            "  {} {}: {}, {} payments, {} credited, {} failed, {} returned, {} open",
+            batch.no, batch.bank, batch.state, batch.payments, batch.credited, batch.failed, batch.returned, batch.pending
+        ))?;
+    }
+    for hold in &page.holds {
+        say(format_args!("  {no}-{}: {} ({}; {}), {} yuan, by {}", hold.line, hold.event, hold.reason, hold.detail, hold.amount, hold.by))?;
+    }
+    for alert in &page.alerts {
+        say(format_args!("  ! {}", alert.text))?;
+    }
+    Ok(Exit::Done)
+}
+
+pub async fn batch(command: BatchCommand, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let BatchCommand::Recut { config, by, batch } = command;
+    let (_, store) = attach(&config).await?;
+    let no = BatchNo::parse(&batch).with_context(|| format!("{batch:?} is not a batch like B7"))?;
+    match store.recut(no, &by, clock.now_ms()).await? {
+        0 => say(format_args!("{no} was cut again before, or nothing of it is left to send"))?,
+        payments => say(format_args!("{payments} payments of {no} go with new batches"))?,
+    }
+    Ok(Exit::Done)
+}

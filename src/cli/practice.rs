@@ -1,0 +1,214 @@
+//! `daifa practice`: the practice finance and banks in a process of their own, so that a daemon
+//! can be killed without them; and what the demo builds its house from.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use crate::cli::say;
+use crate::clock::Clock;
+use crate::format::{Format, example};
+use crate::guard::key::Key;
+use crate::lifecycle::{Exit, Stop};
+use crate::sandbox::bank::{self, PracticeBank, Wire};
+use crate::sandbox::finance::{self, BankCode};
+
+/// The shape of the practice: the same in `demo`, `bench` and `practice`.
+#[derive(Debug, Clone, Args)]
+pub struct Shape {
+    /// Registers that the practice finance approves.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub registers: u16,
+    /// Payments in each register.
+    #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
+    pub payments: i64,
+    /// Practice banks: file banks and HTTP banks in turn.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
+    pub banks: u8,
+    /// The seed of the practice data.
+    #[arg(long, default_value_t = 1, hide = true)]
+    pub seed: u64,
+    /// What the registers are like, in turn.
+    #[arg(long, hide = true, value_delimiter = ',', default_value = "clean,troubled,lost")]
+    pub kinds: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct PracticeArgs {
+    #[command(flatten)]
+    shape: Shape,
+    /// Where the practice counterparts keep their books, and where `daifa.toml` is written.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// Where the daemon of `daifa.toml` will serve its page.
+    #[arg(long, default_value = "127.0.0.1:8740")]
+    listen: SocketAddr,
+}
+
+/// The practice counterparts at work.
+pub struct Practice {
+    pub finance: finance::Handle,
+    pub banks: Vec<PracticeBank>,
+    /// The daemon's config, as a file that `daifa run` takes.
+    pub config: PathBuf,
+}
+
+/// Is bank number `at` one that takes files? They alternate.
+const fn takes_files(at: u8) -> bool {
+    at.is_multiple_of(2)
+}
+
+fn code(at: u8) -> String {
+    format!("{}-{}", if takes_files(at) { "rural" } else { "city" }, at + 1)
+}
+
+/// Starts the practice finance and banks in `data` and writes the config of a daemon that works
+/// with them. Books that are there are gone on with.
+///
+/// # Errors
+/// Why a book, folder or listener cannot be used.
+pub async fn start(shape: &Shape, data: &Path, listen: SocketAddr, clock: &Arc<dyn Clock>) -> anyhow::Result<Practice> {
+    std::fs::create_dir_all(data).with_context(|| format!("making {}", data.display()))?;
+    let data = data.canonicalize().with_context(|| format!("finding {}", data.display()))?;
+    let mut keys = Vec::new();
+    for name in ["seal.key", "blind.key", "finance.key"] {
+        keys.push(key_file(&data.join(name))?);
+    }
+    let finance_key = keys.pop().expect("three keys were made");
+    let mut banks = Vec::new();
+    let mut tables = String::new();
+    for at in 0..shape.banks {
+        let (bank, table) = start_bank(at, &data, clock).await?;
+        banks.push(bank);
+        tables.push_str(&table);
+    }
+    let finance = start_finance(shape, &data, finance_key, clock).await?;
+    let config = data.join("daifa.toml");
+    let text = config_text(&data, listen, &finance.base_url(), &code(0), &tables);
+    std::fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
+    Ok(Practice { finance, banks, config })
+}
+
+/// Reads a key file, or makes one that only its owner reads.
+fn key_file(path: &Path) -> anyhow::Result<Key> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    if !path.exists() {
+        let mut file = std::fs::File::options()
+            .create_new(true)
+            .write(true)
+            .mode(0o600)
+            .open(path)
+            .with_context(|| format!("making {}", path.display()))?;
+        file.write_all(Key::random().hex().as_bytes())?;
+        file.sync_all()?;
+    }
+    Ok(Key::parse(&std::fs::read(path).with_context(|| format!("reading {}", path.display()))?)?)
+}
+
+async fn start_finance(shape: &Shape, data: &Path, key: Key, clock: &Arc<dyn Clock>) -> anyhow::Result<finance::Handle> {
+    let kinds = shape
+        .kinds
+        .iter()
+        .map(|kind| finance::RegisterKind::parse(kind).with_context(|| format!("no kind of register is called {kind:?}")))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let folder = data.join("finance");
+    std::fs::create_dir_all(&folder)?;
+    let options = finance::Options {
+        seed: shape.seed,
+        registers: usize::from(shape.registers),
+        payments: shape.payments,
+        banks: (0..shape.banks).map(|at| BankCode { code: code(at), gbk: !takes_files(at) }).collect(),
+        kinds,
+        data: folder,
+        key,
+        ..finance::Options::practice()
+    };
+    let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let handle = finance::start(options, listener, Arc::clone(clock))?;
+    // The digests of large registers take a while; nothing is listed before they are known.
+    let finance = Arc::clone(handle.finance());
+    tokio::task::spawn_blocking(move || finance.prepare()).await?;
+    Ok(handle)
+}
+
+async fn start_bank(at: u8, data: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<(PracticeBank, String)> {
+    let code = code(at);
+    let name = if takes_files(at) { "example-rural-fixed" } else { "example-city-xml" };
+    let text = example::example(name).context("the example formats are in the binary")?;
+    let format = Arc::new(Format::compile(name, text)?);
+    let folder = data.join(&code);
+    let (own, out, back) = (folder.join("bank"), folder.join("outgoing"), folder.join("incoming"));
+    for folder in [&own, &out, &back] {
+        std::fs::create_dir_all(folder)?;
+    }
+    let wire = if takes_files(at) {
+        Wire::Files { outgoing: out.clone(), incoming: back.clone(), control_suffix: ".ok".to_owned() }
+    } else {
+        Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
+    };
+    let bank = PracticeBank::start(bank::Options::new(own, wire), format, Arc::clone(clock)).await?;
+    let door = match bank.url() {
+        Some(url) => format!("kind = \"https\"\nurl = \"{url}\""),
+        None => format!(
+            "kind = \"directory\"\noutgoing = \"{}\"\nincoming = \"{}\"\narchive = \"{}\"\nquarantine = \"{}\"\ncontrol_suffix = \".ok\"",
+            out.display(),
+            back.display(),
+            folder.join("archive").display(),
+            folder.join("quarantine").display(),
+        ),
+    };
+    let people = if takes_files(at) { "练习农商行" } else { "练习城商行" };
+    let table = format!(
+        "\n[[bank]]\ncode = \"{code}\"\nname = \"{people}{}\"\nformat = \"{name}\"\n\
+         visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"300ms\"\nreturn_window = \"20s\"\n\
+         resend_after = \"100ms\"\n[bank.door]\n{door}\n",
+        at + 1,
+        // A file bank answers by itself; asking is for silence.
+        if takes_files(at) { "2s" } else { "100ms" },
+    );
+    Ok((bank, table))
+}
+
+fn config_text(data: &Path, listen: SocketAddr, finance: &str, pool_bank: &str, banks: &str) -> String {
+    let data = data.display();
+    format!(
+        "# Written by the practice counterparts; a real config looks the same.\n\
+         data = \"{data}/daifa\"\nlisten = \"{listen}\"\nlog = \"warn\"\n\n\
+         [keys]\ncurrent = 1\nseal = [{{ id = 1, secret = {{ file = \"{data}/seal.key\" }} }}]\n\
+         blind = {{ id = 1, secret = {{ file = \"{data}/blind.key\" }} }}\n\n\
+         [[source]]\nname = \"practice\"\nurl = \"{finance}\"\nkey_id = \"practice\"\nsecret = {{ file = \"{data}/finance.key\" }}\n\n\
+         [duty]\nstart = \"later_of_received_and_funded\"\npool_bank = \"{pool_bank}\"\n\n\
+         [pace]\npull_every = \"200ms\"\narrivals_every = \"50ms\"\nreport_retry = \"200ms\"\n{banks}"
+    )
+}
+
+pub async fn run(args: PracticeArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let stop = Stop::on_signals()?;
+    let practice = start(&args.shape, &args.data, args.listen, &clock).await?;
+    say(format_args!("practice finance at {}", practice.finance.base_url()))?;
+    for bank in &practice.banks {
+        say(format_args!("practice bank at {}", bank.url().unwrap_or_else(|| "its folders".to_owned())))?;
+    }
+    say(format_args!("now run: daifa run --config {}", practice.config.display()))?;
+    stop.soft().cancelled().await;
+    practice.stop().await?;
+    Ok(Exit::Done)
+}
+
+impl Practice {
+    /// Stops all of them.
+    ///
+    /// # Errors
+    /// Where one of them failed.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        for bank in self.banks {
+            bank.stop().await;
+        }
+        Ok(self.finance.stop().await?)
+    }
+}

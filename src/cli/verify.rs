@@ -1,0 +1,37 @@
+//! `daifa verify`: recomputes the five places and walks the journal; the exit code tells.
+
+use std::path::Path;
+
+use crate::cli::{attach, say};
+use crate::lifecycle::Exit;
+
+pub async fn run(config: &Path) -> anyhow::Result<Exit> {
+    let (_, store) = attach(config).await?;
+    let found = store.verify().await?;
+    say(format_args!(
+        "{} payments, {} postings, {} journal entries in {} chains",
+        found.payments, found.postings, found.entries, found.chains
+    ))?;
+    let places = &found.places;
+    for (name, fen) in [
+        ("approved", places.approved),
+        ("unsent", places.unsent),
+        ("in flight", places.in_flight),
+        ("credited", places.credited),
+        ("refundable", places.refundable),
+        ("refunded", places.refunded),
+        ("disputed", places.disputed),
+    ] {
+        say(format_args!("  {name:<11} {:>18} yuan", fen.yuan_grouped()))?;
+    }
+    say(format_args!("head over the heads: {}", found.head))?;
+    if found.problems.is_empty() {
+        say("everything adds up")?;
+        return Ok(Exit::Done);
+    }
+    for problem in &found.problems {
+        say(format_args!("PROBLEM: {problem}"))?;
+    }
+    say(format_args!("{} problems; stop the daemon, keep the database as it is, and compare with a backup", found.problems.len()))?;
+    Ok(Exit::Found)
+}

@@ -1,0 +1,188 @@
+//! One payment's life, in order: what an auditor asks for a year later.
+
+use crate::model::hold::{HoldEvent, HoldReason};
+use crate::model::id::{AttemptNo, PaymentId, RegisterNo};
+use crate::model::money::Fen;
+use crate::model::outcome::{OutcomeKind, Seen};
+use crate::store::results::MEMBER;
+use crate::store::sql::{Work, params};
+use crate::store::{Store, StoreError};
+
+/// Something that happened to a payment.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub at_ms: i64,
+    /// What, and why; no personal data.
+    pub what: String,
+    /// The bank's words, sealed to this attempt.
+    pub words: Option<(AttemptNo, Vec<u8>)>,
+}
+
+/// A payment with everything that happened to it.
+#[derive(Debug, Clone)]
+pub struct Life {
+    pub bank: String,
+    pub amount: Fen,
+    /// Sealed.
+    pub person: Vec<u8>,
+    pub replaces: Option<(PaymentId, i64)>,
+    pub replaced_by: Option<PaymentId>,
+    /// In the order of their times.
+    pub events: Vec<Event>,
+    /// Where it stands now.
+    pub standing: String,
+}
+
+impl Store {
+    /// One payment's life.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn life(&self, id: PaymentId) -> Result<Option<Life>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT p.bank, p.amount_fen, p.person, r.received_at_ms, r.state_at_ms, r.state, r.approved_at_ms, r.funded_at_ms \
+                   FROM payment p JOIN register r ON r.register_no = p.register_no \
+                   WHERE p.register_no = $1 AND p.line = $2 AND r.state <> 'receiving'";
+        let found = work
+            .one(sql, params![id.register, id.line], |row| {
+                let mut events = vec![event(row.int(6)?, "approved by finance"), event(row.int(3)?, "received")];
+                if let Some(at) = row.int_opt(7)? {
+                    events.push(event(at, "its register was funded"));
+                }
+                if row.text(5)? != "accepted" {
+                    events.push(event(row.int(4)?, format!("its register was {}", row.text(5)?)));
+                }
+                let life = Life {
+                    bank: row.string(0)?,
+                    amount: Fen::new(row.int(1)?),
+                    person: row.blob(2)?.to_vec(),
+                    replaces: None,
+                    replaced_by: None,
+                    events,
+                    standing: String::new(),
+                };
+                Ok(life)
+            })
+            .await?;
+        let Some(mut life) = found else { return Ok(None) };
+        reissues(&mut work, id, &mut life).await?;
+        holds(&mut work, id, &mut life).await?;
+        let seen = attempts(&mut work, id, &mut life).await?;
+        money_back(&mut work, id, &mut life, seen).await?;
+        work.commit().await?;
+        life.events.sort_by_key(|event| event.at_ms);
+        Ok(Some(life))
+    }
+}
+
+fn event(at_ms: i64, what: impl Into<String>) -> Event {
+    Event { at_ms, what: what.into(), words: None }
+}
+
+async fn reissues(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<(), StoreError> {
+    let sql = "SELECT replaces_register_no, replaces_line, number FROM reissue WHERE register_no = $1 AND line = $2";
+    life.replaces = work
+        .one(sql, params![id.register, id.line], |row| {
+            Ok((PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? }, row.int(2)?))
+        })
+        .await?;
+    let sql = "SELECT register_no, line FROM reissue WHERE replaces_register_no = $1 AND replaces_line = $2 ORDER BY register_no DESC LIMIT 1";
+    life.replaced_by = work
+        .one(sql, params![id.register, id.line], |row| Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? }))
+        .await?;
+    Ok(())
+}
+
+async fn holds(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<(), StoreError> {
+    let sql = "SELECT event, reason, detail, by_whom, at_ms FROM hold WHERE register_no = $1 AND line = $2 ORDER BY event_no";
+    let events = work
+        .rows(sql, params![id.register, id.line], |row| {
+            let (kind, reason) = (row.word(0, HoldEvent::parse)?, row.word(1, HoldReason::parse)?);
+            let what = match kind {
+                HoldEvent::Placed => format!("set aside: {reason} ({})", row.text(2)?),
+                HoldEvent::Released => format!("released by {} ({})", row.text(3)?, row.text(2)?),
+                HoldEvent::Dropped => format!("dropped by {} ({})", row.text(3)?, row.text(2)?),
+            };
+            Ok(event(row.int(4)?, what))
+        })
+        .await?;
+    life.events.extend(events);
+    Ok(())
+}
+
+/// The batches and attempts that carried it, what was said of it, and its notices. Says what was
+/// seen by the last attempt.
+async fn attempts(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<Option<Seen>, StoreError> {
+    let sql = format!(
+        "SELECT a.attempt_no, a.batch_no, a.reference, a.made_at_ms, a.sent_at_ms, a.state, a.state_at_ms, a.sends FROM payment p \
+         JOIN batch b ON b.register_no = p.register_no AND b.bank = p.bank JOIN attempt a ON a.batch_no = b.batch_no \
+         WHERE p.register_no = $1 AND p.line = $2 AND {MEMBER} ORDER BY a.attempt_no"
+    );
+    let mut carried = Vec::new();
+    let mut events = Vec::new();
+    work.0
+        .rows(sql.into(), params![id.register, id.line], &mut |row| {
+            let (attempt, batch) = (AttemptNo(row.int(0)?), row.int(1)?);
+            carried.push(attempt);
+            events.push(event(row.int(3)?, format!("put into batch B{batch}, attempt {attempt}, our reference {}", row.text(2)?)));
+            if let Some(sent) = row.int_opt(4)? {
+                events.push(event(sent, format!("{attempt} was handed to the bank (send {})", row.int(7)?)));
+            }
+            if row.text(5)? != "intent" {
+                events.push(event(row.int(6)?, format!("{attempt} is {}", row.text(5)?)));
+            }
+            Ok(())
+        })
+        .await?;
+    life.events.extend(events);
+    let mut last = None;
+    for attempt in carried {
+        let mut seen = Seen::default();
+        let sql = "SELECT o.kind, o.reason, o.code, o.words, x.taken_at_ms, x.name FROM outcome o JOIN result x ON x.result_no = o.result_no \
+                   WHERE o.attempt_no = $1 AND o.line = $2 ORDER BY x.result_no";
+        let said = work
+            .rows(sql, params![attempt, id.line], |row| {
+                let kind = row.word(0, OutcomeKind::parse)?;
+                seen = seen.with(kind);
+                let why = match (row.text_opt(1)?, row.text_opt(2)?) {
+                    (Some(reason), Some(code)) => format!(" because of {reason} (the bank's code {code})"),
+                    _ => String::new(),
+                };
+                Ok(Event {
+                    at_ms: row.int(4)?,
+                    what: format!("the bank says {kind}{why}, in {}", row.text(5)?),
+                    words: row.blob_opt(3)?.map(|blob| (attempt, blob.to_vec())),
+                })
+            })
+            .await?;
+        life.events.extend(said);
+        let sql = "SELECT n.state, x.taken_at_ms FROM notice n JOIN result x ON x.result_no = n.result_no WHERE n.attempt_no = $1 AND n.line = $2 ORDER BY x.result_no";
+        let notices =
+            work.rows(sql, params![attempt, id.line], |row| Ok(event(row.int(1)?, format!("SMS notice: {}", row.text(0)?)))).await?;
+        life.events.extend(notices);
+        last = Some(seen);
+    }
+    Ok(last)
+}
+
+async fn money_back(work: &mut Work, id: PaymentId, life: &mut Life, seen: Option<Seen>) -> Result<(), StoreError> {
+    let sql = "SELECT l.cause, l.state, l.at_ms, l.refund_no, f.state_at_ms FROM leftover l LEFT JOIN refund f ON f.refund_no = l.refund_no \
+               WHERE l.register_no = $1 AND l.line = $2";
+    let leftover = work
+        .one(sql, params![id.register, id.line], |row| {
+            Ok((row.string(0)?, row.string(1)?, row.int(2)?, row.int_opt(3)?, row.int_opt(4)?))
+        })
+        .await?;
+    let folded = seen.map_or("unsent", |seen| seen.fold().as_str());
+    let Some((cause, state, at_ms, refund, refund_at)) = leftover else {
+        folded.clone_into(&mut life.standing);
+        return Ok(());
+    };
+    life.events.push(event(at_ms, format!("its money became leftover ({cause})")));
+    if let (Some(refund), Some(at)) = (refund, refund_at) {
+        life.events.push(event(at, format!("refund F{refund}: {state}")));
+    }
+    let place = if cause == "dropped" { "dropped" } else { folded };
+    life.standing = format!("{place}, its money is {}", if state == "refunded" { "back at finance" } else { state.as_str() });
+    Ok(())
+}
