@@ -99,7 +99,11 @@ impl Metrics {
         let r = &mut registry;
         let metrics = Self {
             money: kept(r, "money_fen", "Approved money by place, in fen"),
-            approved: kept(r, "money_approved_fen", "Approved money: the sum of the five places, in fen"),
+            approved: kept(
+                r,
+                "money_approved_fen",
+                "Approved money: the sum of the five places, in fen",
+            ),
             payments: kept(r, "payments", "Payments by state"),
             registers: kept(r, "registers", "Registers by state"),
             batches: kept(r, "batches", "Batches by state"),
@@ -108,9 +112,21 @@ impl Metrics {
             reports: kept(r, "reports", "Reports by state"),
             alerts_open: kept(r, "alerts_open", "Alerts that stand on the status page"),
             quarantined: kept(r, "quarantined", "Result lines that were put aside"),
-            deadline_level: kept(r, "deadline_alert_level", "Highest deadline level of open registers: 0, 50, 80, 95 or 100"),
-            deadline_remaining: kept(r, "deadline_remaining_seconds", "Time left for the open register nearest to its deadline; negative once it is over; absent while none is open"),
-            refreshed: kept(r, "refreshed_timestamp_seconds", "When these gauges were last read from the database"),
+            deadline_level: kept(
+                r,
+                "deadline_alert_level",
+                "Highest deadline level of open registers: 0, 50, 80, 95 or 100",
+            ),
+            deadline_remaining: kept(
+                r,
+                "deadline_remaining_seconds",
+                "Time left for the open register nearest to its deadline; negative once it is over; absent while none is open",
+            ),
+            refreshed: kept(
+                r,
+                "refreshed_timestamp_seconds",
+                "When these gauges were last read from the database",
+            ),
             step_runs: kept(r, "steps", "Runs of each step by how they ended"),
             step_ms: kept(r, "step_milliseconds", "Time spent in each step"),
             steps: steps.to_vec(),
@@ -280,13 +296,15 @@ mod tests {
         let all = [running(now + 5_000, 1), running(now + 9_000, 1), running(now - 50, 0)];
         metrics.refresh(&Totals::default(), &all, now);
         let text = metrics.text().expect("text");
-        assert!(text.contains("\ndaifa_deadline_remaining_seconds 5\n"), "{text}");
+        assert!(text.contains("\ndaifa_deadline_remaining_seconds{} 5\n"), "{text}");
         assert!(text.contains("\ndaifa_deadline_alert_level 95\n"), "{text}");
         metrics.refresh(&Totals::default(), &[running(now - 1, 1)], now);
-        assert!(metrics.text().expect("text").contains("\ndaifa_deadline_remaining_seconds -1\n"));
+        assert!(
+            metrics.text().expect("text").contains("\ndaifa_deadline_remaining_seconds{} -1\n")
+        );
         metrics.refresh(&Totals::default(), &[], now);
         let text = metrics.text().expect("text");
-        assert!(!text.contains("\ndaifa_deadline_remaining_seconds "), "{text}");
+        assert!(!text.contains("\ndaifa_deadline_remaining_seconds{"), "{text}");
         assert!(text.contains("\ndaifa_deadline_alert_level 0\n"), "{text}");
     }
 
@@ -302,7 +320,10 @@ mod tests {
         let text = metrics.text().expect("text");
         assert_eq!(text.lines().count(), before);
         assert!(text.contains("daifa_registers{state=\"accepted\"} 3\n"), "{text}");
-        assert!(text.contains("daifa_steps_total{step=\"intake\",result=\"worked\"} 1\n"), "{text}");
+        assert!(
+            text.contains("daifa_steps_total{step=\"intake\",result=\"worked\"} 1\n"),
+            "{text}"
+        );
         assert!(text.contains("daifa_step_milliseconds_total{step=\"intake\"} 7\n"), "{text}");
         assert!(!text.contains("张三") && !text.contains("strange"));
     }
