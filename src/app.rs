@@ -67,7 +67,13 @@ pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<
             keep("keys", cause.to_string());
         }
     });
-    let blinder = config.keys.blind.secret.key().map(|key| Blinder::new(config.keys.blind.id, &key)).map_err(|cause| keep("keys.blind", cause));
+    let blinder = config
+        .keys
+        .blind
+        .secret
+        .key()
+        .map(|key| Blinder::new(config.keys.blind.id, &key))
+        .map_err(|cause| keep("keys.blind", cause));
     let mut sources: Vec<Arc<dyn Finance>> = Vec::new();
     for source in &config.sources {
         match open_source(source, clock) {
@@ -81,7 +87,9 @@ pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<
             Ok(opened) => {
                 banks.insert(bank.code.clone(), opened);
             }
-            Err(causes) => causes.into_iter().for_each(|cause| keep(&format!("bank {}", bank.code), cause)),
+            Err(causes) => {
+                causes.into_iter().for_each(|cause| keep(&format!("bank {}", bank.code), cause))
+            }
         }
     }
     let location = location(config).map_err(|cause| keep("database.url", cause));
@@ -89,9 +97,13 @@ pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<
         keep("log", cause.to_string());
     }
     match (sealer, blinder, location) {
-        (Ok(sealer), Ok(blinder), Ok(location)) if problems.is_empty() => {
-            Ok(Parts { sealer: Arc::new(sealer), blinder: Arc::new(blinder), sources, banks, location })
-        }
+        (Ok(sealer), Ok(blinder), Ok(location)) if problems.is_empty() => Ok(Parts {
+            sealer: Arc::new(sealer),
+            blinder: Arc::new(blinder),
+            sources,
+            banks,
+            location,
+        }),
         _ => Err(problems),
     }
 }
@@ -103,17 +115,25 @@ pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<
 pub fn location(config: &Config) -> Result<Location, String> {
     match &config.database {
         Database::Sqlite => Ok(Location::Sqlite(config.data.join("daifa.sqlite"))),
-        Database::Postgres { url } => Ok(Location::Postgres(url.read()?.expose_secret().to_owned())),
+        Database::Postgres { url } => {
+            Ok(Location::Postgres(url.read()?.expose_secret().to_owned()))
+        }
     }
 }
 
-fn open_source(source: &config::Source, clock: &Arc<dyn Clock>) -> Result<Arc<dyn Finance>, String> {
-    let mut settings = Settings::new(&source.name, &source.url, &source.key_id, source.secret.key()?);
+fn open_source(
+    source: &config::Source,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Finance>, String> {
+    let mut settings =
+        Settings::new(&source.name, &source.url, &source.key_id, source.secret.key()?);
     settings.algorithm = Algorithm::parse(&source.algorithm).ok_or("unknown algorithm")?;
     if let Some(path) = &source.ca_file {
-        settings.ca_pem = Some(std::fs::read(path).map_err(|cause| format!("{}: {cause}", path.display()))?);
+        settings.ca_pem =
+            Some(std::fs::read(path).map_err(|cause| format!("{}: {cause}", path.display()))?);
     }
-    let finance = HttpFinance::new(settings, Arc::clone(clock)).map_err(|cause| cause.to_string())?;
+    let finance =
+        HttpFinance::new(settings, Arc::clone(clock)).map_err(|cause| cause.to_string())?;
     Ok(Arc::new(finance))
 }
 
@@ -132,7 +152,13 @@ fn open_bank(config: &Config, bank: &config::Bank) -> Result<Bank, Vec<String>> 
         resend_after_ms: bank.resend_after.0,
         reference_prefix: bank.reference_prefix.clone(),
     };
-    Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format: Arc::new(format), door, rules })
+    Ok(Bank {
+        code: bank.code.clone(),
+        name: bank.name.clone(),
+        format: Arc::new(format),
+        door,
+        rules,
+    })
 }
 
 /// A format by name or path; the examples are also in the binary.
@@ -150,11 +176,21 @@ fn open_format(folder: &Path, name: &str) -> Result<Format, String> {
 fn open_door(bank: &config::Bank) -> Result<Arc<dyn Transport>, String> {
     let millis = |span: config::Span| u64::try_from(span.0).unwrap_or_default();
     let door: Arc<dyn Transport> = match &bank.door {
-        Door::Directory { outgoing, incoming, archive, quarantine, control_suffix, stable_for, bytes_max } => {
+        Door::Directory {
+            outgoing,
+            incoming,
+            archive,
+            quarantine,
+            control_suffix,
+            stable_for,
+            bytes_max,
+        } => {
             let completion = match (control_suffix, stable_for) {
                 (Some(suffix), _) => Completion::Control { suffix: suffix.clone() },
                 (None, Some(span)) => Completion::StableMs(millis(*span)),
-                (None, None) => return Err("door: neither control_suffix nor stable_for".to_owned()),
+                (None, None) => {
+                    return Err("door: neither control_suffix nor stable_for".to_owned());
+                }
             };
             let options = DirectoryOptions {
                 outgoing: outgoing.clone(),
@@ -166,7 +202,14 @@ fn open_door(bank: &config::Bank) -> Result<Arc<dyn Transport>, String> {
             };
             Arc::new(Directory::new(options).map_err(|cause| cause.to_string())?)
         }
-        Door::Https { url, content_type, ca_file, connect_timeout, total_timeout, answer_bytes_max } => {
+        Door::Https {
+            url,
+            content_type,
+            ca_file,
+            connect_timeout,
+            total_timeout,
+            answer_bytes_max,
+        } => {
             let options = HttpsOptions {
                 url: url.clone(),
                 content_type: content_type.clone(),
@@ -179,7 +222,10 @@ fn open_door(bank: &config::Bank) -> Result<Arc<dyn Transport>, String> {
         }
     };
     Ok(match &bank.limit {
-        Some(limit) => Arc::new(Limited::new(door, Limits { per_second: limit.per_second, at_once: limit.at_once })),
+        Some(limit) => Arc::new(Limited::new(
+            door,
+            Limits { per_second: limit.per_second, at_once: limit.at_once },
+        )),
         None => door,
     })
 }
@@ -196,8 +242,15 @@ pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Vec<String> {
 ///
 /// # Errors
 /// Where the store cannot be read or written.
-pub async fn context(config: &Config, parts: Parts, store: Arc<Store>, clock: Arc<dyn Clock>) -> Result<Ctx, StoreError> {
-    store.meta_once("install", &crate::guard::key::hex(&crate::guard::random::bytes::<4>())).await?;
+pub async fn context(
+    config: &Config,
+    parts: Parts,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+) -> Result<Ctx, StoreError> {
+    store
+        .meta_once("install", &crate::guard::key::hex(&crate::guard::random::bytes::<4>()))
+        .await?;
     let install = store.meta("install").await?.unwrap_or_default();
     let start = StartEvent::parse(&config.duty.start).unwrap_or(StartEvent::Received);
     Ok(Ctx {
@@ -254,12 +307,21 @@ pub struct Running {
 ///
 /// # Errors
 /// Why it cannot start, in a chain that ends with the cause.
-pub async fn start(config: &Config, clock: Arc<dyn Clock>, cancel: CancellationToken) -> anyhow::Result<Running> {
+pub async fn start(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    cancel: CancellationToken,
+) -> anyhow::Result<Running> {
     crate::web::check_listen(config.listen)?;
     let parts = open_parts(config, &clock).map_err(config::ConfigError)?;
-    std::fs::create_dir_all(&config.data).with_context(|| format!("making {}", config.data.display()))?;
+    std::fs::create_dir_all(&config.data)
+        .with_context(|| format!("making {}", config.data.display()))?;
     let store = Arc::new(Store::open(&parts.location).await?);
-    let banks = config.banks.iter().map(|bank| BankName { code: bank.code.clone(), name: bank.name.clone() }).collect();
+    let banks = config
+        .banks
+        .iter()
+        .map(|bank| BankName { code: bank.code.clone(), name: bank.name.clone() })
+        .collect();
     let ctx = Arc::new(context(config, parts, Arc::clone(&store), Arc::clone(&clock)).await?);
     let swept = store.sweep_receiving().await?;
     let unknown = store.recover_sending(clock.now_ms()).await?;
@@ -267,7 +329,9 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>, cancel: CancellationT
     let steps: Vec<&'static str> = Step::ALL.iter().map(|step| step.as_str()).collect();
     let health = Arc::new(Health::new(&steps, STALE_MS, clock.now_ms()));
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), &steps));
-    let listener = TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    let listener = TcpListener::bind(config.listen)
+        .await
+        .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
     let pages = Pages {
         store: Arc::clone(&store),
@@ -285,7 +349,13 @@ pub async fn start(config: &Config, clock: Arc<dyn Clock>, cancel: CancellationT
             }
         }
     });
-    let fresh = crate::web::metrics::keep_fresh(Arc::clone(&metrics), Arc::clone(&store), Arc::clone(&clock), METRICS_EVERY, cancel.clone());
+    let fresh = crate::web::metrics::keep_fresh(
+        Arc::clone(&metrics),
+        Arc::clone(&store),
+        Arc::clone(&clock),
+        METRICS_EVERY,
+        cancel.clone(),
+    );
     let watchdog = feed_watchdog(Arc::clone(&health), clock);
     let rest = vec![page, tokio::spawn(fresh), tokio::spawn(watchdog)];
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });

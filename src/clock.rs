@@ -91,7 +91,10 @@ pub fn local_time(at_ms: i64) -> String {
 pub fn local_parts(at_ms: i64) -> (i16, [u8; 5]) {
     local(at_ms).map_or((1970, [1, 1, 0, 0, 0]), |t| {
         let part = |value: i8| u8::try_from(value).unwrap_or_default();
-        (t.year(), [part(t.month()), part(t.day()), part(t.hour()), part(t.minute()), part(t.second())])
+        (
+            t.year(),
+            [part(t.month()), part(t.day()), part(t.hour()), part(t.minute()), part(t.second())],
+        )
     })
 }
 

@@ -195,7 +195,11 @@ pub struct Span(pub i64);
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let text = String::deserialize(input)?;
-        let wrong = || serde::de::Error::custom(format!("{text:?} is not a time like \"30s\", \"2h 30m\" or \"24h\""));
+        let wrong = || {
+            serde::de::Error::custom(format!(
+                "{text:?} is not a time like \"30s\", \"2h 30m\" or \"24h\""
+            ))
+        };
         let span: SignedDuration = text.parse().map_err(|_| wrong())?;
         let millis = i64::try_from(span.as_millis()).map_err(|_| wrong())?;
         if millis < 0 { Err(wrong()) } else { Ok(Self(millis)) }
@@ -242,9 +246,14 @@ impl Secret {
         let path = match (&self.file, &self.credential) {
             (Some(file), None) => file.clone(),
             (None, Some(name)) => credentials_folder()?.join(name),
-            _ => return Err("a secret is either { file = \"...\" } or { credential = \"...\" }".to_owned()),
+            _ => {
+                return Err(
+                    "a secret is either { file = \"...\" } or { credential = \"...\" }".to_owned()
+                );
+            }
         };
-        let text = std::fs::read_to_string(&path).map_err(|cause| format!("{}: {cause}", path.display()))?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|cause| format!("{}: {cause}", path.display()))?;
         check_private(&path)?;
         Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
     }
@@ -259,17 +268,23 @@ impl Secret {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "this variable is how systemd hands credentials over")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this variable is how systemd hands credentials over"
+)]
 fn credentials_folder() -> Result<PathBuf, String> {
-    std::env::var("CREDENTIALS_DIRECTORY")
-        .map(PathBuf::from)
-        .map_err(|_| "CREDENTIALS_DIRECTORY is not set; credentials come from a systemd unit".to_owned())
+    std::env::var("CREDENTIALS_DIRECTORY").map(PathBuf::from).map_err(|_| {
+        "CREDENTIALS_DIRECTORY is not set; credentials come from a systemd unit".to_owned()
+    })
 }
 
 /// A secret that everybody on the machine can read is none.
 fn check_private(path: &Path) -> Result<(), String> {
     use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path).map_err(|cause| format!("{}: {cause}", path.display()))?.permissions().mode();
+    let mode = std::fs::metadata(path)
+        .map_err(|cause| format!("{}: {cause}", path.display()))?
+        .permissions()
+        .mode();
     if mode & 0o077 == 0 {
         return Ok(());
     }
@@ -283,9 +298,12 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, each with its key.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError(vec![format!("{}: {cause}", path.display())]))?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError(vec![format!("{}: {cause}", path.display())]))?;
         Self::parse(&text).map_err(|ConfigError(list)| {
-            ConfigError(list.into_iter().map(|problem| format!("{}: {problem}", path.display())).collect())
+            ConfigError(
+                list.into_iter().map(|problem| format!("{}: {problem}", path.display())).collect(),
+            )
         })
     }
 
@@ -294,9 +312,11 @@ impl Config {
     /// # Errors
     /// Everything that is wrong, each with its key.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let input = toml::Deserializer::parse(text).map_err(|cause| ConfigError(vec![cause.to_string()]))?;
-        let config: Self = serde_path_to_error::deserialize(input)
-            .map_err(|cause| ConfigError(vec![format!("{}: {}", cause.path(), cause.inner().to_string().trim_end())]))?;
+        let input = toml::Deserializer::parse(text)
+            .map_err(|cause| ConfigError(vec![cause.to_string()]))?;
+        let config: Self = serde_path_to_error::deserialize(input).map_err(|cause| {
+            ConfigError(vec![format!("{}: {}", cause.path(), cause.inner().to_string().trim_end())])
+        })?;
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
@@ -310,13 +330,17 @@ impl Config {
             if !codes.insert(code) {
                 out.push(format!("bank.code: {code:?} is there twice"));
             }
-            if code.is_empty() || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
+            if code.is_empty()
+                || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            {
                 out.push(format!("bank.code: {code:?} is not letters, digits, - and _"));
             }
             if bank.rows_max == 0 {
                 out.push(format!("bank {code}: rows_max is 0; a batch has at least one payment"));
             }
-            if bank.reference_prefix.len() > 8 || !bank.reference_prefix.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            if bank.reference_prefix.len() > 8
+                || !bank.reference_prefix.bytes().all(|b| b.is_ascii_alphanumeric())
+            {
                 out.push(format!("bank {code}: reference_prefix is at most 8 letters and digits"));
             }
             if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
@@ -331,7 +355,12 @@ impl Config {
                 out.push(format!("source.name: {:?} is there twice", source.name));
             }
             if Algorithm::parse(&source.algorithm).is_none() {
-                out.push(format!("source {}: algorithm {:?} is not known; known: {}", source.name, source.algorithm, known(Algorithm::ALL)));
+                out.push(format!(
+                    "source {}: algorithm {:?} is not known; known: {}",
+                    source.name,
+                    source.algorithm,
+                    known(Algorithm::ALL)
+                ));
             }
         }
         if self.sources.is_empty() {
@@ -344,7 +373,11 @@ impl Config {
             out.push(format!("duty.pool_bank: {:?} is not a configured bank", self.duty.pool_bank));
         }
         if StartEvent::parse(&self.duty.start).is_none() {
-            out.push(format!("duty.start: {:?} is not known; known: {}", self.duty.start, known(StartEvent::ALL)));
+            out.push(format!(
+                "duty.start: {:?} is not known; known: {}",
+                self.duty.start,
+                known(StartEvent::ALL)
+            ));
         }
         if self.duty.allowed.0 == 0 {
             out.push("duty.allowed: no time at all is allowed".to_owned());
@@ -353,12 +386,17 @@ impl Config {
             out.push(format!("keys.current: key {} is not among keys.seal", self.keys.current));
         }
         if !self.listen.ip().is_loopback() {
-            out.push(format!("listen: {} is not loopback; the page has no sign-in yet and shows payments", self.listen));
+            out.push(format!(
+                "listen: {} is not loopback; the page has no sign-in yet and shows payments",
+                self.listen
+            ));
         }
         if let Database::Postgres { url } = &self.database
             && url.file.is_some() == url.credential.is_some()
         {
-            out.push("database.url: either { file = \"...\" } or { credential = \"...\" }".to_owned());
+            out.push(
+                "database.url: either { file = \"...\" } or { credential = \"...\" }".to_owned(),
+            );
         }
         out
     }
@@ -415,9 +453,12 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_wrong_types_are_told_with_their_key() {
-        let unknown = Config::parse(&GOOD.replace("pool_bank", "pol_bank")).expect_err("unknown key").0;
+        let unknown =
+            Config::parse(&GOOD.replace("pool_bank", "pol_bank")).expect_err("unknown key").0;
         assert!(unknown[0].contains("pol_bank"), "{unknown:?}");
-        let wrong = Config::parse(&GOOD.replace("[duty]", "[duty]\nallowed = \"soon\"")).expect_err("wrong time").0;
+        let wrong = Config::parse(&GOOD.replace("[duty]", "[duty]\nallowed = \"soon\""))
+            .expect_err("wrong time")
+            .0;
         assert!(wrong[0].contains("duty.allowed") && wrong[0].contains("soon"), "{wrong:?}");
     }
 }

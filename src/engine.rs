@@ -39,11 +39,17 @@ pub enum EngineError {
 ///
 /// # Errors
 /// [`EngineError`] where the process must stop and read back what is durable.
-pub async fn run(ctx: Arc<Ctx>, observer: Arc<dyn Observer>, cancel: CancellationToken) -> Result<(), EngineError> {
+pub async fn run(
+    ctx: Arc<Ctx>,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+) -> Result<(), EngineError> {
     let mut steps = JoinSet::new();
     for step in Step::ALL {
         let (ctx, observer, cancel) = (Arc::clone(&ctx), Arc::clone(&observer), cancel.clone());
-        steps.spawn(async move { (*step, tokio::spawn(repeat(ctx, *step, observer, cancel)).await) });
+        steps.spawn(
+            async move { (*step, tokio::spawn(repeat(ctx, *step, observer, cancel)).await) },
+        );
     }
     let mut ended = Ok(());
     while let Some(done) = steps.join_next().await {
@@ -62,7 +68,12 @@ pub async fn run(ctx: Arc<Ctx>, observer: Arc<dyn Observer>, cancel: Cancellatio
     ended
 }
 
-async fn repeat(ctx: Arc<Ctx>, step: Step, observer: Arc<dyn Observer>, cancel: CancellationToken) -> Result<(), FlowError> {
+async fn repeat(
+    ctx: Arc<Ctx>,
+    step: Step,
+    observer: Arc<dyn Observer>,
+    cancel: CancellationToken,
+) -> Result<(), FlowError> {
     while !cancel.is_cancelled() {
         let version = ctx.store.version();
         let began = ctx.now_ms();
@@ -70,7 +81,12 @@ async fn repeat(ctx: Arc<Ctx>, step: Step, observer: Arc<dyn Observer>, cancel: 
             Ok(Progress::More) => (0, "worked"),
             Ok(Progress::Idle { until_ms }) => {
                 let now = ctx.now_ms();
-                (until_ms.map_or(SLEEP_MAX_MS, |until| (until - now).clamp(SLEEP_MIN_MS, SLEEP_MAX_MS)), "idle")
+                (
+                    until_ms.map_or(SLEEP_MAX_MS, |until| {
+                        (until - now).clamp(SLEEP_MIN_MS, SLEEP_MAX_MS)
+                    }),
+                    "idle",
+                )
             }
             Err(cause) if cause.is_fatal() => return Err(cause),
             Err(cause) => {
@@ -89,7 +105,8 @@ async fn repeat(ctx: Arc<Ctx>, step: Step, observer: Arc<dyn Observer>, cancel: 
 
 /// Sleeps until something changed that this step may act upon, or the time is over.
 async fn sleep(ctx: &Ctx, step: Step, version: u64, wait_ms: i64, cancel: &CancellationToken) {
-    let time = tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms).unwrap_or_default()));
+    let time =
+        tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms).unwrap_or_default()));
     if step.wakes_on_change() {
         tokio::select! {
             () = cancel.cancelled() => {}

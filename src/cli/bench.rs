@@ -34,8 +34,13 @@ struct Measured {
 }
 
 pub async fn run(args: BenchArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
-    say("pull to last report of one register, SQLite with synchronous=FULL, practice finance and banks over loopback")?;
-    say(format_args!("{:>10}  {:>9}  {:>12}  {:>12}", "payments", "seconds", "payments/s", "peak memory"))?;
+    say(
+        "pull to last report of one register, SQLite with synchronous=FULL, practice finance and banks over loopback",
+    )?;
+    say(format_args!(
+        "{:>10}  {:>9}  {:>12}  {:>12}",
+        "payments", "seconds", "payments/s", "peak memory"
+    ))?;
     for payments in &args.payments {
         let base = args.data.clone().unwrap_or_else(std::env::temp_dir);
         let folder = base.join(format!("daifa-bench-{}-{payments}", std::process::id()));
@@ -55,7 +60,12 @@ pub async fn run(args: BenchArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit>
     Ok(Exit::Done)
 }
 
-async fn measure(args: &BenchArgs, payments: i64, folder: &std::path::Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Measured> {
+async fn measure(
+    args: &BenchArgs,
+    payments: i64,
+    folder: &std::path::Path,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Measured> {
     let binary = std::env::current_exe()?;
     let mut practice = tokio::process::Command::new(&binary)
         .args(["practice", "--registers", "1", "--kinds", "clean", "--payments"])
@@ -75,8 +85,13 @@ async fn measure(args: &BenchArgs, payments: i64, folder: &std::path::Path, cloc
     // The file is written in one go, but it may be looked at between its making and its writing.
     tokio::time::sleep(Duration::from_millis(100)).await;
     let began = clock.now_ms();
-    let mut daemon = tokio::process::Command::new(&binary).args(["run", "--config"]).arg(&config).kill_on_drop(true).spawn()?;
-    let database = app::location(&crate::config::Config::read(&config)?).map_err(anyhow::Error::msg)?;
+    let mut daemon = tokio::process::Command::new(&binary)
+        .args(["run", "--config"])
+        .arg(&config)
+        .kill_on_drop(true)
+        .spawn()?;
+    let database =
+        app::location(&crate::config::Config::read(&config)?).map_err(anyhow::Error::msg)?;
     let store = loop {
         tokio::time::sleep(Duration::from_millis(20)).await;
         if let Ok(store) = Store::attach(&database).await
@@ -107,6 +122,7 @@ async fn measure(args: &BenchArgs, payments: i64, folder: &std::path::Path, cloc
 /// The most memory that a process had resident, as Linux tells it.
 fn peak_kib(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc")?;
+    let line =
+        status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM in /proc")?;
     Ok(line.trim().trim_end_matches(" kB").trim().parse()?)
 }

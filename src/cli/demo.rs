@@ -90,7 +90,11 @@ impl ClosingAccount {
 
     /// Has all money come to an end, to the fen?
     pub const fn is_ended(&self) -> bool {
-        self.conserved && self.unsent_fen == 0 && self.in_flight_fen == 0 && self.refundable_fen == 0 && self.disputed_fen == 0
+        self.conserved
+            && self.unsent_fen == 0
+            && self.in_flight_fen == 0
+            && self.refundable_fen == 0
+            && self.disputed_fen == 0
     }
 }
 
@@ -100,11 +104,19 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     let began = clock.now_ms();
     let (folder, temporary) = match &args.data {
         Some(folder) => (folder.clone(), false),
-        None => (std::env::temp_dir().join(format!("daifa-demo-{}-{began}", std::process::id())), true),
+        None => {
+            (std::env::temp_dir().join(format!("daifa-demo-{}-{began}", std::process::id())), true)
+        }
     };
     let quiet = args.json;
     if !quiet {
-        say(format_args!("Practising in {}: {} registers of {} payments, {} banks.", folder.display(), args.shape.registers, args.shape.payments, args.shape.banks))?;
+        say(format_args!(
+            "Practising in {}: {} registers of {} payments, {} banks.",
+            folder.display(),
+            args.shape.registers,
+            args.shape.payments,
+            args.shape.banks
+        ))?;
     }
     let practice = practice::start(&args.shape, &folder, args.listen, &clock).await?;
     let config = Config::read(&practice.config)?;
@@ -129,7 +141,10 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     let good = outcome.is_some() && account.is_ended();
     tell(&args, &account, &practice, good)?;
     if !(args.exit || args.json) {
-        say(format_args!("\nThe status page stays open at http://{}/ - stop with Ctrl-C.", running.address))?;
+        say(format_args!(
+            "\nThe status page stays open at http://{}/ - stop with Ctrl-C.",
+            running.address
+        ))?;
         stop.soft().cancelled().await;
     }
     stop.soft().cancel();
@@ -155,7 +170,12 @@ pub async fn account(store: &Store, elapsed_ms: i64) -> anyhow::Result<ClosingAc
 }
 
 /// Waits until everything has come to an end, by our store, the banks' books and finance's book.
-async fn follow(practice: &Practice, store: &Store, args: &DemoArgs, bars: &Bars) -> anyhow::Result<()> {
+async fn follow(
+    practice: &Practice,
+    store: &Store,
+    args: &DemoArgs,
+    bars: &Bars,
+) -> anyhow::Result<()> {
     loop {
         bars.show(store).await?;
         if is_over(practice, store, i64::from(args.shape.registers)).await? {
@@ -172,9 +192,20 @@ async fn follow(practice: &Practice, store: &Store, args: &DemoArgs, bars: &Bars
 pub async fn is_over(practice: &Practice, store: &Store, registers: i64) -> anyhow::Result<bool> {
     let totals = store.totals().await?;
     let places = &totals.places;
-    let open = [places.unsent, places.in_flight, places.refundable].into_iter().any(|place| place != Fen::ZERO);
-    let closed: i64 = totals.registers.iter().filter(|(state, _)| state == "closed").map(|(_, count)| count).sum();
-    if open || closed < registers || totals.reports_due > 0 || !practice.banks.iter().all(crate::sandbox::bank::PracticeBank::is_quiet) {
+    let open = [places.unsent, places.in_flight, places.refundable]
+        .into_iter()
+        .any(|place| place != Fen::ZERO);
+    let closed: i64 = totals
+        .registers
+        .iter()
+        .filter(|(state, _)| state == "closed")
+        .map(|(_, count)| count)
+        .sum();
+    if open
+        || closed < registers
+        || totals.reports_due > 0
+        || !practice.banks.iter().all(crate::sandbox::bank::PracticeBank::is_quiet)
+    {
         return Ok(false);
     }
     let (mut credited, mut returned) = (0, 0);
@@ -184,11 +215,17 @@ pub async fn is_over(practice: &Practice, store: &Store, registers: i64) -> anyh
         returned += book.returned_count;
     }
     let notices: i64 = totals.notices.iter().map(|(_, count)| count).sum();
-    let agreed = u64::try_from(totals.counts.returned) == Ok(returned) && u64::try_from(totals.counts.credited + totals.counts.returned) == Ok(credited);
+    let agreed = u64::try_from(totals.counts.returned) == Ok(returned)
+        && u64::try_from(totals.counts.credited + totals.counts.returned) == Ok(credited);
     Ok(agreed && u64::try_from(notices) == Ok(credited) && practice.finance.judge().is_good())
 }
 
-fn tell(args: &DemoArgs, account: &ClosingAccount, practice: &Practice, good: bool) -> anyhow::Result<()> {
+fn tell(
+    args: &DemoArgs,
+    account: &ClosingAccount,
+    practice: &Practice,
+    good: bool,
+) -> anyhow::Result<()> {
     if args.json {
         return say(serde_json::to_string(account)?);
     }
@@ -216,12 +253,24 @@ fn tell(args: &DemoArgs, account: &ClosingAccount, practice: &Practice, good: bo
     ] {
         say(format_args!("  {name:<20} {count:>18}"))?;
     }
-    let conserved = if account.conserved { "every fen is in exactly one place" } else { "THE PLACES DO NOT ADD UP" };
-    say(format_args!("  {conserved}; {}.{:03} s", account.elapsed_ms / 1000, account.elapsed_ms % 1000))?;
+    let conserved = if account.conserved {
+        "every fen is in exactly one place"
+    } else {
+        "THE PLACES DO NOT ADD UP"
+    };
+    say(format_args!(
+        "  {conserved}; {}.{:03} s",
+        account.elapsed_ms / 1000,
+        account.elapsed_ms % 1000
+    ))?;
     for bank in &practice.banks {
         let book = bank.judge()?;
         if !book.credits_twice.is_empty() || !book.offences.is_empty() {
-            say(format_args!("  a bank's book objects: {} paid twice, {} offences", book.credits_twice.len(), book.offences.len()))?;
+            say(format_args!(
+                "  a bank's book objects: {} paid twice, {} offences",
+                book.credits_twice.len(),
+                book.offences.len()
+            ))?;
         }
     }
     for fault in practice.finance.judge().faults().into_iter().take(10) {
@@ -245,7 +294,8 @@ const BARS_MAX: i64 = 12;
 
 impl Bars {
     fn new(quiet: bool) -> Self {
-        let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+        let target =
+            if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         Self { all: MultiProgress::with_draw_target(target), bars: std::sync::Mutex::default() }
     }
 
@@ -254,7 +304,8 @@ impl Bars {
             return Ok(());
         }
         let overview = store.overview(BARS_MAX).await?;
-        let style = ProgressStyle::with_template("  {prefix:<12} [{bar:40}] {pos}/{len} {msg}")?.progress_chars("=> ");
+        let style = ProgressStyle::with_template("  {prefix:<12} [{bar:40}] {pos}/{len} {msg}")?
+            .progress_chars("=> ");
         let mut bars = self.bars.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         for row in overview.registers.iter().rev() {
             let bar = bars.entry(row.no.0).or_insert_with(|| {
@@ -265,7 +316,12 @@ impl Bars {
             });
             bar.set_length(u64::try_from(row.counts.payments).unwrap_or_default());
             bar.set_position(u64::try_from(row.counts.finished()).unwrap_or_default());
-            bar.set_message(format!("{} failed, {} set aside, {}", row.counts.failed + row.counts.returned, row.counts.held, row.state));
+            bar.set_message(format!(
+                "{} failed, {} set aside, {}",
+                row.counts.failed + row.counts.returned,
+                row.counts.held,
+                row.state
+            ));
         }
         Ok(())
     }

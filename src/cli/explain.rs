@@ -17,23 +17,43 @@ use crate::model::report::redact;
 use crate::store::Store;
 
 pub async fn run(config: &Path, payment: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
-    let id = PaymentId::parse(payment).with_context(|| format!("{payment:?} is not a payment like R12-345"))?;
+    let id = PaymentId::parse(payment)
+        .with_context(|| format!("{payment:?} is not a payment like R12-345"))?;
     let config = Config::read(config)?;
     let parts = app::open_parts(&config, clock).map_err(ConfigError)?;
     let store = Store::attach(&parts.location).await?;
     let life = store.life(id).await?.with_context(|| format!("there is no payment {id}"))?;
     let facts = store.register_facts(id.register).await?;
-    let person = open_person(&parts.sealer, &facts.head_digest, id.register, id.line, life.amount, &life.bank, &life.person)
-        .with_context(|| format!("opening {id}"))?
-        .0;
-    say(format_args!("{id}: {} yuan to {} {} at {}", life.amount, mask_name(&person.name), mask_account(&person.account), life.bank))?;
-    say(format_args!("  {} {} ({}), register {} revision {} of {}", facts.programme_name, facts.period, facts.summary, facts.id, facts.revision, facts.source))?;
+    let person = open_person(
+        &parts.sealer,
+        &facts.head_digest,
+        id.register,
+        id.line,
+        life.amount,
+        &life.bank,
+        &life.person,
+    )
+    .with_context(|| format!("opening {id}"))?
+    .0;
+    say(format_args!(
+        "{id}: {} yuan to {} {} at {}",
+        life.amount,
+        mask_name(&person.name),
+        mask_account(&person.account),
+        life.bank
+    ))?;
+    say(format_args!(
+        "  {} {} ({}), register {} revision {} of {}",
+        facts.programme_name, facts.period, facts.summary, facts.id, facts.revision, facts.source
+    ))?;
     if let Some((replaced, number)) = life.replaces {
         say(format_args!("  try number {number} to pay; it replaces {replaced}"))?;
     }
     for event in &life.events {
         let words = match &event.words {
-            Some((attempt, blob)) => format!(": {}", redact(&open_words(&parts.sealer, *attempt, id.line, blob)?)),
+            Some((attempt, blob)) => {
+                format!(": {}", redact(&open_words(&parts.sealer, *attempt, id.line, blob)?))
+            }
             None => String::new(),
         };
         say(format_args!("  {}  {}{words}", local_text(event.at_ms), event.what))?;

@@ -116,7 +116,10 @@ fn exit_of(cause: &anyhow::Error) -> Exit {
         return Exit::Config;
     }
     match cause.downcast_ref::<StoreError>() {
-        Some(StoreError::Refused(_) | StoreError::SecondInstance { .. } | StoreError::Open { .. }) | None => Exit::Failed,
+        Some(
+            StoreError::Refused(_) | StoreError::SecondInstance { .. } | StoreError::Open { .. },
+        )
+        | None => Exit::Failed,
         Some(_) => Exit::Storage,
     }
 }
@@ -129,7 +132,12 @@ async fn run(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
 
 fn format_command(command: format::FormatCommand) -> Exit {
     let (stdin, stdout, stderr) = (std::io::stdin(), std::io::stdout(), std::io::stderr());
-    match format::run(command, &mut BufReader::new(stdin.lock()), &mut stdout.lock(), &mut stderr.lock()) {
+    match format::run(
+        command,
+        &mut BufReader::new(stdin.lock()),
+        &mut stdout.lock(),
+        &mut stderr.lock(),
+    ) {
         0 => Exit::Done,
         1 => Exit::Found,
         _ => Exit::Failed,

@@ -62,7 +62,8 @@ pub async fn register(command: RegisterCommand, clock: &Arc<dyn Clock>) -> anyho
     match command {
         RegisterCommand::Show { config, register } => {
             let (_, store) = attach(&config).await?;
-            let no = RegisterNo::parse(&register).with_context(|| format!("{register:?} is not a register like R12"))?;
+            let no = RegisterNo::parse(&register)
+                .with_context(|| format!("{register:?} is not a register like R12"))?;
             show(&store, no).await
         }
         RegisterCommand::Release(decide) => decide_all(decide, Decision::Release, clock).await,
@@ -70,12 +71,19 @@ pub async fn register(command: RegisterCommand, clock: &Arc<dyn Clock>) -> anyho
     }
 }
 
-async fn decide_all(decide: Decide, decision: Decision, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
+async fn decide_all(
+    decide: Decide,
+    decision: Decision,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Exit> {
     let (_, store) = attach(&decide.config).await?;
     let payments = decide
         .payments
         .iter()
-        .map(|text| PaymentId::parse(text).with_context(|| format!("{text:?} is not a payment like R12-345")))
+        .map(|text| {
+            PaymentId::parse(text)
+                .with_context(|| format!("{text:?} is not a payment like R12-345"))
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
     for payment in payments {
         store.decide_hold(payment, decision, &decide.by, &decide.why, clock.now_ms()).await?;
@@ -89,12 +97,24 @@ async fn decide_all(decide: Decide, decision: Decision, clock: &Arc<dyn Clock>) 
 }
 
 async fn show(store: &Store, no: RegisterNo) -> anyhow::Result<Exit> {
-    let page = store.register_page(no).await?.with_context(|| format!("there is no register {no}"))?;
+    let page =
+        store.register_page(no).await?.with_context(|| format!("there is no register {no}"))?;
     let row = &page.row;
-    say(format_args!("{no}  {} revision {} of {}: {}", row.id, row.revision, row.source, row.state))?;
-    say(format_args!("  {} {} {} {}", row.programme_name, row.period, row.department, row.document_no))?;
+    say(format_args!(
+        "{no}  {} revision {} of {}: {}",
+        row.id, row.revision, row.source, row.state
+    ))?;
+    say(format_args!(
+        "  {} {} {} {}",
+        row.programme_name, row.period, row.department, row.document_no
+    ))?;
     let time = |at: Option<i64>| at.map_or_else(|| "not known yet".to_owned(), local_text);
-    say(format_args!("  received {}, funded {}, deadline {}", local_text(row.received_at_ms), time(page.funded_at_ms), time(row.deadline_at_ms)))?;
+    say(format_args!(
+        "  received {}, funded {}, deadline {}",
+        local_text(row.received_at_ms),
+        time(page.funded_at_ms),
+        time(row.deadline_at_ms)
+    ))?;
     let places = &row.places;
     for (name, fen) in [
         ("approved", places.approved),
@@ -113,11 +133,21 @@ async fn show(store: &Store, no: RegisterNo) -> anyhow::Result<Exit> {
     for batch in &page.batches {
         say(format_args!(
             "  {} {}: {}, {} payments, {} credited, {} failed, {} returned, {} open",
-            batch.no, batch.bank, batch.state, batch.payments, batch.credited, batch.failed, batch.returned, batch.pending
+            batch.no,
+            batch.bank,
+            batch.state,
+            batch.payments,
+            batch.credited,
+            batch.failed,
+            batch.returned,
+            batch.pending
         ))?;
     }
     for hold in &page.holds {
-        say(format_args!("  {no}-{}: {} ({}; {}), {} yuan, by {}", hold.line, hold.event, hold.reason, hold.detail, hold.amount, hold.by))?;
+        say(format_args!(
+            "  {no}-{}: {} ({}; {}), {} yuan, by {}",
+            hold.line, hold.event, hold.reason, hold.detail, hold.amount, hold.by
+        ))?;
     }
     for alert in &page.alerts {
         say(format_args!("  ! {}", alert.text))?;

@@ -71,7 +71,12 @@ fn code(at: u8) -> String {
 ///
 /// # Errors
 /// Why a book, folder or listener cannot be used.
-pub async fn start(shape: &Shape, data: &Path, listen: SocketAddr, clock: &Arc<dyn Clock>) -> anyhow::Result<Practice> {
+pub async fn start(
+    shape: &Shape,
+    data: &Path,
+    listen: SocketAddr,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Practice> {
     std::fs::create_dir_all(data).with_context(|| format!("making {}", data.display()))?;
     let data = data.canonicalize().with_context(|| format!("finding {}", data.display()))?;
     let mut keys = Vec::new();
@@ -110,11 +115,19 @@ fn key_file(path: &Path) -> anyhow::Result<Key> {
     Ok(Key::parse(&std::fs::read(path).with_context(|| format!("reading {}", path.display()))?)?)
 }
 
-async fn start_finance(shape: &Shape, data: &Path, key: Key, clock: &Arc<dyn Clock>) -> anyhow::Result<finance::Handle> {
+async fn start_finance(
+    shape: &Shape,
+    data: &Path,
+    key: Key,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<finance::Handle> {
     let kinds = shape
         .kinds
         .iter()
-        .map(|kind| finance::RegisterKind::parse(kind).with_context(|| format!("no kind of register is called {kind:?}")))
+        .map(|kind| {
+            finance::RegisterKind::parse(kind)
+                .with_context(|| format!("no kind of register is called {kind:?}"))
+        })
         .collect::<anyhow::Result<Vec<_>>>()?;
     let folder = data.join("finance");
     std::fs::create_dir_all(&folder)?;
@@ -122,7 +135,9 @@ async fn start_finance(shape: &Shape, data: &Path, key: Key, clock: &Arc<dyn Clo
         seed: shape.seed,
         registers: usize::from(shape.registers),
         payments: shape.payments,
-        banks: (0..shape.banks).map(|at| BankCode { code: code(at), gbk: !takes_files(at) }).collect(),
+        banks: (0..shape.banks)
+            .map(|at| BankCode { code: code(at), gbk: !takes_files(at) })
+            .collect(),
         kinds,
         data: folder,
         key,
@@ -136,7 +151,11 @@ async fn start_finance(shape: &Shape, data: &Path, key: Key, clock: &Arc<dyn Clo
     Ok(handle)
 }
 
-async fn start_bank(at: u8, data: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<(PracticeBank, String)> {
+async fn start_bank(
+    at: u8,
+    data: &Path,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<(PracticeBank, String)> {
     let code = code(at);
     let name = if takes_files(at) { "example-rural-fixed" } else { "example-city-xml" };
     let text = example::example(name).context("the example formats are in the binary")?;
@@ -147,11 +166,16 @@ async fn start_bank(at: u8, data: &Path, clock: &Arc<dyn Clock>) -> anyhow::Resu
         std::fs::create_dir_all(folder)?;
     }
     let wire = if takes_files(at) {
-        Wire::Files { outgoing: out.clone(), incoming: back.clone(), control_suffix: ".ok".to_owned() }
+        Wire::Files {
+            outgoing: out.clone(),
+            incoming: back.clone(),
+            control_suffix: ".ok".to_owned(),
+        }
     } else {
         Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
     };
-    let bank = PracticeBank::start(bank::Options::new(own, wire), format, Arc::clone(clock)).await?;
+    let bank =
+        PracticeBank::start(bank::Options::new(own, wire), format, Arc::clone(clock)).await?;
     let door = match bank.url() {
         Some(url) => format!("kind = \"https\"\nurl = \"{url}\""),
         None => format!(
@@ -174,7 +198,13 @@ async fn start_bank(at: u8, data: &Path, clock: &Arc<dyn Clock>) -> anyhow::Resu
     Ok((bank, table))
 }
 
-fn config_text(data: &Path, listen: SocketAddr, finance: &str, pool_bank: &str, banks: &str) -> String {
+fn config_text(
+    data: &Path,
+    listen: SocketAddr,
+    finance: &str,
+    pool_bank: &str,
+    banks: &str,
+) -> String {
     let data = data.display();
     format!(
         "# Written by the practice counterparts; a real config looks the same.\n\
@@ -192,7 +222,10 @@ pub async fn run(args: PracticeArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Ex
     let practice = start(&args.shape, &args.data, args.listen, &clock).await?;
     say(format_args!("practice finance at {}", practice.finance.base_url()))?;
     for bank in &practice.banks {
-        say(format_args!("practice bank at {}", bank.url().unwrap_or_else(|| "its folders".to_owned())))?;
+        say(format_args!(
+            "practice bank at {}",
+            bank.url().unwrap_or_else(|| "its folders".to_owned())
+        ))?;
     }
     say(format_args!("now run: daifa run --config {}", practice.config.display()))?;
     stop.soft().cancelled().await;

@@ -32,6 +32,9 @@ pub async fn run(config: &Path) -> anyhow::Result<Exit> {
     for problem in &found.problems {
         say(format_args!("PROBLEM: {problem}"))?;
     }
-    say(format_args!("{} problems; stop the daemon, keep the database as it is, and compare with a backup", found.problems.len()))?;
+    say(format_args!(
+        "{} problems; stop the daemon, keep the database as it is, and compare with a backup",
+        found.problems.len()
+    ))?;
     Ok(Exit::Found)
 }

@@ -9,7 +9,9 @@ use crate::format::{FieldError, Fitter, MessageKind};
 use crate::model::hold::HoldReason;
 use crate::model::money::Fen;
 use crate::model::payment::Line;
-use crate::model::person::{RESIDENT_ID, account_has_shape, id_number_closes, luhn_closes, village_code_is_plausible};
+use crate::model::person::{
+    RESIDENT_ID, account_has_shape, id_number_closes, luhn_closes, village_code_is_plausible,
+};
 use crate::model::register::{Fault, RegisterHead};
 use crate::store::intake::NewHold;
 
@@ -24,15 +26,29 @@ fn head_faults(head: &RegisterHead) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut fault = |field, what: String| faults.push(Fault { line: None, field, what });
     if head.entered_by.trim() == head.reviewed_by.trim() {
-        fault("reviewed_by", "entered and reviewed by the same person; two people are required".to_owned());
+        fault(
+            "reviewed_by",
+            "entered and reviewed by the same person; two people are required".to_owned(),
+        );
     }
     if head.declared_count <= 0 {
-        fault("declared_count", format!("{} payments are declared; at least one is required", head.declared_count));
+        fault(
+            "declared_count",
+            format!("{} payments are declared; at least one is required", head.declared_count),
+        );
     }
     if !head.declared_sum.is_positive() {
-        fault("declared_sum", format!("a sum of {} yuan is declared; it must be above zero", head.declared_sum));
+        fault(
+            "declared_sum",
+            format!("a sum of {} yuan is declared; it must be above zero", head.declared_sum),
+        );
     }
-    for (field, text) in [("id", &head.id), ("programme_code", &head.programme_code), ("pool_account", &head.pool_account), ("period", &head.period)] {
+    for (field, text) in [
+        ("id", &head.id),
+        ("programme_code", &head.programme_code),
+        ("pool_account", &head.pool_account),
+        ("period", &head.period),
+    ] {
         if text.trim().is_empty() {
             fault(field, "is empty".to_owned());
         }
@@ -73,9 +89,16 @@ impl WholeCheck {
         if line.line < 1 {
             self.add(Fault { line: at, field: "line", what: "line numbers start at 1".to_owned() });
         } else if line.line == self.last_line {
-            self.add(Fault { line: at, field: "line", what: format!("line {} is there twice", line.line) });
+            self.add(Fault {
+                line: at,
+                field: "line",
+                what: format!("line {} is there twice", line.line),
+            });
         } else if line.line < self.last_line {
-            let what = format!("line {} comes after line {}; numbers ascend and do not repeat", line.line, self.last_line);
+            let what = format!(
+                "line {} comes after line {}; numbers ascend and do not repeat",
+                line.line, self.last_line
+            );
             self.add(Fault { line: at, field: "line", what });
         }
         self.last_line = self.last_line.max(line.line);
@@ -84,9 +107,21 @@ impl WholeCheck {
             self.add(Fault { line: at, field: "amount", what });
         }
         let person = &line.person;
-        let texts = [&person.name, &person.document_kind, &person.document_number, &person.account, &person.phone, &line.village, &line.bank];
+        let texts = [
+            &person.name,
+            &person.document_kind,
+            &person.document_number,
+            &person.account,
+            &person.phone,
+            &line.village,
+            &line.bank,
+        ];
         if texts.iter().any(|text| text.len() > FIELD_BYTES_MAX) {
-            self.add(Fault { line: at, field: "line", what: format!("a text is longer than {FIELD_BYTES_MAX} bytes") });
+            self.add(Fault {
+                line: at,
+                field: "line",
+                what: format!("a text is longer than {FIELD_BYTES_MAX} bytes"),
+            });
         }
         self.count += 1;
         let sum = self.sum.unwrap_or_default().checked_add(line.amount);
@@ -100,21 +135,28 @@ impl WholeCheck {
         let sum = self.sum.unwrap_or_default();
         let clean = self.faults.is_empty();
         if self.count == 0 && clean {
-            self.add(Fault { line: None, field: "payments", what: "the register has no lines".to_owned() });
+            self.add(Fault {
+                line: None,
+                field: "payments",
+                what: "the register has no lines".to_owned(),
+            });
         }
         if self.count != head.declared_count {
-            let what = format!("{} payments are declared, {} came", head.declared_count, self.count);
+            let what =
+                format!("{} payments are declared, {} came", head.declared_count, self.count);
             self.add(Fault { line: None, field: "declared_count", what });
         }
         if self.overflowed {
             let what = "the sum of the lines is larger than can be kept".to_owned();
             self.add(Fault { line: None, field: "declared_sum", what });
         } else if sum != head.declared_sum {
-            let what = format!("{} yuan are declared, the lines add up to {sum}", head.declared_sum);
+            let what =
+                format!("{} yuan are declared, the lines add up to {sum}", head.declared_sum);
             self.add(Fault { line: None, field: "declared_sum", what });
         }
         if *digest != head.digest {
-            let what = "the digest over head and lines is another; something changed on the way".to_owned();
+            let what = "the digest over head and lines is another; something changed on the way"
+                .to_owned();
             self.add(Fault { line: None, field: "digest", what });
         }
         if self.more > 0 {
@@ -134,8 +176,10 @@ pub struct PaymentCheck<'a> {
 
 impl<'a> PaymentCheck<'a> {
     pub fn new(head: &'a RegisterHead, banks: &'a BTreeMap<String, Bank>) -> Self {
-        let fitters =
-            banks.iter().map(|(code, bank)| (code.as_str(), bank.format.fitter(MessageKind::PaymentRequest))).collect();
+        let fitters = banks
+            .iter()
+            .map(|(code, bank)| (code.as_str(), bank.format.fitter(MessageKind::PaymentRequest)))
+            .collect();
         Self { head, fitters, luhn_warnings: 0 }
     }
 
@@ -144,7 +188,10 @@ impl<'a> PaymentCheck<'a> {
         let hold = |reason, detail: &str| Some(NewHold { reason, detail: detail.to_owned() });
         let person = &line.person;
         if person.document_kind == RESIDENT_ID && !id_number_closes(&person.document_number) {
-            return hold(HoldReason::IdCheckDigit, "18 characters whose check digit closes, or 15 digits");
+            return hold(
+                HoldReason::IdCheckDigit,
+                "18 characters whose check digit closes, or 15 digits",
+            );
         }
         if !village_code_is_plausible(&line.village) {
             return hold(HoldReason::RegionCode, "12 digits: county 6, town 3, village 3");

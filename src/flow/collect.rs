@@ -38,7 +38,10 @@ pub struct WholeAnswer {
 /// Where the store fails. What a bank's door says never fails the step.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     let states = [AttemptState::Unknown, AttemptState::Accepted];
-    let due = ctx.store.due_attempts(&states, ctx.now_ms(), i64::try_from(PER_STEP).unwrap_or(64)).await?;
+    let due = ctx
+        .store
+        .due_attempts(&states, ctx.now_ms(), i64::try_from(PER_STEP).unwrap_or(64))
+        .await?;
     let banks = ctx.banks.values().map(|bank| {
         let due = &due;
         async move {
@@ -85,8 +88,17 @@ async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
             Ok(arrival) => taken |= take_arrival(ctx, bank, &arrival).await?,
             Err(cause @ (DoorError::TooLarge { .. } | DoorError::NotAFile(_))) => {
                 tracing::warn!(bank = bank.code, error = %cause, "set aside unread");
-                let text = format!("{} 送来的文件 {name} 无法读取，已移到隔离目录：{cause}", bank.name);
-                ctx.store.raise_alert("door_file", &format!("{}/{name}", bank.code), None, &text, ctx.now_ms()).await?;
+                let text =
+                    format!("{} 送来的文件 {name} 无法读取，已移到隔离目录：{cause}", bank.name);
+                ctx.store
+                    .raise_alert(
+                        "door_file",
+                        &format!("{}/{name}", bank.code),
+                        None,
+                        &text,
+                        ctx.now_ms(),
+                    )
+                    .await?;
                 if let Err(cause) = bank.door.set_aside(name).await {
                     tracing::warn!(bank = bank.code, error = %cause, "could not be set aside");
                 }
@@ -139,7 +151,14 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
 }
 
 /// Takes a message about an attempt, of whatever kind.
-async fn take_message(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind, name: &str, parts: Vec<Part>) -> Result<(), FlowError> {
+async fn take_message(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    kind: MessageKind,
+    name: &str,
+    parts: Vec<Part>,
+) -> Result<(), FlowError> {
     match kind {
         MessageKind::Result | MessageKind::LateReturn | MessageKind::Notice => {
             take_rows(ctx, bank, attempt, kind, name, &parts).await
@@ -155,7 +174,9 @@ async fn take_message(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKi
         | MessageKind::ReturnQuery
         | MessageKind::NoticeQuery
         | MessageKind::RefundRequest
-        | MessageKind::RefundQuery => hold(ctx, bank, attempt, name, &joined(&parts), "这是我方发出的报文种类").await,
+        | MessageKind::RefundQuery => {
+            hold(ctx, bank, attempt, name, &joined(&parts), "这是我方发出的报文种类").await
+        }
     }
 }
 
@@ -166,7 +187,10 @@ fn joined(parts: &[Part]) -> Vec<u8> {
 /// Asks about one attempt what is due to be asked.
 async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
-        return Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + bank.rules.return_every_ms)).await?);
+        return Ok(ctx
+            .store
+            .asked(attempt, Some(ctx.now_ms() + bank.rules.return_every_ms))
+            .await?);
     };
     let (kinds, every) = questions(bank, attempt, ctx.now_ms(), &format);
     if kinds.is_empty() {
@@ -174,7 +198,13 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
     }
     let facts = ctx.store.register_facts(attempt.register).await?;
     for (question, answer_kind) in kinds {
-        let head = HeadValues { facts: &facts, bank: &bank.code, reference: &attempt.reference, at_ms: ctx.now_ms(), section: "" };
+        let head = HeadValues {
+            facts: &facts,
+            bank: &bank.code,
+            reference: &attempt.reference,
+            at_ms: ctx.now_ms(),
+            section: "",
+        };
         let none: [crate::flow::values::RowValues; 0] = [];
         let parts = match format.encode(question, &head, &none) {
             Ok(parts) => parts,
@@ -185,11 +215,19 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
         };
         let parts: Vec<OutPart> = parts
             .into_iter()
-            .map(|part| OutPart { name: part.name, bytes: Bytes::from(part.bytes), committing: part.committing })
+            .map(|part| OutPart {
+                name: part.name,
+                bytes: Bytes::from(part.bytes),
+                committing: part.committing,
+            })
             .collect();
         match bank.door.ask(&parts).await {
-            Asked::Answer(bytes) => return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await,
-            Asked::Posted => tracing::debug!(attempt = %attempt.no, "the question was left for the bank"),
+            Asked::Answer(bytes) => {
+                return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
+            }
+            Asked::Posted => {
+                tracing::debug!(attempt = %attempt.no, "the question was left for the bank")
+            }
             Asked::Failed { cause } => {
                 tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
             }
@@ -199,7 +237,12 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
 }
 
 /// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
-fn questions(bank: &Bank, attempt: &Attempt, now_ms: i64, format: &crate::format::Format) -> (Vec<(MessageKind, MessageKind)>, i64) {
+fn questions(
+    bank: &Bank,
+    attempt: &Attempt,
+    now_ms: i64,
+    format: &crate::format::Format,
+) -> (Vec<(MessageKind, MessageKind)>, i64) {
     use MessageKind as M;
     if attempt.kind == AttemptKind::Refund {
         return (vec![(M::RefundQuery, M::RefundAnswer)], bank.rules.ask_every_ms);
@@ -222,9 +265,22 @@ fn questions(bank: &Bank, attempt: &Attempt, now_ms: i64, format: &crate::format
 }
 
 /// The bank answered a question.
-async fn heard(ctx: &Ctx, bank: &Bank, attempt: &Attempt, question: MessageKind, kind: MessageKind, bytes: &Bytes, every: i64) -> Result<(), FlowError> {
+async fn heard(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    question: MessageKind,
+    kind: MessageKind,
+    bytes: &Bytes,
+    every: i64,
+) -> Result<(), FlowError> {
     let name = format!("{question} {}", attempt.reference);
-    let part = Part { role: PartRole::Message, name: String::new(), bytes: bytes.to_vec(), committing: false };
+    let part = Part {
+        role: PartRole::Message,
+        name: String::new(),
+        bytes: bytes.to_vec(),
+        committing: false,
+    };
     if matches!(kind, MessageKind::Notice | MessageKind::LateReturn) {
         return take_rows(ctx, bank, attempt, kind, &name, &[part]).await;
     }
@@ -241,12 +297,29 @@ async fn heard(ctx: &Ctx, bank: &Bank, attempt: &Attempt, question: MessageKind,
 ///
 /// # Errors
 /// Outer: where the store fails. Inner: why it cannot be read.
-pub async fn read_answer(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind, bytes: &Bytes) -> Result<Result<WholeAnswer, String>, FlowError> {
-    let part = Part { role: PartRole::Message, name: String::new(), bytes: bytes.to_vec(), committing: false };
+pub async fn read_answer(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    kind: MessageKind,
+    bytes: &Bytes,
+) -> Result<Result<WholeAnswer, String>, FlowError> {
+    let part = Part {
+        role: PartRole::Message,
+        name: String::new(),
+        bytes: bytes.to_vec(),
+        committing: false,
+    };
     read_parts(ctx, bank, attempt, kind, vec![part]).await
 }
 
-async fn read_parts(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind, parts: Vec<Part>) -> Result<Result<WholeAnswer, String>, FlowError> {
+async fn read_parts(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    kind: MessageKind,
+    parts: Vec<Part>,
+) -> Result<Result<WholeAnswer, String>, FlowError> {
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
         return Ok(Err("发送时所用的格式已无法读取".to_owned()));
     };
@@ -270,7 +343,12 @@ async fn read_parts(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn acted_on(ctx: &Ctx, bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> Result<(), FlowError> {
+pub async fn acted_on(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    said: &WholeAnswer,
+) -> Result<(), FlowError> {
     let now = ctx.now_ms();
     let again = Some(now + bank.rules.ask_every_ms);
     let words = BankWords {
@@ -280,7 +358,9 @@ pub async fn acted_on(ctx: &Ctx, bank: &Bank, attempt: &Attempt, said: &WholeAns
     };
     let refund = attempt.refund;
     let mut conclusion = match said.answer {
-        Answer::Accepted | Answer::Processing | Answer::Duplicate => Conclusion::of(AttemptEvent::Accepted, again),
+        Answer::Accepted | Answer::Processing | Answer::Duplicate => {
+            Conclusion::of(AttemptEvent::Accepted, again)
+        }
         Answer::Done if refund.is_none() => {
             if said.kind == MessageKind::StatusAnswer {
                 let name = format!("{} {}", said.kind, attempt.reference);
@@ -288,11 +368,16 @@ pub async fn acted_on(ctx: &Ctx, bank: &Bank, attempt: &Attempt, said: &WholeAns
             }
             Conclusion::of(AttemptEvent::Accepted, again)
         }
-        Answer::Done => Conclusion { refund_done: true, ..Conclusion::of(AttemptEvent::Accepted, None) },
+        Answer::Done => {
+            Conclusion { refund_done: true, ..Conclusion::of(AttemptEvent::Accepted, None) }
+        }
         Answer::Refused => Conclusion::of(AttemptEvent::Refused, None),
         Answer::NotFound => return not_found(ctx, bank, attempt, words).await,
     };
-    if attempt.state == AttemptState::Accepted && conclusion.event == AttemptEvent::Accepted && !conclusion.refund_done {
+    if attempt.state == AttemptState::Accepted
+        && conclusion.event == AttemptEvent::Accepted
+        && !conclusion.refund_done
+    {
         return Ok(ctx.store.asked(attempt, again).await?);
     }
     if conclusion.event == AttemptEvent::Accepted && !conclusion.refund_done {
@@ -311,17 +396,28 @@ pub async fn acted_on(ctx: &Ctx, bank: &Bank, attempt: &Attempt, said: &WholeAns
 }
 
 /// "Not found" counts only after the visibility delay; before it, it is no answer (I2, F31).
-async fn not_found(ctx: &Ctx, bank: &Bank, attempt: &Attempt, words: BankWords) -> Result<(), FlowError> {
+async fn not_found(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    words: BankWords,
+) -> Result<(), FlowError> {
     let now = ctx.now_ms();
-    let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.visibility_delay_ms;
+    let visible_at =
+        attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.visibility_delay_ms;
     if attempt.state == AttemptState::Unknown && now >= visible_at {
         tracing::warn!(attempt = %attempt.no, bank = bank.code, "the bank does not know it; the same bytes will go again");
         let conclusion = Conclusion { words, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
         return Ok(ctx.store.conclude(attempt, &conclusion, now).await?);
     }
     if attempt.state == AttemptState::Accepted && now >= visible_at {
-        let text = format!("{} 已受理 {}（流水号 {}），现又答复“查无此笔”；系统不会重发，请与银行核对", bank.name, attempt.no, attempt.reference);
-        ctx.store.raise_alert("vanished", &attempt.no.to_string(), Some(attempt.register), &text, now).await?;
+        let text = format!(
+            "{} 已受理 {}（流水号 {}），现又答复“查无此笔”；系统不会重发，请与银行核对",
+            bank.name, attempt.no, attempt.reference
+        );
+        ctx.store
+            .raise_alert("vanished", &attempt.no.to_string(), Some(attempt.register), &text, now)
+            .await?;
     }
     Ok(ctx.store.asked(attempt, Some(now + bank.rules.ask_every_ms)).await?)
 }
@@ -341,14 +437,38 @@ fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
 
 /// The bank says something that cannot be after what it said before: nothing changes, and somebody
 /// is told.
-async fn contradicts(ctx: &Ctx, bank: &Bank, attempt: &Attempt, said: &WholeAnswer, why: &str) -> Result<(), FlowError> {
-    let text = format!("{} 对 {}（流水号 {}）答复“{}”，与此前答复矛盾：{why}。状态未改变，请与银行核对", bank.name, attempt.no, attempt.reference, said.code);
-    ctx.store.raise_alert("contradiction", &attempt.no.to_string(), Some(attempt.register), &text, ctx.now_ms()).await?;
+async fn contradicts(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    said: &WholeAnswer,
+    why: &str,
+) -> Result<(), FlowError> {
+    let text = format!(
+        "{} 对 {}（流水号 {}）答复“{}”，与此前答复矛盾：{why}。状态未改变，请与银行核对",
+        bank.name, attempt.no, attempt.reference, said.code
+    );
+    ctx.store
+        .raise_alert(
+            "contradiction",
+            &attempt.no.to_string(),
+            Some(attempt.register),
+            &text,
+            ctx.now_ms(),
+        )
+        .await?;
     Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + bank.rules.return_every_ms)).await?)
 }
 
 /// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held.
-async fn take_rows(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind, name: &str, parts: &[Part]) -> Result<(), FlowError> {
+async fn take_rows(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    kind: MessageKind,
+    name: &str,
+    parts: &[Part],
+) -> Result<(), FlowError> {
     let bytes = joined(parts);
     let digest = sha256(&bytes);
     let Some(batch) = attempt.batch.filter(|_| can_have_results(attempt.state)) else {
@@ -366,16 +486,32 @@ async fn take_rows(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind,
         Err(why) => return hold(ctx, bank, attempt, name, &bytes, &why).await,
     };
     let (next_at_ms, ask_until_ms) = next_question(ctx, bank, attempt, &matched, &format);
-    let evidence = (!matched.quarantined.is_empty()).then(|| seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes));
-    let taken = TakenResult { name, digest, rows: matched.rows, quarantined: matched.quarantined, evidence, next_at_ms, ask_until_ms };
-    let town_of_line: std::collections::HashMap<i64, i64> = payments.iter().map(|payment| (payment.line, payment.town)).collect();
+    let evidence = (!matched.quarantined.is_empty())
+        .then(|| seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes));
+    let taken = TakenResult {
+        name,
+        digest,
+        rows: matched.rows,
+        quarantined: matched.quarantined,
+        evidence,
+        next_at_ms,
+        ask_until_ms,
+    };
+    let town_of_line: std::collections::HashMap<i64, i64> =
+        payments.iter().map(|payment| (payment.line, payment.town)).collect();
     let follow = |result: ResultNo, effects: &Effects| {
-        let reports = [(ReportKind::Results, &effects.outcomes), (ReportKind::Notices, &effects.notices)];
+        let reports =
+            [(ReportKind::Results, &effects.outcomes), (ReportKind::Notices, &effects.notices)];
         reports
             .into_iter()
             .filter(|(_, lines)| !lines.is_empty())
             .flat_map(|(kind, lines)| {
-                let towns: std::collections::BTreeSet<i64> = lines.iter().filter_map(|line| town_of_line.get(line)).copied().filter(|town| *town > 0).collect();
+                let towns: std::collections::BTreeSet<i64> = lines
+                    .iter()
+                    .filter_map(|line| town_of_line.get(line))
+                    .copied()
+                    .filter(|town| *town > 0)
+                    .collect();
                 let towns: Vec<i64> = towns.into_iter().collect();
                 row_reports(ctx, attempt, &facts.department, kind, result.0, &towns)
             })
@@ -391,9 +527,16 @@ async fn take_rows(ctx: &Ctx, bank: &Bank, attempt: &Attempt, kind: MessageKind,
 }
 
 /// When to ask next about an attempt whose rows were just read.
-fn next_question(ctx: &Ctx, bank: &Bank, attempt: &Attempt, matched: &crate::flow::matching::Matched, format: &crate::format::Format) -> (Option<i64>, Option<i64>) {
+fn next_question(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    matched: &crate::flow::matching::Matched,
+    format: &crate::format::Format,
+) -> (Option<i64>, Option<i64>) {
     let now = ctx.now_ms();
-    let answered = i64::try_from(matched.rows.iter().filter(|row| row.kind.is_some()).count()).unwrap_or(i64::MAX);
+    let answered = i64::try_from(matched.rows.iter().filter(|row| row.kind.is_some()).count())
+        .unwrap_or(i64::MAX);
     if attempt.pending > answered {
         return (Some(now + bank.rules.ask_every_ms), None);
     }
@@ -403,7 +546,14 @@ fn next_question(ctx: &Ctx, bank: &Bank, attempt: &Attempt, matched: &crate::flo
 }
 
 /// One report per recipient whom rows of this subject concern.
-fn row_reports(ctx: &Ctx, attempt: &Attempt, department: &str, kind: ReportKind, subject: i64, towns: &[i64]) -> Vec<NewReport> {
+fn row_reports(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    department: &str,
+    kind: ReportKind,
+    subject: i64,
+    towns: &[i64],
+) -> Vec<NewReport> {
     recipients(department, "", towns)
         .into_iter()
         .map(|recipient| NewReport {
@@ -417,10 +567,15 @@ fn row_reports(ctx: &Ctx, attempt: &Attempt, department: &str, kind: ReportKind,
         .collect()
 }
 
-async fn refund_reports(ctx: &Ctx, attempt: &Attempt, refund: RefundNo) -> Result<Vec<NewReport>, FlowError> {
+async fn refund_reports(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    refund: RefundNo,
+) -> Result<Vec<NewReport>, FlowError> {
     let facts = ctx.store.register_facts(attempt.register).await?;
     let (_, rows) = ctx.store.refund_rows(refund).await?;
-    let towns: std::collections::BTreeSet<i64> = rows.iter().map(|(_, town, _, _)| *town).filter(|town| *town > 0).collect();
+    let towns: std::collections::BTreeSet<i64> =
+        rows.iter().map(|(_, town, _, _)| *town).filter(|town| *town > 0).collect();
     let towns: Vec<i64> = towns.into_iter().collect();
     Ok(row_reports(ctx, attempt, &facts.department, ReportKind::Refund, refund.0, &towns))
 }
@@ -429,17 +584,33 @@ async fn refund_reports(ctx: &Ctx, attempt: &Attempt, refund: RefundNo) -> Resul
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn hold(ctx: &Ctx, bank: &Bank, attempt: &Attempt, name: &str, bytes: &[u8], why: &str) -> Result<(), FlowError> {
+pub async fn hold(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    name: &str,
+    bytes: &[u8],
+    why: &str,
+) -> Result<(), FlowError> {
     let digest = sha256(bytes);
     let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
-    let new = ctx.store.hold_result(&bank.code, name, &digest, Some(attempt), why, evidence, ctx.now_ms()).await?;
+    let new = ctx
+        .store
+        .hold_result(&bank.code, name, &digest, Some(attempt), why, evidence, ctx.now_ms())
+        .await?;
     if new {
         tracing::warn!(attempt = %attempt.no, bank = bank.code, why, "an answer is held as a whole");
     }
     Ok(())
 }
 
-async fn hold_unknown(ctx: &Ctx, bank: &Bank, name: &str, bytes: &[u8], why: &str) -> Result<(), FlowError> {
+async fn hold_unknown(
+    ctx: &Ctx,
+    bank: &Bank,
+    name: &str,
+    bytes: &[u8],
+    why: &str,
+) -> Result<(), FlowError> {
     let digest = sha256(bytes);
     let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
     ctx.store.hold_result(&bank.code, name, &digest, None, why, evidence, ctx.now_ms()).await?;

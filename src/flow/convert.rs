@@ -9,7 +9,9 @@ use crate::guard::chain::RowDigest;
 use crate::guard::digest::sha256;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
-use crate::store::cut::{CutDue, Cuttable, FormatText, NewBatch, RegisterFacts, SealedPart, StoredPayment};
+use crate::store::cut::{
+    CutDue, Cuttable, FormatText, NewBatch, RegisterFacts, SealedPart, StoredPayment,
+};
 
 /// # Errors
 /// Where the store fails.
@@ -24,13 +26,22 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             Err(cause) => {
                 tracing::error!(register = %share.register, bank = share.bank, error = %cause, "a batch could not be made");
                 let subject = format!("{}/{}", share.register, share.bank);
-                let text = format!("{} 的 {} 部分无法组批：{cause}。款项未发送，请银行技术人员处理", share.register, bank.name);
-                ctx.store.raise_alert("convert", &subject, Some(share.register), &text, ctx.now_ms()).await?;
+                let text = format!(
+                    "{} 的 {} 部分无法组批：{cause}。款项未发送，请银行技术人员处理",
+                    share.register, bank.name
+                );
+                ctx.store
+                    .raise_alert("convert", &subject, Some(share.register), &text, ctx.now_ms())
+                    .await?;
             }
         }
     }
     // Payments of a register that is not funded yet, or whose bank is unknown, wait for a change.
-    Ok(if more { Progress::More } else { Progress::Idle { until_ms: Some(ctx.now_ms() + ctx.pace.pull_every_ms) } })
+    Ok(if more {
+        Progress::More
+    } else {
+        Progress::Idle { until_ms: Some(ctx.now_ms() + ctx.pace.pull_every_ms) }
+    })
 }
 
 /// Makes one batch of a share; says whether it did.
@@ -45,11 +56,17 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<bool, FlowErr
     }
     let rows = open_rows(ctx, &facts, &share.bank, &cut.payments)?;
     let reference = next_reference(ctx, bank).await?;
-    let head = HeadValues { facts: &facts, bank: &bank.code, reference: &reference, at_ms: ctx.now_ms(), section: "" };
-    let written = bank
-        .format
-        .encode(MessageKind::PaymentRequest, &head, &rows)
-        .and_then(|parts| read_back(&bank.format, &parts, &reference, &facts.summary, &rows).map(|content| (parts, content)));
+    let head = HeadValues {
+        facts: &facts,
+        bank: &bank.code,
+        reference: &reference,
+        at_ms: ctx.now_ms(),
+        section: "",
+    };
+    let written = bank.format.encode(MessageKind::PaymentRequest, &head, &rows).and_then(|parts| {
+        read_back(&bank.format, &parts, &reference, &facts.summary, &rows)
+            .map(|content| (parts, content))
+    });
     let (parts, content) = match written {
         Ok(written) => written,
         Err(cause) => return alert_unwritable(ctx, bank, share.register, &cause).await,
@@ -87,13 +104,27 @@ fn keep_below(cut: &mut Cuttable, sum_max: Fen) {
 ///
 /// # Errors
 /// [`FlowError::Sealed`] names the payment that does not open (I20).
-pub fn open_rows(ctx: &Ctx, facts: &RegisterFacts, bank: &str, payments: &[StoredPayment]) -> Result<Vec<RowValues>, FlowError> {
+pub fn open_rows(
+    ctx: &Ctx,
+    facts: &RegisterFacts,
+    bank: &str,
+    payments: &[StoredPayment],
+) -> Result<Vec<RowValues>, FlowError> {
     let open = |(at, payment): (usize, &StoredPayment)| {
         let StoredPayment { line, amount, person, .. } = payment;
-        let (person, village) = open_person(&ctx.sealer, &facts.head_digest, facts.no, *line, *amount, bank, person).map_err(|source| {
-            FlowError::Sealed { what: PaymentId { register: facts.no, line: *line }.to_string(), source }
-        })?;
-        Ok(RowValues { ordinal: i64::try_from(at + 1).unwrap_or(i64::MAX), line: *line, amount: *amount, person, village })
+        let (person, village) =
+            open_person(&ctx.sealer, &facts.head_digest, facts.no, *line, *amount, bank, person)
+                .map_err(|source| FlowError::Sealed {
+                    what: PaymentId { register: facts.no, line: *line }.to_string(),
+                    source,
+                })?;
+        Ok(RowValues {
+            ordinal: i64::try_from(at + 1).unwrap_or(i64::MAX),
+            line: *line,
+            amount: *amount,
+            person,
+            village,
+        })
     };
     payments.iter().enumerate().map(open).collect()
 }
@@ -109,7 +140,11 @@ pub async fn next_reference(ctx: &Ctx, bank: &Bank) -> Result<String, FlowError>
 
 /// The format's text, to be kept with what it wrote.
 pub fn format_text(format: &Format) -> FormatText {
-    FormatText { digest: format.digest(), name: format.name().to_owned(), text: format.text().to_owned() }
+    FormatText {
+        digest: format.digest(),
+        name: format.name().to_owned(),
+        text: format.text().to_owned(),
+    }
 }
 
 /// Seals finished parts.
@@ -129,13 +164,26 @@ pub fn seal_parts(ctx: &Ctx, bank: &str, reference: &str, parts: Vec<Part>) -> V
 }
 
 /// What of a payment a bank must be told exactly as finance approved it.
-fn digest_row(digest: &mut RowDigest, ordinal: i64, name: &str, account: &str, amount: Fen, summary: &str) {
+fn digest_row(
+    digest: &mut RowDigest,
+    ordinal: i64,
+    name: &str,
+    account: &str,
+    amount: Fen,
+    summary: &str,
+) {
     digest.row("approved").int(ordinal).text(name).text(account).int(amount.get()).text(summary);
 }
 
 /// Reads the finished bytes back and compares every payment with what finance approved (I20, I21):
 /// payee, account, amount and summary. Returns their digest.
-fn read_back(format: &Format, parts: &[Part], reference: &str, summary: &str, rows: &[RowValues]) -> Result<[u8; 32], DataError> {
+fn read_back(
+    format: &Format,
+    parts: &[Part],
+    reference: &str,
+    summary: &str,
+    rows: &[RowValues],
+) -> Result<[u8; 32], DataError> {
     let differs = |record: usize, field: &str| DataError {
         message: MessageKind::PaymentRequest,
         part: None,
@@ -147,7 +195,14 @@ fn read_back(format: &Format, parts: &[Part], reference: &str, summary: &str, ro
     };
     let (mut approved, mut rendered) = (RowDigest::new(), RowDigest::new());
     for row in rows {
-        digest_row(&mut approved, row.ordinal, &row.person.name, &row.person.account, row.amount, summary);
+        digest_row(
+            &mut approved,
+            row.ordinal,
+            &row.person.name,
+            &row.person.account,
+            row.amount,
+            summary,
+        );
     }
     let mut reading = format.read(MessageKind::PaymentRequest, parts)?;
     let mut head_summary: Option<String> = None;
@@ -162,8 +217,12 @@ fn read_back(format: &Format, parts: &[Part], reference: &str, summary: &str, ro
             }
             Item::Row(row) => {
                 at += 1;
-                let Some(Value::Int(ordinal)) = row.get(Key::Ordinal) else { return Err(differs(at, "ordinal")) };
-                let (Some(name), Some(account), Some(amount)) = (row.text(Key::PayeeName), row.text(Key::Account), row.amount(Key::Amount)) else {
+                let Some(Value::Int(ordinal)) = row.get(Key::Ordinal) else {
+                    return Err(differs(at, "ordinal"));
+                };
+                let (Some(name), Some(account), Some(amount)) =
+                    (row.text(Key::PayeeName), row.text(Key::Account), row.amount(Key::Amount))
+                else {
                     return Err(differs(at, "payee"));
                 };
                 let told = row.text(Key::Summary).or(head_summary.as_deref()).unwrap_or(summary);
@@ -181,10 +240,18 @@ fn read_back(format: &Format, parts: &[Part], reference: &str, summary: &str, ro
 }
 
 /// The format cannot write this batch: nothing is sent, and somebody is told.
-async fn alert_unwritable(ctx: &Ctx, bank: &Bank, register: RegisterNo, cause: &DataError) -> Result<bool, FlowError> {
+async fn alert_unwritable(
+    ctx: &Ctx,
+    bank: &Bank,
+    register: RegisterNo,
+    cause: &DataError,
+) -> Result<bool, FlowError> {
     tracing::error!(%register, bank = bank.code, error = %cause, "the format cannot write this batch");
     let subject = format!("{register}/{}", bank.code);
-    let text = format!("{register} 的 {} 部分写不成银行文件：{cause}。款项未发送，请银行技术人员检查格式", bank.name);
+    let text = format!(
+        "{register} 的 {} 部分写不成银行文件：{cause}。款项未发送，请银行技术人员检查格式",
+        bank.name
+    );
     ctx.store.raise_alert("convert", &subject, Some(register), &text, ctx.now_ms()).await?;
     Ok(false)
 }

@@ -15,12 +15,14 @@ use crate::model::hold::HoldReason;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::payment::{Line, Replaces};
-use crate::model::person::town_of;
+use crate::model::person::{town_of, village_code_is_plausible};
 use crate::model::register::{Fault, RegisterHead};
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::holds::{Decision, Standing};
-use crate::store::intake::{Acceptance, Begun, NewHold, NewPayment, PersonKey, Receiving, faults_json};
+use crate::store::intake::{
+    Acceptance, Begun, NewHold, NewPayment, PersonKey, Receiving, faults_json,
+};
 use crate::store::reports::NewReport;
 
 /// Lines kept in one transaction.
@@ -106,7 +108,9 @@ async fn fund(ctx: &Ctx, finance: &dyn Finance) -> Result<(), TakeError> {
         };
         let start = ctx.duty.start.start(times);
         let deadline = start.map(|at| at + ctx.duty.allowed_ms);
-        ctx.store.set_funded(unfunded.register, funded_at_ms, start, deadline, ctx.now_ms()).await?;
+        ctx.store
+            .set_funded(unfunded.register, funded_at_ms, start, deadline, ctx.now_ms())
+            .await?;
     }
     Ok(())
 }
@@ -123,14 +127,23 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
         };
         let (id, revision, line) = (&decision.register, decision.revision, decision.line);
         let decided = match ctx.store.payment_named(source, id, revision, line).await? {
-            Some(payment) => ctx.store.decide_hold(payment, what, &decision.by, &decision.reason, ctx.now_ms()).await,
-            None => Err(StoreError::Refused(format!("{id} revision {revision} line {line} is not here"))),
+            Some(payment) => {
+                ctx.store
+                    .decide_hold(payment, what, &decision.by, &decision.reason, ctx.now_ms())
+                    .await
+            }
+            None => Err(StoreError::Refused(format!(
+                "{id} revision {revision} line {line} is not here"
+            ))),
         };
         match decided {
             Ok(()) => {}
             Err(StoreError::Refused(why)) => {
                 let subject = format!("{source}/{}", decision.cursor);
-                let text = format!("财政对 {id} 第 {revision} 版第 {line} 行的决定（{}）无法执行：{why}", decision.action);
+                let text = format!(
+                    "财政对 {id} 第 {revision} 版第 {line} 行的决定（{}）无法执行：{why}",
+                    decision.action
+                );
                 ctx.store.raise_alert("decision", &subject, None, &text, ctx.now_ms()).await?;
             }
             Err(cause) => return Err(cause.into()),
@@ -143,8 +156,16 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
 /// Takes one entry of the list.
 async fn take(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Result<(), TakeError> {
     if listed.event == RegisterEvent::Revoked {
-        let revoked = ctx.store.revoke_register(finance.source(), &listed.id, listed.revision, ctx.now_ms()).await?;
-        tracing::info!(register = listed.id, revision = listed.revision, known = revoked.is_some(), "finance revoked a register");
+        let revoked = ctx
+            .store
+            .revoke_register(finance.source(), &listed.id, listed.revision, ctx.now_ms())
+            .await?;
+        tracing::info!(
+            register = listed.id,
+            revision = listed.revision,
+            known = revoked.is_some(),
+            "finance revoked a register"
+        );
         return Ok(());
     }
     let head = finance.head(&listed.id, listed.revision).await?;
@@ -158,9 +179,18 @@ async fn take(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Result<(), T
             let fault = Fault {
                 line: None,
                 field: "digest",
-                what: format!("{} revision {} was here before with other content; send changes as a higher revision", head.id, head.revision),
+                what: format!(
+                    "{} revision {} was here before with other content; send changes as a higher revision",
+                    head.id, head.revision
+                ),
             };
-            let reports = receipts(ctx, register, &head, &Receipt::refused(vec![fault]), &crate::guard::key::hex(&head.digest));
+            let reports = receipts(
+                ctx,
+                register,
+                &head,
+                &Receipt::refused(vec![fault]),
+                &crate::guard::key::hex(&head.digest),
+            );
             ctx.store.add_reports(&reports, ctx.now_ms()).await?;
             Ok(())
         }
@@ -201,7 +231,12 @@ struct Streaming<'a> {
     replaced: BTreeMap<i64, PaymentId>,
 }
 
-async fn stream_in(ctx: &Ctx, finance: &dyn Finance, head: &RegisterHead, receiving: Receiving) -> Result<(), TakeError> {
+async fn stream_in(
+    ctx: &Ctx,
+    finance: &dyn Finance,
+    head: &RegisterHead,
+    receiving: Receiving,
+) -> Result<(), TakeError> {
     let register = receiving.register;
     let mut lines = finance.lines(head).await?;
     let sealer = PersonSealer::new(&ctx.sealer, receiving.head_digest, register);
@@ -256,7 +291,11 @@ impl Streaming<'_> {
     async fn flush_keys(&mut self) -> Result<(), FlowError> {
         let keys = std::mem::take(&mut self.keys);
         let key_id = self.ctx.blinder.key_id();
-        Ok(self.ctx.store.append_person_keys(self.receiving.register, self.head, key_id, keys).await?)
+        Ok(self
+            .ctx
+            .store
+            .append_person_keys(self.receiving.register, self.head, key_id, keys)
+            .await?)
     }
 
     async fn payment(&mut self, line: Line) -> Result<NewPayment, FlowError> {
@@ -269,21 +308,48 @@ impl Streaming<'_> {
                     self.replaced.insert(line.line, replaced);
                 }
                 None => {
-                    let detail = format!("{} revision {} line {} is not there or its money is not back", named.register_id, named.revision, named.line);
+                    let detail = format!(
+                        "{} revision {} line {} is not there or its money is not back",
+                        named.register_id, named.revision, named.line
+                    );
                     hold = hold.or(Some(NewHold { reason: HoldReason::ReplacedNotOpen, detail }));
                 }
             }
         }
-        let town = town_of(&line.village).and_then(|town| town.parse().ok()).unwrap_or(0);
+        let town = self.town(&line.village);
         if hold.is_some() {
             self.held.insert(line.line, line.amount);
             self.held_towns.insert(town);
         }
-        let document = format!("{}\0{}", line.person.document_kind, line.person.document_number.to_ascii_uppercase());
+        let document = format!(
+            "{}\0{}",
+            line.person.document_kind,
+            line.person.document_number.to_ascii_uppercase()
+        );
         let blind = self.ctx.blinder.blind("document", document.as_bytes());
         self.keys.push(PersonKey { blind, line: line.line });
-        let person = self.sealer.seal(line.line, line.amount, &line.bank, &line.person, &line.village);
-        Ok(NewPayment { line: line.line, bank: line.bank, town, amount: line.amount, person, hold, replaces })
+        let person =
+            self.sealer.seal(line.line, line.amount, &line.bank, &line.person, &line.village);
+        Ok(NewPayment {
+            line: line.line,
+            bank: line.bank,
+            town,
+            amount: line.amount,
+            person,
+            hold,
+            replaces,
+        })
+    }
+
+    /// The town that a payment belongs to: its village's, or where that is no code, the one that
+    /// the register's head names; a made-up town would be told nothing.
+    fn town(&self, village: &str) -> i64 {
+        let code = if village_code_is_plausible(village) {
+            town_of(village)
+        } else {
+            Some(self.head.town.as_str())
+        };
+        code.and_then(|town| town.parse().ok()).unwrap_or(0)
     }
 
     /// The payment that a line replaces, where that one's money is back.
@@ -291,7 +357,9 @@ impl Streaming<'_> {
         let store = &self.ctx.store;
         // Lines name payments of the same source; its name is with the register.
         let source = store.register_facts(self.receiving.register).await?.source;
-        let Some(payment) = store.payment_named(&source, &named.register_id, named.revision, named.line).await? else {
+        let Some(payment) =
+            store.payment_named(&source, &named.register_id, named.revision, named.line).await?
+        else {
             return Ok(None);
         };
         let standing = store.standings(&[payment]).await?;
@@ -304,7 +372,8 @@ impl Streaming<'_> {
         if !self.whole.faults.is_empty() {
             let faults = std::mem::take(&mut self.whole.faults);
             tracing::warn!(%register, faults = faults.len(), "a register is refused as a whole");
-            let reports = receipts(ctx, register, self.head, &Receipt::refused(faults.clone()), "0");
+            let reports =
+                receipts(ctx, register, self.head, &Receipt::refused(faults.clone()), "0");
             ctx.store.refuse_register(register, &faults, &reports, ctx.now_ms()).await?;
             return Ok(());
         }
@@ -314,7 +383,10 @@ impl Streaming<'_> {
         let held: BTreeMap<i64, Fen> = self.held.clone();
         let mut warnings = Vec::new();
         if self.payments.luhn_warnings > 0 {
-            warnings.push(format!("{} 个账号未通过 Luhn 校验（仅提示，不影响发放）", self.payments.luhn_warnings));
+            warnings.push(format!(
+                "{} 个账号未通过 Luhn 校验（仅提示，不影响发放）",
+                self.payments.luhn_warnings
+            ));
         }
         let receipt = Receipt {
             faults: Vec::new(),
@@ -352,7 +424,9 @@ impl Streaming<'_> {
         let found = store.doubles(register, self.head, self.ctx.blinder.key_id()).await?;
         let mut out = BTreeMap::new();
         for double in found {
-            if self.held.contains_key(&double.line) || self.replaced.get(&double.line) == Some(&double.other) {
+            if self.held.contains_key(&double.line)
+                || self.replaced.get(&double.line) == Some(&double.other)
+            {
                 continue;
             }
             let under_way = if double.other.register == register {
@@ -362,7 +436,8 @@ impl Streaming<'_> {
                 matches!(standing.first(), Some(Standing::Unsent | Standing::Sent))
             };
             if under_way {
-                let detail = format!("the same person, programme and period is in {}", double.other);
+                let detail =
+                    format!("the same person, programme and period is in {}", double.other);
                 out.insert(double.line, NewHold { reason: HoldReason::Double, detail });
             }
         }
@@ -376,7 +451,13 @@ impl Streaming<'_> {
 }
 
 /// The receipt of a register, to each recipient.
-fn receipts(ctx: &Ctx, register: RegisterNo, head: &RegisterHead, receipt: &Receipt, subject: &str) -> Vec<NewReport> {
+fn receipts(
+    ctx: &Ctx,
+    register: RegisterNo,
+    head: &RegisterHead,
+    receipt: &Receipt,
+    subject: &str,
+) -> Vec<NewReport> {
     let body = json!({
         "accepted": receipt.faults.is_empty(),
         "count": receipt.count,
@@ -389,7 +470,13 @@ fn receipts(ctx: &Ctx, register: RegisterNo, head: &RegisterHead, receipt: &Rece
     recipients(&head.department, &head.town, &[])
         .into_iter()
         .map(|recipient| NewReport {
-            report_id: crate::flow::report::report_id(ctx, register, ReportKind::Receipt, subject, &recipient),
+            report_id: crate::flow::report::report_id(
+                ctx,
+                register,
+                ReportKind::Receipt,
+                subject,
+                &recipient,
+            ),
             register,
             kind: ReportKind::Receipt,
             recipient,
@@ -400,7 +487,13 @@ fn receipts(ctx: &Ctx, register: RegisterNo, head: &RegisterHead, receipt: &Rece
 }
 
 /// The list of payments set aside, to each recipient that it concerns.
-fn set_asides(ctx: &Ctx, register: RegisterNo, head: &RegisterHead, held: &BTreeMap<i64, Fen>, towns: &std::collections::BTreeSet<i64>) -> Vec<NewReport> {
+fn set_asides(
+    ctx: &Ctx,
+    register: RegisterNo,
+    head: &RegisterHead,
+    held: &BTreeMap<i64, Fen>,
+    towns: &std::collections::BTreeSet<i64>,
+) -> Vec<NewReport> {
     if held.is_empty() {
         return Vec::new();
     }
@@ -408,7 +501,13 @@ fn set_asides(ctx: &Ctx, register: RegisterNo, head: &RegisterHead, held: &BTree
     recipients(&head.department, "", &towns)
         .into_iter()
         .map(|recipient| NewReport {
-            report_id: crate::flow::report::report_id(ctx, register, ReportKind::SetAside, "0", &recipient),
+            report_id: crate::flow::report::report_id(
+                ctx,
+                register,
+                ReportKind::SetAside,
+                "0",
+                &recipient,
+            ),
             register,
             kind: ReportKind::SetAside,
             recipient,
@@ -417,4 +516,3 @@ fn set_asides(ctx: &Ctx, register: RegisterNo, head: &RegisterHead, held: &BTree
         })
         .collect()
 }
-

@@ -24,7 +24,14 @@ pub struct Matched {
 ///
 /// # Errors
 /// Why the answer as a whole does not close: it is held, and changes nothing (design 4.4).
-pub fn match_rows(format: &Format, kind: MessageKind, parts: &[Part], attempt: AttemptNo, members: &[RowValues], sealer: &Sealer) -> Result<Matched, String> {
+pub fn match_rows(
+    format: &Format,
+    kind: MessageKind,
+    parts: &[Part],
+    attempt: AttemptNo,
+    members: &[RowValues],
+    sealer: &Sealer,
+) -> Result<Matched, String> {
     let mut matched = Matched::default();
     let mut told = HashSet::new();
     let mut reading = format.read(kind, parts).map_err(|fault| fault.to_string())?;
@@ -34,7 +41,12 @@ pub fn match_rows(format: &Format, kind: MessageKind, parts: &[Part], attempt: A
             Item::Head(_) | Item::Tail(_) => {}
             Item::BadRow(fault) => {
                 row_no += 1;
-                matched.quarantined.push(Quarantined { row: row_no, cause: "unreadable", detail: fault.to_string(), line: None });
+                matched.quarantined.push(Quarantined {
+                    row: row_no,
+                    cause: "unreadable",
+                    detail: fault.to_string(),
+                    line: None,
+                });
             }
             Item::Row(record) => {
                 row_no += 1;
@@ -45,7 +57,9 @@ pub fn match_rows(format: &Format, kind: MessageKind, parts: &[Part], attempt: A
                             matched.rows.push(row);
                         }
                     }
-                    Err((cause, detail, line)) => matched.quarantined.push(Quarantined { row: row_no, cause, detail, line }),
+                    Err((cause, detail, line)) => {
+                        matched.quarantined.push(Quarantined { row: row_no, cause, detail, line })
+                    }
                 }
             }
         }
@@ -55,24 +69,46 @@ pub fn match_rows(format: &Format, kind: MessageKind, parts: &[Part], attempt: A
 
 type Mismatch = (&'static str, String, Option<i64>);
 
-fn match_row(format: &Format, kind: MessageKind, record: &Record, attempt: AttemptNo, members: &[RowValues], sealer: &Sealer) -> Result<TakenRow, Mismatch> {
-    let place = record.int(Key::Ordinal).and_then(|ordinal| usize::try_from(ordinal).ok()).and_then(|ordinal| ordinal.checked_sub(1));
+fn match_row(
+    format: &Format,
+    kind: MessageKind,
+    record: &Record,
+    attempt: AttemptNo,
+    members: &[RowValues],
+    sealer: &Sealer,
+) -> Result<TakenRow, Mismatch> {
+    let place = record
+        .int(Key::Ordinal)
+        .and_then(|ordinal| usize::try_from(ordinal).ok())
+        .and_then(|ordinal| ordinal.checked_sub(1));
     let Some(member) = place.and_then(|at| members.get(at)) else {
         let detail = format!("a place from 1 to {} in the batch", members.len());
         return Err(("unknown_payment", detail, None));
     };
     let line = Some(member.line);
     if record.text(Key::Account) != Some(member.person.account.as_str()) {
-        return Err(("account_differs", "the account that was sent for this place".to_owned(), line));
+        return Err((
+            "account_differs",
+            "the account that was sent for this place".to_owned(),
+            line,
+        ));
     }
     if record.amount(Key::Amount).is_some_and(|amount| amount != member.amount) {
-        return Err(("amount_differs", format!("{} yuan, as sent for this place", member.amount), line));
+        return Err((
+            "amount_differs",
+            format!("{} yuan, as sent for this place", member.amount),
+            line,
+        ));
     }
     let (mut outcome, mut reason): (Option<OutcomeKind>, Option<Reason>) = (None, None);
     let code = record.text(Key::Code).unwrap_or_default();
     if !code.is_empty() {
         let Some(meaning) = format.row_meaning(kind, code) else {
-            return Err(("code_unknown", format!("a code of the format's table, found {code:?}"), line));
+            return Err((
+                "code_unknown",
+                format!("a code of the format's table, found {code:?}"),
+                line,
+            ));
         };
         outcome = meaning.outcome;
         reason = meaning.reason;
@@ -82,7 +118,11 @@ fn match_row(format: &Format, kind: MessageKind, record: &Record, attempt: Attem
     if !notice_code.is_empty() {
         notice = format.notice(kind, notice_code);
         if notice.is_none() {
-            return Err(("code_unknown", format!("a notice code of the format's table, found {notice_code:?}"), line));
+            return Err((
+                "code_unknown",
+                format!("a notice code of the format's table, found {notice_code:?}"),
+                line,
+            ));
         }
     }
     let reason = match outcome {
@@ -91,7 +131,9 @@ fn match_row(format: &Format, kind: MessageKind, record: &Record, attempt: Attem
         Some(OutcomeKind::Credited) | None => None,
     };
     let words = match outcome {
-        Some(OutcomeKind::Failed | OutcomeKind::Returned) => record.text(Key::Text).unwrap_or_default(),
+        Some(OutcomeKind::Failed | OutcomeKind::Returned) => {
+            record.text(Key::Text).unwrap_or_default()
+        }
         Some(OutcomeKind::Credited) | None => "",
     };
     Ok(TakenRow {

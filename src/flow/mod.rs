@@ -166,11 +166,17 @@ impl Ctx {
     ///
     /// # Errors
     /// Where the store cannot be read.
-    pub async fn format_of(&self, bank: &Bank, digest: &[u8; 32]) -> Result<Option<Arc<Format>>, FlowError> {
+    pub async fn format_of(
+        &self,
+        bank: &Bank,
+        digest: &[u8; 32],
+    ) -> Result<Option<Arc<Format>>, FlowError> {
         if bank.format.digest() == *digest {
             return Ok(Some(Arc::clone(&bank.format)));
         }
-        if let Some(known) = self.old_formats.lock().unwrap_or_else(PoisonError::into_inner).get(digest) {
+        if let Some(known) =
+            self.old_formats.lock().unwrap_or_else(PoisonError::into_inner).get(digest)
+        {
             return Ok(Some(Arc::clone(known)));
         }
         let Some(kept) = self.store.format_text(digest).await? else { return Ok(None) };

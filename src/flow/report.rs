@@ -9,8 +9,8 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use crate::finance::report::{
-    About, Body, Closing, Counts, Failure, FaultRow, Head, HeldRow, NoticeRow, Notices, Receipt, Refund, RefundRow,
-    ReplacesRef, ResultRow, Results, SetAside, To,
+    About, Body, Closing, Counts, Failure, FaultRow, Head, HeldRow, NoticeRow, Notices, Receipt,
+    Refund, RefundRow, ReplacesRef, ResultRow, Results, SetAside, To,
 };
 use crate::finance::spoken::{When, Yuan};
 use crate::finance::{Finance, FinanceError};
@@ -49,10 +49,18 @@ pub fn recipients(department: &str, town: &str, towns: &[i64]) -> Vec<Recipient>
 }
 
 /// A report's id: the same for the same thing told to the same recipient, and of no other daemon.
-pub fn report_id(ctx: &Ctx, register: RegisterNo, kind: ReportKind, subject: &str, recipient: &Recipient) -> String {
+pub fn report_id(
+    ctx: &Ctx,
+    register: RegisterNo,
+    kind: ReportKind,
+    subject: &str,
+    recipient: &Recipient,
+) -> String {
     let name = match recipient.kind {
         RecipientKind::Finance | RecipientKind::Department => String::new(),
-        RecipientKind::Town if recipient.name.bytes().all(|b| b.is_ascii_alphanumeric()) => format!("-{}", recipient.name),
+        RecipientKind::Town if recipient.name.bytes().all(|b| b.is_ascii_alphanumeric()) => {
+            format!("-{}", recipient.name)
+        }
         RecipientKind::Town => format!("-{}", hex(&sha256(recipient.name.as_bytes())[..6])),
     };
     let kind = kind.as_str().replace('_', "");
@@ -90,7 +98,8 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         };
         (report, done)
     });
-    let sent: Vec<_> = futures_util::stream::iter(sends).buffer_unordered(SENDING_MAX).collect().await;
+    let sent: Vec<_> =
+        futures_util::stream::iter(sends).buffer_unordered(SENDING_MAX).collect().await;
     let mut acknowledged = Vec::new();
     for (report, done) in sent {
         match done {
@@ -102,7 +111,11 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         return Ok(Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) });
     }
     ctx.store.acknowledge(&acknowledged, ctx.now_ms()).await?;
-    Ok(if full { Progress::More } else { Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) } })
+    Ok(if full {
+        Progress::More
+    } else {
+        Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) }
+    })
 }
 
 async fn deliver(finance: &dyn Finance, report: &DueReport, body: Bytes) -> Result<(), String> {
@@ -118,11 +131,15 @@ async fn deliver(finance: &dyn Finance, report: &DueReport, body: Bytes) -> Resu
 }
 
 async fn delay(ctx: &Ctx, report: &DueReport, trouble: &str) -> Result<(), FlowError> {
-    let wait = ctx.pace.report_retry_ms.saturating_mul(1 << report.tries.clamp(0, 10)).min(RETRY_MAX_MS);
+    let wait =
+        ctx.pace.report_retry_ms.saturating_mul(1 << report.tries.clamp(0, 10)).min(RETRY_MAX_MS);
     ctx.store.delay_report(report, trouble, ctx.now_ms() + wait).await?;
     if report.tries >= 3 {
-        let text = format!("报告 {} 已送 {} 次仍未被签收：{trouble}", report.report_id, report.tries + 1);
-        ctx.store.raise_alert("report", &report.report_id, Some(report.register), &text, ctx.now_ms()).await?;
+        let text =
+            format!("报告 {} 已送 {} 次仍未被签收：{trouble}", report.report_id, report.tries + 1);
+        ctx.store
+            .raise_alert("report", &report.report_id, Some(report.register), &text, ctx.now_ms())
+            .await?;
     }
     Ok(())
 }
@@ -130,7 +147,11 @@ async fn delay(ctx: &Ctx, report: &DueReport, trouble: &str) -> Result<(), FlowE
 /// Results read for one step: each is told to several recipients.
 type ResultCache = HashMap<i64, (ResultHead, Vec<OutcomeRow>)>;
 
-async fn make(ctx: &Ctx, report: &DueReport, results: &mut ResultCache) -> Result<Bytes, FlowError> {
+async fn make(
+    ctx: &Ctx,
+    report: &DueReport,
+    results: &mut ResultCache,
+) -> Result<Bytes, FlowError> {
     let mut body = Body::new();
     let about = match report.kind {
         ReportKind::Receipt => receipt(&mut body, &extra(report)?),
@@ -138,7 +159,10 @@ async fn make(ctx: &Ctx, report: &DueReport, results: &mut ResultCache) -> Resul
         ReportKind::Results => {
             if !results.contains_key(&report.subject) {
                 results.clear();
-                results.insert(report.subject, ctx.store.outcome_rows(ResultNo(report.subject)).await?);
+                results.insert(
+                    report.subject,
+                    ctx.store.outcome_rows(ResultNo(report.subject)).await?,
+                );
             }
             let (head, rows) = results.get(&report.subject).expect("it was just put there");
             results_rows(ctx, report, head, rows, &mut body)?
@@ -168,8 +192,9 @@ fn concerns(recipient: &Recipient, town: i64) -> bool {
 }
 
 fn extra(report: &DueReport) -> Result<Value, FlowError> {
-    serde_json::from_str(&report.body)
-        .map_err(|_| StoreError::Inconsistent { what: format!("the body of report {}", report.report_id) }.into())
+    serde_json::from_str(&report.body).map_err(|_| {
+        StoreError::Inconsistent { what: format!("the body of report {}", report.report_id) }.into()
+    })
 }
 
 fn int(body: &Value, name: &str) -> i64 {
@@ -183,8 +208,13 @@ fn yuan(body: &Value, name: &str) -> Yuan {
 fn receipt(body: &mut Body, said: &Value) -> About {
     let texts = |name: &str| said.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
     for fault in texts("faults") {
-        let text = |name: &str| fault.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        body.row(&FaultRow { line: fault.get("line").and_then(Value::as_i64), field: text("field").into(), what: text("what").into() });
+        let text =
+            |name: &str| fault.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        body.row(&FaultRow {
+            line: fault.get("line").and_then(Value::as_i64),
+            field: text("field").into(),
+            what: text("what").into(),
+        });
     }
     About::Receipt(Receipt {
         accepted: said.get("accepted").and_then(Value::as_bool).unwrap_or_default(),
@@ -198,7 +228,10 @@ fn receipt(body: &mut Body, said: &Value) -> About {
 
 fn closing(said: &Value) -> About {
     let notices = said.get("notices").cloned().unwrap_or_default();
-    let ended = ["credited", "failed", "returned", "dropped"].iter().map(|name| int(said, name)).sum::<i64>();
+    let ended = ["credited", "failed", "returned", "dropped"]
+        .iter()
+        .map(|name| int(said, name))
+        .sum::<i64>();
     About::Closing(Closing {
         approved_sum: yuan(said, "approved_fen"),
         withdrawn_sum: yuan(said, "withdrawn_fen"),
@@ -228,8 +261,16 @@ async fn set_aside(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<Abo
             continue;
         }
         let id = PaymentId { register: report.register, line: row.line };
-        let (person, village) = open_person(&ctx.sealer, &report.head_digest, report.register, row.line, row.amount, &row.bank, &row.person)
-            .map_err(|source| FlowError::Sealed { what: id.to_string(), source })?;
+        let (person, village) = open_person(
+            &ctx.sealer,
+            &report.head_digest,
+            report.register,
+            row.line,
+            row.amount,
+            &row.bank,
+            &row.person,
+        )
+        .map_err(|source| FlowError::Sealed { what: id.to_string(), source })?;
         sum = [sum, row.amount].into_iter().sum();
         body.row(&HeldRow {
             line: row.line,
@@ -246,7 +287,13 @@ async fn set_aside(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<Abo
     Ok(About::SetAside(SetAside { sum: Yuan(sum) }))
 }
 
-fn results_rows(ctx: &Ctx, report: &DueReport, head: &ResultHead, rows: &[OutcomeRow], body: &mut Body) -> Result<About, FlowError> {
+fn results_rows(
+    ctx: &Ctx,
+    report: &DueReport,
+    head: &ResultHead,
+    rows: &[OutcomeRow],
+    body: &mut Body,
+) -> Result<About, FlowError> {
     for row in rows.iter().filter(|row| concerns(&report.recipient, row.town)) {
         body.row(&ResultRow {
             line: row.line,
@@ -254,7 +301,11 @@ fn results_rows(ctx: &Ctx, report: &DueReport, head: &ResultHead, rows: &[Outcom
             amount: Yuan(row.amount),
             at: When(head.taken_at_ms),
             attempt_number: (row.number > 1).then_some(row.number),
-            replaces: row.replaces.clone().map(|(register, revision, line)| ReplacesRef { register, revision, line }),
+            replaces: row.replaces.clone().map(|(register, revision, line)| ReplacesRef {
+                register,
+                revision,
+                line,
+            }),
             failure: failure(ctx, report, head, row)?,
         });
     }
@@ -268,16 +319,31 @@ fn results_rows(ctx: &Ctx, report: &DueReport, head: &ResultHead, rows: &[Outcom
 
 /// Who, why and what to do, for a payment that did not stay credited. The bank's words leave
 /// without other people's names (domain.md 4).
-fn failure<'r>(ctx: &Ctx, report: &DueReport, head: &ResultHead, row: &'r OutcomeRow) -> Result<Option<Failure<'r>>, FlowError> {
-    if row.kind == OutcomeKind::Credited || !matches!(row.folded, Folded::Failed | Folded::Returned) {
+fn failure<'r>(
+    ctx: &Ctx,
+    report: &DueReport,
+    head: &ResultHead,
+    row: &'r OutcomeRow,
+) -> Result<Option<Failure<'r>>, FlowError> {
+    if row.kind == OutcomeKind::Credited || !matches!(row.folded, Folded::Failed | Folded::Returned)
+    {
         return Ok(None);
     }
     let Some(sealed) = &row.person else { return Ok(None) };
     let what = || PaymentId { register: report.register, line: row.line }.to_string();
-    let (person, _) = open_person(&ctx.sealer, &report.head_digest, report.register, row.line, row.amount, &row.bank, sealed)
-        .map_err(|source| FlowError::Sealed { what: what(), source })?;
+    let (person, _) = open_person(
+        &ctx.sealer,
+        &report.head_digest,
+        report.register,
+        row.line,
+        row.amount,
+        &row.bank,
+        sealed,
+    )
+    .map_err(|source| FlowError::Sealed { what: what(), source })?;
     let words = match &row.words {
-        Some(blob) => open_words(&ctx.sealer, head.attempt, row.line, blob).map_err(|source| FlowError::Sealed { what: what(), source })?,
+        Some(blob) => open_words(&ctx.sealer, head.attempt, row.line, blob)
+            .map_err(|source| FlowError::Sealed { what: what(), source })?,
         None => String::new(),
     };
     let reason = row.reason.unwrap_or(Reason::Other);

@@ -10,7 +10,14 @@ use crate::model::person::Person;
 /// Bytes of a part that are sealed together.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-fn person_aad(head_digest: &[u8; 32], register: RegisterNo, line: i64, amount: Fen, bank: &str, aad: &mut Vec<u8>) {
+fn person_aad(
+    head_digest: &[u8; 32],
+    register: RegisterNo,
+    line: i64,
+    amount: Fen,
+    bank: &str,
+    aad: &mut Vec<u8>,
+) {
     aad.clear();
     aad.extend_from_slice(b"person");
     aad.extend_from_slice(head_digest);
@@ -31,25 +38,46 @@ pub struct PersonSealer<'s> {
 
 impl<'s> PersonSealer<'s> {
     pub fn new(sealer: &'s Sealer, head_digest: [u8; 32], register: RegisterNo) -> Self {
-        Self { sealer, head_digest, register, aad: Vec::new(), plain: zeroize::Zeroizing::new(Vec::new()) }
+        Self {
+            sealer,
+            head_digest,
+            register,
+            aad: Vec::new(),
+            plain: zeroize::Zeroizing::new(Vec::new()),
+        }
     }
 
     /// Seals one payee to their payment. No field may be longer than 65,535 bytes; intake refuses
     /// such lines long before.
-    pub fn seal(&mut self, line: i64, amount: Fen, bank: &str, person: &Person, village: &str) -> Vec<u8> {
+    pub fn seal(
+        &mut self,
+        line: i64,
+        amount: Fen,
+        bank: &str,
+        person: &Person,
+        village: &str,
+    ) -> Vec<u8> {
         person_aad(&self.head_digest, self.register, line, amount, bank, &mut self.aad);
         self.plain.clear();
         for field in fields(person, village) {
             let length = u16::try_from(field.len()).unwrap_or(u16::MAX);
             self.plain.extend_from_slice(&length.to_be_bytes());
-            self.plain.extend_from_slice(field.as_bytes().get(..usize::from(length)).unwrap_or_default());
+            self.plain
+                .extend_from_slice(field.as_bytes().get(..usize::from(length)).unwrap_or_default());
         }
         self.sealer.seal(&self.aad, &self.plain)
     }
 }
 
 fn fields<'p>(person: &'p Person, village: &'p str) -> [&'p str; 6] {
-    [&person.name, &person.document_kind, &person.document_number, &person.account, &person.phone, village]
+    [
+        &person.name,
+        &person.document_kind,
+        &person.document_number,
+        &person.account,
+        &person.phone,
+        village,
+    ]
 }
 
 /// Opens a payee: the person and their village code.
@@ -76,7 +104,13 @@ pub fn open_person(
         std::str::from_utf8(field).ok().map(str::to_owned)
     };
     let mut read = || {
-        let person = Person { name: next()?, document_kind: next()?, document_number: next()?, account: next()?, phone: next()? };
+        let person = Person {
+            name: next()?,
+            document_kind: next()?,
+            document_number: next()?,
+            account: next()?,
+            phone: next()?,
+        };
         Some((person, next()?))
     };
     read().ok_or(SealError::Refused(Sealer::key_of(blob).unwrap_or_default()))
@@ -99,9 +133,15 @@ pub fn seal_words(sealer: &Sealer, attempt: AttemptNo, line: i64, words: &str) -
 ///
 /// # Errors
 /// Where the key is missing or the words belong to another payment.
-pub fn open_words(sealer: &Sealer, attempt: AttemptNo, line: i64, blob: &[u8]) -> Result<String, SealError> {
+pub fn open_words(
+    sealer: &Sealer,
+    attempt: AttemptNo,
+    line: i64,
+    blob: &[u8],
+) -> Result<String, SealError> {
     let plain = sealer.open(&words_aad(attempt, line), blob)?;
-    String::from_utf8(plain.to_vec()).map_err(|_| SealError::Refused(Sealer::key_of(blob).unwrap_or_default()))
+    String::from_utf8(plain.to_vec())
+        .map_err(|_| SealError::Refused(Sealer::key_of(blob).unwrap_or_default()))
 }
 
 fn part_aad(bank: &str, reference: &str, part: usize, chunk: usize) -> Vec<u8> {
@@ -109,16 +149,30 @@ fn part_aad(bank: &str, reference: &str, part: usize, chunk: usize) -> Vec<u8> {
 }
 
 /// Seals the bytes of a part, piece by piece.
-pub fn seal_part(sealer: &Sealer, bank: &str, reference: &str, part: usize, bytes: &[u8]) -> Vec<Vec<u8>> {
+pub fn seal_part(
+    sealer: &Sealer,
+    bank: &str,
+    reference: &str,
+    part: usize,
+    bytes: &[u8],
+) -> Vec<Vec<u8>> {
     let pieces = bytes.chunks(CHUNK_BYTES).enumerate();
-    pieces.map(|(chunk, piece)| sealer.seal(&part_aad(bank, reference, part, chunk), piece)).collect()
+    pieces
+        .map(|(chunk, piece)| sealer.seal(&part_aad(bank, reference, part, chunk), piece))
+        .collect()
 }
 
 /// Opens a part.
 ///
 /// # Errors
 /// Where the key is missing or a piece belongs elsewhere.
-pub fn open_part(sealer: &Sealer, bank: &str, reference: &str, part: usize, chunks: &[Vec<u8>]) -> Result<Vec<u8>, SealError> {
+pub fn open_part(
+    sealer: &Sealer,
+    bank: &str,
+    reference: &str,
+    part: usize,
+    chunks: &[Vec<u8>],
+) -> Result<Vec<u8>, SealError> {
     let mut bytes = Vec::new();
     for (chunk, sealed) in chunks.iter().enumerate() {
         bytes.extend_from_slice(&sealer.open(&part_aad(bank, reference, part, chunk), sealed)?);

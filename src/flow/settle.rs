@@ -3,17 +3,19 @@
 
 use serde_json::json;
 
-use crate::flow::convert::{format_text, next_reference, open_rows, seal_parts};
+use crate::flow::convert::{format_text, next_reference, seal_parts};
 use crate::flow::report::{recipients, report_id};
-use crate::flow::values::HeadValues;
+use crate::flow::sealed::open_person;
+use crate::flow::values::{HeadValues, RefundValues};
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::format::MessageKind;
+use crate::model::id::PaymentId;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
-use crate::store::cut::{NewRefund, StoredPayment};
+use crate::store::cut::{NewRefund, RegisterFacts};
 use crate::store::holds::Decision;
 use crate::store::reports::NewReport;
-use crate::store::settle::{ClosingDue, SettleDue};
+use crate::store::settle::{ClosingDue, Leftover, SettleDue};
 
 /// Payments dropped in one step because their time is over.
 const DROPS_PER_STEP: i64 = 500;
@@ -29,8 +31,13 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             Err(cause) => {
                 tracing::error!(register = %share.register, bank = share.bank, error = %cause, "leftover cannot go back");
                 let subject = format!("{}/{}", share.register, share.bank);
-                let text = format!("{} 在 {} 的结余无法退回：{cause}。请银行技术人员处理", share.register, share.bank);
-                ctx.store.raise_alert("settle", &subject, Some(share.register), &text, ctx.now_ms()).await?;
+                let text = format!(
+                    "{} 在 {} 的结余无法退回：{cause}。请银行技术人员处理",
+                    share.register, share.bank
+                );
+                ctx.store
+                    .raise_alert("settle", &subject, Some(share.register), &text, ctx.now_ms())
+                    .await?;
             }
         }
     }
@@ -59,25 +66,35 @@ async fn drop_overdue(ctx: &Ctx) -> Result<bool, FlowError> {
 /// Opens a refund for what is free leftover of a share; says whether it did.
 async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
     // The pool account of a share whose bank is unknown here is at the bank that holds it.
-    let Some(bank) = ctx.banks.get(&share.bank).or_else(|| ctx.banks.get(&ctx.duty.pool_bank)) else {
+    let Some(bank) = ctx.banks.get(&share.bank).or_else(|| ctx.banks.get(&ctx.duty.pool_bank))
+    else {
         return Ok(false);
     };
-    let leftovers = ctx.store.open_leftovers(share.register, &share.bank, bank.format.limits().rows_max).await?;
+    let leftovers = ctx
+        .store
+        .open_leftovers(share.register, &share.bank, bank.format.limits().rows_max)
+        .await?;
     if leftovers.is_empty() {
         return Ok(false);
     }
     let facts = ctx.store.register_facts(share.register).await?;
-    let lines: Vec<i64> = leftovers.iter().map(|leftover| leftover.line).collect();
-    let payments: Vec<StoredPayment> = ctx.store.payments(share.register, &lines).await?;
-    let rows = open_rows(ctx, &facts, &share.bank, &payments)?;
+    let rows = refund_rows(ctx, &facts, &share.bank, &leftovers)?;
     let reference = next_reference(ctx, bank).await?;
-    let head = HeadValues { facts: &facts, bank: &bank.code, reference: &reference, at_ms: ctx.now_ms(), section: "" };
+    let head = HeadValues {
+        facts: &facts,
+        bank: &bank.code,
+        reference: &reference,
+        at_ms: ctx.now_ms(),
+        section: "",
+    };
     let parts = match bank.format.encode(MessageKind::RefundRequest, &head, &rows) {
         Ok(parts) => parts,
         Err(cause) => {
             let subject = format!("{}/{}", share.register, share.bank);
             let text = format!("{} 在 {} 的结余写不成退款报文：{cause}", share.register, bank.name);
-            ctx.store.raise_alert("settle", &subject, Some(share.register), &text, ctx.now_ms()).await?;
+            ctx.store
+                .raise_alert("settle", &subject, Some(share.register), &text, ctx.now_ms())
+                .await?;
             return Ok(false);
         }
     };
@@ -103,12 +120,50 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
     }
 }
 
+fn refund_rows(
+    ctx: &Ctx,
+    facts: &RegisterFacts,
+    bank: &str,
+    leftovers: &[Leftover],
+) -> Result<Vec<RefundValues>, FlowError> {
+    let row = |(at, leftover): (usize, &Leftover)| {
+        let Leftover { line, amount, person, original_reference, .. } = leftover;
+        let original = match original_reference {
+            None => None,
+            Some(reference) => {
+                let (person, _) = open_person(
+                    &ctx.sealer,
+                    &facts.head_digest,
+                    facts.no,
+                    *line,
+                    *amount,
+                    bank,
+                    person,
+                )
+                .map_err(|source| FlowError::Sealed {
+                    what: PaymentId { register: facts.no, line: *line }.to_string(),
+                    source,
+                })?;
+                Some((reference.clone(), person.account))
+            }
+        };
+        Ok(RefundValues {
+            ordinal: i64::try_from(at + 1).unwrap_or(i64::MAX),
+            amount: *amount,
+            original,
+        })
+    };
+    leftovers.iter().enumerate().map(row).collect()
+}
+
 /// Tells the closing account of a register whose money has all come to an end.
 async fn close(ctx: &Ctx, closing: &ClosingDue) -> Result<(), FlowError> {
     let facts = ctx.store.register_facts(closing.register).await?;
     let notices = ctx.store.notice_counts(closing.register).await?;
-    let notices: serde_json::Map<String, serde_json::Value> =
-        notices.into_iter().map(|(state, count)| (state.as_str().to_owned(), count.into())).collect();
+    let notices: serde_json::Map<String, serde_json::Value> = notices
+        .into_iter()
+        .map(|(state, count)| (state.as_str().to_owned(), count.into()))
+        .collect();
     let (places, counts) = (&closing.places, &closing.counts);
     let body = json!({
         "approved_fen": places.approved.get(),
@@ -127,7 +182,13 @@ async fn close(ctx: &Ctx, closing: &ClosingDue) -> Result<(), FlowError> {
     let reports: Vec<NewReport> = recipients(&facts.department, &facts.town, &[])
         .into_iter()
         .map(|recipient| NewReport {
-            report_id: report_id(ctx, closing.register, ReportKind::Closing, &closing.last_posting.to_string(), &recipient),
+            report_id: report_id(
+                ctx,
+                closing.register,
+                ReportKind::Closing,
+                &closing.last_posting.to_string(),
+                &recipient,
+            ),
             register: closing.register,
             kind: ReportKind::Closing,
             recipient,

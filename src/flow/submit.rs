@@ -54,7 +54,12 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
     let parts = stored_parts(ctx, attempt).await?;
     let committed = ctx.store.start(attempt, ctx.now_ms()).await?;
     let sent = bank.door.send(&committed, &parts).await;
-    let sending = Attempt { state: AttemptState::Sending, sends: attempt.sends + 1, sent_at_ms: Some(ctx.now_ms()), ..attempt.clone() };
+    let sending = Attempt {
+        state: AttemptState::Sending,
+        sends: attempt.sends + 1,
+        sent_at_ms: Some(ctx.now_ms()),
+        ..attempt.clone()
+    };
     match sent {
         Sent::Accepted { answer: Some(bytes) } => answered(ctx, bank, &sending, bytes).await,
         Sent::Accepted { answer: None } => {
@@ -63,15 +68,25 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
         }
         Sent::NotSent { cause } => {
             tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "not sent; the same bytes will go again");
-            let wait = bank.rules.resend_after_ms.saturating_mul(1 << sending.sends.clamp(0, 10)).min(RESEND_MAX_MS);
+            let wait = bank
+                .rules
+                .resend_after_ms
+                .saturating_mul(1 << sending.sends.clamp(0, 10))
+                .min(RESEND_MAX_MS);
             let text = format!("{} 连接不上（{cause}），批次未送出，系统会用原文件重发", bank.name);
             ctx.store.raise_alert("not_sent", &bank.code, None, &text, ctx.now_ms()).await?;
-            return conclude(ctx, &sending, Conclusion::of(AttemptEvent::NotSent, Some(ctx.now_ms() + wait))).await;
+            return conclude(
+                ctx,
+                &sending,
+                Conclusion::of(AttemptEvent::NotSent, Some(ctx.now_ms() + wait)),
+            )
+            .await;
         }
         Sent::Unknown { cause, evidence } => {
             tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "no clear answer; the bank will be asked");
             if let Some(evidence) = evidence {
-                crate::flow::collect::hold(ctx, bank, &sending, "answer", &evidence, &cause).await?;
+                crate::flow::collect::hold(ctx, bank, &sending, "answer", &evidence, &cause)
+                    .await?;
             }
             lost(ctx, bank, &sending).await
         }
@@ -80,7 +95,12 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
 }
 
 /// The bank answered at once. An answer that cannot be read is no answer (F27).
-async fn answered(ctx: &Ctx, bank: &Bank, attempt: &Attempt, bytes: Bytes) -> Result<(), FlowError> {
+async fn answered(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    bytes: Bytes,
+) -> Result<(), FlowError> {
     let kind = match attempt.kind {
         AttemptKind::Payment => MessageKind::Acknowledgement,
         AttemptKind::Refund => MessageKind::RefundAnswer,
@@ -117,12 +137,17 @@ async fn stored_parts(ctx: &Ctx, attempt: &Attempt) -> Result<Vec<OutPart>, Flow
     let mut out = Vec::new();
     for (at, part) in ctx.store.parts(attempt.no).await?.into_iter().enumerate() {
         let sealed = |source| FlowError::Sealed { what: attempt.no.to_string(), source };
-        let bytes = open_part(&ctx.sealer, &attempt.bank, &attempt.reference, at, &part.chunks).map_err(sealed)?;
+        let bytes = open_part(&ctx.sealer, &attempt.bank, &attempt.reference, at, &part.chunks)
+            .map_err(sealed)?;
         if sha256(&bytes) != part.sha256 {
             let what = format!("part {} of {} is not what its digest says", at + 1, attempt.no);
             return Err(StoreError::Inconsistent { what }.into());
         }
-        out.push(OutPart { name: part.name, bytes: Bytes::from(bytes), committing: part.committing });
+        out.push(OutPart {
+            name: part.name,
+            bytes: Bytes::from(bytes),
+            committing: part.committing,
+        });
     }
     Ok(out)
 }

@@ -84,7 +84,12 @@ impl Source for IntakeHead<'_> {
     }
 }
 
-fn person_value<'p>(person: &'p Person, village: &'p str, amount: Fen, key: Key) -> Option<Value<'p>> {
+fn person_value<'p>(
+    person: &'p Person,
+    village: &'p str,
+    amount: Fen,
+    key: Key,
+) -> Option<Value<'p>> {
     match key {
         Key::PayeeName => text(&person.name),
         Key::DocumentKind => text(&person.document_kind),
@@ -112,5 +117,29 @@ pub struct LineValues<'a>(pub &'a crate::model::payment::Line);
 impl Source for LineValues<'_> {
     fn get(&self, key: Key) -> Option<Value<'_>> {
         person_value(&self.0.person, &self.0.village, self.0.amount, key)
+    }
+}
+
+/// One payment of a refund. What was never sent has no reference, and its account may be what the
+/// bank's format cannot write: it goes by its amount alone. Nobody's name is needed to give money
+/// back.
+pub struct RefundValues {
+    pub ordinal: i64,
+    pub amount: Fen,
+    /// Our reference of the attempt that carried it, and the account it was for.
+    pub original: Option<(String, String)>,
+}
+
+impl Source for RefundValues {
+    fn get(&self, key: Key) -> Option<Value<'_>> {
+        match key {
+            Key::Ordinal => Some(Value::Int(self.ordinal)),
+            Key::Amount => Some(Value::Amount(self.amount)),
+            Key::OriginalReference => {
+                self.original.as_ref().and_then(|(reference, _)| text(reference))
+            }
+            Key::Account => self.original.as_ref().and_then(|(_, account)| text(account)),
+            _ => None,
+        }
     }
 }

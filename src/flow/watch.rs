@@ -41,8 +41,12 @@ fn words(running: &Running, reached: i64) -> String {
     let deadline = local_text(running.deadline_at_ms);
     let Running { register, id, programme_name, .. } = running;
     if reached >= 100 {
-        format!("{register}（{id} {programme_name}）已超过 24 小时时限 {deadline}，仍有 {open} 元未办结；请立即联系银行并报告财政")
+        format!(
+            "{register}（{id} {programme_name}）已超过 24 小时时限 {deadline}，仍有 {open} 元未办结；请立即联系银行并报告财政"
+        )
     } else {
-        format!("{register}（{id} {programme_name}）时限已用去 {reached}%，截止 {deadline}，仍有 {open} 元未办结")
+        format!(
+            "{register}（{id} {programme_name}）时限已用去 {reached}%，截止 {deadline}，仍有 {open} 元未办结"
+        )
     }
 }

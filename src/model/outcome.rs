@@ -108,14 +108,18 @@ pub fn shift(before: Seen, leftover: Option<LeftoverState>, kind: OutcomeKind) -
     let moved = |from, to, leftover| Shift { money: Some((from, to)), leftover };
     let promised = matches!(leftover, Some(LeftoverState::Reserved | LeftoverState::Refunded));
     match (old, new) {
-        (Folded::Pending, Folded::Credited) => moved(Place::InFlight, Place::Credited, LeftoverChange::None),
+        (Folded::Pending, Folded::Credited) => {
+            moved(Place::InFlight, Place::Credited, LeftoverChange::None)
+        }
         (Folded::Pending, Folded::Failed) => {
             moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Failed))
         }
         (Folded::Pending, Folded::Returned) => {
             moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
         }
-        (Folded::Credited, Folded::Conflict) => moved(Place::Credited, Place::InFlight, LeftoverChange::None),
+        (Folded::Credited, Folded::Conflict) => {
+            moved(Place::Credited, Place::InFlight, LeftoverChange::None)
+        }
         (Folded::Credited, Folded::Returned) => {
             moved(Place::Credited, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
         }

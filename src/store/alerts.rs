@@ -21,12 +21,18 @@ pub(super) async fn raise(
     let sql = "INSERT INTO alert (kind, subject, register_no, batch_no, level, text, raised_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) \
                ON CONFLICT (kind, subject, level) DO UPDATE SET cleared_at_ms = NULL, raised_at_ms = excluded.raised_at_ms, \
                text = excluded.text WHERE alert.cleared_at_ms IS NOT NULL";
-    let row = params![kind, subject, register.map(|no| no.0), batch.map(|no| no.0), level, text, now_ms];
+    let row =
+        params![kind, subject, register.map(|no| no.0), batch.map(|no| no.0), level, text, now_ms];
     Ok(work.run(sql, row).await? > 0)
 }
 
 /// Clears every level of a subject inside a transaction.
-pub(super) async fn clear(work: &mut Work, kind: &str, subject: &str, now_ms: i64) -> Result<(), StoreError> {
+pub(super) async fn clear(
+    work: &mut Work,
+    kind: &str,
+    subject: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let sql = "UPDATE alert SET cleared_at_ms = $1 WHERE kind = $2 AND subject = $3 AND cleared_at_ms IS NULL";
     work.run(sql, params![now_ms, kind, subject]).await?;
     Ok(())
@@ -51,26 +57,39 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn raise_alert(&self, kind: &'static str, subject: &str, register: Option<RegisterNo>, text: &str, now_ms: i64) -> Result<bool, StoreError> {
+    pub async fn raise_alert(
+        &self,
+        kind: &'static str,
+        subject: &str,
+        register: Option<RegisterNo>,
+        text: &str,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
         let mut work = self.write().await?;
-        let new = raise(&mut work, kind, subject, register, None, 0, text, now_ms).await?;
-        if new {
-            let mut entry = Entry::new("alert.raised", now_ms);
-            entry.fact("alert", kind).fact("subject", subject).fact("text", text);
-            match register {
-                Some(register) => entry.write_for(&mut work, register).await?,
-                None => entry.write(&mut work, "daemon").await?,
-            }
+        if !raise(&mut work, kind, subject, register, None, 0, text, now_ms).await? {
+            // It stands already: nothing changed, and nobody is woken.
+            return Ok(false);
+        }
+        let mut entry = Entry::new("alert.raised", now_ms);
+        entry.fact("alert", kind).fact("subject", subject).fact("text", text);
+        match register {
+            Some(register) => entry.write_for(&mut work, register).await?,
+            None => entry.write(&mut work, "daemon").await?,
         }
         self.done(work).await?;
-        Ok(new)
+        Ok(true)
     }
 
     /// Clears an alert, where it is raised.
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn clear_alert(&self, kind: &str, subject: &str, now_ms: i64) -> Result<(), StoreError> {
+    pub async fn clear_alert(
+        &self,
+        kind: &str,
+        subject: &str,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT 1 FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
         let raised = work.one(sql, params![kind, subject], |_| Ok(())).await?.is_some();
@@ -116,17 +135,28 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Moved`] where it stands at another level than was read.
-    pub async fn raise_deadline(&self, running: &Running, level: i64, text: &str, now_ms: i64) -> Result<(), StoreError> {
+    pub async fn raise_deadline(
+        &self,
+        running: &Running,
+        level: i64,
+        text: &str,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
-        let sql = "UPDATE register SET alert_level = $1 WHERE register_no = $2 AND alert_level = $3";
+        let sql =
+            "UPDATE register SET alert_level = $1 WHERE register_no = $2 AND alert_level = $3";
         work.move_one(sql, params![level, running.register, running.alert_level]).await?;
         let sql = "UPDATE batch SET alert_level = $1 WHERE register_no = $2 AND state = 'open'";
         work.run(sql, params![level, running.register]).await?;
         let subject = running.register.to_string();
         clear(&mut work, "deadline", &subject, now_ms).await?;
-        raise(&mut work, "deadline", &subject, Some(running.register), None, level, text, now_ms).await?;
+        raise(&mut work, "deadline", &subject, Some(running.register), None, level, text, now_ms)
+            .await?;
         let mut entry = Entry::new("deadline.alert", now_ms);
-        entry.fact("level", level).fact("deadline_at_ms", running.deadline_at_ms).fact("open_fen", running.open_fen);
+        entry
+            .fact("level", level)
+            .fact("deadline_at_ms", running.deadline_at_ms)
+            .fact("open_fen", running.open_fen);
         entry.write_for(&mut work, running.register).await?;
         self.done(work).await
     }

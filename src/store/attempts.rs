@@ -102,7 +102,12 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn due_attempts(&self, states: &[AttemptState; 2], now_ms: i64, limit: i64) -> Result<Vec<Attempt>, StoreError> {
+    pub async fn due_attempts(
+        &self,
+        states: &[AttemptState; 2],
+        now_ms: i64,
+        limit: i64,
+    ) -> Result<Vec<Attempt>, StoreError> {
         let mut work = self.read().await?;
         let sql = format!(
             "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no \
@@ -110,10 +115,14 @@ impl Store {
         );
         let mut due = Vec::new();
         work.0
-            .rows(sql.into(), params![now_ms, states[0].as_str(), states[1].as_str(), limit], &mut |row| {
-                due.push(attempt(row)?);
-                Ok(())
-            })
+            .rows(
+                sql.into(),
+                params![now_ms, states[0].as_str(), states[1].as_str(), limit],
+                &mut |row| {
+                    due.push(attempt(row)?);
+                    Ok(())
+                },
+            )
             .await?;
         work.commit().await?;
         Ok(due)
@@ -126,7 +135,9 @@ impl Store {
     pub async fn next_due_at(&self, states: &[AttemptState; 2]) -> Result<Option<i64>, StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT MIN(next_at_ms) FROM attempt WHERE next_at_ms IS NOT NULL AND state IN ($1, $2)";
-        let next = work.the(sql, params![states[0].as_str(), states[1].as_str()], |row| row.int_opt(0)).await?;
+        let next = work
+            .the(sql, params![states[0].as_str(), states[1].as_str()], |row| row.int_opt(0))
+            .await?;
         work.commit().await?;
         Ok(next)
     }
@@ -135,7 +146,11 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn attempt_by_reference(&self, bank: &str, reference: &str) -> Result<Option<Attempt>, StoreError> {
+    pub async fn attempt_by_reference(
+        &self,
+        bank: &str,
+        reference: &str,
+    ) -> Result<Option<Attempt>, StoreError> {
         let mut work = self.read().await?;
         let sql = format!(
             "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.bank = $1 AND a.reference = $2"
@@ -159,7 +174,13 @@ impl Store {
         let mut work = self.read().await?;
         let sql = "SELECT digest, name, text FROM format_text WHERE digest = $1";
         let text = work
-            .one(sql, params![digest], |row| Ok(FormatText { digest: row.digest(0)?, name: row.string(1)?, text: row.string(2)? }))
+            .one(sql, params![digest], |row| {
+                Ok(FormatText {
+                    digest: row.digest(0)?,
+                    name: row.string(1)?,
+                    text: row.string(2)?,
+                })
+            })
             .await?;
         work.commit().await?;
         Ok(text)
@@ -187,7 +208,8 @@ impl Store {
         for (at, part) in parts.iter_mut().enumerate() {
             let sql = "SELECT bytes FROM part_chunk WHERE attempt_no = $1 AND part_no = $2 ORDER BY chunk_no";
             let part_no = i64::try_from(at + 1).unwrap_or(i64::MAX);
-            part.chunks = work.rows(sql, params![attempt, part_no], |row| Ok(row.blob(0)?.to_vec())).await?;
+            part.chunks =
+                work.rows(sql, params![attempt, part_no], |row| Ok(row.blob(0)?.to_vec())).await?;
         }
         work.commit().await?;
         Ok(parts)
@@ -215,7 +237,12 @@ impl Store {
     /// # Errors
     /// [`StoreError::Moved`] where the attempt is not as it was read; [`StoreError::Refused`] where
     /// the bank refuses what it already answered for.
-    pub async fn conclude(&self, attempt: &Attempt, conclusion: &Conclusion, now_ms: i64) -> Result<(), StoreError> {
+    pub async fn conclude(
+        &self,
+        attempt: &Attempt,
+        conclusion: &Conclusion,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let to = step(&mut work, attempt, conclusion.event, now_ms).await?;
         let words = &conclusion.words;
@@ -232,11 +259,20 @@ impl Store {
         ];
         work.move_one(sql, row).await?;
         let mut entry = Entry::new(entry_kind(to), now_ms);
-        entry.fact("attempt", attempt.no.0).fact("from", attempt.state.as_str()).fact("event", conclusion.event.as_str());
+        entry
+            .fact("attempt", attempt.no.0)
+            .fact("from", attempt.state.as_str())
+            .fact("event", conclusion.event.as_str());
         entry.fact("code", words.code.as_str());
         match (to, attempt.batch, attempt.refund) {
-            (AttemptState::Refused, Some(batch), _) => refuse_batch(&mut work, &mut entry, attempt, batch, &conclusion.alert, now_ms).await?,
-            (AttemptState::Refused, _, Some(refund)) => refuse_refund(&mut work, &mut entry, attempt, refund, &conclusion.alert, now_ms).await?,
+            (AttemptState::Refused, Some(batch), _) => {
+                refuse_batch(&mut work, &mut entry, attempt, batch, &conclusion.alert, now_ms)
+                    .await?
+            }
+            (AttemptState::Refused, _, Some(refund)) => {
+                refuse_refund(&mut work, &mut entry, attempt, refund, &conclusion.alert, now_ms)
+                    .await?
+            }
             (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
                 confirm_refund(&mut work, &mut entry, attempt, refund, now_ms).await?;
             }
@@ -250,7 +286,17 @@ impl Store {
                 attempt.batch.map_or_else(String::new, |no| no.to_string()),
                 attempt.reference
             );
-            super::alerts::raise(&mut work, "unknown", &subject, Some(attempt.register), attempt.batch, 0, &text, now_ms).await?;
+            super::alerts::raise(
+                &mut work,
+                "unknown",
+                &subject,
+                Some(attempt.register),
+                attempt.batch,
+                0,
+                &text,
+                now_ms,
+            )
+            .await?;
         } else {
             super::alerts::clear(&mut work, "unknown", &subject, now_ms).await?;
         }
@@ -265,7 +311,11 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn asked(&self, attempt: &Attempt, next_at_ms: Option<i64>) -> Result<(), StoreError> {
+    pub async fn asked(
+        &self,
+        attempt: &Attempt,
+        next_at_ms: Option<i64>,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let sql = "UPDATE attempt SET asks = asks + 1, next_at_ms = $1 WHERE attempt_no = $2 AND state = $3";
         work.run(sql, params![next_at_ms, attempt.no, attempt.state.as_str()]).await?;
@@ -280,7 +330,9 @@ impl Store {
     /// Where the database cannot be written.
     pub async fn recover_sending(&self, now_ms: i64) -> Result<u64, StoreError> {
         let mut work = self.read().await?;
-        let sql = format!("SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.state = 'sending'");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.state = 'sending'"
+        );
         let mut broken = Vec::new();
         work.0
             .rows(sql.into(), params![], &mut |row| {
@@ -290,7 +342,8 @@ impl Store {
             .await?;
         work.commit().await?;
         for attempt in &broken {
-            self.conclude(attempt, &Conclusion::of(AttemptEvent::Lost, Some(now_ms)), now_ms).await?;
+            self.conclude(attempt, &Conclusion::of(AttemptEvent::Lost, Some(now_ms)), now_ms)
+                .await?;
         }
         Ok(broken.len() as u64)
     }
@@ -305,7 +358,13 @@ impl Store {
         let sql = "SELECT b.register_no, b.bank, b.state, b.payments, r.state FROM batch b JOIN register r ON r.register_no = b.register_no WHERE b.batch_no = $1";
         let found = work
             .one(sql, params![batch], |row| {
-                Ok((RegisterNo(row.int(0)?), row.string(1)?, row.word(2, BatchState::parse)?, row.int(3)?, row.string(4)?))
+                Ok((
+                    RegisterNo(row.int(0)?),
+                    row.string(1)?,
+                    row.word(2, BatchState::parse)?,
+                    row.int(3)?,
+                    row.string(4)?,
+                ))
             })
             .await?;
         let Some((register, bank, state, payments, register_state)) = found else {
@@ -315,20 +374,36 @@ impl Store {
             return Ok(0);
         }
         if state != BatchState::Refused {
-            return Err(StoreError::Refused(format!("{batch} is {state}; only a batch that the bank refused can be cut again")));
+            return Err(StoreError::Refused(format!(
+                "{batch} is {state}; only a batch that the bank refused can be cut again"
+            )));
         }
         if register_state != "accepted" {
-            return Err(StoreError::Refused(format!("{register} is {register_state}; its payments are not sent any more")));
+            return Err(StoreError::Refused(format!(
+                "{register} is {register_state}; its payments are not sent any more"
+            )));
         }
-        work.move_one("UPDATE batch SET state = 'recut' WHERE batch_no = $1 AND state = 'refused'", params![batch]).await?;
-        let sql = format!("INSERT INTO waiting (register_no, line, bank, recut_of) SELECT p.register_no, p.line, p.bank, CAST($1 AS BIGINT) FROM payment p \
-                   JOIN batch b ON b.batch_no = $2 AND p.register_no = b.register_no AND p.bank = b.bank WHERE {} AND {}", super::results::MEMBER, super::holds::UNSENT);
+        work.move_one(
+            "UPDATE batch SET state = 'recut' WHERE batch_no = $1 AND state = 'refused'",
+            params![batch],
+        )
+        .await?;
+        let sql = format!(
+            "INSERT INTO waiting (register_no, line, bank, recut_of) SELECT p.register_no, p.line, p.bank, CAST($1 AS BIGINT) FROM payment p \
+                   JOIN batch b ON b.batch_no = $2 AND p.register_no = b.register_no AND p.bank = b.bank WHERE {} AND {}",
+            super::results::MEMBER,
+            super::holds::UNSENT
+        );
         let moved = work.0.run(sql.into(), params![batch, batch]).await?;
         let moved = i64::try_from(moved).unwrap_or(i64::MAX);
         super::journal::count(&mut work, register, &bank, &[("waiting", moved)]).await?;
         super::alerts::clear(&mut work, "batch_refused", &batch.to_string(), now_ms).await?;
         let mut entry = Entry::new("batch.recut", now_ms);
-        entry.fact("batch", batch.0).fact("by", by).fact("payments", payments).fact("waiting", moved);
+        entry
+            .fact("batch", batch.0)
+            .fact("by", by)
+            .fact("payments", payments)
+            .fact("waiting", moved);
         entry.write_for(&mut work, register).await?;
         self.done(work).await?;
         Ok(moved)
@@ -347,44 +422,118 @@ const fn entry_kind(to: AttemptState) -> &'static str {
 }
 
 /// Moves an attempt by the table of `model::attempt`, guarded by the state it was read in.
-pub(super) async fn step(work: &mut Work, attempt: &Attempt, event: AttemptEvent, now_ms: i64) -> Result<AttemptState, StoreError> {
+pub(super) async fn step(
+    work: &mut Work,
+    attempt: &Attempt,
+    event: AttemptEvent,
+    now_ms: i64,
+) -> Result<AttemptState, StoreError> {
     let Some(to) = attempt.state.after(event) else {
-        return Err(StoreError::Refused(format!("{} is {}: {event} must not happen to it", attempt.no, attempt.state)));
+        return Err(StoreError::Refused(format!(
+            "{} is {}: {event} must not happen to it",
+            attempt.no, attempt.state
+        )));
     };
-    let sql = "UPDATE attempt SET state = $1, state_at_ms = $2 WHERE attempt_no = $3 AND state = $4";
+    let sql =
+        "UPDATE attempt SET state = $1, state_at_ms = $2 WHERE attempt_no = $3 AND state = $4";
     work.move_one(sql, params![to.as_str(), now_ms, attempt.no, attempt.state.as_str()]).await?;
     Ok(to)
 }
 
-async fn refuse_batch(work: &mut Work, entry: &mut Entry, attempt: &Attempt, batch: BatchNo, alert: &str, now_ms: i64) -> Result<(), StoreError> {
+async fn refuse_batch(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: &Attempt,
+    batch: BatchNo,
+    alert: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let sql = "SELECT payments, pending, sum_fen FROM batch WHERE batch_no = $1";
-    let (payments, pending, sum) = work.the(sql, params![batch], |row| Ok((row.int(0)?, row.int(1)?, Fen::new(row.int(2)?)))).await?;
+    let (payments, pending, sum) = work
+        .the(sql, params![batch], |row| Ok((row.int(0)?, row.int(1)?, Fen::new(row.int(2)?))))
+        .await?;
     if payments != pending {
-        return Err(StoreError::Refused(format!("{batch} has results; a bank cannot refuse it any more")));
+        return Err(StoreError::Refused(format!(
+            "{batch} has results; a bank cannot refuse it any more"
+        )));
     }
-    work.move_one("UPDATE batch SET state = 'refused' WHERE batch_no = $1 AND state = 'open'", params![batch]).await?;
+    work.move_one(
+        "UPDATE batch SET state = 'refused' WHERE batch_no = $1 AND state = 'open'",
+        params![batch],
+    )
+    .await?;
     work.run("UPDATE batch_payment SET live = 0 WHERE batch_no = $1", params![batch]).await?;
     let cause = Cause { batch: Some(batch), ..Cause::default() };
-    let back = Move { register: attempt.register, bank: &attempt.bank, from: Place::InFlight, to: Place::Unsent, payments, amount: sum, cause };
+    let back = Move {
+        register: attempt.register,
+        bank: &attempt.bank,
+        from: Place::InFlight,
+        to: Place::Unsent,
+        payments,
+        amount: sum,
+        cause,
+    };
     entry.post(work, back).await?;
-    super::alerts::raise(work, "batch_refused", &batch.to_string(), Some(attempt.register), Some(batch), 0, alert, now_ms).await?;
+    super::alerts::raise(
+        work,
+        "batch_refused",
+        &batch.to_string(),
+        Some(attempt.register),
+        Some(batch),
+        0,
+        alert,
+        now_ms,
+    )
+    .await?;
     Ok(())
 }
 
-async fn refuse_refund(work: &mut Work, entry: &mut Entry, attempt: &Attempt, refund: RefundNo, alert: &str, now_ms: i64) -> Result<(), StoreError> {
+async fn refuse_refund(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: &Attempt,
+    refund: RefundNo,
+    alert: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let sql = "UPDATE refund SET state = 'refused', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
     work.move_one(sql, params![now_ms, refund]).await?;
-    let sql = "UPDATE leftover SET state = $1, refund_no = NULL WHERE refund_no = $2 AND state = $3";
-    work.run(sql, params![LeftoverState::Open.as_str(), refund, LeftoverState::Reserved.as_str()]).await?;
+    let sql =
+        "UPDATE leftover SET state = $1, refund_no = NULL WHERE refund_no = $2 AND state = $3";
+    work.run(sql, params![LeftoverState::Open.as_str(), refund, LeftoverState::Reserved.as_str()])
+        .await?;
     entry.fact("refund", refund.0);
-    super::alerts::raise(work, "refund_refused", &refund.to_string(), Some(attempt.register), None, 0, alert, now_ms).await?;
+    super::alerts::raise(
+        work,
+        "refund_refused",
+        &refund.to_string(),
+        Some(attempt.register),
+        None,
+        0,
+        alert,
+        now_ms,
+    )
+    .await?;
     Ok(())
 }
 
-async fn confirm_refund(work: &mut Work, entry: &mut Entry, attempt: &Attempt, refund: RefundNo, now_ms: i64) -> Result<(), StoreError> {
+async fn confirm_refund(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: &Attempt,
+    refund: RefundNo,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let sql = "SELECT bank, payments, sum_fen, state FROM refund WHERE refund_no = $1";
     let (bank, payments, sum, state) = work
-        .the(sql, params![refund], |row| Ok((row.string(0)?, row.int(1)?, Fen::new(row.int(2)?), row.word(3, RefundState::parse)?)))
+        .the(sql, params![refund], |row| {
+            Ok((
+                row.string(0)?,
+                row.int(1)?,
+                Fen::new(row.int(2)?),
+                row.word(3, RefundState::parse)?,
+            ))
+        })
         .await?;
     if state == RefundState::Confirmed {
         return Ok(());
@@ -392,12 +541,27 @@ async fn confirm_refund(work: &mut Work, entry: &mut Entry, attempt: &Attempt, r
     let sql = "UPDATE refund SET state = 'confirmed', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
     work.move_one(sql, params![now_ms, refund]).await?;
     let sql = "UPDATE leftover SET state = $1 WHERE refund_no = $2 AND state = $3";
-    let moved = work.run(sql, params![LeftoverState::Refunded.as_str(), refund, LeftoverState::Reserved.as_str()]).await?;
+    let moved = work
+        .run(
+            sql,
+            params![LeftoverState::Refunded.as_str(), refund, LeftoverState::Reserved.as_str()],
+        )
+        .await?;
     if i64::try_from(moved) != Ok(payments) {
-        return Err(StoreError::Inconsistent { what: format!("{refund} lists {payments} payments and reserves {moved}") });
+        return Err(StoreError::Inconsistent {
+            what: format!("{refund} lists {payments} payments and reserves {moved}"),
+        });
     }
     entry.fact("refund", refund.0);
     let cause = Cause { refund: Some(refund), ..Cause::default() };
-    let back = Move { register: attempt.register, bank: &bank, from: Place::Refundable, to: Place::Refunded, payments, amount: sum, cause };
+    let back = Move {
+        register: attempt.register,
+        bank: &bank,
+        from: Place::Refundable,
+        to: Place::Refunded,
+        payments,
+        amount: sum,
+        cause,
+    };
     entry.post(work, back).await
 }

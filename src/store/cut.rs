@@ -115,7 +115,12 @@ pub struct RegisterFacts {
 }
 
 fn stored(row: &Row<'_>) -> Result<StoredPayment, StoreError> {
-    Ok(StoredPayment { line: row.int(0)?, amount: Fen::new(row.int(1)?), town: row.int(2)?, person: row.blob(3)?.to_vec() })
+    Ok(StoredPayment {
+        line: row.int(0)?,
+        amount: Fen::new(row.int(1)?),
+        town: row.int(2)?,
+        person: row.blob(3)?.to_vec(),
+    })
 }
 
 fn sum(members: &[(i64, Fen)]) -> Fen {
@@ -164,13 +169,19 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn due_to_cut(&self, funded_only: bool, now_ms: i64) -> Result<Vec<CutDue>, StoreError> {
+    pub async fn due_to_cut(
+        &self,
+        funded_only: bool,
+        now_ms: i64,
+    ) -> Result<Vec<CutDue>, StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT s.register_no, s.bank FROM register r JOIN share s ON s.register_no = r.register_no \
                    WHERE r.state = 'accepted' AND (s.uncut > 0 OR s.waiting > 0) \
                    AND ($1 = 0 OR (r.funded_at_ms IS NOT NULL AND r.funded_at_ms <= $2)) ORDER BY s.register_no, s.bank";
         let due = work
-            .rows(sql, params![i64::from(funded_only), now_ms], |row| Ok(CutDue { register: RegisterNo(row.int(0)?), bank: row.string(1)? }))
+            .rows(sql, params![i64::from(funded_only), now_ms], |row| {
+                Ok(CutDue { register: RegisterNo(row.int(0)?), bank: row.string(1)? })
+            })
             .await?;
         work.commit().await?;
         Ok(due)
@@ -181,7 +192,12 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn cuttable(&self, register: RegisterNo, bank: &str, rows_max: usize) -> Result<Cuttable, StoreError> {
+    pub async fn cuttable(
+        &self,
+        register: RegisterNo,
+        bank: &str,
+        rows_max: usize,
+    ) -> Result<Cuttable, StoreError> {
         let mut work = self.read().await?;
         let rows_max = len(rows_max);
         let sql = "SELECT cut_line FROM share WHERE register_no = $1 AND bank = $2";
@@ -189,8 +205,11 @@ impl Store {
         let sql = "SELECT p.line, p.amount_fen, p.town, p.person, w.recut_of FROM waiting w \
                    JOIN payment p ON p.register_no = w.register_no AND p.line = w.line \
                    WHERE w.register_no = $1 AND w.bank = $2 ORDER BY w.line LIMIT $3";
-        let mut waiting =
-            work.rows(sql, params![register, bank, rows_max], |row| Ok((stored(row)?, row.int_opt(4)?.map(BatchNo)))).await?;
+        let mut waiting = work
+            .rows(sql, params![register, bank, rows_max], |row| {
+                Ok((stored(row)?, row.int_opt(4)?.map(BatchNo)))
+            })
+            .await?;
         // One batch is made of one origin, so that a refused batch's successors can be told.
         if let Some(origin) = waiting.first().map(|(_, origin)| *origin) {
             waiting.retain(|(_, other)| *other == origin);
@@ -205,21 +224,6 @@ impl Store {
         let payments = work.rows(sql, params![register, cut_line, bank, rows_max], stored).await?;
         work.commit().await?;
         Ok(Cuttable { listed: false, recut_of: None, payments, cut_line })
-    }
-
-    /// Payments of a register by their lines, in line order.
-    ///
-    /// # Errors
-    /// Where one of them is not there, or the database cannot be read.
-    pub async fn payments(&self, register: RegisterNo, lines: &[i64]) -> Result<Vec<StoredPayment>, StoreError> {
-        let mut work = self.read().await?;
-        let mut out = Vec::with_capacity(lines.len());
-        for line in lines {
-            let sql = "SELECT line, amount_fen, town, person FROM payment WHERE register_no = $1 AND line = $2";
-            out.push(work.the(sql, params![register, *line], stored).await?);
-        }
-        work.commit().await?;
-        Ok(out)
     }
 
     /// The next number of a bank's own reference series. A number that was taken and not used
@@ -243,17 +247,25 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Moved`] where the share or register is no longer as it was read.
-    pub async fn intend_batch(&self, new: &NewBatch, now_ms: i64) -> Result<(BatchNo, AttemptNo), StoreError> {
+    pub async fn intend_batch(
+        &self,
+        new: &NewBatch,
+        now_ms: i64,
+    ) -> Result<(BatchNo, AttemptNo), StoreError> {
         let (Some((first, _)), Some((last, _))) = (new.members.first(), new.members.last()) else {
             return Err(StoreError::Inconsistent { what: "a batch without payments".to_owned() });
         };
-        let (first, last, payments, total) = (*first, *last, len(new.members.len()), sum(&new.members));
+        let (first, last, payments, total) =
+            (*first, *last, len(new.members.len()), sum(&new.members));
         let mut work = self.write().await?;
         let sql = "SELECT start_at_ms, deadline_at_ms FROM register WHERE register_no = $1 AND state = 'accepted'";
-        let (start, deadline) = work.the(sql, params![new.register], |row| Ok((row.int_opt(0)?, row.int_opt(1)?))).await?;
+        let (start, deadline) = work
+            .the(sql, params![new.register], |row| Ok((row.int_opt(0)?, row.int_opt(1)?)))
+            .await?;
         if !new.listed {
             let sql = "UPDATE share SET cut_line = $1, uncut = uncut - $2 WHERE register_no = $3 AND bank = $4 AND cut_line = $5";
-            work.move_one(sql, params![last, payments, new.register, &new.bank, new.cut_line]).await?;
+            work.move_one(sql, params![last, payments, new.register, &new.bank, new.cut_line])
+                .await?;
         }
         keep_format(&mut work, &new.format).await?;
         let sql = "INSERT INTO batch (register_no, bank, listed, first_line, last_line, payments, sum_fen, content, format_digest, \
@@ -279,16 +291,46 @@ impl Store {
         let batch = work.the(sql, row, |row| Ok(BatchNo(row.int(0)?))).await?;
         let members = self.write_members(&mut work, new, batch, first, last).await?;
         let attempt = self
-            .insert_attempt(&mut work, Carries::Batch(batch), new.register, &new.bank, &new.reference, &new.format, &new.parts, now_ms)
+            .insert_attempt(
+                &mut work,
+                Carries::Batch(batch),
+                new.register,
+                &new.bank,
+                &new.reference,
+                &new.format,
+                &new.parts,
+                now_ms,
+            )
             .await?;
         let mut entry = Entry::new("batch.intent", now_ms);
-        entry.fact("batch", batch.0).fact("attempt", attempt.0).fact("bank", new.bank.as_str()).fact("reference", new.reference.as_str());
-        entry.fact("listed", new.listed).fact("first", first).fact("last", last).fact("members", members);
-        entry.fact("payments", payments).fact("sum_fen", total.get()).fact("content", crate::guard::key::hex(&new.content));
-        entry.fact("format", crate::guard::key::hex(&new.format.digest)).fact("deadline_at_ms", deadline);
+        entry
+            .fact("batch", batch.0)
+            .fact("attempt", attempt.0)
+            .fact("bank", new.bank.as_str())
+            .fact("reference", new.reference.as_str());
+        entry
+            .fact("listed", new.listed)
+            .fact("first", first)
+            .fact("last", last)
+            .fact("members", members);
+        entry
+            .fact("payments", payments)
+            .fact("sum_fen", total.get())
+            .fact("content", crate::guard::key::hex(&new.content));
+        entry
+            .fact("format", crate::guard::key::hex(&new.format.digest))
+            .fact("deadline_at_ms", deadline);
         digest_parts(&mut entry, &new.parts);
         let cause = Cause { batch: Some(batch), ..Cause::default() };
-        let out = Move { register: new.register, bank: &new.bank, from: Place::Unsent, to: Place::InFlight, payments, amount: total, cause };
+        let out = Move {
+            register: new.register,
+            bank: &new.bank,
+            from: Place::Unsent,
+            to: Place::InFlight,
+            payments,
+            amount: total,
+            cause,
+        };
         entry.post(&mut work, out).await?;
         entry.write_for(&mut work, new.register).await?;
         self.done(work).await?;
@@ -296,20 +338,39 @@ impl Store {
     }
 
     /// Writes who is in a batch, and says how many rows that took.
-    async fn write_members(&self, work: &mut Work, new: &NewBatch, batch: BatchNo, first: i64, last: i64) -> Result<i64, StoreError> {
+    async fn write_members(
+        &self,
+        work: &mut Work,
+        new: &NewBatch,
+        batch: BatchNo,
+        first: i64,
+        last: i64,
+    ) -> Result<i64, StoreError> {
         let max = self.dialect.params_max();
         if !new.listed {
             let sql = "INSERT INTO batch_except (batch_no, line) SELECT $1, p.line FROM payment p WHERE p.register_no = $2 \
                        AND p.line BETWEEN $3 AND $4 AND p.bank = $5 \
                        AND EXISTS (SELECT 1 FROM hold h WHERE h.register_no = p.register_no AND h.line = p.line)";
             let sql = sql.replacen("SELECT $1,", "SELECT CAST($1 AS BIGINT),", 1);
-            let excepts = work.0.run(sql.into(), params![batch, new.register, first, last, &new.bank]).await?;
+            let excepts = work
+                .0
+                .run(sql.into(), params![batch, new.register, first, last, &new.bank])
+                .await?;
             return Ok(-i64::try_from(excepts).unwrap_or(i64::MAX));
         }
-        let rows = new.members.iter().flat_map(|(line, _)| params![batch, *line, new.register, 1]).collect();
-        work.insert("INSERT INTO batch_payment (batch_no, line, register_no, live)", 4, rows, max).await?;
+        let rows = new
+            .members
+            .iter()
+            .flat_map(|(line, _)| params![batch, *line, new.register, 1])
+            .collect();
+        work.insert("INSERT INTO batch_payment (batch_no, line, register_no, live)", 4, rows, max)
+            .await?;
         for (line, _) in &new.members {
-            work.move_one("DELETE FROM waiting WHERE register_no = $1 AND line = $2", params![new.register, *line]).await?;
+            work.move_one(
+                "DELETE FROM waiting WHERE register_no = $1 AND line = $2",
+                params![new.register, *line],
+            )
+            .await?;
         }
         let members = len(new.members.len());
         count(work, new.register, &new.bank, &[("waiting", -members)]).await?;
@@ -320,7 +381,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Moved`] where one of its payments is no longer free leftover (I8).
-    pub async fn intend_refund(&self, new: &NewRefund, now_ms: i64) -> Result<(RefundNo, AttemptNo), StoreError> {
+    pub async fn intend_refund(
+        &self,
+        new: &NewRefund,
+        now_ms: i64,
+    ) -> Result<(RefundNo, AttemptNo), StoreError> {
         let (payments, total) = (len(new.members.len()), sum(&new.members));
         let mut work = self.write().await?;
         keep_format(&mut work, &new.format).await?;
@@ -343,11 +408,27 @@ impl Store {
             work.move_one(sql, params![refund, new.register, *line, *amount]).await?;
         }
         let attempt = self
-            .insert_attempt(&mut work, Carries::Refund(refund), new.register, &new.via_bank, &new.reference, &new.format, &new.parts, now_ms)
+            .insert_attempt(
+                &mut work,
+                Carries::Refund(refund),
+                new.register,
+                &new.via_bank,
+                &new.reference,
+                &new.format,
+                &new.parts,
+                now_ms,
+            )
             .await?;
         let mut entry = Entry::new("refund.intent", now_ms);
-        entry.fact("refund", refund.0).fact("attempt", attempt.0).fact("bank", new.bank.as_str()).fact("via_bank", new.via_bank.as_str());
-        entry.fact("reference", new.reference.as_str()).fact("payments", payments).fact("sum_fen", total.get());
+        entry
+            .fact("refund", refund.0)
+            .fact("attempt", attempt.0)
+            .fact("bank", new.bank.as_str())
+            .fact("via_bank", new.via_bank.as_str());
+        entry
+            .fact("reference", new.reference.as_str())
+            .fact("payments", payments)
+            .fact("sum_fen", total.get());
         for (line, amount) in &new.members {
             entry.rows.row("leftover").int(*line).int(amount.get());
         }
@@ -393,7 +474,15 @@ impl Store {
         for (at, part) in parts.iter().enumerate() {
             let part_no = len(at) + 1;
             let sql = "INSERT INTO part (attempt_no, part_no, role, name, committing, size, sha256) VALUES ($1, $2, $3, $4, $5, $6, $7)";
-            let row = params![attempt, part_no, &part.role, &part.name, i64::from(part.committing), part.size, &part.sha256];
+            let row = params![
+                attempt,
+                part_no,
+                &part.role,
+                &part.name,
+                i64::from(part.committing),
+                part.size,
+                &part.sha256
+            ];
             work.run(sql, row).await?;
             for (at, chunk) in part.chunks.iter().enumerate() {
                 let sql = "INSERT INTO part_chunk (attempt_no, part_no, chunk_no, bytes) VALUES ($1, $2, $3, $4)";
@@ -412,7 +501,14 @@ enum Carries {
 
 fn digest_parts(entry: &mut Entry, parts: &[SealedPart]) {
     for part in parts {
-        entry.rows.row("part").text(&part.role).text(&part.name).int(i64::from(part.committing)).int(part.size).bytes(&part.sha256);
+        entry
+            .rows
+            .row("part")
+            .text(&part.role)
+            .text(&part.name)
+            .int(i64::from(part.committing))
+            .int(part.size)
+            .bytes(&part.sha256);
     }
 }
 

@@ -62,7 +62,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] in plain words where the payment is not set aside or its register
     /// is no longer being paid.
-    pub async fn decide_hold(&self, payment: PaymentId, decision: Decision, by: &str, why: &str, now_ms: i64) -> Result<(), StoreError> {
+    pub async fn decide_hold(
+        &self,
+        payment: PaymentId,
+        decision: Decision,
+        by: &str,
+        why: &str,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let Some((last_event, event_no, reason)) = last_hold(&mut work, payment).await? else {
             return Err(StoreError::Refused(format!("{payment} is not set aside")));
@@ -79,14 +86,22 @@ impl Store {
         }
         let state = register_state(&mut work, payment.register).await?;
         if state != RegisterState::Accepted {
-            return Err(StoreError::Refused(format!("{} is {state}; only a register that is being paid can change", payment.register)));
+            return Err(StoreError::Refused(format!(
+                "{} is {state}; only a register that is being paid can change",
+                payment.register
+            )));
         }
-        let row = hold_row(payment.register, payment.line, event_no + 1, event, reason, why, by, now_ms);
+        let row =
+            hold_row(payment.register, payment.line, event_no + 1, event, reason, why, by, now_ms);
         work.insert(HOLD_INSERT, 8, row, self.dialect.params_max()).await?;
         let (bank, amount) = bank_and_amount(&mut work, payment).await?;
         let kind = if event == HoldEvent::Released { "hold.released" } else { "hold.dropped" };
         let mut entry = Entry::new(kind, now_ms);
-        entry.fact("line", payment.line).fact("by", by).fact("why", why).fact("reason", reason.as_str());
+        entry
+            .fact("line", payment.line)
+            .fact("by", by)
+            .fact("why", why)
+            .fact("reason", reason.as_str());
         if event == HoldEvent::Released {
             let sql = "INSERT INTO waiting (register_no, line, bank) VALUES ($1, $2, $3)";
             work.run(sql, params![payment.register, payment.line, &bank]).await?;
@@ -104,10 +119,18 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn revoke_register(&self, source: &str, id: &str, revision: i64, now_ms: i64) -> Result<Option<RegisterNo>, StoreError> {
+    pub async fn revoke_register(
+        &self,
+        source: &str,
+        id: &str,
+        revision: i64,
+        now_ms: i64,
+    ) -> Result<Option<RegisterNo>, StoreError> {
         let mut work = self.write().await?;
         let sql = "SELECT register_no FROM register WHERE source = $1 AND id = $2 AND revision = $3 AND state IN ('accepted', 'closed')";
-        let Some(register) = work.one(sql, params![source, id, revision], |row| Ok(RegisterNo(row.int(0)?))).await? else {
+        let Some(register) =
+            work.one(sql, params![source, id, revision], |row| Ok(RegisterNo(row.int(0)?))).await?
+        else {
             return Ok(None);
         };
         let mut entry = Entry::new("register.revoked", now_ms);
@@ -116,7 +139,9 @@ impl Store {
         work.move_one(sql, params![now_ms, register]).await?;
         let sql = "SELECT bank, unsent_fen, uncut, held, waiting FROM share WHERE register_no = $1";
         let shares = work
-            .rows(sql, params![register], |row| Ok((row.string(0)?, Fen::new(row.int(1)?), row.int(2)?, row.int(3)?, row.int(4)?)))
+            .rows(sql, params![register], |row| {
+                Ok((row.string(0)?, Fen::new(row.int(1)?), row.int(2)?, row.int(3)?, row.int(4)?))
+            })
             .await?;
         let insert = format!(
             "INSERT INTO leftover (register_no, line, bank, amount_fen, cause, state, at_ms) \
@@ -126,7 +151,8 @@ impl Store {
             let lines = work.0.run(insert.clone().into(), params![now_ms, register, &bank]).await?;
             let lines = i64::try_from(lines).unwrap_or(i64::MAX);
             entry.post(&mut work, dropped(register, &bank, lines, unsent)).await?;
-            let changes = [("uncut", -uncut), ("held", -held), ("waiting", -waiting), ("dropped", lines)];
+            let changes =
+                [("uncut", -uncut), ("held", -held), ("waiting", -waiting), ("dropped", lines)];
             count(&mut work, register, &bank, &changes).await?;
         }
         work.run("DELETE FROM waiting WHERE register_no = $1", params![register]).await?;
@@ -167,7 +193,11 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn held_since(&self, before_ms: i64, limit: i64) -> Result<Vec<PaymentId>, StoreError> {
+    pub async fn held_since(
+        &self,
+        before_ms: i64,
+        limit: i64,
+    ) -> Result<Vec<PaymentId>, StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT h.register_no, h.line FROM share s JOIN register r ON r.register_no = s.register_no AND r.state = 'accepted' \
                    JOIN hold h ON h.register_no = s.register_no AND h.event = 'placed' AND h.at_ms < $1 \
@@ -175,7 +205,9 @@ impl Store {
                    WHERE s.held > 0 AND NOT EXISTS (SELECT 1 FROM hold n WHERE n.register_no = h.register_no \
                    AND n.line = h.line AND n.event_no > h.event_no) LIMIT $2";
         let lines = work
-            .rows(sql, params![before_ms, limit], |row| Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? }))
+            .rows(sql, params![before_ms, limit], |row| {
+                Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? })
+            })
             .await?;
         work.commit().await?;
         Ok(lines)
@@ -199,28 +231,54 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn payment_named(&self, source: &str, id: &str, revision: i64, line: i64) -> Result<Option<PaymentId>, StoreError> {
+    pub async fn payment_named(
+        &self,
+        source: &str,
+        id: &str,
+        revision: i64,
+        line: i64,
+    ) -> Result<Option<PaymentId>, StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT r.register_no FROM register r JOIN payment p ON p.register_no = r.register_no AND p.line = $1 \
                    WHERE r.source = $2 AND r.id = $3 AND r.revision = $4 AND r.state <> 'receiving'";
-        let register = work.one(sql, params![line, source, id, revision], |row| Ok(RegisterNo(row.int(0)?))).await?;
+        let register = work
+            .one(sql, params![line, source, id, revision], |row| Ok(RegisterNo(row.int(0)?)))
+            .await?;
         work.commit().await?;
         Ok(register.map(|register| PaymentId { register, line }))
     }
 }
 
 fn dropped(register: RegisterNo, bank: &str, payments: i64, amount: Fen) -> Move<'_> {
-    Move { register, bank, from: Place::Unsent, to: Place::Refundable, payments, amount, cause: Cause::default() }
+    Move {
+        register,
+        bank,
+        from: Place::Unsent,
+        to: Place::Refundable,
+        payments,
+        amount,
+        cause: Cause::default(),
+    }
 }
 
-async fn drop_payment(work: &mut Work, payment: PaymentId, bank: &str, amount: Fen, now_ms: i64) -> Result<(), StoreError> {
+async fn drop_payment(
+    work: &mut Work,
+    payment: PaymentId,
+    bank: &str,
+    amount: Fen,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO leftover (register_no, line, bank, amount_fen, cause, state, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
     let (cause, state) = (LeftoverCause::Dropped.as_str(), LeftoverState::Open.as_str());
-    work.run(sql, params![payment.register, payment.line, bank, amount, cause, state, now_ms]).await?;
+    work.run(sql, params![payment.register, payment.line, bank, amount, cause, state, now_ms])
+        .await?;
     Ok(())
 }
 
-pub(super) async fn last_hold(work: &mut Work, payment: PaymentId) -> Result<Option<(HoldEvent, i64, HoldReason)>, StoreError> {
+pub(super) async fn last_hold(
+    work: &mut Work,
+    payment: PaymentId,
+) -> Result<Option<(HoldEvent, i64, HoldReason)>, StoreError> {
     let sql = "SELECT event, event_no, reason FROM hold WHERE register_no = $1 AND line = $2 ORDER BY event_no DESC LIMIT 1";
     work.one(sql, params![payment.register, payment.line], |row| {
         Ok((row.word(0, HoldEvent::parse)?, row.int(1)?, row.word(2, HoldReason::parse)?))
@@ -228,7 +286,10 @@ pub(super) async fn last_hold(work: &mut Work, payment: PaymentId) -> Result<Opt
     .await
 }
 
-pub(super) async fn register_state(work: &mut Work, register: RegisterNo) -> Result<RegisterState, StoreError> {
+pub(super) async fn register_state(
+    work: &mut Work,
+    register: RegisterNo,
+) -> Result<RegisterState, StoreError> {
     let sql = "SELECT state FROM register WHERE register_no = $1";
     work.one(sql, params![register], |row| row.word(0, RegisterState::parse))
         .await?
@@ -237,22 +298,30 @@ pub(super) async fn register_state(work: &mut Work, register: RegisterNo) -> Res
 
 async fn bank_and_amount(work: &mut Work, payment: PaymentId) -> Result<(String, Fen), StoreError> {
     let sql = "SELECT bank, amount_fen FROM payment WHERE register_no = $1 AND line = $2";
-    work.the(sql, params![payment.register, payment.line], |row| Ok((row.string(0)?, Fen::new(row.int(1)?)))).await
+    work.the(sql, params![payment.register, payment.line], |row| {
+        Ok((row.string(0)?, Fen::new(row.int(1)?)))
+    })
+    .await
 }
 
 async fn standing(work: &mut Work, payment: PaymentId) -> Result<Standing, StoreError> {
     let sql = "SELECT r.state FROM register r JOIN payment p ON p.register_no = r.register_no AND p.line = $1 WHERE r.register_no = $2";
-    let state = work.one(sql, params![payment.line, payment.register], |row| row.word(0, RegisterState::parse)).await?;
+    let state = work
+        .one(sql, params![payment.line, payment.register], |row| row.word(0, RegisterState::parse))
+        .await?;
     let Some(state) = state else { return Ok(Standing::Absent) };
     if matches!(state, RegisterState::Refused) {
         return Ok(Standing::Absent);
     }
     let sql = "SELECT state FROM leftover WHERE register_no = $1 AND line = $2";
-    let leftover = work.one(sql, params![payment.register, payment.line], |row| row.word(0, LeftoverState::parse)).await?;
+    let leftover = work
+        .one(sql, params![payment.register, payment.line], |row| row.word(0, LeftoverState::parse))
+        .await?;
     if leftover.is_some_and(|state| state != LeftoverState::Withdrawn) {
         return Ok(Standing::Back);
     }
-    let sql = format!("SELECT 1 FROM payment p WHERE p.register_no = $1 AND p.line = $2 AND {UNSENT}");
+    let sql =
+        format!("SELECT 1 FROM payment p WHERE p.register_no = $1 AND p.line = $2 AND {UNSENT}");
     let mut unsent = false;
     work.0
         .rows(sql.into(), params![payment.register, payment.line], &mut |_| {
@@ -266,7 +335,8 @@ async fn standing(work: &mut Work, payment: PaymentId) -> Result<Standing, Store
     if matches!(state, RegisterState::Superseded | RegisterState::Revoked) {
         return Ok(Standing::Withdrawn);
     }
-    let held = last_hold(work, payment).await?.is_some_and(|(event, _, _)| event == HoldEvent::Placed);
+    let held =
+        last_hold(work, payment).await?.is_some_and(|(event, _, _)| event == HoldEvent::Placed);
     Ok(if held { Standing::Held } else { Standing::Unsent })
 }
 
@@ -278,7 +348,11 @@ impl Store {
     pub async fn amount_and_town(&self, payment: PaymentId) -> Result<(Fen, i64), StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT amount_fen, town FROM payment WHERE register_no = $1 AND line = $2";
-        let found = work.the(sql, params![payment.register, payment.line], |row| Ok((Fen::new(row.int(0)?), row.int(1)?))).await?;
+        let found = work
+            .the(sql, params![payment.register, payment.line], |row| {
+                Ok((Fen::new(row.int(0)?), row.int(1)?))
+            })
+            .await?;
         work.commit().await?;
         Ok(found)
     }

@@ -98,7 +98,8 @@ impl Receiving {
     }
 
     fn note(&mut self, row: &NewPayment) -> Result<(), StoreError> {
-        let overflow = || StoreError::Refused("the sum of the register is larger than can be kept".to_owned());
+        let overflow =
+            || StoreError::Refused("the sum of the register is larger than can be kept".to_owned());
         self.count += 1;
         self.sum = self.sum.checked_add(row.amount).ok_or_else(overflow)?;
         let share = self.shares.entry(row.bank.clone()).or_default();
@@ -111,7 +112,14 @@ impl Receiving {
 }
 
 /// A payment as the journal's digest sees it; `verify` does the same with what it reads.
-pub(super) fn digest_payment(rows: &mut RowDigest, line: i64, bank: &str, town: i64, amount: Fen, person: &[u8]) {
+pub(super) fn digest_payment(
+    rows: &mut RowDigest,
+    line: i64,
+    bank: &str,
+    town: i64,
+    amount: Fen,
+    person: &[u8],
+) {
     rows.row("payment").int(line).text(bank).int(town).int(amount.get()).bytes(person);
 }
 
@@ -136,7 +144,12 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn set_cursor(&self, source: &str, feed: &str, cursor: &str) -> Result<(), StoreError> {
+    pub async fn set_cursor(
+        &self,
+        source: &str,
+        feed: &str,
+        cursor: &str,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         work.run(FEED_SQL, params![source, feed, cursor]).await?;
         self.done(work).await
@@ -147,7 +160,13 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn begin_register(&self, source: &str, head: &RegisterHead, head_digest: [u8; 32], now_ms: i64) -> Result<Begun, StoreError> {
+    pub async fn begin_register(
+        &self,
+        source: &str,
+        head: &RegisterHead,
+        head_digest: [u8; 32],
+        now_ms: i64,
+    ) -> Result<Begun, StoreError> {
         let mut work = self.write().await?;
         let sql = "SELECT register_no, state, digest FROM register WHERE source = $1 AND id = $2 AND revision = $3";
         let known = work
@@ -162,11 +181,27 @@ impl Store {
                 return Ok(Begun::Same(register));
             } else {
                 let mut entry = Entry::new("register.different", now_ms);
-                entry.fact("register", register.0).fact("digest", hex(&head.digest)).fact("kept", hex(&digest));
+                entry
+                    .fact("register", register.0)
+                    .fact("digest", hex(&head.digest))
+                    .fact("kept", hex(&digest));
                 entry.write_for(&mut work, register).await?;
-                let text = format!("{source} 以相同编号 {} 第 {} 版送来了不同内容，已拒收；请财政核对后以新版本报送", head.id, head.revision);
+                let text = format!(
+                    "{source} 以相同编号 {} 第 {} 版送来了不同内容，已拒收；请财政核对后以新版本报送",
+                    head.id, head.revision
+                );
                 let subject = format!("{register}/{}", hex(&head.digest));
-                super::alerts::raise(&mut work, "register_conflict", &subject, Some(register), None, 0, &text, now_ms).await?;
+                super::alerts::raise(
+                    &mut work,
+                    "register_conflict",
+                    &subject,
+                    Some(register),
+                    None,
+                    0,
+                    &text,
+                    now_ms,
+                )
+                .await?;
                 self.done(work).await?;
                 return Ok(Begun::Different(register));
             }
@@ -188,27 +223,60 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Refused`] where the sum overflows, else where the database cannot be written.
-    pub async fn append_payments(&self, receiving: &mut Receiving, rows: Vec<NewPayment>, now_ms: i64) -> Result<(), StoreError> {
+    pub async fn append_payments(
+        &self,
+        receiving: &mut Receiving,
+        rows: Vec<NewPayment>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let register = receiving.register;
-        let (mut payments, mut holds, mut reissues) = (Vec::with_capacity(rows.len() * 6), Vec::new(), Vec::new());
+        let (mut payments, mut holds, mut reissues) =
+            (Vec::with_capacity(rows.len() * 6), Vec::new(), Vec::new());
         for row in rows {
             receiving.note(&row)?;
             if let Some(hold) = &row.hold {
-                holds.extend(hold_row(register, row.line, 1, HoldEvent::Placed, hold.reason, &hold.detail, "intake", now_ms));
+                holds.extend(hold_row(
+                    register,
+                    row.line,
+                    1,
+                    HoldEvent::Placed,
+                    hold.reason,
+                    &hold.detail,
+                    "intake",
+                    now_ms,
+                ));
             }
             if let Some(replaced) = row.replaces {
                 reissues.push((row.line, replaced));
             }
-            payments.extend(params![register, row.line, row.bank, row.town, row.amount, row.person]);
+            payments
+                .extend(params![register, row.line, row.bank, row.town, row.amount, row.person]);
         }
         let max = self.dialect.params_max();
         let mut work = self.write().await?;
-        work.insert("INSERT INTO payment (register_no, line, bank, town, amount_fen, person)", 6, payments, max).await?;
+        work.insert(
+            "INSERT INTO payment (register_no, line, bank, town, amount_fen, person)",
+            6,
+            payments,
+            max,
+        )
+        .await?;
         work.insert(HOLD_INSERT, 8, holds, max).await?;
         for (line, replaced) in reissues {
             let sql = "INSERT INTO reissue (register_no, line, replaces_register_no, replaces_line, number) \
                        VALUES ($1, $2, $3, $4, 1 + COALESCE((SELECT number FROM reissue WHERE register_no = $5 AND line = $6), 1))";
-            work.run(sql, params![register, line, replaced.register, replaced.line, replaced.register, replaced.line]).await?;
+            work.run(
+                sql,
+                params![
+                    register,
+                    line,
+                    replaced.register,
+                    replaced.line,
+                    replaced.register,
+                    replaced.line
+                ],
+            )
+            .await?;
         }
         // No step can see a RECEIVING register: nobody is woken.
         work.commit().await
@@ -218,7 +286,13 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn append_person_keys(&self, register: RegisterNo, head: &RegisterHead, key_id: u8, mut keys: Vec<PersonKey>) -> Result<(), StoreError> {
+    pub async fn append_person_keys(
+        &self,
+        register: RegisterNo,
+        head: &RegisterHead,
+        key_id: u8,
+        mut keys: Vec<PersonKey>,
+    ) -> Result<(), StoreError> {
         keys.sort_unstable();
         let mut work = self.write().await?;
         let mut rows = Vec::with_capacity(keys.len() * 7);
@@ -233,7 +307,8 @@ impl Store {
                 key.line,
             ]);
         }
-        let sql = "INSERT INTO person_key (kind, key_id, programme, period, blind, register_no, line)";
+        let sql =
+            "INSERT INTO person_key (kind, key_id, programme, period, blind, register_no, line)";
         work.insert(sql, 7, rows, self.dialect.params_max()).await?;
         work.commit().await
     }
@@ -244,13 +319,22 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn doubles(&self, register: RegisterNo, head: &RegisterHead, key_id: u8) -> Result<Vec<Double>, StoreError> {
+    pub async fn doubles(
+        &self,
+        register: RegisterNo,
+        head: &RegisterHead,
+        key_id: u8,
+    ) -> Result<Vec<Double>, StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT blind FROM person_key \
                    WHERE kind = 'document' AND key_id = $1 AND programme = $2 AND period = $3 \
                    GROUP BY blind HAVING COUNT(*) > 1 AND MAX(register_no) = $4";
         let shared = work
-            .rows(sql, params![i64::from(key_id), &head.programme_code, &head.period, register], |row| Ok(row.blob(0)?.to_vec()))
+            .rows(
+                sql,
+                params![i64::from(key_id), &head.programme_code, &head.period, register],
+                |row| Ok(row.blob(0)?.to_vec()),
+            )
             .await?;
         let mut out = Vec::new();
         for blind in shared {
@@ -259,12 +343,18 @@ impl Store {
                        AND (r.state IN ('accepted', 'closed', 'superseded', 'revoked') OR r.register_no = $5) \
                        ORDER BY k.register_no, k.line";
             let all = work
-                .rows(sql, params![i64::from(key_id), &head.programme_code, &head.period, blind, register], |row| {
-                    Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? })
-                })
+                .rows(
+                    sql,
+                    params![i64::from(key_id), &head.programme_code, &head.period, blind, register],
+                    |row| Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? }),
+                )
                 .await?;
             for mine in all.iter().filter(|id| id.register == register) {
-                out.extend(all.iter().filter(|other| *other != mine).map(|other| Double { line: mine.line, other: *other }));
+                out.extend(
+                    all.iter()
+                        .filter(|other| *other != mine)
+                        .map(|other| Double { line: mine.line, other: *other }),
+                );
             }
         }
         work.commit().await?;
@@ -276,33 +366,62 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Moved`] where it is not RECEIVING, else where the database cannot be written.
-    pub async fn accept_register(&self, receiving: Receiving, acceptance: Acceptance, now_ms: i64) -> Result<(), StoreError> {
+    pub async fn accept_register(
+        &self,
+        receiving: Receiving,
+        acceptance: Acceptance,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let register = receiving.register;
         let mut work = self.write().await?;
         let (source, id, revision, digest) = identity(&mut work, register).await?;
         let mut entry = Entry::new("register.accepted", now_ms);
         entry.rows = receiving.rows.clone();
-        entry.fact("register", register.0).fact("source", source.as_str()).fact("id", id.as_str()).fact("revision", revision);
+        entry
+            .fact("register", register.0)
+            .fact("source", source.as_str())
+            .fact("id", id.as_str())
+            .fact("revision", revision);
         entry.fact("digest", hex(&digest)).fact("head_digest", hex(&receiving.head_digest));
         entry.fact("payments", receiving.count).fact("sum_fen", receiving.sum.get());
         let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1, start_at_ms = $2, deadline_at_ms = $3, settle_at_ms = $4, \
                    twin_no = (SELECT MIN(t.register_no) FROM register t WHERE t.source = register.source AND t.digest = register.digest \
                    AND t.id <> register.id AND t.state IN ('accepted', 'closed')) \
                    WHERE register_no = $5 AND state = 'receiving'";
-        let times = params![now_ms, acceptance.start_at_ms, acceptance.deadline_at_ms, acceptance.settle_at_ms, register];
+        let times = params![
+            now_ms,
+            acceptance.start_at_ms,
+            acceptance.deadline_at_ms,
+            acceptance.settle_at_ms,
+            register
+        ];
         work.move_one(sql, times).await?;
         let mut late = BTreeMap::<String, i64>::new();
         for (line, hold) in &acceptance.doubles {
             let bank = work
-                .the("SELECT bank FROM payment WHERE register_no = $1 AND line = $2", params![register, *line], |row| row.string(0))
+                .the(
+                    "SELECT bank FROM payment WHERE register_no = $1 AND line = $2",
+                    params![register, *line],
+                    |row| row.string(0),
+                )
                 .await?;
-            let row = hold_row(register, *line, 1, HoldEvent::Placed, hold.reason, &hold.detail, "intake", now_ms);
+            let row = hold_row(
+                register,
+                *line,
+                1,
+                HoldEvent::Placed,
+                hold.reason,
+                &hold.detail,
+                "intake",
+                now_ms,
+            );
             work.insert(HOLD_INSERT, 8, row, self.dialect.params_max()).await?;
             *late.entry(bank).or_default() += 1;
         }
         for (bank, share) in &receiving.shares {
             let held = share.held + late.get(bank).copied().unwrap_or_default();
-            open_share(&mut work, &mut entry, register, bank, ShareCount { held, ..*share }).await?;
+            open_share(&mut work, &mut entry, register, bank, ShareCount { held, ..*share })
+                .await?;
         }
         digest_holds(&mut work, &mut entry.rows, register).await?;
         supersede_earlier(&mut work, &source, &id, revision, register, now_ms).await?;
@@ -318,7 +437,13 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Moved`] where it is not RECEIVING, else where the database cannot be written.
-    pub async fn refuse_register(&self, register: RegisterNo, faults: &[Fault], reports: &[NewReport], now_ms: i64) -> Result<(), StoreError> {
+    pub async fn refuse_register(
+        &self,
+        register: RegisterNo,
+        faults: &[Fault],
+        reports: &[NewReport],
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let faults = faults_json(faults);
         remove_lines(&mut work, register).await?;
@@ -349,7 +474,8 @@ impl Store {
     }
 }
 
-pub(super) const HOLD_INSERT: &str = "INSERT INTO hold (register_no, line, event_no, event, reason, detail, by_whom, at_ms)";
+pub(super) const HOLD_INSERT: &str =
+    "INSERT INTO hold (register_no, line, event_no, event, reason, detail, by_whom, at_ms)";
 
 #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
 pub(super) fn hold_row(
@@ -366,9 +492,15 @@ pub(super) fn hold_row(
 }
 
 /// The holds of intake belong to what was accepted: they are part of its digest.
-pub(super) async fn digest_holds(work: &mut Work, rows: &mut RowDigest, register: RegisterNo) -> Result<(), StoreError> {
+pub(super) async fn digest_holds(
+    work: &mut Work,
+    rows: &mut RowDigest,
+    register: RegisterNo,
+) -> Result<(), StoreError> {
     let sql = "SELECT line, reason, detail FROM hold WHERE register_no = $1 AND event_no = 1 ORDER BY line";
-    let holds = work.rows(sql, params![register], |row| Ok((row.int(0)?, row.string(1)?, row.string(2)?))).await?;
+    let holds = work
+        .rows(sql, params![register], |row| Ok((row.int(0)?, row.string(1)?, row.string(2)?)))
+        .await?;
     for (line, reason, detail) in holds {
         rows.row("hold").int(line).text(&reason).text(&detail);
     }
@@ -377,10 +509,19 @@ pub(super) async fn digest_holds(work: &mut Work, rows: &mut RowDigest, register
 
 /// Faults as they are kept and reported.
 pub fn faults_json(faults: &[Fault]) -> serde_json::Value {
-    faults.iter().map(|fault| json!({ "line": fault.line, "field": fault.field, "what": fault.what })).collect()
+    faults
+        .iter()
+        .map(|fault| json!({ "line": fault.line, "field": fault.field, "what": fault.what }))
+        .collect()
 }
 
-async fn insert_register(work: &mut Work, source: &str, head: &RegisterHead, head_digest: &[u8; 32], now_ms: i64) -> Result<RegisterNo, StoreError> {
+async fn insert_register(
+    work: &mut Work,
+    source: &str,
+    head: &RegisterHead,
+    head_digest: &[u8; 32],
+    now_ms: i64,
+) -> Result<RegisterNo, StoreError> {
     let sql = "INSERT INTO register (source, id, revision, programme_code, programme_name, summary, department, town, \
                document_no, period, entered_by, reviewed_by, approved_at_ms, funded_at_ms, pool_account, voucher_no, \
                declared_count, declared_sum_fen, digest, head_digest, received_at_ms, state, state_at_ms, faults, alert_level) \
@@ -413,18 +554,30 @@ async fn insert_register(work: &mut Work, source: &str, head: &RegisterHead, hea
     work.the(sql, row, |row| Ok(RegisterNo(row.int(0)?))).await
 }
 
-async fn identity(work: &mut Work, register: RegisterNo) -> Result<(String, String, i64, [u8; 32]), StoreError> {
-    work.the("SELECT source, id, revision, digest FROM register WHERE register_no = $1", params![register], |row| {
-        Ok((row.string(0)?, row.string(1)?, row.int(2)?, row.digest(3)?))
-    })
+async fn identity(
+    work: &mut Work,
+    register: RegisterNo,
+) -> Result<(String, String, i64, [u8; 32]), StoreError> {
+    work.the(
+        "SELECT source, id, revision, digest FROM register WHERE register_no = $1",
+        params![register],
+        |row| Ok((row.string(0)?, row.string(1)?, row.int(2)?, row.digest(3)?)),
+    )
     .await
 }
 
-async fn open_share(work: &mut Work, entry: &mut Entry, register: RegisterNo, bank: &str, share: ShareCount) -> Result<(), StoreError> {
+async fn open_share(
+    work: &mut Work,
+    entry: &mut Entry,
+    register: RegisterNo,
+    bank: &str,
+    share: ShareCount,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO share (register_no, bank, payments, approved_fen, unsent_fen, in_flight_fen, credited_fen, \
                refundable_fen, refunded_fen, disputed_fen, cut_line, uncut, held, waiting, dropped, credited, failed, \
                returned, conflicts) VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, 0, 0, $4, $5, 0, 0, 0, 0, 0, 0)";
-    work.run(sql, params![register, bank, share.payments, share.payments - share.held, share.held]).await?;
+    work.run(sql, params![register, bank, share.payments, share.payments - share.held, share.held])
+        .await?;
     let approval = Move {
         register,
         bank,
@@ -439,9 +592,17 @@ async fn open_share(work: &mut Work, entry: &mut Entry, register: RegisterNo, ba
 
 /// Takes what is unsent out of earlier revisions of the same register: the new one has it. What
 /// was sent stays theirs, and so does every line that was read.
-async fn supersede_earlier(work: &mut Work, source: &str, id: &str, revision: i64, by: RegisterNo, now_ms: i64) -> Result<(), StoreError> {
+async fn supersede_earlier(
+    work: &mut Work,
+    source: &str,
+    id: &str,
+    revision: i64,
+    by: RegisterNo,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let sql = "SELECT register_no FROM register WHERE source = $1 AND id = $2 AND revision < $3 AND state = 'accepted'";
-    let earlier = work.rows(sql, params![source, id, revision], |row| Ok(RegisterNo(row.int(0)?))).await?;
+    let earlier =
+        work.rows(sql, params![source, id, revision], |row| Ok(RegisterNo(row.int(0)?))).await?;
     for register in earlier {
         let mut entry = Entry::new("register.superseded", now_ms);
         entry.fact("register", register.0).fact("by", by.0);
@@ -450,14 +611,35 @@ async fn supersede_earlier(work: &mut Work, source: &str, id: &str, revision: i6
         let sql = "SELECT bank, unsent_fen, uncut + held + waiting, uncut, held, waiting FROM share WHERE register_no = $1";
         let shares = work
             .rows(sql, params![register], |row| {
-                Ok((row.string(0)?, Fen::new(row.int(1)?), row.int(2)?, row.int(3)?, row.int(4)?, row.int(5)?))
+                Ok((
+                    row.string(0)?,
+                    Fen::new(row.int(1)?),
+                    row.int(2)?,
+                    row.int(3)?,
+                    row.int(4)?,
+                    row.int(5)?,
+                ))
             })
             .await?;
         for (bank, unsent, payments, uncut, held, waiting) in shares {
             let cause = Cause::default();
-            let out = Move { register, bank: &bank, from: Place::Unsent, to: Place::Finance, payments, amount: unsent, cause };
+            let out = Move {
+                register,
+                bank: &bank,
+                from: Place::Unsent,
+                to: Place::Finance,
+                payments,
+                amount: unsent,
+                cause,
+            };
             entry.post(work, out).await?;
-            count(work, register, &bank, &[("uncut", -uncut), ("held", -held), ("waiting", -waiting)]).await?;
+            count(
+                work,
+                register,
+                &bank,
+                &[("uncut", -uncut), ("held", -held), ("waiting", -waiting)],
+            )
+            .await?;
         }
         work.run("DELETE FROM waiting WHERE register_no = $1", params![register]).await?;
         entry.write_for(work, register).await?;
@@ -475,6 +657,9 @@ async fn remove_lines(work: &mut Work, register: RegisterNo) -> Result<(), Store
 
 async fn sweep(work: &mut Work, register: RegisterNo) -> Result<(), StoreError> {
     remove_lines(work, register).await?;
-    work.move_one("DELETE FROM register WHERE register_no = $1 AND state = 'receiving'", params![register]).await
+    work.move_one(
+        "DELETE FROM register WHERE register_no = $1 AND state = 'receiving'",
+        params![register],
+    )
+    .await
 }
-

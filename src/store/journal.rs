@@ -86,7 +86,11 @@ impl Entry {
 
     /// Moves money: the share's places, the posting, and the word of it in this entry. The
     /// database refuses a place below zero and five places that do not add up.
-    pub(super) async fn post(&mut self, work: &mut Work, movement: Move<'_>) -> Result<(), StoreError> {
+    pub(super) async fn post(
+        &mut self,
+        work: &mut Work,
+        movement: Move<'_>,
+    ) -> Result<(), StoreError> {
         if movement.amount == Fen::ZERO {
             return Ok(());
         }
@@ -120,7 +124,8 @@ impl Entry {
     /// Writes the entry as the next of `chain`.
     pub(super) async fn write(mut self, work: &mut Work, chain: &str) -> Result<(), StoreError> {
         if !self.postings.is_empty() {
-            self.body.insert("postings".to_owned(), Value::Array(std::mem::take(&mut self.postings)));
+            self.body
+                .insert("postings".to_owned(), Value::Array(std::mem::take(&mut self.postings)));
         }
         let body = Value::Object(self.body).to_string();
         let rows = self.rows.finish();
@@ -144,7 +149,11 @@ impl Entry {
         work.move_one(sql, params![seq, &hash, chain, last]).await
     }
 
-    pub(super) async fn write_for(self, work: &mut Work, register: RegisterNo) -> Result<(), StoreError> {
+    pub(super) async fn write_for(
+        self,
+        work: &mut Work,
+        register: RegisterNo,
+    ) -> Result<(), StoreError> {
         self.write(work, &register_chain(register)).await
     }
 }
@@ -201,13 +210,18 @@ pub(super) async fn count(
     if changes.is_empty() {
         return Ok(());
     }
-    let sets: Vec<String> =
-        changes.iter().enumerate().map(|(at, (name, _))| format!("{name} = {name} + ${}", at + 3)).collect();
+    let sets: Vec<String> = changes
+        .iter()
+        .enumerate()
+        .map(|(at, (name, _))| format!("{name} = {name} + ${}", at + 3))
+        .collect();
     let sql = format!("UPDATE share SET {} WHERE register_no = $1 AND bank = $2", sets.join(", "));
     let mut all = params![register, bank];
     all.extend(changes.iter().map(|(_, by)| Param::from(*by)));
     match work.0.run(Cow::Owned(sql), all).await? {
         1 => Ok(()),
-        _ => Err(StoreError::Inconsistent { what: format!("{register} has no share of bank {bank}") }),
+        _ => Err(StoreError::Inconsistent {
+            what: format!("{register} has no share of bank {bank}"),
+        }),
     }
 }

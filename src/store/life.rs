@@ -45,7 +45,8 @@ impl Store {
                    WHERE p.register_no = $1 AND p.line = $2 AND r.state <> 'receiving'";
         let found = work
             .one(sql, params![id.register, id.line], |row| {
-                let mut events = vec![event(row.int(6)?, "approved by finance"), event(row.int(3)?, "received")];
+                let mut events =
+                    vec![event(row.int(6)?, "approved by finance"), event(row.int(3)?, "received")];
                 if let Some(at) = row.int_opt(7)? {
                     events.push(event(at, "its register was funded"));
                 }
@@ -88,7 +89,9 @@ async fn reissues(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<(),
         .await?;
     let sql = "SELECT register_no, line FROM reissue WHERE replaces_register_no = $1 AND replaces_line = $2 ORDER BY register_no DESC LIMIT 1";
     life.replaced_by = work
-        .one(sql, params![id.register, id.line], |row| Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? }))
+        .one(sql, params![id.register, id.line], |row| {
+            Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? })
+        })
         .await?;
     Ok(())
 }
@@ -112,7 +115,11 @@ async fn holds(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<(), St
 
 /// The batches and attempts that carried it, what was said of it, and its notices. Says what was
 /// seen by the last attempt.
-async fn attempts(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<Option<Seen>, StoreError> {
+async fn attempts(
+    work: &mut Work,
+    id: PaymentId,
+    life: &mut Life,
+) -> Result<Option<Seen>, StoreError> {
     let sql = format!(
         "SELECT a.attempt_no, a.batch_no, a.reference, a.made_at_ms, a.sent_at_ms, a.state, a.state_at_ms, a.sends FROM payment p \
          JOIN batch b ON b.register_no = p.register_no AND b.bank = p.bank JOIN attempt a ON a.batch_no = b.batch_no \
@@ -124,9 +131,18 @@ async fn attempts(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<Opt
         .rows(sql.into(), params![id.register, id.line], &mut |row| {
             let (attempt, batch) = (AttemptNo(row.int(0)?), row.int(1)?);
             carried.push(attempt);
-            events.push(event(row.int(3)?, format!("put into batch B{batch}, attempt {attempt}, our reference {}", row.text(2)?)));
+            events.push(event(
+                row.int(3)?,
+                format!(
+                    "put into batch B{batch}, attempt {attempt}, our reference {}",
+                    row.text(2)?
+                ),
+            ));
             if let Some(sent) = row.int_opt(4)? {
-                events.push(event(sent, format!("{attempt} was handed to the bank (send {})", row.int(7)?)));
+                events.push(event(
+                    sent,
+                    format!("{attempt} was handed to the bank (send {})", row.int(7)?),
+                ));
             }
             if row.text(5)? != "intent" {
                 events.push(event(row.int(6)?, format!("{attempt} is {}", row.text(5)?)));
@@ -145,7 +161,9 @@ async fn attempts(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<Opt
                 let kind = row.word(0, OutcomeKind::parse)?;
                 seen = seen.with(kind);
                 let why = match (row.text_opt(1)?, row.text_opt(2)?) {
-                    (Some(reason), Some(code)) => format!(" because of {reason} (the bank's code {code})"),
+                    (Some(reason), Some(code)) => {
+                        format!(" because of {reason} (the bank's code {code})")
+                    }
                     _ => String::new(),
                 };
                 Ok(Event {
@@ -157,15 +175,23 @@ async fn attempts(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<Opt
             .await?;
         life.events.extend(said);
         let sql = "SELECT n.state, x.taken_at_ms FROM notice n JOIN result x ON x.result_no = n.result_no WHERE n.attempt_no = $1 AND n.line = $2 ORDER BY x.result_no";
-        let notices =
-            work.rows(sql, params![attempt, id.line], |row| Ok(event(row.int(1)?, format!("SMS notice: {}", row.text(0)?)))).await?;
+        let notices = work
+            .rows(sql, params![attempt, id.line], |row| {
+                Ok(event(row.int(1)?, format!("SMS notice: {}", row.text(0)?)))
+            })
+            .await?;
         life.events.extend(notices);
         last = Some(seen);
     }
     Ok(last)
 }
 
-async fn money_back(work: &mut Work, id: PaymentId, life: &mut Life, seen: Option<Seen>) -> Result<(), StoreError> {
+async fn money_back(
+    work: &mut Work,
+    id: PaymentId,
+    life: &mut Life,
+    seen: Option<Seen>,
+) -> Result<(), StoreError> {
     let sql = "SELECT l.cause, l.state, l.at_ms, l.refund_no, f.state_at_ms FROM leftover l LEFT JOIN refund f ON f.refund_no = l.refund_no \
                WHERE l.register_no = $1 AND l.line = $2";
     let leftover = work
@@ -183,6 +209,9 @@ async fn money_back(work: &mut Work, id: PaymentId, life: &mut Life, seen: Optio
         life.events.push(event(at, format!("refund F{refund}: {state}")));
     }
     let place = if cause == "dropped" { "dropped" } else { folded };
-    life.standing = format!("{place}, its money is {}", if state == "refunded" { "back at finance" } else { state.as_str() });
+    life.standing = format!(
+        "{place}, its money is {}",
+        if state == "refunded" { "back at finance" } else { state.as_str() }
+    );
     Ok(())
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::SqlSafeStr as _;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 /// (version, what it does, SQLite text, PostgreSQL text)
 const ALL: &[(i64, &str, &str, &str)] = &[(
@@ -13,9 +13,17 @@ const ALL: &[(i64, &str, &str, &str)] = &[(
     include_str!("../../migrations/postgres/0001_first.sql"),
 )];
 
-fn migrator(pick: fn(&(i64, &'static str, &'static str, &'static str)) -> &'static str) -> Migrator {
+fn migrator(
+    pick: fn(&(i64, &'static str, &'static str, &'static str)) -> &'static str,
+) -> Migrator {
     let migration = |entry: &(i64, &'static str, &'static str, &'static str)| {
-        Migration::new(entry.0, Cow::Borrowed(entry.1), MigrationType::Simple, pick(entry).into_sql_str(), false)
+        Migration::new(
+            entry.0,
+            Cow::Borrowed(entry.1),
+            MigrationType::Simple,
+            pick(entry).into_sql_str(),
+            false,
+        )
     };
     Migrator::with_migrations(ALL.iter().map(migration).collect())
 }
@@ -47,7 +55,10 @@ mod tests {
                 out.last_mut().expect("inside a table").1.push(column.to_owned());
             } else if open {
                 let word = line.split_whitespace().next().unwrap_or_default();
-                assert!(["PRIMARY", "UNIQUE", "CHECK"].contains(&word), "column without a comment: {line}");
+                assert!(
+                    ["PRIMARY", "UNIQUE", "CHECK"].contains(&word),
+                    "column without a comment: {line}"
+                );
             }
         }
         out

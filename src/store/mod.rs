@@ -60,7 +60,9 @@ impl StoreError {
     fn query(sql: &str, cause: &sqlx::Error) -> Self {
         // Statements carry no values, and the driver's message may: it is cut to the database's own.
         let cause = match cause {
-            sqlx::Error::Database(database) => format!("{} ({})", database.message(), database.code().unwrap_or_default()),
+            sqlx::Error::Database(database) => {
+                format!("{} ({})", database.message(), database.code().unwrap_or_default())
+            }
             other => other.to_string(),
         };
         Self::Query { sql: sql.chars().take(120).collect(), cause }
@@ -129,7 +131,9 @@ impl Store {
     async fn connect(location: &Location, exclusive: bool) -> Result<Self, StoreError> {
         let dialect: Box<dyn Dialect> = match location {
             Location::Sqlite(path) => Box::new(sqlite::SqliteDialect::open(path, exclusive).await?),
-            Location::Postgres(url) => Box::new(postgres::PostgresDialect::open(url, exclusive).await?),
+            Location::Postgres(url) => {
+                Box::new(postgres::PostgresDialect::open(url, exclusive).await?)
+            }
         };
         let changed = tokio::sync::Notify::new();
         Ok(Self { dialect, changed, version: std::sync::atomic::AtomicU64::new(0) })
@@ -180,7 +184,9 @@ impl Store {
     /// Where the database cannot be read.
     pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
         let mut work = self.read().await?;
-        let value = work.one("SELECT value FROM meta WHERE name = $1", params![name], |row| row.string(0)).await?;
+        let value = work
+            .one("SELECT value FROM meta WHERE name = $1", params![name], |row| row.string(0))
+            .await?;
         work.commit().await?;
         Ok(value)
     }

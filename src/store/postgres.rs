@@ -22,12 +22,14 @@ pub(super) struct PostgresDialect {
 
 impl PostgresDialect {
     pub(super) async fn open(url: &str, exclusive: bool) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = url
-            .parse()
-            .map_err(|_| StoreError::Open { what: "the database URL".to_owned(), cause: "not a PostgreSQL URL".to_owned() })?;
+        let options: PgConnectOptions = url.parse().map_err(|_| StoreError::Open {
+            what: "the database URL".to_owned(),
+            cause: "not a PostgreSQL URL".to_owned(),
+        })?;
         let what = format!("PostgreSQL at {}", options.get_host());
-        let mut connection =
-            PgConnection::connect_with(&options).await.map_err(|cause| StoreError::open(&what, &cause))?;
+        let mut connection = PgConnection::connect_with(&options)
+            .await
+            .map_err(|cause| StoreError::open(&what, &cause))?;
         let lock = if exclusive {
             let got: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
                 .bind(INSTANCE_LOCK)
@@ -38,7 +40,10 @@ impl PostgresDialect {
                 return Err(StoreError::SecondInstance { what });
             }
             check_durable(&mut connection, &what).await?;
-            crate::store::migrations::postgres().run(&mut connection).await.map_err(StoreError::migrate)?;
+            crate::store::migrations::postgres()
+                .run(&mut connection)
+                .await
+                .map_err(StoreError::migrate)?;
             Some(Mutex::new(connection))
         } else {
             connection.close().await.map_err(|cause| StoreError::open(&what, &cause))?;
@@ -58,7 +63,8 @@ async fn check_durable(connection: &mut PgConnection, what: &str) -> Result<(), 
             .await
             .map_err(|cause| StoreError::open(what, &cause))?;
         if value == "off" {
-            let cause = format!("{setting} is off; what is acknowledged to finance would not be durable");
+            let cause =
+                format!("{setting} is off; what is acknowledged to finance would not be durable");
             return Err(StoreError::Open { what: what.to_owned(), cause });
         }
     }
@@ -108,12 +114,19 @@ struct PgTx(Transaction<'static, Postgres>);
 impl Tx for PgTx {
     async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
         let keep = matches!(sql, Cow::Borrowed(_)) || params.len() > 1_000;
-        let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?).persistent(keep);
-        let done = query.execute(&mut *self.0).await.map_err(|cause| StoreError::query(&sql, &cause))?;
+        let query =
+            sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?).persistent(keep);
+        let done =
+            query.execute(&mut *self.0).await.map_err(|cause| StoreError::query(&sql, &cause))?;
         Ok(done.rows_affected())
     }
 
-    async fn rows(&mut self, sql: Cow<'static, str>, params: Vec<Param>, take: Take<'_>) -> Result<(), StoreError> {
+    async fn rows(
+        &mut self,
+        sql: Cow<'static, str>,
+        params: Vec<Param>,
+        take: Take<'_>,
+    ) -> Result<(), StoreError> {
         let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
         let mut stream = query.fetch(&mut *self.0);
         while let Some(row) = stream.next().await {

@@ -98,7 +98,11 @@ pub struct SetAsideRow {
 }
 
 /// Writes a report with the facts it tells of; the same id again changes nothing.
-pub(super) async fn insert(work: &mut Work, report: &NewReport, now_ms: i64) -> Result<(), StoreError> {
+pub(super) async fn insert(
+    work: &mut Work,
+    report: &NewReport,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO report (report_id, register_no, kind, recipient_kind, recipient, subject_no, body, state, made_at_ms, next_at_ms, tries, trouble) \
                VALUES ($1, $2, $3, $4, $5, $6, $7, 'due', $8, $9, 0, '') ON CONFLICT (report_id) DO NOTHING";
     let row = params![
@@ -137,7 +141,10 @@ impl Store {
                     revision: row.int(5)?,
                     head_digest: row.digest(6)?,
                     kind: row.word(7, ReportKind::parse)?,
-                    recipient: Recipient { kind: row.word(8, RecipientKind::parse)?, name: row.string(9)? },
+                    recipient: Recipient {
+                        kind: row.word(8, RecipientKind::parse)?,
+                        name: row.string(9)?,
+                    },
                     subject: row.int(10)?,
                     body: row.string(11)?,
                     made_at_ms: row.int(12)?,
@@ -169,7 +176,12 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn delay_report(&self, report: &DueReport, trouble: &str, next_at_ms: i64) -> Result<(), StoreError> {
+    pub async fn delay_report(
+        &self,
+        report: &DueReport,
+        trouble: &str,
+        next_at_ms: i64,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let sql = "UPDATE report SET tries = tries + 1, trouble = $1, next_at_ms = $2 WHERE report_no = $3 AND state = 'due'";
         work.run(sql, params![trouble, next_at_ms, report.report_no]).await?;
@@ -180,7 +192,10 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn outcome_rows(&self, result: ResultNo) -> Result<(ResultHead, Vec<OutcomeRow>), StoreError> {
+    pub async fn outcome_rows(
+        &self,
+        result: ResultNo,
+    ) -> Result<(ResultHead, Vec<OutcomeRow>), StoreError> {
         let mut work = self.read().await?;
         let head = result_head(&mut work, result).await?;
         let sql = "SELECT o.line, o.kind, p.amount_fen, p.bank, p.town, o.reason, o.code, o.words, \
@@ -222,14 +237,19 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn notice_rows(&self, result: ResultNo) -> Result<(ResultHead, Vec<(i64, i64, NoticeState)>), StoreError> {
+    pub async fn notice_rows(
+        &self,
+        result: ResultNo,
+    ) -> Result<(ResultHead, Vec<(i64, i64, NoticeState)>), StoreError> {
         let mut work = self.read().await?;
         let head = result_head(&mut work, result).await?;
         let sql = "SELECT n.line, p.town, n.state FROM attempt a JOIN notice n ON n.attempt_no = a.attempt_no \
                    JOIN payment p ON p.register_no = a.register_no AND p.line = n.line \
                    WHERE a.attempt_no = $1 AND n.result_no = $2 ORDER BY n.line, n.state";
         let rows = work
-            .rows(sql, params![head.attempt, result], |row| Ok((row.int(0)?, row.int(1)?, row.word(2, NoticeState::parse)?)))
+            .rows(sql, params![head.attempt, result], |row| {
+                Ok((row.int(0)?, row.int(1)?, row.word(2, NoticeState::parse)?))
+            })
             .await?;
         work.commit().await?;
         Ok((head, rows))
@@ -239,7 +259,10 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn refund_rows(&self, refund: RefundNo) -> Result<(RefundHead, Vec<(i64, i64, Fen, LeftoverCause)>), StoreError> {
+    pub async fn refund_rows(
+        &self,
+        refund: RefundNo,
+    ) -> Result<(RefundHead, Vec<(i64, i64, Fen, LeftoverCause)>), StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT f.via_bank, f.pool_account, f.voucher_no, f.sum_fen, a.reference FROM refund f \
                    JOIN attempt a ON a.refund_no = f.refund_no WHERE f.refund_no = $1";
@@ -258,7 +281,12 @@ impl Store {
                    WHERE l.refund_no = $1 ORDER BY l.line";
         let rows = work
             .rows(sql, params![refund], |row| {
-                Ok((row.int(0)?, row.int(1)?, Fen::new(row.int(2)?), row.word(3, LeftoverCause::parse)?))
+                Ok((
+                    row.int(0)?,
+                    row.int(1)?,
+                    Fen::new(row.int(2)?),
+                    row.word(3, LeftoverCause::parse)?,
+                ))
             })
             .await?;
         work.commit().await?;
@@ -269,7 +297,10 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn set_aside_rows(&self, register: RegisterNo) -> Result<Vec<SetAsideRow>, StoreError> {
+    pub async fn set_aside_rows(
+        &self,
+        register: RegisterNo,
+    ) -> Result<Vec<SetAsideRow>, StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT p.line, p.bank, p.town, p.amount_fen, p.person, h.reason, h.detail FROM hold h \
                    JOIN payment p ON p.register_no = h.register_no AND p.line = h.line \
@@ -297,7 +328,8 @@ impl Store {
     /// Where the database cannot be read.
     pub async fn towns(&self, register: RegisterNo) -> Result<Vec<i64>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT DISTINCT town FROM payment WHERE register_no = $1 AND town > 0 ORDER BY town";
+        let sql =
+            "SELECT DISTINCT town FROM payment WHERE register_no = $1 AND town > 0 ORDER BY town";
         let towns = work.rows(sql, params![register], |row| row.int(0)).await?;
         work.commit().await?;
         Ok(towns)
@@ -307,10 +339,15 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn notice_counts(&self, register: RegisterNo) -> Result<Vec<(NoticeState, i64)>, StoreError> {
+    pub async fn notice_counts(
+        &self,
+        register: RegisterNo,
+    ) -> Result<Vec<(NoticeState, i64)>, StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT n.state, COUNT(*) FROM attempt a JOIN notice n ON n.attempt_no = a.attempt_no WHERE a.register_no = $1 GROUP BY n.state";
-        let counts = work.rows(sql, params![register], |row| Ok((row.word(0, NoticeState::parse)?, row.int(1)?))).await?;
+        let counts = work
+            .rows(sql, params![register], |row| Ok((row.word(0, NoticeState::parse)?, row.int(1)?)))
+            .await?;
         work.commit().await?;
         Ok(counts)
     }
@@ -318,11 +355,18 @@ impl Store {
 
 /// Folds the few payments with more than one answer up to this result; a later answer does not
 /// change what this report said.
-async fn fold_several(work: &mut Work, attempt: AttemptNo, result: ResultNo, rows: &mut [OutcomeRow]) -> Result<(), StoreError> {
+async fn fold_several(
+    work: &mut Work,
+    attempt: AttemptNo,
+    result: ResultNo,
+    rows: &mut [OutcomeRow],
+) -> Result<(), StoreError> {
     let sql = "SELECT o.line, o.kind FROM outcome o WHERE o.attempt_no = $1 AND o.result_no <= $2 AND o.line IN \
                (SELECT n.line FROM outcome n WHERE n.attempt_no = $3 AND n.result_no <= $4 GROUP BY n.line HAVING COUNT(*) > 1)";
     let several = work
-        .rows(sql, params![attempt, result, attempt, result], |row| Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?)))
+        .rows(sql, params![attempt, result, attempt, result], |row| {
+            Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?))
+        })
         .await?;
     let mut seen = std::collections::HashMap::<i64, Seen>::new();
     for (line, kind) in several {
@@ -340,11 +384,15 @@ async fn fold_several(work: &mut Work, attempt: AttemptNo, result: ResultNo, row
 async fn result_head(work: &mut Work, result: ResultNo) -> Result<ResultHead, StoreError> {
     let sql = "SELECT a.attempt_no, a.batch_no, a.bank, x.taken_at_ms FROM result x JOIN attempt a ON a.attempt_no = x.attempt_no WHERE x.result_no = $1";
     work.the(sql, params![result], |row| {
-        Ok(ResultHead { attempt: AttemptNo(row.int(0)?), batch: row.int(1)?, bank: row.string(2)?, taken_at_ms: row.int(3)? })
+        Ok(ResultHead {
+            attempt: AttemptNo(row.int(0)?),
+            batch: row.int(1)?,
+            bank: row.string(2)?,
+            taken_at_ms: row.int(3)?,
+        })
     })
     .await
 }
-
 
 impl Store {
     /// Adds reports that belong to no other transaction; ids that are there already stay.

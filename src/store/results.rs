@@ -64,7 +64,11 @@ pub struct TakenResult<'a> {
 /// What taking a result did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    Applied { result: ResultNo, outcomes: i64, notices: i64 },
+    Applied {
+        result: ResultNo,
+        outcomes: i64,
+        notices: i64,
+    },
     /// The same bytes were taken before: nothing changes.
     Repeated,
 }
@@ -145,7 +149,13 @@ impl Store {
     /// # Errors
     /// [`StoreError::Moved`] where something moved meanwhile; [`StoreError::Refused`] where the
     /// attempt is in a state in which a bank cannot know it (whoever called holds the file).
-    pub async fn take_result(&self, attempt: &Attempt, taken: TakenResult<'_>, follow: Follow<'_>, now_ms: i64) -> Result<Taken, StoreError> {
+    pub async fn take_result(
+        &self,
+        attempt: &Attempt,
+        taken: TakenResult<'_>,
+        follow: Follow<'_>,
+        now_ms: i64,
+    ) -> Result<Taken, StoreError> {
         let Some(batch) = attempt.batch else {
             return Err(StoreError::Refused(format!("{} carries no payments", attempt.no)));
         };
@@ -165,12 +175,22 @@ impl Store {
             work.commit().await?;
             return Ok(Taken::Repeated);
         };
-        entry.fact("result", result.0).fact("attempt", attempt.no.0).fact("batch", batch.0).fact("name", taken.name);
-        entry.fact("digest", crate::guard::key::hex(&taken.digest)).fact("quarantined", taken.quarantined.len());
+        entry
+            .fact("result", result.0)
+            .fact("attempt", attempt.no.0)
+            .fact("batch", batch.0)
+            .fact("name", taken.name);
+        entry
+            .fact("digest", crate::guard::key::hex(&taken.digest))
+            .fact("quarantined", taken.quarantined.len());
         let before = read_before(&mut work, attempt).await?;
         let (writes, effects) = decide(taken.rows, before, &mut entry)?;
         let quarantined = new_quarantined(&mut work, attempt, taken.quarantined).await?;
-        if effects.outcomes.is_empty() && effects.notices.is_empty() && quarantined.is_empty() && attempt.state == AttemptState::Accepted {
+        if effects.outcomes.is_empty()
+            && effects.notices.is_empty()
+            && quarantined.is_empty()
+            && attempt.state == AttemptState::Accepted
+        {
             // Other bytes that say nothing new (an answer with another time in it): nothing is kept.
             drop(work);
             self.asked(attempt, taken.next_at_ms).await?;
@@ -179,14 +199,19 @@ impl Store {
         self.write_effects(&mut work, attempt, batch, result, writes, &mut entry, now_ms).await?;
         self.write_quarantine(&mut work, attempt, result, quarantined, now_ms).await?;
         let sql = "UPDATE result SET applied = $1 WHERE result_no = $2";
-        work.move_one(sql, params![len(effects.outcomes.len() + effects.notices.len()), result]).await?;
+        work.move_one(sql, params![len(effects.outcomes.len() + effects.notices.len()), result])
+            .await?;
         for report in follow(result, &effects) {
             super::reports::insert(&mut work, &report, now_ms).await?;
         }
         entry.fact("outcomes", effects.outcomes.len()).fact("notices", effects.notices.len());
         entry.write_for(&mut work, attempt.register).await?;
         self.done(work).await?;
-        Ok(Taken::Applied { result, outcomes: len(effects.outcomes.len()), notices: len(effects.notices.len()) })
+        Ok(Taken::Applied {
+            result,
+            outcomes: len(effects.outcomes.len()),
+            notices: len(effects.notices.len()),
+        })
     }
 
     /// Holds a file or answer as a whole: it changes nothing, is kept as evidence, and somebody is
@@ -195,17 +220,54 @@ impl Store {
     /// # Errors
     /// Where the database cannot be written.
     #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
-    pub async fn hold_result(&self, bank: &str, name: &str, digest: &[u8; 32], attempt: Option<&Attempt>, why: &str, evidence: Vec<u8>, now_ms: i64) -> Result<bool, StoreError> {
+    pub async fn hold_result(
+        &self,
+        bank: &str,
+        name: &str,
+        digest: &[u8; 32],
+        attempt: Option<&Attempt>,
+        why: &str,
+        evidence: Vec<u8>,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
         let mut work = self.write().await?;
         let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms) \
                    VALUES ($1, $2, $3, $4, $5, 'held', 0, 0, 0, $6, $7, $8) ON CONFLICT (bank, digest) DO NOTHING RETURNING result_no";
-        let row = params![bank, name, digest, attempt.map(|a| a.no.0), attempt.map(|a| a.register.0), why, evidence, now_ms];
-        let Some(result) = work.one(sql, row, |row| Ok(ResultNo(row.int(0)?))).await? else { return Ok(false) };
-        let text = format!("{bank} 的结果文件 {name} 整份暂存，未入账：{why}。请与银行核对后重新取得正确的文件");
+        let row = params![
+            bank,
+            name,
+            digest,
+            attempt.map(|a| a.no.0),
+            attempt.map(|a| a.register.0),
+            why,
+            evidence,
+            now_ms
+        ];
+        let Some(result) = work.one(sql, row, |row| Ok(ResultNo(row.int(0)?))).await? else {
+            return Ok(false);
+        };
+        let text = format!(
+            "{bank} 的结果文件 {name} 整份暂存，未入账：{why}。请与银行核对后重新取得正确的文件"
+        );
         let register = attempt.map(|a| a.register);
-        super::alerts::raise(&mut work, "result_held", &result.to_string(), register, attempt.and_then(|a| a.batch), 0, &text, now_ms).await?;
+        super::alerts::raise(
+            &mut work,
+            "result_held",
+            &result.to_string(),
+            register,
+            attempt.and_then(|a| a.batch),
+            0,
+            &text,
+            now_ms,
+        )
+        .await?;
         let mut entry = Entry::new("result.held", now_ms);
-        entry.fact("result", result.0).fact("bank", bank).fact("name", name).fact("digest", crate::guard::key::hex(digest)).fact("why", why);
+        entry
+            .fact("result", result.0)
+            .fact("bank", bank)
+            .fact("name", name)
+            .fact("digest", crate::guard::key::hex(digest))
+            .fact("why", why);
         match register {
             Some(register) => entry.write_for(&mut work, register).await?,
             None => entry.write(&mut work, &bank_chain(bank)).await?,
@@ -215,23 +277,55 @@ impl Store {
     }
 
     #[expect(clippy::too_many_arguments, reason = "one transaction's context")]
-    async fn write_effects(&self, work: &mut Work, attempt: &Attempt, batch: BatchNo, result: ResultNo, mut writes: Writes, entry: &mut Entry, now_ms: i64) -> Result<(), StoreError> {
+    async fn write_effects(
+        &self,
+        work: &mut Work,
+        attempt: &Attempt,
+        batch: BatchNo,
+        result: ResultNo,
+        mut writes: Writes,
+        entry: &mut Entry,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let max = self.dialect.params_max();
         let rows = std::mem::take(&mut writes.outcomes)
             .into_iter()
             .flat_map(|row| {
                 let reason = row.reason.map(Reason::as_str);
-                params![attempt.no, row.line, row.kind.as_str(), result, reason, row.code, row.words]
+                params![
+                    attempt.no,
+                    row.line,
+                    row.kind.as_str(),
+                    result,
+                    reason,
+                    row.code,
+                    row.words
+                ]
             })
             .collect();
-        work.insert("INSERT INTO outcome (attempt_no, line, kind, result_no, reason, code, words)", 7, rows, max).await?;
-        let rows = writes.notices.iter().flat_map(|(line, state)| params![attempt.no, *line, state.as_str(), result]).collect();
-        work.insert("INSERT INTO notice (attempt_no, line, state, result_no)", 4, rows, max).await?;
+        work.insert(
+            "INSERT INTO outcome (attempt_no, line, kind, result_no, reason, code, words)",
+            7,
+            rows,
+            max,
+        )
+        .await?;
+        let rows = writes
+            .notices
+            .iter()
+            .flat_map(|(line, state)| params![attempt.no, *line, state.as_str(), result])
+            .collect();
+        work.insert("INSERT INTO notice (attempt_no, line, state, result_no)", 4, rows, max)
+            .await?;
         for (line, (amount, cause)) in &writes.opened {
             let sql = "INSERT INTO leftover (register_no, line, bank, amount_fen, cause, state, at_ms) VALUES ($1, $2, $3, $4, $5, 'open', $6) \
                        ON CONFLICT (register_no, line) DO UPDATE SET state = 'open', cause = excluded.cause, at_ms = excluded.at_ms, refund_no = NULL \
                        WHERE leftover.state IN ('withdrawn', 'open')";
-            work.move_one(sql, params![attempt.register, *line, &attempt.bank, *amount, cause.as_str(), now_ms]).await?;
+            work.move_one(
+                sql,
+                params![attempt.register, *line, &attempt.bank, *amount, cause.as_str(), now_ms],
+            )
+            .await?;
         }
         for line in &writes.withdrawn {
             let sql = "UPDATE leftover SET state = 'withdrawn' WHERE register_no = $1 AND line = $2 AND state = 'open'";
@@ -240,7 +334,20 @@ impl Store {
         let cause = Cause { batch: Some(batch), result: Some(result), ..Cause::default() };
         let mut moved = false;
         for (from, to, payments, amount) in writes.moves.each() {
-            entry.post(work, Move { register: attempt.register, bank: &attempt.bank, from, to, payments, amount, cause }).await?;
+            entry
+                .post(
+                    work,
+                    Move {
+                        register: attempt.register,
+                        bank: &attempt.bank,
+                        from,
+                        to,
+                        payments,
+                        amount,
+                        cause,
+                    },
+                )
+                .await?;
             moved = true;
         }
         if moved {
@@ -272,17 +379,41 @@ impl Store {
         alert_contradictions(work, attempt, batch, &writes, now_ms).await
     }
 
-    async fn write_quarantine(&self, work: &mut Work, attempt: &Attempt, result: ResultNo, quarantined: Vec<Quarantined>, now_ms: i64) -> Result<(), StoreError> {
+    async fn write_quarantine(
+        &self,
+        work: &mut Work,
+        attempt: &Attempt,
+        result: ResultNo,
+        quarantined: Vec<Quarantined>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         if quarantined.is_empty() {
             return Ok(());
         }
-        let text = format!("{} 的结果 {result} 中有 {} 行与批次不符，未作处理，其余各行已入账；请与银行核对", attempt.bank, quarantined.len());
-        super::alerts::raise(work, "quarantine", &result.to_string(), Some(attempt.register), attempt.batch, 0, &text, now_ms).await?;
+        let text = format!(
+            "{} 的结果 {result} 中有 {} 行与批次不符，未作处理，其余各行已入账；请与银行核对",
+            attempt.bank,
+            quarantined.len()
+        );
+        super::alerts::raise(
+            work,
+            "quarantine",
+            &result.to_string(),
+            Some(attempt.register),
+            attempt.batch,
+            0,
+            &text,
+            now_ms,
+        )
+        .await?;
         let rows = quarantined
             .into_iter()
-            .flat_map(|row| params![result, row.row, row.cause, row.detail, attempt.no.0, row.line, now_ms])
+            .flat_map(|row| {
+                params![result, row.row, row.cause, row.detail, attempt.no.0, row.line, now_ms]
+            })
             .collect();
-        let sql = "INSERT INTO quarantine (result_no, row_no, cause, detail, attempt_no, line, at_ms)";
+        let sql =
+            "INSERT INTO quarantine (result_no, row_no, cause, detail, attempt_no, line, at_ms)";
         work.insert(sql, 7, rows, self.dialect.params_max()).await
     }
 }
@@ -291,7 +422,12 @@ fn len(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-async fn insert_result(work: &mut Work, attempt: &Attempt, taken: &TakenResult<'_>, now_ms: i64) -> Result<Option<ResultNo>, StoreError> {
+async fn insert_result(
+    work: &mut Work,
+    attempt: &Attempt,
+    taken: &TakenResult<'_>,
+    now_ms: i64,
+) -> Result<Option<ResultNo>, StoreError> {
     let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms) \
                VALUES ($1, $2, $3, $4, $5, 'applied', $6, 0, $7, '', $8, $9) ON CONFLICT (bank, digest) DO NOTHING RETURNING result_no";
     let row = params![
@@ -309,18 +445,29 @@ async fn insert_result(work: &mut Work, attempt: &Attempt, taken: &TakenResult<'
 }
 
 /// Leaves out what was quarantined of this attempt for the same cause before.
-async fn new_quarantined(work: &mut Work, attempt: &Attempt, quarantined: Vec<Quarantined>) -> Result<Vec<Quarantined>, StoreError> {
+async fn new_quarantined(
+    work: &mut Work,
+    attempt: &Attempt,
+    quarantined: Vec<Quarantined>,
+) -> Result<Vec<Quarantined>, StoreError> {
     if quarantined.is_empty() {
         return Ok(quarantined);
     }
     let sql = "SELECT cause, detail, line FROM quarantine WHERE attempt_no = $1";
-    let known = work.rows(sql, params![attempt.no], |row| Ok((row.string(0)?, row.string(1)?, row.int_opt(2)?))).await?;
-    let is_new = |row: &Quarantined| !known.iter().any(|(cause, detail, line)| *cause == row.cause && *detail == row.detail && *line == row.line);
+    let known = work
+        .rows(sql, params![attempt.no], |row| Ok((row.string(0)?, row.string(1)?, row.int_opt(2)?)))
+        .await?;
+    let is_new = |row: &Quarantined| {
+        !known.iter().any(|(cause, detail, line)| {
+            *cause == row.cause && *detail == row.detail && *line == row.line
+        })
+    };
     Ok(quarantined.into_iter().filter(is_new).collect())
 }
 
 async fn read_before(work: &mut Work, attempt: &Attempt) -> Result<Before, StoreError> {
-    let mut before = Before { seen: HashMap::new(), leftovers: HashMap::new(), notices: HashMap::new() };
+    let mut before =
+        Before { seen: HashMap::new(), leftovers: HashMap::new(), notices: HashMap::new() };
     let rows = work
         .rows("SELECT line, kind FROM outcome WHERE attempt_no = $1", params![attempt.no], |row| {
             Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?))
@@ -331,10 +478,16 @@ async fn read_before(work: &mut Work, attempt: &Attempt) -> Result<Before, Store
         *seen = seen.with(kind);
     }
     let sql = "SELECT line, state FROM leftover WHERE register_no = $1";
-    let rows = work.rows(sql, params![attempt.register], |row| Ok((row.int(0)?, row.word(1, LeftoverState::parse)?))).await?;
+    let rows = work
+        .rows(sql, params![attempt.register], |row| {
+            Ok((row.int(0)?, row.word(1, LeftoverState::parse)?))
+        })
+        .await?;
     before.leftovers.extend(rows);
     let sql = "SELECT line, state FROM notice WHERE attempt_no = $1";
-    let rows = work.rows(sql, params![attempt.no], |row| Ok((row.int(0)?, row.word(1, NoticeState::parse)?))).await?;
+    let rows = work
+        .rows(sql, params![attempt.no], |row| Ok((row.int(0)?, row.word(1, NoticeState::parse)?)))
+        .await?;
     for (line, state) in rows {
         before.notices.entry(line).or_default().push(state);
     }
@@ -342,7 +495,11 @@ async fn read_before(work: &mut Work, attempt: &Attempt) -> Result<Before, Store
 }
 
 /// Decides what every line does; pure but for the digest it feeds.
-fn decide(rows: Vec<TakenRow>, mut before: Before, entry: &mut Entry) -> Result<(Writes, Effects), StoreError> {
+fn decide(
+    rows: Vec<TakenRow>,
+    mut before: Before,
+    entry: &mut Entry,
+) -> Result<(Writes, Effects), StoreError> {
     let (mut writes, mut effects) = (Writes::default(), Effects::default());
     for row in rows {
         if let Some(state) = row.notice {
@@ -363,13 +520,26 @@ fn decide(rows: Vec<TakenRow>, mut before: Before, entry: &mut Entry) -> Result<
         apply_shift(&mut writes, &mut before.leftovers, &row, old, kind)?;
         effects.outcomes.push(row.line);
         let code = (kind != OutcomeKind::Credited).then_some(row.code);
-        writes.outcomes.push(Outcome { line: row.line, kind, reason: row.reason, code, words: row.words });
+        writes.outcomes.push(Outcome {
+            line: row.line,
+            kind,
+            reason: row.reason,
+            code,
+            words: row.words,
+        });
     }
     // In key order: the tables are, and `verify` reads them so.
     writes.outcomes.sort_unstable_by_key(|row| (row.line, row.kind.as_str()));
     writes.notices.sort_unstable_by_key(|(line, state)| (*line, state.as_str()));
     for row in &writes.outcomes {
-        digest_outcome(&mut entry.rows, row.line, row.kind.as_str(), row.reason.map(Reason::as_str), row.code.as_deref(), row.words.as_deref());
+        digest_outcome(
+            &mut entry.rows,
+            row.line,
+            row.kind.as_str(),
+            row.reason.map(Reason::as_str),
+            row.code.as_deref(),
+            row.words.as_deref(),
+        );
     }
     for (line, state) in &writes.notices {
         entry.rows.row("notice").int(*line).text(state.as_str());
@@ -378,11 +548,24 @@ fn decide(rows: Vec<TakenRow>, mut before: Before, entry: &mut Entry) -> Result<
 }
 
 /// An outcome as the journal's digest sees it; `verify` does the same with what it reads.
-pub(super) fn digest_outcome(rows: &mut RowDigest, line: i64, kind: &str, reason: Option<&str>, code: Option<&str>, words: Option<&[u8]>) {
+pub(super) fn digest_outcome(
+    rows: &mut RowDigest,
+    line: i64,
+    kind: &str,
+    reason: Option<&str>,
+    code: Option<&str>,
+    words: Option<&[u8]>,
+) {
     rows.row("outcome").int(line).text(kind).opt_text(reason).opt_text(code).opt_bytes(words);
 }
 
-fn apply_shift(writes: &mut Writes, leftovers: &mut HashMap<i64, LeftoverState>, row: &TakenRow, old: Seen, kind: OutcomeKind) -> Result<(), StoreError> {
+fn apply_shift(
+    writes: &mut Writes,
+    leftovers: &mut HashMap<i64, LeftoverState>,
+    row: &TakenRow,
+    old: Seen,
+    kind: OutcomeKind,
+) -> Result<(), StoreError> {
     let change = shift(old, leftovers.get(&row.line).copied(), kind);
     let (from, to) = (old.fold(), old.with(kind).fold());
     *writes.counts.entry(from).or_default() -= 1;
@@ -414,16 +597,48 @@ fn apply_shift(writes: &mut Writes, leftovers: &mut HashMap<i64, LeftoverState>,
     Ok(())
 }
 
-async fn alert_contradictions(work: &mut Work, attempt: &Attempt, batch: BatchNo, writes: &Writes, now_ms: i64) -> Result<(), StoreError> {
+async fn alert_contradictions(
+    work: &mut Work,
+    attempt: &Attempt,
+    batch: BatchNo,
+    writes: &Writes,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let register: RegisterNo = attempt.register;
     for line in &writes.conflicts {
         let subject = format!("{register}-{line}");
-        let text = format!("{} 对明细 {subject} 先后答复“已入账”和“失败”，该笔已冻结；请两人核对银行台账后处理", attempt.bank);
-        super::alerts::raise(work, "conflict", &subject, Some(register), Some(batch), 0, &text, now_ms).await?;
+        let text = format!(
+            "{} 对明细 {subject} 先后答复“已入账”和“失败”，该笔已冻结；请两人核对银行台账后处理",
+            attempt.bank
+        );
+        super::alerts::raise(
+            work,
+            "conflict",
+            &subject,
+            Some(register),
+            Some(batch),
+            0,
+            &text,
+            now_ms,
+        )
+        .await?;
     }
     if writes.disputed {
-        let text = format!("{} 在款项退回（或退回途中）之后又答复已入账，差额计入争议款；请立即与银行核对", attempt.bank);
-        super::alerts::raise(work, "disputed", &register.to_string(), Some(register), Some(batch), 0, &text, now_ms).await?;
+        let text = format!(
+            "{} 在款项退回（或退回途中）之后又答复已入账，差额计入争议款；请立即与银行核对",
+            attempt.bank
+        );
+        super::alerts::raise(
+            work,
+            "disputed",
+            &register.to_string(),
+            Some(register),
+            Some(batch),
+            0,
+            &text,
+            now_ms,
+        )
+        .await?;
     }
     Ok(())
 }
@@ -432,4 +647,3 @@ async fn alert_contradictions(work: &mut Work, attempt: &Attempt, batch: BatchNo
 pub const fn can_have_results(state: AttemptState) -> bool {
     matches!(state, AttemptState::Sending | AttemptState::Unknown | AttemptState::Accepted)
 }
-

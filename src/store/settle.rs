@@ -25,7 +25,10 @@ pub struct Leftover {
     pub line: i64,
     pub amount: Fen,
     pub cause: LeftoverCause,
-    pub town: i64,
+    /// Sealed.
+    pub person: Vec<u8>,
+    /// Our reference of the attempt that carried it last; none where it was never sent.
+    pub original_reference: Option<String>,
 }
 
 /// A register whose money has all come to an end and whose closing account was not yet told.
@@ -61,7 +64,8 @@ fn leftover(row: &Row<'_>) -> Result<Leftover, StoreError> {
         line: row.int(0)?,
         amount: Fen::new(row.int(1)?),
         cause: row.word(2, LeftoverCause::parse)?,
-        town: row.int(3)?,
+        person: row.blob(3)?.to_vec(),
+        original_reference: row.text_opt(4)?.map(str::to_owned),
     })
 }
 
@@ -100,9 +104,15 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn open_leftovers(&self, register: RegisterNo, bank: &str, limit: usize) -> Result<Vec<Leftover>, StoreError> {
+    pub async fn open_leftovers(
+        &self,
+        register: RegisterNo,
+        bank: &str,
+        limit: usize,
+    ) -> Result<Vec<Leftover>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT l.line, l.amount_fen, l.cause, p.town FROM leftover l \
+        let sql = "SELECT l.line, l.amount_fen, l.cause, p.person, (SELECT MAX(a.reference) FROM attempt a JOIN outcome o \
+                   ON o.attempt_no = a.attempt_no AND o.line = l.line WHERE a.register_no = l.register_no AND a.bank = l.bank) FROM leftover l \
                    JOIN payment p ON p.register_no = l.register_no AND p.line = l.line \
                    WHERE l.register_no = $1 AND l.bank = $2 AND l.state = 'open' ORDER BY l.line LIMIT $3";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -144,15 +154,26 @@ impl Store {
                     disputed: fen(11)?,
                     ..Default::default()
                 };
-                Ok(ClosingDue { register: RegisterNo(row.int(0)?), last_posting: 0, places, counts, declared_sum: fen(12)?, set_aside: 0 })
+                Ok(ClosingDue {
+                    register: RegisterNo(row.int(0)?),
+                    last_posting: 0,
+                    places,
+                    counts,
+                    declared_sum: fen(12)?,
+                    set_aside: 0,
+                })
             })
             .await?;
         let mut due = Vec::new();
         for mut closing in ended {
             let sql = "SELECT COALESCE(MAX(posting_no), 0) FROM posting WHERE register_no = $1";
-            closing.last_posting = work.the(sql, params![closing.register], |row| row.int(0)).await?;
+            closing.last_posting =
+                work.the(sql, params![closing.register], |row| row.int(0)).await?;
             let sql = "SELECT 1 FROM report WHERE register_no = $1 AND kind = 'closing' AND subject_no = $2 LIMIT 1";
-            let told = work.one(sql, params![closing.register, closing.last_posting], |_| Ok(())).await?.is_some();
+            let told = work
+                .one(sql, params![closing.register, closing.last_posting], |_| Ok(()))
+                .await?
+                .is_some();
             if told {
                 continue;
             }
@@ -169,7 +190,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Moved`] where money moved since it was read.
-    pub async fn close_register(&self, closing: &ClosingDue, reports: &[NewReport], now_ms: i64) -> Result<(), StoreError> {
+    pub async fn close_register(
+        &self,
+        closing: &ClosingDue,
+        reports: &[NewReport],
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let sql = "UPDATE register SET state = CASE WHEN state = 'accepted' THEN 'closed' ELSE state END, state_at_ms = $1 \
                    WHERE register_no = $2 AND (SELECT MAX(posting_no) FROM posting WHERE register_no = $2) = $3 \
@@ -180,8 +206,12 @@ impl Store {
         }
         super::alerts::clear(&mut work, "deadline", &closing.register.to_string(), now_ms).await?;
         let mut entry = Entry::new("register.closed", now_ms);
-        entry.fact("approved_fen", closing.places.approved.get()).fact("credited_fen", closing.places.credited.get());
-        entry.fact("refunded_fen", closing.places.refunded.get()).fact("disputed_fen", closing.places.disputed.get());
+        entry
+            .fact("approved_fen", closing.places.approved.get())
+            .fact("credited_fen", closing.places.credited.get());
+        entry
+            .fact("refunded_fen", closing.places.refunded.get())
+            .fact("disputed_fen", closing.places.disputed.get());
         entry.write_for(&mut work, closing.register).await?;
         self.done(work).await
     }
@@ -215,7 +245,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Moved`] where it was already known.
-    pub async fn set_funded(&self, register: RegisterNo, funded_at_ms: i64, start_at_ms: Option<i64>, deadline_at_ms: Option<i64>, now_ms: i64) -> Result<(), StoreError> {
+    pub async fn set_funded(
+        &self,
+        register: RegisterNo,
+        funded_at_ms: i64,
+        start_at_ms: Option<i64>,
+        deadline_at_ms: Option<i64>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let sql = "UPDATE register SET funded_at_ms = $1, start_at_ms = COALESCE(start_at_ms, $2), deadline_at_ms = COALESCE(deadline_at_ms, $3) \
                    WHERE register_no = $4 AND funded_at_ms IS NULL";

@@ -92,8 +92,9 @@ impl<'r> Row<'r> {
     /// A word of a closed list.
     pub(crate) fn word<W>(&self, at: usize, parse: fn(&str) -> Option<W>) -> Result<W, StoreError> {
         let text = self.text(at)?;
-        parse(text)
-            .ok_or_else(|| StoreError::Inconsistent { what: format!("column {at} holds the unknown word {text:?}") })
+        parse(text).ok_or_else(|| StoreError::Inconsistent {
+            what: format!("column {at} holds the unknown word {text:?}"),
+        })
     }
 }
 
@@ -106,7 +107,12 @@ pub(crate) trait Tx: Send {
     async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError>;
 
     /// Runs a query and hands each row over as it comes.
-    async fn rows(&mut self, sql: Cow<'static, str>, params: Vec<Param>, take: Take<'_>) -> Result<(), StoreError>;
+    async fn rows(
+        &mut self,
+        sql: Cow<'static, str>,
+        params: Vec<Param>,
+        take: Take<'_>,
+    ) -> Result<(), StoreError>;
 
     /// Makes it durable. After an error here nobody knows what is durable: the process stops and
     /// reads back (design 4, rule 9).
@@ -133,13 +139,25 @@ pub(crate) trait Dialect: Send + Sync {
 pub(crate) struct Work(pub(crate) Box<dyn Tx>);
 
 impl Work {
-    pub(crate) async fn run(&mut self, sql: &'static str, params: Vec<Param>) -> Result<u64, StoreError> {
-        debug_assert_eq!(bound(sql), params.len(), "an unbound parameter is silently NULL on SQLite: {sql}");
+    pub(crate) async fn run(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Param>,
+    ) -> Result<u64, StoreError> {
+        debug_assert_eq!(
+            bound(sql),
+            params.len(),
+            "an unbound parameter is silently NULL on SQLite: {sql}"
+        );
         self.0.run(Cow::Borrowed(sql), params).await
     }
 
     /// Runs a guarded statement that must move exactly one row (design 4, rule 8).
-    pub(crate) async fn move_one(&mut self, sql: &'static str, params: Vec<Param>) -> Result<(), StoreError> {
+    pub(crate) async fn move_one(
+        &mut self,
+        sql: &'static str,
+        params: Vec<Param>,
+    ) -> Result<(), StoreError> {
         match self.run(sql, params).await? {
             1 => Ok(()),
             moved => Err(StoreError::Moved { sql, moved }),
@@ -152,7 +170,11 @@ impl Work {
         params: Vec<Param>,
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
     ) -> Result<Vec<T>, StoreError> {
-        debug_assert_eq!(bound(sql), params.len(), "an unbound parameter is silently NULL on SQLite: {sql}");
+        debug_assert_eq!(
+            bound(sql),
+            params.len(),
+            "an unbound parameter is silently NULL on SQLite: {sql}"
+        );
         let mut out = Vec::new();
         self.0
             .rows(Cow::Borrowed(sql), params, &mut |row| {
@@ -245,7 +267,10 @@ mod tests {
 
     #[test]
     fn statements_are_built_and_counted() {
-        assert_eq!(values_sql("INSERT INTO t (a, b)", 2, 2), "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)");
+        assert_eq!(
+            values_sql("INSERT INTO t (a, b)", 2, 2),
+            "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)"
+        );
         assert_eq!(bound("a = $1 AND b = $12 OR c = $2"), 12);
         assert_eq!(bound("a"), 0);
     }

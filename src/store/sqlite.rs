@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
-    SqliteSynchronous,
+    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
+    SqlitePoolOptions, SqliteSynchronous,
 };
 use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Sqlite};
 use tokio::sync::{Mutex, OwnedMutexGuard};
@@ -61,7 +61,10 @@ impl SqliteDialect {
             .map_err(|cause| StoreError::open(&path.display().to_string(), &cause))?;
         check_version(&mut connection).await?;
         if exclusive {
-            crate::store::migrations::sqlite().run(&mut connection).await.map_err(StoreError::migrate)?;
+            crate::store::migrations::sqlite()
+                .run(&mut connection)
+                .await
+                .map_err(StoreError::migrate)?;
         }
         let readers = SqlitePoolOptions::new()
             .max_connections(4)
@@ -75,8 +78,12 @@ impl SqliteDialect {
 /// Takes the lock file beside the database.
 fn lock(path: &Path) -> Result<File, StoreError> {
     let name = path.with_extension("lock");
-    let open = || -> std::io::Result<File> { File::options().create(true).append(true).open(&name) };
-    let file = open().map_err(|cause| StoreError::Open { what: name.display().to_string(), cause: cause.to_string() })?;
+    let open =
+        || -> std::io::Result<File> { File::options().create(true).append(true).open(&name) };
+    let file = open().map_err(|cause| StoreError::Open {
+        what: name.display().to_string(),
+        cause: cause.to_string(),
+    })?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(_) => Err(StoreError::SecondInstance { what: name.display().to_string() }),
@@ -117,7 +124,11 @@ impl Dialect for SqliteDialect {
     async fn write(&self) -> Result<Box<dyn Tx>, StoreError> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
         if writer.open {
-            writer.connection.execute("ROLLBACK").await.map_err(|cause| StoreError::query("ROLLBACK", &cause))?;
+            writer
+                .connection
+                .execute("ROLLBACK")
+                .await
+                .map_err(|cause| StoreError::query("ROLLBACK", &cause))?;
             writer.open = false;
         }
         writer
@@ -130,12 +141,21 @@ impl Dialect for SqliteDialect {
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
-        let mut connection =
-            self.readers.acquire().await.map_err(|cause| StoreError::query("acquire a reader", &cause))?;
+        let mut connection = self
+            .readers
+            .acquire()
+            .await
+            .map_err(|cause| StoreError::query("acquire a reader", &cause))?;
         // A connection whose reader was dropped in the middle comes back with its snapshot open.
         if connection.execute("BEGIN").await.is_err() {
-            connection.execute("ROLLBACK").await.map_err(|cause| StoreError::query("ROLLBACK", &cause))?;
-            connection.execute("BEGIN").await.map_err(|cause| StoreError::query("BEGIN", &cause))?;
+            connection
+                .execute("ROLLBACK")
+                .await
+                .map_err(|cause| StoreError::query("ROLLBACK", &cause))?;
+            connection
+                .execute("BEGIN")
+                .await
+                .map_err(|cause| StoreError::query("BEGIN", &cause))?;
         }
         Ok(Box::new(ReadTx(connection)))
     }
@@ -152,7 +172,11 @@ impl Dialect for SqliteDialect {
 struct WriteTx(OwnedMutexGuard<Writer>);
 struct ReadTx(PoolConnection<Sqlite>);
 
-async fn run(connection: &mut SqliteConnection, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
+async fn run(
+    connection: &mut SqliteConnection,
+    sql: Cow<'static, str>,
+    params: Vec<Param>,
+) -> Result<u64, StoreError> {
     // A statement built for many rows is as good as never the same again.
     let keep = matches!(sql, Cow::Borrowed(_)) || params.len() > 1_000;
     let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?).persistent(keep);
@@ -180,12 +204,21 @@ impl Tx for WriteTx {
         run(&mut self.0.connection, sql, params).await
     }
 
-    async fn rows(&mut self, sql: Cow<'static, str>, params: Vec<Param>, take: Take<'_>) -> Result<(), StoreError> {
+    async fn rows(
+        &mut self,
+        sql: Cow<'static, str>,
+        params: Vec<Param>,
+        take: Take<'_>,
+    ) -> Result<(), StoreError> {
         rows(&mut self.0.connection, sql, params, take).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        self.0.connection.execute("COMMIT").await.map_err(|cause| StoreError::Commit { cause: cause.to_string() })?;
+        self.0
+            .connection
+            .execute("COMMIT")
+            .await
+            .map_err(|cause| StoreError::Commit { cause: cause.to_string() })?;
         self.0.open = false;
         Ok(())
     }
@@ -197,12 +230,20 @@ impl Tx for ReadTx {
         run(&mut self.0, sql, params).await
     }
 
-    async fn rows(&mut self, sql: Cow<'static, str>, params: Vec<Param>, take: Take<'_>) -> Result<(), StoreError> {
+    async fn rows(
+        &mut self,
+        sql: Cow<'static, str>,
+        params: Vec<Param>,
+        take: Take<'_>,
+    ) -> Result<(), StoreError> {
         rows(&mut self.0, sql, params, take).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        self.0.execute("COMMIT").await.map_err(|cause| StoreError::query("COMMIT of a reader", &cause))?;
+        self.0
+            .execute("COMMIT")
+            .await
+            .map_err(|cause| StoreError::query("COMMIT of a reader", &cause))?;
         Ok(())
     }
 }

@@ -35,7 +35,6 @@ pub struct Verification {
 
 /// One entry as it was read.
 struct Entry {
-    seq: i64,
     kind: String,
     body: Value,
     rows: [u8; 32],
@@ -76,7 +75,10 @@ impl Store {
     }
 }
 
-async fn shares(work: &mut Work, found: &mut Verification) -> Result<BTreeMap<ShareKey, (Places, i64)>, StoreError> {
+async fn shares(
+    work: &mut Work,
+    found: &mut Verification,
+) -> Result<BTreeMap<ShareKey, (Places, i64)>, StoreError> {
     let sql = "SELECT register_no, bank, approved_fen, unsent_fen, in_flight_fen, credited_fen, refundable_fen, refunded_fen, disputed_fen, payments \
                FROM share ORDER BY register_no, bank";
     let rows = work
@@ -98,7 +100,9 @@ async fn shares(work: &mut Work, found: &mut Verification) -> Result<BTreeMap<Sh
         found.places = found.places.plus(*places);
         found.payments += payments;
         if !places.conserved() {
-            found.problems.push(format!("R{register} at {bank}: the five places do not add up to what was approved"));
+            found.problems.push(format!(
+                "R{register} at {bank}: the five places do not add up to what was approved"
+            ));
         }
     }
     Ok(rows.into_iter().collect())
@@ -122,15 +126,23 @@ struct Told {
 }
 
 /// Walks every chain: numbers without gaps, hashes that follow, heads that are the last.
-async fn walk_chains(work: &mut Work, found: &mut Verification, told: &mut Told) -> Result<(), StoreError> {
+async fn walk_chains(
+    work: &mut Work,
+    found: &mut Verification,
+    told: &mut Told,
+) -> Result<(), StoreError> {
     let sql = "SELECT chain, seq, hash FROM journal_head ORDER BY chain";
-    let heads = work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?, row.digest(2)?))).await?;
+    let heads =
+        work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?, row.digest(2)?))).await?;
     found.chains = heads.len();
-    found.head = hex(&head_of_heads(heads.iter().map(|(chain, seq, hash)| (chain.as_str(), *seq, hash))));
+    found.head =
+        hex(&head_of_heads(heads.iter().map(|(chain, seq, hash)| (chain.as_str(), *seq, hash))));
     let orphans = work
         .rows("SELECT DISTINCT chain FROM journal WHERE chain NOT IN (SELECT chain FROM journal_head)", params![], |row| row.string(0))
         .await?;
-    found.problems.extend(orphans.into_iter().map(|chain| format!("chain {chain} has entries but no head")));
+    found
+        .problems
+        .extend(orphans.into_iter().map(|chain| format!("chain {chain} has entries but no head")));
     for (chain, last, head) in heads {
         let (mut previous, mut expected) = (GENESIS, 0);
         let mut problems = Vec::new();
@@ -138,7 +150,8 @@ async fn walk_chains(work: &mut Work, found: &mut Verification, told: &mut Told)
         let sql = "SELECT seq, at_ms, kind, body, rows_digest, hash FROM journal WHERE chain = $1 ORDER BY seq";
         let whole = work
             .rows(sql, params![&chain], |row| {
-                let (seq, kind, body, rows, hash) = (row.int(0)?, row.text(2)?, row.text(3)?, row.digest(4)?, row.digest(5)?);
+                let (seq, kind, body, rows, hash) =
+                    (row.int(0)?, row.text(2)?, row.text(3)?, row.digest(4)?, row.digest(5)?);
                 expected += 1;
                 if seq != expected {
                     problems.push(format!("chain {chain}: entry {expected} is missing"));
@@ -148,13 +161,15 @@ async fn walk_chains(work: &mut Work, found: &mut Verification, told: &mut Told)
                 }
                 previous = hash;
                 let body = serde_json::from_str(body).unwrap_or(Value::Null);
-                entries.push(Entry { seq, kind: kind.to_owned(), body, rows });
+                entries.push(Entry { kind: kind.to_owned(), body, rows });
                 Ok(())
             })
             .await?;
         found.entries += whole.len();
         if expected != last || previous != head {
-            problems.push(format!("chain {chain}: its head is not its last entry; entries are missing at the end"));
+            problems.push(format!(
+                "chain {chain}: its head is not its last entry; entries are missing at the end"
+            ));
         }
         found.problems.append(&mut problems);
         let register = chain.strip_prefix("register:").and_then(|no| no.parse().ok());
@@ -166,11 +181,14 @@ async fn walk_chains(work: &mut Work, found: &mut Verification, told: &mut Told)
 }
 
 fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
-    let Entry { seq: _, kind, body, rows } = entry;
+    let Entry { kind, body, rows } = entry;
     let int = |name: &str| body.get(name).and_then(Value::as_i64);
-    if let (Some(register), Some(postings)) = (register, body.get("postings").and_then(Value::as_array)) {
+    if let (Some(register), Some(postings)) =
+        (register, body.get("postings").and_then(Value::as_array))
+    {
         let event = Value::from(kind.as_str());
-        let with_event = postings.iter().map(|posting| Value::Array(vec![posting.clone(), event.clone()]));
+        let with_event =
+            postings.iter().map(|posting| Value::Array(vec![posting.clone(), event.clone()]));
         told.postings.entry(register).or_default().extend(with_event);
     }
     if let Some(attempt) = int("attempt") {
@@ -202,14 +220,23 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
             told.intents.push((body, rows));
         }
         ("refund.intent", _) => told.refunds.push((body, rows)),
-        ("hold.released", Some(register)) => told.decisions.extend(int("line").map(|line| (register, line, "released"))),
-        ("hold.dropped", Some(register)) => told.decisions.extend(int("line").map(|line| (register, line, "dropped"))),
+        ("hold.released", Some(register)) => {
+            told.decisions.extend(int("line").map(|line| (register, line, "released")))
+        }
+        ("hold.dropped", Some(register)) => {
+            told.decisions.extend(int("line").map(|line| (register, line, "dropped")))
+        }
         _ => {}
     }
 }
 
 /// Postings are what the journal says they are, and the places are their sums.
-async fn check_postings(work: &mut Work, found: &mut Verification, shares: &BTreeMap<ShareKey, (Places, i64)>, told: &Told) -> Result<(), StoreError> {
+async fn check_postings(
+    work: &mut Work,
+    found: &mut Verification,
+    shares: &BTreeMap<ShareKey, (Places, i64)>,
+    told: &Told,
+) -> Result<(), StoreError> {
     let sql = "SELECT register_no, bank, from_place, to_place, payments, amount_fen, event FROM posting ORDER BY register_no, posting_no";
     let mut kept: BTreeMap<i64, Vec<Value>> = BTreeMap::new();
     let mut sums: BTreeMap<ShareKey, BTreeMap<Place, i64>> = BTreeMap::new();
@@ -218,7 +245,10 @@ async fn check_postings(work: &mut Work, found: &mut Verification, shares: &BTre
             let (register, bank) = (row.int(0)?, row.string(1)?);
             let (from, to) = (row.word(2, Place::parse)?, row.word(3, Place::parse)?);
             let (payments, amount) = (row.int(4)?, row.int(5)?);
-            let word = serde_json::json!([[bank, from.as_str(), to.as_str(), payments, amount], row.text(6)?]);
+            let word = serde_json::json!([
+                [bank, from.as_str(), to.as_str(), payments, amount],
+                row.text(6)?
+            ]);
             kept.entry(register).or_default().push(word);
             let places = sums.entry((register, bank)).or_default();
             *places.entry(from).or_default() -= amount;
@@ -229,7 +259,9 @@ async fn check_postings(work: &mut Work, found: &mut Verification, shares: &BTre
     found.postings = rows.len();
     for register in kept.keys().chain(told.postings.keys()).collect::<BTreeSet<_>>() {
         if kept.get(register) != told.postings.get(register) {
-            found.problems.push(format!("R{register}: its postings are not those that its journal tells"));
+            found
+                .problems
+                .push(format!("R{register}: its postings are not those that its journal tells"));
         }
     }
     for ((register, bank), (places, _)) in shares {
@@ -238,7 +270,9 @@ async fn check_postings(work: &mut Work, found: &mut Verification, shares: &BTre
         for (place, kept) in five(places) {
             if sum(place) != kept.get() {
                 let sum = Fen::new(sum(place));
-                found.problems.push(format!("R{register} at {bank}: {place} is {kept} yuan, its postings add up to {sum}"));
+                found.problems.push(format!(
+                    "R{register} at {bank}: {place} is {kept} yuan, its postings add up to {sum}"
+                ));
             }
         }
     }
@@ -295,29 +329,54 @@ async fn check_register(
 }
 
 /// The payments and holds of intake are those that the journal digested.
-async fn check_rows(work: &mut Work, found: &mut Verification, no: RegisterNo, told: &Told) -> Result<(), StoreError> {
+async fn check_rows(
+    work: &mut Work,
+    found: &mut Verification,
+    no: RegisterNo,
+    told: &Told,
+) -> Result<(), StoreError> {
     let Some(expected) = told.accepted.get(&no.0) else {
-        found.problems.push(format!("{no}: the journal does not tell of its acceptance ({})", register_chain(no)));
+        found.problems.push(format!(
+            "{no}: the journal does not tell of its acceptance ({})",
+            register_chain(no)
+        ));
         return Ok(());
     };
     let mut rows = RowDigest::new();
     let sql = "SELECT line, bank, town, amount_fen, person FROM payment WHERE register_no = $1 ORDER BY line";
     work.rows(sql, params![no], |row| {
-        digest_payment(&mut rows, row.int(0)?, row.text(1)?, row.int(2)?, Fen::new(row.int(3)?), row.blob(4)?);
+        digest_payment(
+            &mut rows,
+            row.int(0)?,
+            row.text(1)?,
+            row.int(2)?,
+            Fen::new(row.int(3)?),
+            row.blob(4)?,
+        );
         Ok(())
     })
     .await?;
     digest_holds(work, &mut rows, no).await?;
     if rows.finish() != *expected {
-        found.problems.push(format!("{no}: its payments or holds are not those that were accepted"));
+        found
+            .problems
+            .push(format!("{no}: its payments or holds are not those that were accepted"));
     }
     Ok(())
 }
 
 /// Leftover per payment, added to the computed places.
-async fn leftovers(work: &mut Work, no: RegisterNo, computed: &mut BTreeMap<String, Places>) -> Result<HashMap<i64, bool>, StoreError> {
+async fn leftovers(
+    work: &mut Work,
+    no: RegisterNo,
+    computed: &mut BTreeMap<String, Places>,
+) -> Result<HashMap<i64, bool>, StoreError> {
     let sql = "SELECT line, bank, amount_fen, state FROM leftover WHERE register_no = $1 AND state <> 'withdrawn'";
-    let rows = work.rows(sql, params![no], |row| Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?), row.text(3)? == "refunded"))).await?;
+    let rows = work
+        .rows(sql, params![no], |row| {
+            Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?), row.text(3)? == "refunded"))
+        })
+        .await?;
     let mut out = HashMap::new();
     for (line, bank, amount, refunded) in rows {
         let places = computed.entry(bank).or_default();
@@ -330,7 +389,13 @@ async fn leftovers(work: &mut Work, no: RegisterNo, computed: &mut BTreeMap<Stri
 
 /// Folds the outcomes of every live batch of a register into the computed places, and compares the
 /// batch's own counters.
-async fn outcomes(work: &mut Work, found: &mut Verification, no: RegisterNo, leftovers: &HashMap<i64, bool>, computed: &mut BTreeMap<String, Places>) -> Result<(), StoreError> {
+async fn outcomes(
+    work: &mut Work,
+    found: &mut Verification,
+    no: RegisterNo,
+    leftovers: &HashMap<i64, bool>,
+    computed: &mut BTreeMap<String, Places>,
+) -> Result<(), StoreError> {
     let sql = "SELECT batch_no, bank, payments, sum_fen, pending, credited, failed, returned, conflicts FROM batch \
                WHERE register_no = $1 AND state IN ('open', 'settled') ORDER BY batch_no";
     let batches = work
@@ -342,7 +407,10 @@ async fn outcomes(work: &mut Work, found: &mut Verification, no: RegisterNo, lef
     for (batch, bank, payments, sum, counts) in batches {
         let sql = "SELECT o.line, o.kind FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no WHERE a.batch_no = $1";
         let mut seen: HashMap<i64, Seen> = HashMap::new();
-        for (line, kind) in work.rows(sql, params![batch], |row| Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?))).await? {
+        for (line, kind) in work
+            .rows(sql, params![batch], |row| Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?)))
+            .await?
+        {
             let entry = seen.entry(line).or_default();
             *entry = entry.with(kind);
         }
@@ -388,8 +456,16 @@ async fn outcomes(work: &mut Work, found: &mut Verification, no: RegisterNo, lef
 }
 
 /// Attempts, parts, results, refunds and decisions are those that the journal tells.
-async fn check_states(work: &mut Work, found: &mut Verification, told: &Told) -> Result<(), StoreError> {
-    let attempts = work.rows("SELECT attempt_no, state FROM attempt", params![], |row| Ok((row.int(0)?, row.string(1)?))).await?;
+async fn check_states(
+    work: &mut Work,
+    found: &mut Verification,
+    told: &Told,
+) -> Result<(), StoreError> {
+    let attempts = work
+        .rows("SELECT attempt_no, state FROM attempt", params![], |row| {
+            Ok((row.int(0)?, row.string(1)?))
+        })
+        .await?;
     for (attempt, state) in &attempts {
         if told.attempts.get(attempt) != Some(&state.as_str()) {
             found.problems.push(format!("A{attempt} is {state}, which its journal does not tell"));
@@ -402,21 +478,42 @@ async fn check_states(work: &mut Work, found: &mut Verification, told: &Told) ->
         let int = |name: &str| body.get(name).and_then(Value::as_i64).unwrap_or_default();
         let mut rows = RowDigest::new();
         digest_parts(work, &mut rows, int("attempt")).await?;
-        let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text =
+            |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
         let sql = "SELECT first_line, last_line, payments, sum_fen, content, format_digest FROM batch WHERE batch_no = $1";
         let frozen = work
             .one(sql, params![int("batch")], |row| {
-                Ok((row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?, hex(row.blob(4)?), hex(row.blob(5)?)))
+                Ok((
+                    row.int(0)?,
+                    row.int(1)?,
+                    row.int(2)?,
+                    row.int(3)?,
+                    hex(row.blob(4)?),
+                    hex(row.blob(5)?),
+                ))
             })
             .await?;
-        let said = (int("first"), int("last"), int("payments"), int("sum_fen"), text("content"), text("format"));
+        let said = (
+            int("first"),
+            int("last"),
+            int("payments"),
+            int("sum_fen"),
+            text("content"),
+            text("format"),
+        );
         if rows.finish() != *expected || frozen != Some(said) {
-            found.problems.push(format!("B{} or its files are not what its INTENT tells", int("batch")));
+            found
+                .problems
+                .push(format!("B{} or its files are not what its INTENT tells", int("batch")));
         }
     }
     for (body, expected) in &told.refunds {
         let int = |name: &str| body.get(name).and_then(Value::as_i64).unwrap_or_default();
-        let state = work.one("SELECT state FROM refund WHERE refund_no = $1", params![int("refund")], |row| row.string(0)).await?;
+        let state = work
+            .one("SELECT state FROM refund WHERE refund_no = $1", params![int("refund")], |row| {
+                row.string(0)
+            })
+            .await?;
         // The payments of a refused refund are free again and not listed any more.
         if state.as_deref() == Some("refused") {
             continue;
@@ -430,16 +527,27 @@ async fn check_states(work: &mut Work, found: &mut Verification, told: &Told) ->
         .await?;
         digest_parts(work, &mut rows, int("attempt")).await?;
         if rows.finish() != *expected {
-            found.problems.push(format!("F{} or its files are not what its INTENT tells", int("refund")));
+            found
+                .problems
+                .push(format!("F{} or its files are not what its INTENT tells", int("refund")));
         }
     }
     Ok(())
 }
 
-async fn digest_parts(work: &mut Work, rows: &mut RowDigest, attempt: i64) -> Result<(), StoreError> {
+async fn digest_parts(
+    work: &mut Work,
+    rows: &mut RowDigest,
+    attempt: i64,
+) -> Result<(), StoreError> {
     let sql = "SELECT role, name, committing, size, sha256 FROM part WHERE attempt_no = $1 ORDER BY part_no";
     work.rows(sql, params![attempt], |row| {
-        rows.row("part").text(row.text(0)?).text(row.text(1)?).int(row.int(2)?).int(row.int(3)?).bytes(row.blob(4)?);
+        rows.row("part")
+            .text(row.text(0)?)
+            .text(row.text(1)?)
+            .int(row.int(2)?)
+            .int(row.int(3)?)
+            .bytes(row.blob(4)?);
         Ok(())
     })
     .await?;
@@ -447,17 +555,32 @@ async fn digest_parts(work: &mut Work, rows: &mut RowDigest, attempt: i64) -> Re
 }
 
 /// Rows that the journal knows nothing of, and entries whose rows are gone.
-async fn check_counts(work: &mut Work, found: &mut Verification, told: &Told) -> Result<(), StoreError> {
-    let applied = work.rows("SELECT result_no FROM result WHERE state = 'applied'", params![], |row| row.int(0)).await?;
+async fn check_counts(
+    work: &mut Work,
+    found: &mut Verification,
+    told: &Told,
+) -> Result<(), StoreError> {
+    let applied = work
+        .rows("SELECT result_no FROM result WHERE state = 'applied'", params![], |row| row.int(0))
+        .await?;
     if applied.iter().copied().collect::<BTreeSet<_>>() != told.results.keys().copied().collect() {
-        found.problems.push("the results that were applied are not those that the journal tells".to_owned());
+        found
+            .problems
+            .push("the results that were applied are not those that the journal tells".to_owned());
     }
     for (result, expected) in &told.results {
         let mut rows = RowDigest::new();
         let sql = "SELECT line, kind, reason, code, words FROM outcome o WHERE o.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
                    AND o.result_no = $2 ORDER BY line, kind";
         work.rows(sql, params![*result, *result], |row| {
-            digest_outcome(&mut rows, row.int(0)?, row.text(1)?, row.text_opt(2)?, row.text_opt(3)?, row.blob_opt(4)?);
+            digest_outcome(
+                &mut rows,
+                row.int(0)?,
+                row.text(1)?,
+                row.text_opt(2)?,
+                row.text_opt(3)?,
+                row.blob_opt(4)?,
+            );
             Ok(())
         })
         .await?;
@@ -469,22 +592,33 @@ async fn check_counts(work: &mut Work, found: &mut Verification, told: &Told) ->
         })
         .await?;
         if rows.finish() != *expected {
-            found.problems.push(format!("E{result}: its outcomes or notices are not those that were applied"));
+            found.problems.push(format!(
+                "E{result}: its outcomes or notices are not those that were applied"
+            ));
         }
     }
     let orphans = "SELECT COUNT(*) FROM outcome o LEFT JOIN result x ON x.result_no = o.result_no AND x.attempt_no = o.attempt_no WHERE x.result_no IS NULL";
     if work.the(orphans, params![], |row| row.int(0)).await? != 0 {
         found.problems.push("there are outcomes that no result told".to_owned());
     }
-    let batches: BTreeSet<i64> = work.rows("SELECT batch_no FROM batch", params![], |row| row.int(0)).await?.into_iter().collect();
+    let batches: BTreeSet<i64> = work
+        .rows("SELECT batch_no FROM batch", params![], |row| row.int(0))
+        .await?
+        .into_iter()
+        .collect();
     if batches != told.batches {
         found.problems.push("the batches are not those that the journal tells".to_owned());
     }
     let sql = "SELECT register_no, line, event FROM hold WHERE event_no > 1";
-    let decided = work.rows(sql, params![], |row| Ok((row.int(0)?, row.int(1)?, row.string(2)?))).await?;
-    let kept: BTreeSet<(i64, i64, &str)> = decided.iter().map(|(register, line, event)| (*register, *line, event.as_str())).collect();
+    let decided =
+        work.rows(sql, params![], |row| Ok((row.int(0)?, row.int(1)?, row.string(2)?))).await?;
+    let kept: BTreeSet<(i64, i64, &str)> =
+        decided.iter().map(|(register, line, event)| (*register, *line, event.as_str())).collect();
     if kept != told.decisions {
-        found.problems.push("the decisions about payments set aside are not those that the journal tells".to_owned());
+        found.problems.push(
+            "the decisions about payments set aside are not those that the journal tells"
+                .to_owned(),
+        );
     }
     Ok(())
 }

@@ -360,7 +360,11 @@ async fn dynamic<T: Send>(
     Ok(out)
 }
 
-async fn registers(work: &mut Work, filter: &str, params: Vec<super::sql::Param>) -> Result<Vec<RegisterRow>, StoreError> {
+async fn registers(
+    work: &mut Work,
+    filter: &str,
+    params: Vec<super::sql::Param>,
+) -> Result<Vec<RegisterRow>, StoreError> {
     let sql = format!(
         "SELECT {REGISTER_COLUMNS}, {SHARE_SUMS} FROM register r LEFT JOIN share s ON s.register_no = r.register_no \
          WHERE r.state <> 'receiving' {filter} GROUP BY {REGISTER_COLUMNS} ORDER BY r.register_no DESC"
@@ -369,12 +373,17 @@ async fn registers(work: &mut Work, filter: &str, params: Vec<super::sql::Param>
     dynamic(work, sql, params, register_row).await
 }
 
-async fn state_counts(work: &mut Work, sql: &'static str) -> Result<Vec<(String, i64)>, StoreError> {
+async fn state_counts(
+    work: &mut Work,
+    sql: &'static str,
+) -> Result<Vec<(String, i64)>, StoreError> {
     work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?))).await
 }
 
 async fn places(work: &mut Work) -> Result<(Counts, Places), StoreError> {
-    let found = dynamic(work, format!("SELECT {SHARE_SUMS} FROM share s"), params![], |row| sums(row, 0)).await?;
+    let found =
+        dynamic(work, format!("SELECT {SHARE_SUMS} FROM share s"), params![], |row| sums(row, 0))
+            .await?;
     Ok(found.into_iter().next().unwrap_or_default())
 }
 
@@ -392,7 +401,9 @@ impl Store {
         let sql = "SELECT kind, subject, register_no, batch_no, level, text, raised_at_ms FROM alert WHERE cleared_at_ms IS NULL \
                    ORDER BY raised_at_ms DESC, alert_no DESC LIMIT 100";
         let alerts = work.rows(sql, params![], alert_row).await?;
-        let reports_due = work.the("SELECT COUNT(*) FROM report WHERE state = 'due'", params![], |row| row.int(0)).await?;
+        let reports_due = work
+            .the("SELECT COUNT(*) FROM report WHERE state = 'due'", params![], |row| row.int(0))
+            .await?;
         work.commit().await?;
         Ok(Overview { places, registers, registers_total, alerts, reports_due })
     }
@@ -401,9 +412,14 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn register_page(&self, register: RegisterNo) -> Result<Option<RegisterPage>, StoreError> {
+    pub async fn register_page(
+        &self,
+        register: RegisterNo,
+    ) -> Result<Option<RegisterPage>, StoreError> {
         let mut work = self.read().await?;
-        let Some(row) = registers(&mut work, "AND r.register_no = $1", params![register]).await?.pop() else {
+        let Some(row) =
+            registers(&mut work, "AND r.register_no = $1", params![register]).await?.pop()
+        else {
             return Ok(None);
         };
         let sql = "SELECT summary, voucher_no, pool_account, entered_by, reviewed_by, approved_at_ms, funded_at_ms, settle_at_ms, faults, twin_no \
@@ -431,13 +447,16 @@ impl Store {
                 })
             })
             .await?;
-        let sql = format!("SELECT s.bank, {SHARE_SUMS} FROM share s WHERE s.register_no = $1 GROUP BY s.bank ORDER BY s.bank");
+        let sql = format!(
+            "SELECT s.bank, {SHARE_SUMS} FROM share s WHERE s.register_no = $1 GROUP BY s.bank ORDER BY s.bank"
+        );
         page.shares = dynamic(&mut work, sql, params![register], |row| {
             let (counts, places) = sums(row, 1)?;
             Ok(ShareRow { bank: row.string(0)?, counts, places })
         })
         .await?;
-        let sql = format!("SELECT {BATCH_COLUMNS} FROM batch WHERE register_no = $1 ORDER BY batch_no");
+        let sql =
+            format!("SELECT {BATCH_COLUMNS} FROM batch WHERE register_no = $1 ORDER BY batch_no");
         page.batches = dynamic(&mut work, sql, params![register], batch_row).await?;
         page.holds = hold_rows(&mut work, register).await?;
         page.refunds = refund_rows(&mut work, register).await?;
@@ -453,11 +472,19 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn batch_page(&self, batch: BatchNo, limit: i64) -> Result<Option<BatchPage>, StoreError> {
+    pub async fn batch_page(
+        &self,
+        batch: BatchNo,
+        limit: i64,
+    ) -> Result<Option<BatchPage>, StoreError> {
         let mut work = self.read().await?;
         let sql = format!("SELECT {BATCH_COLUMNS} FROM batch WHERE batch_no = $1");
-        let Some(row) = dynamic(&mut work, sql, params![batch], batch_row).await?.pop() else { return Ok(None) };
-        let Some(register) = registers(&mut work, "AND r.register_no = $1", params![row.register]).await?.pop() else {
+        let Some(row) = dynamic(&mut work, sql, params![batch], batch_row).await?.pop() else {
+            return Ok(None);
+        };
+        let Some(register) =
+            registers(&mut work, "AND r.register_no = $1", params![row.register]).await?.pop()
+        else {
             return Ok(None);
         };
         let sql = "SELECT head_digest FROM register WHERE register_no = $1";
@@ -526,13 +553,21 @@ impl Store {
         let mut work = self.read().await?;
         let (counts, places) = places(&mut work).await?;
         let mut totals = Totals { places, counts, ..Totals::default() };
-        totals.registers = state_counts(&mut work, "SELECT state, COUNT(*) FROM register WHERE state <> 'receiving' GROUP BY state").await?;
-        totals.batches = state_counts(&mut work, "SELECT state, COUNT(*) FROM batch GROUP BY state").await?;
-        totals.attempts = state_counts(&mut work, "SELECT state, COUNT(*) FROM attempt GROUP BY state").await?;
-        totals.notices = state_counts(&mut work, "SELECT state, COUNT(*) FROM notice GROUP BY state").await?;
+        totals.registers = state_counts(
+            &mut work,
+            "SELECT state, COUNT(*) FROM register WHERE state <> 'receiving' GROUP BY state",
+        )
+        .await?;
+        totals.batches =
+            state_counts(&mut work, "SELECT state, COUNT(*) FROM batch GROUP BY state").await?;
+        totals.attempts =
+            state_counts(&mut work, "SELECT state, COUNT(*) FROM attempt GROUP BY state").await?;
+        totals.notices =
+            state_counts(&mut work, "SELECT state, COUNT(*) FROM notice GROUP BY state").await?;
         let mut one = async |sql: &'static str| work.the(sql, params![], |row| row.int(0)).await;
         totals.reports_due = one("SELECT COUNT(*) FROM report WHERE state = 'due'").await?;
-        totals.reports_acknowledged = one("SELECT COUNT(*) FROM report WHERE state = 'acknowledged'").await?;
+        totals.reports_acknowledged =
+            one("SELECT COUNT(*) FROM report WHERE state = 'acknowledged'").await?;
         totals.quarantined = one("SELECT COUNT(*) FROM quarantine").await?;
         totals.alerts_open = one("SELECT COUNT(*) FROM alert WHERE cleared_at_ms IS NULL").await?;
         work.commit().await?;

@@ -141,14 +141,20 @@ pub trait Transport: Send + Sync {
     fn commit_point(&self) -> &'static str;
 }
 
-/// Checks the shape of a hand-over: some parts, names that may be written, one committing part and
-/// that one last.
+/// Checks the shape of a hand-over: some parts, names that may be written (a message alone has none),
+/// one committing part and that one last.
 pub(crate) fn check_parts(parts: &[OutPart]) -> Result<(), String> {
     let Some(last) = parts.last() else {
         return Err("there is nothing to send".to_owned());
     };
     if !last.committing || parts.iter().filter(|p| p.committing).count() != 1 {
         return Err("exactly one part commits a hand-over, and it is the last".to_owned());
+    }
+    // A message is called nothing: it is never a file.
+    if let [message] = parts
+        && message.name.is_empty()
+    {
+        return Ok(());
     }
     for (at, part) in parts.iter().enumerate() {
         if !names::is_allowed(&part.name) {
