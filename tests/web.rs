@@ -358,8 +358,11 @@ async fn health_says_why_not() {
     says(&answer.body, &["step submit was not heard of for 120 s"]);
 }
 
-/// Reads OpenMetrics text: (name, labels, value) per sample. Panics where it is none.
-fn samples_of(text: &str) -> Vec<(String, Vec<(String, String)>, i64)> {
+/// Name, labels, value.
+type Sample = (String, Vec<(String, String)>, i64);
+
+/// Reads `OpenMetrics` text. Panics where it is none.
+fn samples_of(text: &str) -> Vec<Sample> {
     assert!(text.ends_with("# EOF\n"), "{text}");
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines
