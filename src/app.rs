@@ -88,7 +88,9 @@ pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<
                 banks.insert(bank.code.clone(), opened);
             }
             Err(causes) => {
-                causes.into_iter().for_each(|cause| keep(&format!("bank {}", bank.code), cause))
+                for cause in causes {
+                    keep(&format!("bank {}", bank.code), cause);
+                }
             }
         }
     }

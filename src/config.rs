@@ -285,7 +285,8 @@ fn check_private(path: &Path) -> Result<(), String> {
         .map_err(|cause| format!("{}: {cause}", path.display()))?
         .permissions()
         .mode();
-    if mode & 0o077 == 0 {
+    let for_others = mode & 0o077;
+    if for_others == 0 {
         return Ok(());
     }
     Err(format!("{} can be read by others (mode {:o}); chmod 600 it", path.display(), mode & 0o777))

@@ -252,7 +252,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn work_is_not_limited_before_the_stop() {
         let stop = Stop::new();
-        let work = async { tokio::time::sleep(Duration::from_secs(3600)).await };
+        let work = async { tokio::time::sleep(Duration::from_hours(1)).await };
         assert_eq!(stop.drain(DRAIN_LIMIT, work).await, Ok(()));
     }
 }

@@ -226,7 +226,7 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
                 return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
             }
             Asked::Posted => {
-                tracing::debug!(attempt = %attempt.no, "the question was left for the bank")
+                tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
             }
             Asked::Failed { cause } => {
                 tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");

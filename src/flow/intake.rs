@@ -194,7 +194,7 @@ async fn take(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Result<(), T
             ctx.store.add_reports(&reports, ctx.now_ms()).await?;
             Ok(())
         }
-        Begun::Fresh(receiving) => stream_in(ctx, finance, &head, receiving).await,
+        Begun::Fresh(receiving) => stream_in(ctx, finance, &head, *receiving).await,
     }
 }
 
@@ -303,17 +303,14 @@ impl Streaming<'_> {
         let mut replaces = None;
         if let Some(named) = &line.replaces {
             replaces = self.resolve(named).await?;
-            match replaces {
-                Some(replaced) => {
-                    self.replaced.insert(line.line, replaced);
-                }
-                None => {
-                    let detail = format!(
-                        "{} revision {} line {} is not there or its money is not back",
-                        named.register_id, named.revision, named.line
-                    );
-                    hold = hold.or(Some(NewHold { reason: HoldReason::ReplacedNotOpen, detail }));
-                }
+            if let Some(replaced) = replaces {
+                self.replaced.insert(line.line, replaced);
+            } else {
+                let detail = format!(
+                    "{} revision {} line {} is not there or its money is not back",
+                    named.register_id, named.revision, named.line
+                );
+                hold = hold.or(Some(NewHold { reason: HoldReason::ReplacedNotOpen, detail }));
             }
         }
         let town = self.town(&line.village);

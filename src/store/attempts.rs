@@ -267,11 +267,11 @@ impl Store {
         match (to, attempt.batch, attempt.refund) {
             (AttemptState::Refused, Some(batch), _) => {
                 refuse_batch(&mut work, &mut entry, attempt, batch, &conclusion.alert, now_ms)
-                    .await?
+                    .await?;
             }
             (AttemptState::Refused, _, Some(refund)) => {
                 refuse_refund(&mut work, &mut entry, attempt, refund, &conclusion.alert, now_ms)
-                    .await?
+                    .await?;
             }
             (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
                 confirm_refund(&mut work, &mut entry, attempt, refund, now_ms).await?;

@@ -19,7 +19,7 @@ use crate::store::{Store, StoreError};
 /// What became of a register that was offered.
 pub enum Begun {
     /// New: its lines may be appended.
-    Fresh(Receiving),
+    Fresh(Box<Receiving>),
     /// The same was here before; the answer stays what it was (I25).
     Same(RegisterNo),
     /// The same identity with other content: refused, journalled, alerted.
@@ -208,7 +208,7 @@ impl Store {
         }
         let register = insert_register(&mut work, source, head, &head_digest, now_ms).await?;
         self.done(work).await?;
-        Ok(Begun::Fresh(Receiving {
+        Ok(Begun::Fresh(Box::new(Receiving {
             register,
             received_at_ms: now_ms,
             head_digest,
@@ -216,7 +216,7 @@ impl Store {
             rows: RowDigest::new(),
             count: 0,
             sum: Fen::ZERO,
-        }))
+        })))
     }
 
     /// Keeps the next lines of a register that streams in.

@@ -1,4 +1,4 @@
-//! PostgreSQL: the same tables and the same SQL, for one instance now and several later.
+//! `PostgreSQL`: the same tables and the same SQL, for one instance now and several later.
 
 use std::borrow::Cow;
 

@@ -122,7 +122,7 @@ pub(crate) trait Tx: Send {
 /// A database as the store needs it.
 #[async_trait]
 pub(crate) trait Dialect: Send + Sync {
-    /// Begins a transaction that may write; on SQLite it holds the one writer.
+    /// Begins a transaction that may write; on `SQLite` it holds the one writer.
     async fn write(&self) -> Result<Box<dyn Tx>, StoreError>;
 
     /// Begins a transaction that reads one snapshot.

@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use crate::store::StoreError;
 use crate::store::sql::{Dialect, Param, Row, Take, Tx};
 
-/// The oldest SQLite that this daemon runs on: 3.51.3.
+/// The oldest `SQLite` that this daemon runs on: 3.51.3.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 
 pub(super) struct SqliteDialect {

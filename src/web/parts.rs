@@ -318,7 +318,7 @@ mod tests {
             [(7, 1, 1, 1, 1), (100, 0, 0, 100, 0), (1, 0, 0, 0, 0), (5, 5, 0, 0, 0)]
         {
             let counts =
-                Counts { payments, credited, failed, held, conflicts, ..Counts::default() };
+                Counts { payments, held, credited, failed, conflicts, ..Counts::default() };
             let bar = Bar::of_counts(&counts);
             assert_eq!(bar.segments.iter().map(|s| s.width).sum::<i64>(), BAR);
             assert_eq!(bar.segments.iter().map(|s| s.count).sum::<i64>(), payments);
