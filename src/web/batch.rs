@@ -70,9 +70,10 @@ impl Attempt {
 fn result_name(name: &str) -> String {
     let Some((kind, reference)) = name.split_once(' ') else { return name.to_owned() };
     let kind = match kind {
-        "payment" | "acknowledgement" => "受理答复",
+        "payment_request" | "acknowledgement" => "受理答复",
         "status_query" | "status_answer" => "查询答复",
-        "return" | "return_query" => "退票查询答复",
+        "late_return" | "return_query" => "退票查询答复",
+        "result" => "回盘",
         "notice" | "notice_query" => "短信查询答复",
         _ => return name.to_owned(),
     };
