@@ -77,7 +77,7 @@ pub async fn paid(store: &Store, sealer: &Sealer) {
         doubles: Vec::new(),
         reports: Vec::new(),
     };
-    store.accept_register(receiving, acceptance, NOW).await.expect("accepts");
+    store.accept_register(*receiving, acceptance, NOW).await.expect("accepts");
     let batch = NewBatch {
         register,
         bank: "rural".to_owned(),
