@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::guard::chain::RowDigest;
 use crate::guard::key::hex;
+use crate::model::alert::AlertKind;
 use crate::model::hold::{HoldEvent, HoldReason};
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
@@ -193,7 +194,7 @@ impl Store {
                 let subject = format!("{register}/{}", hex(&head.digest));
                 super::alerts::raise(
                     &mut work,
-                    "register_conflict",
+                    AlertKind::RegisterConflict,
                     &subject,
                     Some(register),
                     None,
