@@ -28,13 +28,12 @@ use crate::transport::Transport;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::https::{Https, HttpsOptions};
 use crate::transport::limit::{Limited, Limits};
+use crate::web::health::STALE_MS;
 use crate::web::metrics::StepResult;
 use crate::web::{BankName, Health, Metrics, Pages};
 
 /// How often gauges are refreshed: a scrape never touches the database (F66).
 const METRICS_EVERY: Duration = Duration::from_secs(5);
-/// A step that was not heard of for so long is stuck.
-const STALE_MS: u64 = 120_000;
 
 /// What a config refers to, opened.
 pub struct Parts {
@@ -88,7 +87,9 @@ pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<
                 banks.insert(bank.code.clone(), opened);
             }
             Err(causes) => {
-                causes.into_iter().for_each(|cause| keep(&format!("bank {}", bank.code), cause))
+                for cause in causes {
+                    keep(&format!("bank {}", bank.code), cause);
+                }
             }
         }
     }

@@ -233,10 +233,26 @@ mod tests {
         assert!(before.elapsed() < Duration::from_secs(1));
     }
 
+    #[tokio::test]
+    async fn f59_the_first_signal_is_soft_and_the_second_hard() {
+        let stop = Stop::on_signals().expect("listens");
+        let me = std::process::id().to_string();
+        let send = async |name: &str| {
+            let sent = tokio::process::Command::new("kill").args([name, &me]).status().await;
+            assert!(sent.expect("kill runs").success());
+        };
+        let within = Duration::from_secs(10);
+        send("-TERM").await;
+        tokio::time::timeout(within, stop.soft.cancelled()).await.expect("a soft stop");
+        assert!(!stop.hard.is_cancelled(), "one signal is not a hard stop");
+        send("-INT").await;
+        tokio::time::timeout(within, stop.hard.cancelled()).await.expect("a hard stop");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn work_is_not_limited_before_the_stop() {
         let stop = Stop::new();
-        let work = async { tokio::time::sleep(Duration::from_secs(3600)).await };
+        let work = async { tokio::time::sleep(Duration::from_hours(1)).await };
         assert_eq!(stop.drain(DRAIN_LIMIT, work).await, Ok(()));
     }
 }

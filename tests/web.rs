@@ -3,6 +3,8 @@
 
 #[path = "web/samples.rs"]
 mod samples;
+#[path = "web/stored.rs"]
+mod stored;
 
 use std::net::SocketAddr;
 use std::process::Command;
@@ -235,6 +237,42 @@ async fn a_fresh_daemon_shows_its_empty_page() {
 }
 
 #[tokio::test]
+async fn i27_i28_what_the_store_keeps_is_what_the_pages_say() {
+    let served = Served::start().await;
+    let unseen = stored::receiving(&served.store).await;
+    stored::paid(&served.store, &sealer()).await;
+    assert_eq!(served.get(&format!("/registers/{unseen}")).await.status, 404, "not whole yet");
+
+    let front = served.get("/").await.body;
+    says(&front, &["共 1 份", "已入账 1", "未成功 1", "暂缓 1", "结果矛盾 1", "办理中 1"]);
+    says(&front, &["账目相符", "825.00", "剩余 24 小时 00 分", "/registers/R2"]);
+
+    let register = served.get("/registers/R2").await.body;
+    says(&register, &["镇财农〔2026〕1号", "耕地补贴", "622848*********0018", "/batches/B1"]);
+    says(&register, &["1 笔待财政放行或撤下", HoldReason::Double.chinese(), "R9-1"]);
+
+    let batch = served.get("/batches/B1").await.body;
+    says(&batch, &["银行已受理", "DF0001", "HP0001.txt", "本批次没有这一笔", "等待结果 1"]);
+    says(&batch, &["阿********", "户名不符", "原户名为[***]，账号***", "第 2 行"]);
+    says(&batch, &["第 3 行", "银行既报成功又报失败", "有 1 笔结果前后矛盾"]);
+    assert!(!batch.contains("无法读取"), "what was sealed opens: {batch}");
+    for page in [&front, &register, &batch] {
+        shows_nobody(page);
+    }
+
+    let totals = served.store.totals().await.expect("totals");
+    let running = served.store.running().await.expect("running");
+    served.metrics.refresh(&totals, &running, samples::NOW);
+    let metrics = served.get("/metrics").await.body;
+    says(
+        &metrics,
+        &["daifa_payments{state=\"conflict\"} 1\n", "daifa_money_fen{place=\"credited\"} 16500\n"],
+    );
+    says(&metrics, &["daifa_deadline_remaining_seconds{} 86400\n", "daifa_quarantined 1\n"]);
+    shows_nobody(&metrics);
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_said_in_chinese() {
     let served = Served::start().await;
     for (path, words) in [
@@ -320,8 +358,11 @@ async fn health_says_why_not() {
     says(&answer.body, &["step submit was not heard of for 120 s"]);
 }
 
-/// Reads OpenMetrics text: (name, labels, value) per sample. Panics where it is none.
-fn samples_of(text: &str) -> Vec<(String, Vec<(String, String)>, i64)> {
+/// Name, labels, value.
+type Sample = (String, Vec<(String, String)>, i64);
+
+/// Reads `OpenMetrics` text. Panics where it is none.
+fn samples_of(text: &str) -> Vec<Sample> {
     assert!(text.ends_with("# EOF\n"), "{text}");
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines

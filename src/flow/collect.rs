@@ -12,6 +12,7 @@ use crate::flow::values::HeadValues;
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::{Key, MessageKind, Part, PartRole, Record};
 use crate::guard::digest::sha256;
+use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState};
 use crate::model::id::{RefundNo, ResultNo};
 use crate::model::report::{ReportKind, redact};
@@ -77,11 +78,11 @@ async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
         Err(cause) => {
             tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
             let text = format!("{} 的结果目录无法读取：{cause}", bank.name);
-            ctx.store.raise_alert("door", &bank.code, None, &text, ctx.now_ms()).await?;
+            ctx.store.raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms()).await?;
             return Ok(false);
         }
     };
-    ctx.store.clear_alert("door", &bank.code, ctx.now_ms()).await?;
+    ctx.store.clear_alert(AlertKind::Door, &bank.code, ctx.now_ms()).await?;
     let mut taken = false;
     for name in &names {
         match bank.door.fetch(name).await {
@@ -92,7 +93,7 @@ async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
                     format!("{} 送来的文件 {name} 无法读取，已移到隔离目录：{cause}", bank.name);
                 ctx.store
                     .raise_alert(
-                        "door_file",
+                        AlertKind::DoorFile,
                         &format!("{}/{name}", bank.code),
                         None,
                         &text,
@@ -226,7 +227,7 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
                 return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
             }
             Asked::Posted => {
-                tracing::debug!(attempt = %attempt.no, "the question was left for the bank")
+                tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
             }
             Asked::Failed { cause } => {
                 tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
@@ -416,7 +417,13 @@ async fn not_found(
             bank.name, attempt.no, attempt.reference
         );
         ctx.store
-            .raise_alert("vanished", &attempt.no.to_string(), Some(attempt.register), &text, now)
+            .raise_alert(
+                AlertKind::Vanished,
+                &attempt.no.to_string(),
+                Some(attempt.register),
+                &text,
+                now,
+            )
             .await?;
     }
     Ok(ctx.store.asked(attempt, Some(now + bank.rules.ask_every_ms)).await?)
@@ -450,7 +457,7 @@ async fn contradicts(
     );
     ctx.store
         .raise_alert(
-            "contradiction",
+            AlertKind::Contradiction,
             &attempt.no.to_string(),
             Some(attempt.register),
             &text,

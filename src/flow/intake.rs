@@ -10,6 +10,7 @@ use crate::flow::report::recipients;
 use crate::flow::sealed::PersonSealer;
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::guard::digest::ContentDigest;
+use crate::model::alert::AlertKind;
 use crate::model::deadline::StartTimes;
 use crate::model::hold::HoldReason;
 use crate::model::id::{PaymentId, RegisterNo};
@@ -65,13 +66,15 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         match pull(ctx, source.as_ref()).await {
             Ok(found) => {
                 more |= found;
-                ctx.store.clear_alert("finance", &subject, ctx.now_ms()).await?;
+                ctx.store.clear_alert(AlertKind::Finance, &subject, ctx.now_ms()).await?;
             }
             Err(TakeError::Flow(cause)) => return Err(cause),
             Err(TakeError::Finance(cause)) => {
                 tracing::warn!(source = subject, error = %cause, "finance could not be pulled");
                 let text = format!("与财政来源 {subject} 的连接有问题：{cause}。系统会继续重试");
-                ctx.store.raise_alert("finance", &subject, None, &text, ctx.now_ms()).await?;
+                ctx.store
+                    .raise_alert(AlertKind::Finance, &subject, None, &text, ctx.now_ms())
+                    .await?;
             }
         }
     }
@@ -144,7 +147,9 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
                     "财政对 {id} 第 {revision} 版第 {line} 行的决定（{}）无法执行：{why}",
                     decision.action
                 );
-                ctx.store.raise_alert("decision", &subject, None, &text, ctx.now_ms()).await?;
+                ctx.store
+                    .raise_alert(AlertKind::Decision, &subject, None, &text, ctx.now_ms())
+                    .await?;
             }
             Err(cause) => return Err(cause.into()),
         }
@@ -194,7 +199,7 @@ async fn take(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Result<(), T
             ctx.store.add_reports(&reports, ctx.now_ms()).await?;
             Ok(())
         }
-        Begun::Fresh(receiving) => stream_in(ctx, finance, &head, receiving).await,
+        Begun::Fresh(receiving) => stream_in(ctx, finance, &head, *receiving).await,
     }
 }
 
@@ -303,17 +308,14 @@ impl Streaming<'_> {
         let mut replaces = None;
         if let Some(named) = &line.replaces {
             replaces = self.resolve(named).await?;
-            match replaces {
-                Some(replaced) => {
-                    self.replaced.insert(line.line, replaced);
-                }
-                None => {
-                    let detail = format!(
-                        "{} revision {} line {} is not there or its money is not back",
-                        named.register_id, named.revision, named.line
-                    );
-                    hold = hold.or(Some(NewHold { reason: HoldReason::ReplacedNotOpen, detail }));
-                }
+            if let Some(replaced) = replaces {
+                self.replaced.insert(line.line, replaced);
+            } else {
+                let detail = format!(
+                    "{} revision {} line {} is not there or its money is not back",
+                    named.register_id, named.revision, named.line
+                );
+                hold = hold.or(Some(NewHold { reason: HoldReason::ReplacedNotOpen, detail }));
             }
         }
         let town = self.town(&line.village);

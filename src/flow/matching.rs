@@ -58,7 +58,7 @@ pub fn match_rows(
                         }
                     }
                     Err((cause, detail, line)) => {
-                        matched.quarantined.push(Quarantined { row: row_no, cause, detail, line })
+                        matched.quarantined.push(Quarantined { row: row_no, cause, detail, line });
                     }
                 }
             }

@@ -9,6 +9,7 @@ use crate::flow::sealed::open_part;
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::MessageKind;
 use crate::guard::digest::sha256;
+use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
@@ -74,7 +75,9 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
                 .saturating_mul(1 << sending.sends.clamp(0, 10))
                 .min(RESEND_MAX_MS);
             let text = format!("{} 连接不上（{cause}），批次未送出，系统会用原文件重发", bank.name);
-            ctx.store.raise_alert("not_sent", &bank.code, None, &text, ctx.now_ms()).await?;
+            ctx.store
+                .raise_alert(AlertKind::NotSent, &bank.code, None, &text, ctx.now_ms())
+                .await?;
             return conclude(
                 ctx,
                 &sending,
@@ -91,7 +94,7 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
             lost(ctx, bank, &sending).await
         }
     }?;
-    Ok(ctx.store.clear_alert("not_sent", &bank.code, ctx.now_ms()).await?)
+    Ok(ctx.store.clear_alert(AlertKind::NotSent, &bank.code, ctx.now_ms()).await?)
 }
 
 /// The bank answered at once. An answer that cannot be read is no answer (F27).

@@ -114,9 +114,6 @@ pub fn shift(before: Seen, leftover: Option<LeftoverState>, kind: OutcomeKind) -
         (Folded::Pending, Folded::Failed) => {
             moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Failed))
         }
-        (Folded::Pending, Folded::Returned) => {
-            moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
-        }
         (Folded::Credited, Folded::Conflict) => {
             moved(Place::Credited, Place::InFlight, LeftoverChange::None)
         }
@@ -132,7 +129,7 @@ pub fn shift(before: Seen, leftover: Option<LeftoverState>, kind: OutcomeKind) -
         (Folded::Conflict, Folded::Returned) if promised => {
             moved(Place::Disputed, Place::Finance, LeftoverChange::None)
         }
-        (Folded::Conflict, Folded::Returned) => {
+        (Folded::Pending | Folded::Conflict, Folded::Returned) => {
             moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
         }
         _ => STAY,

@@ -1,5 +1,6 @@
 //! Attempts: what is due, what may leave, and what the bank said about the whole of one.
 
+use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Committed};
 use crate::model::batch::BatchState;
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
@@ -267,11 +268,11 @@ impl Store {
         match (to, attempt.batch, attempt.refund) {
             (AttemptState::Refused, Some(batch), _) => {
                 refuse_batch(&mut work, &mut entry, attempt, batch, &conclusion.alert, now_ms)
-                    .await?
+                    .await?;
             }
             (AttemptState::Refused, _, Some(refund)) => {
                 refuse_refund(&mut work, &mut entry, attempt, refund, &conclusion.alert, now_ms)
-                    .await?
+                    .await?;
             }
             (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
                 confirm_refund(&mut work, &mut entry, attempt, refund, now_ms).await?;
@@ -288,7 +289,7 @@ impl Store {
             );
             super::alerts::raise(
                 &mut work,
-                "unknown",
+                AlertKind::Unknown,
                 &subject,
                 Some(attempt.register),
                 attempt.batch,
@@ -298,7 +299,7 @@ impl Store {
             )
             .await?;
         } else {
-            super::alerts::clear(&mut work, "unknown", &subject, now_ms).await?;
+            super::alerts::clear(&mut work, AlertKind::Unknown, &subject, now_ms).await?;
         }
         for report in &conclusion.reports {
             super::reports::insert(&mut work, report, now_ms).await?;
@@ -397,7 +398,8 @@ impl Store {
         let moved = work.0.run(sql.into(), params![batch, batch]).await?;
         let moved = i64::try_from(moved).unwrap_or(i64::MAX);
         super::journal::count(&mut work, register, &bank, &[("waiting", moved)]).await?;
-        super::alerts::clear(&mut work, "batch_refused", &batch.to_string(), now_ms).await?;
+        super::alerts::clear(&mut work, AlertKind::BatchRefused, &batch.to_string(), now_ms)
+            .await?;
         let mut entry = Entry::new("batch.recut", now_ms);
         entry
             .fact("batch", batch.0)
@@ -476,7 +478,7 @@ async fn refuse_batch(
     entry.post(work, back).await?;
     super::alerts::raise(
         work,
-        "batch_refused",
+        AlertKind::BatchRefused,
         &batch.to_string(),
         Some(attempt.register),
         Some(batch),
@@ -505,7 +507,7 @@ async fn refuse_refund(
     entry.fact("refund", refund.0);
     super::alerts::raise(
         work,
-        "refund_refused",
+        AlertKind::RefundRefused,
         &refund.to_string(),
         Some(attempt.register),
         None,

@@ -346,7 +346,7 @@ impl Store {
         first: i64,
         last: i64,
     ) -> Result<i64, StoreError> {
-        let max = self.dialect.params_max();
+        let max = self.dialect.bulk();
         if !new.listed {
             let sql = "INSERT INTO batch_except (batch_no, line) SELECT $1, p.line FROM payment p WHERE p.register_no = $2 \
                        AND p.line BETWEEN $3 AND $4 AND p.bank = $5 \

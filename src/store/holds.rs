@@ -93,7 +93,7 @@ impl Store {
         }
         let row =
             hold_row(payment.register, payment.line, event_no + 1, event, reason, why, by, now_ms);
-        work.insert(HOLD_INSERT, 8, row, self.dialect.params_max()).await?;
+        work.insert(HOLD_INSERT, 8, row, self.dialect.bulk()).await?;
         let (bank, amount) = bank_and_amount(&mut work, payment).await?;
         let kind = if event == HoldEvent::Released { "hold.released" } else { "hold.dropped" };
         let mut entry = Entry::new(kind, now_ms);

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::guard::chain::RowDigest;
 use crate::guard::key::hex;
+use crate::model::alert::AlertKind;
 use crate::model::hold::{HoldEvent, HoldReason};
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
@@ -19,7 +20,7 @@ use crate::store::{Store, StoreError};
 /// What became of a register that was offered.
 pub enum Begun {
     /// New: its lines may be appended.
-    Fresh(Receiving),
+    Fresh(Box<Receiving>),
     /// The same was here before; the answer stays what it was (I25).
     Same(RegisterNo),
     /// The same identity with other content: refused, journalled, alerted.
@@ -193,7 +194,7 @@ impl Store {
                 let subject = format!("{register}/{}", hex(&head.digest));
                 super::alerts::raise(
                     &mut work,
-                    "register_conflict",
+                    AlertKind::RegisterConflict,
                     &subject,
                     Some(register),
                     None,
@@ -208,7 +209,7 @@ impl Store {
         }
         let register = insert_register(&mut work, source, head, &head_digest, now_ms).await?;
         self.done(work).await?;
-        Ok(Begun::Fresh(Receiving {
+        Ok(Begun::Fresh(Box::new(Receiving {
             register,
             received_at_ms: now_ms,
             head_digest,
@@ -216,7 +217,7 @@ impl Store {
             rows: RowDigest::new(),
             count: 0,
             sum: Fen::ZERO,
-        }))
+        })))
     }
 
     /// Keeps the next lines of a register that streams in.
@@ -252,7 +253,7 @@ impl Store {
             payments
                 .extend(params![register, row.line, row.bank, row.town, row.amount, row.person]);
         }
-        let max = self.dialect.params_max();
+        let max = self.dialect.bulk();
         let mut work = self.write().await?;
         work.insert(
             "INSERT INTO payment (register_no, line, bank, town, amount_fen, person)",
@@ -309,7 +310,7 @@ impl Store {
         }
         let sql =
             "INSERT INTO person_key (kind, key_id, programme, period, blind, register_no, line)";
-        work.insert(sql, 7, rows, self.dialect.params_max()).await?;
+        work.insert(sql, 7, rows, self.dialect.bulk()).await?;
         work.commit().await
     }
 
@@ -415,7 +416,7 @@ impl Store {
                 "intake",
                 now_ms,
             );
-            work.insert(HOLD_INSERT, 8, row, self.dialect.params_max()).await?;
+            work.insert(HOLD_INSERT, 8, row, self.dialect.bulk()).await?;
             *late.entry(bank).or_default() += 1;
         }
         for (bank, share) in &receiving.shares {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 
-/// (version, what it does, SQLite text, PostgreSQL text)
+/// (version, what it does, `SQLite` text, `PostgreSQL` text)
 const ALL: &[(i64, &str, &str, &str)] = &[(
     1,
     "first",

@@ -1,4 +1,4 @@
-//! PostgreSQL: the same tables and the same SQL, for one instance now and several later.
+//! `PostgreSQL`: the same tables and the same SQL, for one instance now and several later.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Postgr
 use tokio::sync::Mutex;
 
 use crate::store::StoreError;
-use crate::store::sql::{Dialect, Param, Row, Take, Tx};
+use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx};
 
 /// The advisory lock that one instance holds ("daifa" in ASCII).
 const INSTANCE_LOCK: i64 = 0x64_6169_6661;
@@ -99,8 +99,8 @@ impl Dialect for PostgresDialect {
         Ok(Box::new(PgTx(tx)))
     }
 
-    fn params_max(&self) -> usize {
-        65_535
+    fn bulk(&self) -> Bulk {
+        Bulk { params_max: 65_535, numbered: true }
     }
 
     async fn close(&self) {

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::guard::chain::RowDigest;
+use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptState};
 use crate::model::id::{BatchNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
@@ -164,7 +165,8 @@ impl Store {
         if attempt.state != AttemptState::Accepted {
             step(&mut work, attempt, AttemptEvent::Accepted, now_ms).await?;
             entry.fact("accepted_from", attempt.state.as_str());
-            super::alerts::clear(&mut work, "unknown", &attempt.no.to_string(), now_ms).await?;
+            super::alerts::clear(&mut work, AlertKind::Unknown, &attempt.no.to_string(), now_ms)
+                .await?;
         }
         let sql = "UPDATE attempt SET next_at_ms = $1, ask_until_ms = COALESCE($2, ask_until_ms), asks = asks + 1 WHERE attempt_no = $3";
         work.move_one(sql, params![taken.next_at_ms, taken.ask_until_ms, attempt.no]).await?;
@@ -252,7 +254,7 @@ impl Store {
         let register = attempt.map(|a| a.register);
         super::alerts::raise(
             &mut work,
-            "result_held",
+            AlertKind::ResultHeld,
             &result.to_string(),
             register,
             attempt.and_then(|a| a.batch),
@@ -287,7 +289,7 @@ impl Store {
         entry: &mut Entry,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let max = self.dialect.params_max();
+        let max = self.dialect.bulk();
         let rows = std::mem::take(&mut writes.outcomes)
             .into_iter()
             .flat_map(|row| {
@@ -397,7 +399,7 @@ impl Store {
         );
         super::alerts::raise(
             work,
-            "quarantine",
+            AlertKind::Quarantine,
             &result.to_string(),
             Some(attempt.register),
             attempt.batch,
@@ -414,7 +416,7 @@ impl Store {
             .collect();
         let sql =
             "INSERT INTO quarantine (result_no, row_no, cause, detail, attempt_no, line, at_ms)";
-        work.insert(sql, 7, rows, self.dialect.params_max()).await
+        work.insert(sql, 7, rows, self.dialect.bulk()).await
     }
 }
 
@@ -613,7 +615,7 @@ async fn alert_contradictions(
         );
         super::alerts::raise(
             work,
-            "conflict",
+            AlertKind::Conflict,
             &subject,
             Some(register),
             Some(batch),
@@ -630,7 +632,7 @@ async fn alert_contradictions(
         );
         super::alerts::raise(
             work,
-            "disputed",
+            AlertKind::Disputed,
             &register.to_string(),
             Some(register),
             Some(batch),

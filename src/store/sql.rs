@@ -119,17 +119,27 @@ pub(crate) trait Tx: Send {
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
 
+/// How a database takes many rows in one statement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bulk {
+    /// The most values one statement can bind.
+    pub(crate) params_max: usize,
+    /// `$1` or `?`: SQLite looks names up one by one, which for thousands of them is most of the
+    /// whole insert.
+    pub(crate) numbered: bool,
+}
+
 /// A database as the store needs it.
 #[async_trait]
 pub(crate) trait Dialect: Send + Sync {
-    /// Begins a transaction that may write; on SQLite it holds the one writer.
+    /// Begins a transaction that may write; on `SQLite` it holds the one writer.
     async fn write(&self) -> Result<Box<dyn Tx>, StoreError>;
 
     /// Begins a transaction that reads one snapshot.
     async fn read(&self) -> Result<Box<dyn Tx>, StoreError>;
 
-    /// The most values one statement can bind.
-    fn params_max(&self) -> usize;
+    /// How many rows are inserted at once.
+    fn bulk(&self) -> Bulk;
 
     /// Closes all connections.
     async fn close(&self);
@@ -212,17 +222,17 @@ impl Work {
         head: &'static str,
         columns: usize,
         values: Vec<Param>,
-        params_max: usize,
+        bulk: Bulk,
     ) -> Result<(), StoreError> {
         debug_assert_eq!(values.len() % columns, 0, "whole rows only: {head}");
-        let rows_max = (params_max / columns).min(500);
+        let rows_max = (bulk.params_max / columns).min(500);
         let mut rest = values.into_iter();
         loop {
             let chunk: Vec<Param> = rest.by_ref().take(rows_max * columns).collect();
             if chunk.is_empty() {
                 return Ok(());
             }
-            let sql = values_sql(head, columns, chunk.len() / columns);
+            let sql = values_sql(head, columns, chunk.len() / columns, bulk.numbered);
             self.0.run(Cow::Owned(sql), chunk).await?;
         }
     }
@@ -233,7 +243,7 @@ impl Work {
 }
 
 /// `INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)`.
-fn values_sql(head: &str, columns: usize, rows: usize) -> String {
+fn values_sql(head: &str, columns: usize, rows: usize, numbered: bool) -> String {
     use std::fmt::Write as _;
     let mut sql = String::with_capacity(head.len() + 8 + rows * columns * 7);
     sql.push_str(head);
@@ -242,7 +252,12 @@ fn values_sql(head: &str, columns: usize, rows: usize) -> String {
         sql.push_str(if row == 0 { "(" } else { ", (" });
         for column in 0..columns {
             let comma = if column == 0 { "" } else { ", " };
-            write!(sql, "{comma}${}", row * columns + column + 1).expect("a string takes all text");
+            sql.push_str(comma);
+            if numbered {
+                write!(sql, "${}", row * columns + column + 1).expect("a string takes all text");
+            } else {
+                sql.push('?');
+            }
         }
         sql.push(')');
     }
@@ -267,10 +282,9 @@ mod tests {
 
     #[test]
     fn statements_are_built_and_counted() {
-        assert_eq!(
-            values_sql("INSERT INTO t (a, b)", 2, 2),
-            "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)"
-        );
+        let sql = |numbered| values_sql("INSERT INTO t (a, b)", 2, 2, numbered);
+        assert_eq!(sql(true), "INSERT INTO t (a, b) VALUES ($1, $2), ($3, $4)");
+        assert_eq!(sql(false), "INSERT INTO t (a, b) VALUES (?, ?), (?, ?)");
         assert_eq!(bound("a = $1 AND b = $12 OR c = $2"), 12);
         assert_eq!(bound("a"), 0);
     }

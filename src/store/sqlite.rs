@@ -18,9 +18,9 @@ use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Sqlite
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::store::StoreError;
-use crate::store::sql::{Dialect, Param, Row, Take, Tx};
+use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx};
 
-/// The oldest SQLite that this daemon runs on: 3.51.3.
+/// The oldest `SQLite` that this daemon runs on: 3.51.3.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 
 pub(super) struct SqliteDialect {
@@ -66,10 +66,11 @@ impl SqliteDialect {
                 .await
                 .map_err(StoreError::migrate)?;
         }
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .min_connections(0)
-            .connect_lazy_with(options.read_only(true).create_if_missing(false));
+        let readers =
+            SqlitePoolOptions::new().max_connections(4).min_connections(0).connect_lazy_with(
+                // Readers look at a batch or at counters; the large cache is the writer's.
+                options.read_only(true).create_if_missing(false).pragma("cache_size", "-4096"),
+            );
         let writer = Arc::new(Mutex::new(Writer { connection, open: false }));
         Ok(Self { writer, readers, _lock: lock })
     }
@@ -160,8 +161,8 @@ impl Dialect for SqliteDialect {
         Ok(Box::new(ReadTx(connection)))
     }
 
-    fn params_max(&self) -> usize {
-        32_766
+    fn bulk(&self) -> Bulk {
+        Bulk { params_max: 32_766, numbered: false }
     }
 
     async fn close(&self) {

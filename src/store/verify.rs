@@ -221,10 +221,10 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
         }
         ("refund.intent", _) => told.refunds.push((body, rows)),
         ("hold.released", Some(register)) => {
-            told.decisions.extend(int("line").map(|line| (register, line, "released")))
+            told.decisions.extend(int("line").map(|line| (register, line, "released")));
         }
         ("hold.dropped", Some(register)) => {
-            told.decisions.extend(int("line").map(|line| (register, line, "dropped")))
+            told.decisions.extend(int("line").map(|line| (register, line, "dropped")));
         }
         _ => {}
     }

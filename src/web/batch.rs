@@ -33,10 +33,13 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn of(row: &AttemptRow) -> Self {
+    fn of(row: &AttemptRow, batch: BatchState) -> Self {
         let (tone, meaning) = match row.state {
             AttemptState::Intent => (Tone::Quiet, "报文已备好，尚未发出"),
             AttemptState::Sending => (Tone::Busy, "正在交给银行"),
+            AttemptState::Accepted if batch == BatchState::Settled => {
+                (Tone::Good, "银行已收下，逐笔结果已齐")
+            }
             AttemptState::Accepted => (Tone::Good, "银行已收下，等待逐笔结果"),
             AttemptState::Refused => {
                 (Tone::Bad, "银行整批拒绝，资金未动；查明原因后由操作员重新组批")
@@ -62,6 +65,21 @@ impl Attempt {
     }
 }
 
+/// A file keeps its name; an answer is kept as its kind and our reference, and people read the kind
+/// in their own words.
+fn result_name(name: &str) -> String {
+    let Some((kind, reference)) = name.split_once(' ') else { return name.to_owned() };
+    let kind = match kind {
+        "payment_request" | "acknowledgement" => "受理答复",
+        "status_query" | "status_answer" => "查询答复",
+        "late_return" | "return_query" => "退票查询答复",
+        "result" => "回盘",
+        "notice" | "notice_query" => "短信查询答复",
+        _ => return name.to_owned(),
+    };
+    format!("{kind} {reference}")
+}
+
 struct Taken {
     no: String,
     name: String,
@@ -82,7 +100,7 @@ impl Taken {
         };
         Self {
             no: row.no.to_string(),
-            name: row.name.clone(),
+            name: result_name(&row.name),
             state,
             lines: grouped(row.lines),
             applied: grouped(row.applied),
@@ -293,7 +311,7 @@ pub fn render(page: &BatchPage, frame: &Frame, sealer: &Sealer) -> askama::Resul
         recut_of: row.recut_of.map(|no| no.to_string()),
         refused: row.state == BatchState::Refused,
         conflicts: row.conflicts,
-        attempts: page.attempts.iter().map(Attempt::of).collect(),
+        attempts: page.attempts.iter().map(|a| Attempt::of(a, row.state)).collect(),
         results: page.results.iter().map(Taken::of).collect(),
         sealed: failures.iter().any(|f| f.name == UNREADABLE || f.words == UNREADABLE),
         failures,
@@ -310,6 +328,13 @@ mod tests {
     use super::*;
     use crate::model::id::RegisterNo;
     use crate::model::money::Fen;
+
+    #[test]
+    fn answers_are_named_in_words_and_files_keep_their_names() {
+        assert_eq!(result_name("return_query 0002"), "退票查询答复 0002");
+        assert_eq!(result_name("HP0001.txt"), "HP0001.txt");
+        assert_eq!(result_name("a file.txt"), "a file.txt");
+    }
 
     #[test]
     fn i11_a_contradiction_is_shown_as_one_and_a_return_once() {

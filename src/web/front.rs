@@ -4,7 +4,8 @@ use askama::Template;
 
 use crate::model::register::RegisterState;
 use crate::store::view::{Overview, RegisterRow};
-use crate::web::parts::{Alerts, Badge, Bar, Frame, Head, Whereabouts, grouped, time_left};
+use crate::web::alerts::Alerts;
+use crate::web::parts::{Badge, Bar, Frame, Head, Whereabouts, grouped, time_left};
 
 /// A register in the list.
 struct Item {

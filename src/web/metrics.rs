@@ -296,13 +296,15 @@ mod tests {
         let all = [running(now + 5_000, 1), running(now + 9_000, 1), running(now - 50, 0)];
         metrics.refresh(&Totals::default(), &all, now);
         let text = metrics.text().expect("text");
-        assert!(text.contains("\ndaifa_deadline_remaining_seconds 5\n"), "{text}");
+        assert!(text.contains("\ndaifa_deadline_remaining_seconds{} 5\n"), "{text}");
         assert!(text.contains("\ndaifa_deadline_alert_level 95\n"), "{text}");
         metrics.refresh(&Totals::default(), &[running(now - 1, 1)], now);
-        assert!(metrics.text().expect("text").contains("\ndaifa_deadline_remaining_seconds -1\n"));
+        assert!(
+            metrics.text().expect("text").contains("\ndaifa_deadline_remaining_seconds{} -1\n")
+        );
         metrics.refresh(&Totals::default(), &[], now);
         let text = metrics.text().expect("text");
-        assert!(!text.contains("\ndaifa_deadline_remaining_seconds "), "{text}");
+        assert!(!text.contains("\ndaifa_deadline_remaining_seconds{"), "{text}");
         assert!(text.contains("\ndaifa_deadline_alert_level 0\n"), "{text}");
     }
 

@@ -9,6 +9,7 @@
 //! Until there is sign-in the page is for this machine alone (`gate`), and what it shows of people
 //! is masked before a template sees it (I27).
 
+pub mod alerts;
 pub mod batch;
 pub mod front;
 pub mod gate;

@@ -1,4 +1,4 @@
-//! What several pages show: money by place, progress, time left, alerts. Words and numbers are
+//! What several pages show: money by place, progress, time left. Words and numbers are
 //! made here, so that templates only lay them out; a template never sees personal data.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::model::deadline;
 use crate::model::money::Fen;
 use crate::model::place::{Place, Places};
 use crate::model::register::RegisterState;
-use crate::store::view::{AlertRow, BatchRow, Counts, RegisterRow};
+use crate::store::view::{BatchRow, Counts, RegisterRow};
 
 /// A bank's code in registers, and the name that people know it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -286,62 +286,6 @@ fn running(start_ms: i64, end_ms: i64, now_ms: i64) -> Badge {
     Badge::new(tone, text)
 }
 
-/// One thing that somebody must look at.
-#[derive(Debug, Clone)]
-pub struct Alert {
-    pub tone: &'static str,
-    pub kind: &'static str,
-    pub text: String,
-    pub at: String,
-    /// Where to look, and what it is called.
-    pub link: Option<(String, String)>,
-}
-
-impl Alert {
-    pub fn of(row: &AlertRow) -> Self {
-        let (kind, urgent) = match row.kind.as_str() {
-            "deadline" if row.level >= 100 => ("已超时限", true),
-            "deadline" => ("时限临近", row.level >= 95),
-            "batch_refused" => ("银行拒绝受理", true),
-            "result_held" => ("回盘文件暂扣", false),
-            "quarantine" => ("回盘待核对", false),
-            "conflict" => ("结果矛盾", true),
-            "unknown" => ("结果不明", false),
-            "register_conflict" => ("清册冲突", true),
-            "disputed" => ("争议款", true),
-            _ => ("提醒", false),
-        };
-        let link = match (row.batch, row.register) {
-            (Some(batch), _) => Some((format!("/batches/{batch}"), format!("查看批次 {batch}"))),
-            (None, Some(no)) => Some((format!("/registers/{no}"), format!("查看清册 {no}"))),
-            (None, None) => None,
-        };
-        let tone = if urgent { Tone::Bad } else { Tone::Warn }.class();
-        Self { tone, kind, text: row.text.clone(), at: local_text(row.raised_at_ms), link }
-    }
-}
-
-/// How many alerts are shown before the rest is folded away.
-const ALERTS_SHOWN: usize = 6;
-
-/// What needs attention, on top of a page.
-#[derive(Debug, Clone, Template)]
-#[template(path = "alerts.html")]
-pub struct Alerts {
-    pub first: Vec<Alert>,
-    pub rest: Vec<Alert>,
-}
-
-impl Alerts {
-    /// Urgent ones first, each kind newest first as the store gives them.
-    pub fn of(rows: &[AlertRow]) -> Self {
-        let mut first: Vec<Alert> = rows.iter().map(Alert::of).collect();
-        first.sort_by_key(|alert| alert.tone != Tone::Bad.class());
-        let rest = first.split_off(ALERTS_SHOWN.min(first.len()));
-        Self { first, rest }
-    }
-}
-
 /// A moment, or a dash where there is none.
 pub fn moment(at_ms: Option<i64>) -> String {
     at_ms.map_or_else(|| "—".to_owned(), local_text)
@@ -374,7 +318,7 @@ mod tests {
             [(7, 1, 1, 1, 1), (100, 0, 0, 100, 0), (1, 0, 0, 0, 0), (5, 5, 0, 0, 0)]
         {
             let counts =
-                Counts { payments, credited, failed, held, conflicts, ..Counts::default() };
+                Counts { payments, held, credited, failed, conflicts, ..Counts::default() };
             let bar = Bar::of_counts(&counts);
             assert_eq!(bar.segments.iter().map(|s| s.width).sum::<i64>(), BAR);
             assert_eq!(bar.segments.iter().map(|s| s.count).sum::<i64>(), payments);

@@ -10,9 +10,10 @@ use crate::model::person::mask_account;
 use crate::model::refund::RefundState;
 use crate::model::register::RegisterState;
 use crate::store::view::{BatchRow, HoldRow, RefundRow, RegisterPage, ReportRow, ShareRow};
+use crate::web::alerts::Alerts;
 use crate::web::front::identity;
 use crate::web::parts::{
-    Alerts, Badge, Bar, Frame, Head, Tone, Whereabouts, batch_time_left, grouped, moment, time_left,
+    Badge, Bar, Frame, Head, Tone, Whereabouts, batch_time_left, grouped, moment, time_left,
 };
 
 struct Share {

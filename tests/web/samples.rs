@@ -93,7 +93,7 @@ pub fn busy_register() -> RegisterRow {
         Counts { conflicts: 1, dropped: 1, ..counts(3_412, 3_100, 9, 2, 3) },
         places(45_000, 4_512_300, 51_234_500, 132_050, 20_000),
     );
-    row.programme_name = PROGRAMMES[0].to_owned();
+    PROGRAMMES[0].clone_into(&mut row.programme_name);
     row
 }
 
@@ -341,7 +341,7 @@ pub fn refused_page() -> RegisterPage {
 
 pub const HEAD_DIGEST: [u8; 32] = [3; 32];
 
-fn person() -> Person {
+pub fn person() -> Person {
     Person {
         name: CANARIES[0].to_owned(),
         document_kind: "id".to_owned(),
