@@ -44,6 +44,7 @@ CREATE TABLE register (
     declared_sum_fen BIGINT NOT NULL, -- sum it says it has
     digest BYTEA NOT NULL, -- SHA-256 over head and lines, as finance stated it
     head_digest BYTEA NOT NULL, -- SHA-256 over the head as kept here; part of what every payment is sealed to
+    lines_digest BYTEA, -- SHA-256 over the lines alone, once accepted; what twins share
     received_at_ms BIGINT NOT NULL, -- when the first byte of this revision was read
     state TEXT COLLATE "C" NOT NULL, -- receiving, refused, accepted, superseded, revoked, closed
     state_at_ms BIGINT NOT NULL, -- when it came into that state

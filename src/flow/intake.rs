@@ -265,7 +265,7 @@ async fn stream_in(
         streaming.chunk(chunk).await?;
     }
     streaming.whole.end(head, &lines.digest());
-    streaming.finish().await?;
+    streaming.finish(lines.lines_digest()).await?;
     Ok(())
 }
 
@@ -368,7 +368,7 @@ impl Streaming<'_> {
         Ok((standing.first() == Some(&Standing::Back)).then_some(payment))
     }
 
-    async fn finish(mut self) -> Result<(), FlowError> {
+    async fn finish(mut self, lines_digest: [u8; 32]) -> Result<(), FlowError> {
         let ctx = self.ctx;
         let register = self.receiving.register;
         if !self.whole.faults.is_empty() {
@@ -410,6 +410,7 @@ impl Streaming<'_> {
             start_at_ms,
             deadline_at_ms: start_at_ms.map(|at| at + ctx.duty.allowed_ms),
             settle_at_ms: Some(self.receiving.received_at_ms + ctx.duty.settle_after_ms),
+            lines_digest,
             doubles,
             reports,
         };

@@ -71,6 +71,7 @@ pub async fn paid(store: &Store, sealer: &Sealer) {
     let lines = lines.collect();
     store.append_payments(&mut receiving, lines, NOW).await.expect("appends");
     let acceptance = Acceptance {
+        lines_digest: [0; 32],
         start_at_ms: Some(NOW),
         deadline_at_ms: Some(NOW + 86_400_000),
         settle_at_ms: Some(NOW + 259_200_000),
