@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use daifa::model::alert::AlertKind;
 use daifa::model::attempt::{AttemptEvent, AttemptState};
 use daifa::model::id::{RefundNo, RegisterNo};
 use daifa::model::money::Fen;
@@ -57,7 +58,8 @@ pub async fn i7_a_reader_sees_conserved_places_while_a_writer_works(base: &Base)
             if let Some(row) = overview.registers.first() {
                 let page = store.register_page(row.no).await.expect("reads").expect("is there");
                 let shares: Vec<_> = page.shares.iter().map(|share| share.places).collect();
-                let sum = shares.iter().fold(daifa::model::place::Places::default(), |a, b| a.plus(*b));
+                let sum =
+                    shares.iter().fold(daifa::model::place::Places::default(), |a, b| a.plus(*b));
                 assert_eq!(sum, page.row.places);
             }
             let found = store.verify().await.expect("reads");
@@ -121,7 +123,8 @@ async fn whole_road(base: &Base, id: &str) -> RegisterNo {
 
 pub async fn i7_writers_side_by_side_do_not_stop_each_other(base: &Base) {
     // The steps of one daemon, and commands beside it, work on the same register at once.
-    let all: Vec<_> = (1..=24).map(|no| if no % 2 == 0 { line(no, no).held() } else { line(no, no) }).collect();
+    let all: Vec<_> =
+        (1..=24).map(|no| if no % 2 == 0 { line(no, no).held() } else { line(no, no) }).collect();
     let register = base.accept("2026-1", 1, &all).await;
     let mut attempts = Vec::new();
     for _ in 0..6 {
@@ -148,6 +151,15 @@ pub async fn i7_writers_side_by_side_do_not_stop_each_other(base: &Base) {
             let decision = if line % 3 == 0 { Decision::Drop } else { Decision::Release };
             let id = payment(register, line);
             store.decide_hold(id, decision, "finance", "checked", NOW).await.expect("decides");
+        }));
+    }
+    // And what touches nothing but the register's chain.
+    for at in 0..12 {
+        let store = if at % 2 == 0 { shared(base) } else { Arc::clone(&attached) };
+        hands.push(tokio::spawn(async move {
+            let subject = format!("subject {at}");
+            let raised = store.raise_alert(AlertKind::Convert, &subject, Some(register), "", NOW);
+            assert!(raised.await.expect("raises"));
         }));
     }
     for hand in hands {
@@ -241,7 +253,10 @@ pub async fn a_refund_is_confirmed_once(base: &Base) {
         assert_eq!(base.places(register).await.refunded, Fen::new(11));
     }
     let page = base.page(register).await;
-    assert_eq!((page.refunds[0].state, page.refunds[0].sum), (RefundState::Confirmed, Fen::new(11)));
+    assert_eq!(
+        (page.refunds[0].state, page.refunds[0].sum),
+        (RefundState::Confirmed, Fen::new(11))
+    );
     let (head, rows) = base.store.refund_rows(RefundNo(1)).await.expect("reads");
     assert_eq!((head.reference, head.sum), (refund.reference.clone(), Fen::new(11)));
     let causes: Vec<_> = rows.iter().map(|(line, _, _, cause)| (*line, *cause)).collect();
@@ -278,7 +293,10 @@ pub async fn f34_a_credit_takes_free_leftover_back_and_freezes_it(base: &Base) {
     base.take(&attempt, &[(1, FAILED)]).await;
     base.take(&attempt, &[(1, CREDITED)]).await;
     let places = base.places(register).await;
-    assert_eq!((places.in_flight, places.refundable, places.disputed), (Fen::new(100), Fen::ZERO, Fen::ZERO));
+    assert_eq!(
+        (places.in_flight, places.refundable, places.disputed),
+        (Fen::new(100), Fen::ZERO, Fen::ZERO)
+    );
     assert_eq!(base.store.due_to_settle(NOW + 99 * HOUR).await.expect("reads"), []);
     // A return settles it: the money is leftover again.
     base.take(&attempt, &[(1, RETURNED)]).await;
@@ -385,7 +403,7 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
     let all = [line(1, 5).at("nobody").held()];
     let receiving = base.receive(&head("2026-1", 1, &all), &all).await;
     let register = receiving.register;
-    base.store.accept_register(receiving, acceptance(register), NOW).await.expect("accepts");
+    base.store.accept_register(*receiving, acceptance(register, &[]), NOW).await.expect("accepts");
     let id = payment(register, 1);
     base.store.decide_hold(id, Decision::Drop, "finance", "wrong", NOW).await.expect("drops");
     let mut new = base.next_refund(register, "nobody").await;
@@ -397,5 +415,8 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
     base.started(&refund).await;
     base.refund_answer(&refund, AttemptEvent::Accepted).await;
     assert_eq!(base.places(register).await.refunded, Fen::new(5));
-    assert!(refused(base.store.take_result(&refund, answer(vec![]), &no_reports, NOW).await).contains("carries no payments"));
+    assert!(
+        refused(base.store.take_result(&refund, answer(vec![]), &no_reports, NOW).await)
+            .contains("carries no payments")
+    );
 }

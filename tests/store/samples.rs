@@ -16,9 +16,7 @@ use daifa::model::register::RegisterHead;
 use daifa::model::report::{Recipient, RecipientKind, ReportKind};
 use daifa::store::attempts::{Attempt, Conclusion};
 use daifa::store::cut::{FormatText, NewBatch, NewRefund, SealedPart};
-use daifa::store::intake::{
-    Acceptance, Begun, NewHold, NewPayment, PersonKey, Receiving,
-};
+use daifa::store::intake::{Acceptance, Begun, NewHold, NewPayment, PersonKey, Receiving};
 use daifa::store::reports::NewReport;
 use daifa::store::results::{Effects, Quarantined, Taken, TakenResult, TakenRow};
 use daifa::store::verify::Verification;
@@ -82,9 +80,7 @@ impl Line {
             town: 610_728_101,
             amount: Fen::new(self.fen),
             person: format!("sealed person {} of line {}", self.person, self.no).into_bytes(),
-            hold: self
-                .hold
-                .map(|reason| NewHold { reason, detail: "8 to 32 digits".to_owned() }),
+            hold: self.hold.map(|reason| NewHold { reason, detail: "8 to 32 digits".to_owned() }),
             replaces: self.replaces,
         }
     }
@@ -129,12 +125,21 @@ pub fn digest(head: &RegisterHead, lines: &[Line]) -> [u8; 32] {
     digest.finish()
 }
 
+fn lines_digest(lines: &[Line]) -> [u8; 32] {
+    let mut digest = ContentDigest::of_lines();
+    for line in lines {
+        digest.line(raw(line).as_bytes());
+    }
+    digest.finish()
+}
+
 /// A line as it came.
 fn raw(line: &Line) -> String {
     format!("{} {} {} {}", line.no, line.bank, line.fen, line.person)
 }
 
-pub fn acceptance(register: RegisterNo) -> Acceptance {
+/// What is decided about a register of these lines.
+pub fn acceptance(register: RegisterNo, lines: &[Line]) -> Acceptance {
     let receipt = NewReport {
         report_id: format!("receipt-{register}"),
         register,
@@ -147,6 +152,7 @@ pub fn acceptance(register: RegisterNo) -> Acceptance {
         start_at_ms: Some(NOW),
         deadline_at_ms: Some(NOW + 24 * HOUR),
         settle_at_ms: Some(NOW + 48 * HOUR),
+        lines_digest: lines_digest(lines),
         doubles: Vec::new(),
         reports: vec![receipt],
     }
@@ -252,7 +258,7 @@ impl Base {
     }
 
     /// Streams a register in; it is not accepted yet.
-    pub async fn receive(&self, head: &RegisterHead, lines: &[Line]) -> Receiving {
+    pub async fn receive(&self, head: &RegisterHead, lines: &[Line]) -> Box<Receiving> {
         let Begun::Fresh(mut receiving) = self.begin(head).await else {
             panic!("{} revision {} was here before", head.id, head.revision);
         };
@@ -262,10 +268,7 @@ impl Base {
             .iter()
             .map(|line| PersonKey { blind: [line.person; 16], line: line.no })
             .collect();
-        self.store
-            .append_person_keys(receiving.register, head, KEY, keys)
-            .await
-            .expect("writes");
+        self.store.append_person_keys(receiving.register, head, KEY, keys).await.expect("writes");
         receiving
     }
 
@@ -273,7 +276,7 @@ impl Base {
         let receiving = self.receive(head, lines).await;
         let register = receiving.register;
         self.store
-            .accept_register(receiving, acceptance(register), NOW)
+            .accept_register(*receiving, acceptance(register, lines), NOW)
             .await
             .expect("accepts");
         self.clean().await;
