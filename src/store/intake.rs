@@ -576,7 +576,7 @@ async fn open_share(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO share (register_no, bank, payments, approved_fen, unsent_fen, in_flight_fen, credited_fen, \
                refundable_fen, refunded_fen, disputed_fen, cut_line, uncut, held, waiting, dropped, credited, failed, \
-               returned, conflicts) VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, 0, 0, $4, $5, 0, 0, 0, 0, 0, 0)";
+               returned, conflicts, sms_delivered, sms_failed, sms_no_number, sms_unknown) VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, 0, 0, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)";
     work.run(sql, params![register, bank, share.payments, share.payments - share.held, share.held])
         .await?;
     let approval = Move {

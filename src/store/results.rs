@@ -357,11 +357,16 @@ impl Store {
             work.run(sql, params![now_ms, attempt.register]).await?;
         }
         let by = |state| writes.counts.get(&state).copied().unwrap_or_default();
+        let sms = |state| len(writes.notices.iter().filter(|(_, said)| *said == state).count());
         let changes = [
             ("credited", by(Folded::Credited)),
             ("failed", by(Folded::Failed)),
             ("returned", by(Folded::Returned)),
             ("conflicts", by(Folded::Conflict)),
+            ("sms_delivered", sms(NoticeState::Delivered)),
+            ("sms_failed", sms(NoticeState::Failed)),
+            ("sms_no_number", sms(NoticeState::NoNumber)),
+            ("sms_unknown", sms(NoticeState::Unknown)),
         ];
         count(work, attempt.register, &attempt.bank, &changes).await?;
         let sql = "UPDATE batch SET pending = pending + $1, credited = credited + $2, failed = failed + $3, returned = returned + $4, \
