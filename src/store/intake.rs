@@ -124,6 +124,9 @@ pub(super) fn digest_payment(
     rows.row("payment").int(line).text(bank).int(town).int(amount.get()).bytes(person);
 }
 
+/// Keys of the blind index that are parameters at one time.
+const KEYS_PER_INSERT: usize = 5_000;
+
 /// How far a feed was read.
 const FEED_SQL: &str = "INSERT INTO feed (source, feed, cursor) VALUES ($1, $2, $3) \
                         ON CONFLICT (source, feed) DO UPDATE SET cursor = excluded.cursor";
@@ -296,21 +299,23 @@ impl Store {
     ) -> Result<(), StoreError> {
         keys.sort_unstable();
         let mut work = self.write().await?;
-        let mut rows = Vec::with_capacity(keys.len() * 7);
-        for key in keys {
-            rows.extend(params![
-                "document",
-                i64::from(key_id),
-                &head.programme_code,
-                &head.period,
-                key.blind.to_vec(),
-                register,
-                key.line,
-            ]);
-        }
         let sql =
             "INSERT INTO person_key (kind, key_id, programme, period, blind, register_no, line)";
-        work.insert(sql, 7, rows, self.dialect.bulk()).await?;
+        // A quarter of a million keys need not be parameters all at once.
+        for some in keys.chunks(KEYS_PER_INSERT) {
+            let rows = some.iter().flat_map(|key| {
+                params![
+                    "document",
+                    i64::from(key_id),
+                    &head.programme_code,
+                    &head.period,
+                    key.blind.to_vec(),
+                    register,
+                    key.line,
+                ]
+            });
+            work.insert(sql, 7, rows.collect(), self.dialect.bulk()).await?;
+        }
         work.commit().await
     }
 
