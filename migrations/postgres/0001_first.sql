@@ -48,6 +48,7 @@ CREATE TABLE register (
     state TEXT COLLATE "C" NOT NULL, -- receiving, refused, accepted, superseded, revoked, closed
     state_at_ms BIGINT NOT NULL, -- when it came into that state
     faults TEXT COLLATE "C" NOT NULL, -- JSON list of faults when refused, else []
+    content BYTEA, -- keyed digest over the lines alone, once accepted
     twin_no BIGINT, -- another register with equal content, flagged only
     start_at_ms BIGINT, -- when the duty's clock started, once that event is known
     deadline_at_ms BIGINT, -- when every card must be credited

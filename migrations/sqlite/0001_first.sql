@@ -48,6 +48,7 @@ CREATE TABLE register (
     state TEXT NOT NULL, -- receiving, refused, accepted, superseded, revoked, closed
     state_at_ms INTEGER NOT NULL, -- when it came into that state
     faults TEXT NOT NULL, -- JSON list of faults when refused, else []
+    content BLOB, -- keyed digest over the lines alone, once accepted
     twin_no INTEGER, -- another register with equal content, flagged only
     start_at_ms INTEGER, -- when the duty's clock started, once that event is known
     deadline_at_ms INTEGER, -- when every card must be credited

@@ -1,6 +1,6 @@
 //! Taking a register in: RECEIVING, invisible until whole; then accepted or refused, for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -12,6 +12,7 @@ use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::{Fault, RegisterHead, RegisterState};
+use crate::store::holds::UNSENT;
 use crate::store::journal::{Cause, Entry, Move, count};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Param, Work, params};
@@ -80,8 +81,12 @@ pub struct Acceptance {
     pub start_at_ms: Option<i64>,
     pub deadline_at_ms: Option<i64>,
     pub settle_at_ms: Option<i64>,
-    /// Payments found to be doubles after all lines were read, each with the bank it is of.
+    /// Payments found to be doubles after all lines were read.
     pub doubles: Vec<(i64, NewHold)>,
+    /// What [`Store::sent_earlier`] said when that was decided.
+    pub sent_earlier: BTreeSet<i64>,
+    /// Keyed digest over the lines alone: what July and August have in common.
+    pub content: [u8; 32],
     pub reports: Vec<NewReport>,
 }
 
@@ -321,7 +326,8 @@ impl Store {
 
     /// Lines of a register whose person is also in another line, of this register or another that
     /// was accepted, for the same programme and period; as pairs, in no order. One pass over the
-    /// programme and period.
+    /// programme and period. Other revisions of the same register are not looked at: what they have
+    /// not sent is taken over, and what they have sent [`Store::sent_earlier`] says.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -346,12 +352,20 @@ impl Store {
         for blind in shared {
             let sql = "SELECT k.register_no, k.line FROM person_key k JOIN register r ON r.register_no = k.register_no \
                        WHERE k.kind = 'document' AND k.key_id = $1 AND k.programme = $2 AND k.period = $3 AND k.blind = $4 \
-                       AND (r.state IN ('accepted', 'closed', 'superseded', 'revoked') OR r.register_no = $5) \
+                       AND (r.register_no = $5 OR (r.state IN ('accepted', 'closed', 'superseded', 'revoked') \
+                       AND NOT EXISTS (SELECT 1 FROM register n WHERE n.register_no = $6 AND n.source = r.source AND n.id = r.id))) \
                        ORDER BY k.register_no, k.line";
             let all = work
                 .rows(
                     sql,
-                    params![i64::from(key_id), &head.programme_code, &head.period, blind, register],
+                    params![
+                        i64::from(key_id),
+                        &head.programme_code,
+                        &head.period,
+                        blind,
+                        register,
+                        register
+                    ],
                     |row| Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? }),
                 )
                 .await?;
@@ -367,15 +381,52 @@ impl Store {
         Ok(out)
     }
 
+    /// The highest revision of a register that was accepted, where it is above `revision`.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn higher_revision(
+        &self,
+        source: &str,
+        id: &str,
+        revision: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT MAX(revision) FROM register WHERE source = $1 AND id = $2 AND revision > $3 \
+                   AND state IN ('accepted', 'closed', 'superseded', 'revoked')";
+        let higher = work.the(sql, params![source, id, revision], |row| row.int_opt(0)).await?;
+        work.commit().await?;
+        Ok(higher)
+    }
+
+    /// Lines of a register that streams in which an earlier revision of it has sent, by their
+    /// number or their person, whatever programme and period it gave: the money of a register goes
+    /// out once (F61). What failed there or came back is free.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn sent_earlier(
+        &self,
+        register: RegisterNo,
+        key_id: u8,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let mut work = self.read().await?;
+        let lines = sent_earlier(&mut work, register, key_id).await?;
+        work.commit().await?;
+        Ok(lines)
+    }
+
     /// Accepts a register that was read whole: it becomes visible, its money is approved and
     /// unsent, and what it takes over from an earlier revision leaves that one.
     ///
     /// # Errors
-    /// [`StoreError::Moved`] where it is not RECEIVING, else where the database cannot be written.
+    /// [`StoreError::Moved`] where it is not RECEIVING, or more of an earlier revision was sent
+    /// than was known; else where the database cannot be written.
     pub async fn accept_register(
         &self,
         receiving: Receiving,
         acceptance: Acceptance,
+        key_id: u8,
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let register = receiving.register;
@@ -390,15 +441,17 @@ impl Store {
             .fact("revision", revision);
         entry.fact("digest", hex(&digest)).fact("head_digest", hex(&receiving.head_digest));
         entry.fact("payments", receiving.count).fact("sum_fen", receiving.sum.get());
-        let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1, start_at_ms = $2, deadline_at_ms = $3, settle_at_ms = $4, \
-                   twin_no = (SELECT MIN(t.register_no) FROM register t WHERE t.source = register.source AND t.digest = register.digest \
-                   AND t.id <> register.id AND t.state IN ('accepted', 'closed')) \
-                   WHERE register_no = $5 AND state = 'receiving'";
+        let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1, start_at_ms = $2, deadline_at_ms = $3, settle_at_ms = $4, content = $5, \
+                   twin_no = (SELECT MIN(t.register_no) FROM register t WHERE t.source = register.source AND t.content = $6 \
+                   AND t.programme_code = register.programme_code AND t.id <> register.id AND t.state IN ('accepted', 'closed')) \
+                   WHERE register_no = $7 AND state = 'receiving'";
         let times = params![
             now_ms,
             acceptance.start_at_ms,
             acceptance.deadline_at_ms,
             acceptance.settle_at_ms,
+            &acceptance.content,
+            &acceptance.content,
             register
         ];
         work.move_one(sql, times).await?;
@@ -431,6 +484,10 @@ impl Store {
         }
         digest_holds(&mut work, &mut entry.rows, register).await?;
         supersede_earlier(&mut work, &source, &id, revision, register, now_ms).await?;
+        // Something of it may have been sent since that was looked at; from here on nothing can be.
+        if sent_earlier(&mut work, register, key_id).await? != acceptance.sent_earlier {
+            return Err(StoreError::Moved { sql: "sent under an earlier revision", moved: 0 });
+        }
         for report in &acceptance.reports {
             super::reports::insert(&mut work, report, now_ms).await?;
         }
@@ -651,6 +708,52 @@ async fn supersede_earlier(
         entry.write_for(work, register).await?;
     }
     Ok(())
+}
+
+/// See [`Store::sent_earlier`].
+async fn sent_earlier(
+    work: &mut Work,
+    register: RegisterNo,
+    key_id: u8,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let sql = "SELECT e.register_no, e.programme_code, e.period, n.programme_code, n.period FROM register n JOIN register e \
+               ON e.source = n.source AND e.id = n.id AND e.revision < n.revision \
+               AND e.state IN ('accepted', 'closed', 'superseded', 'revoked') WHERE n.register_no = $1 ORDER BY e.register_no";
+    let earlier = work
+        .rows(sql, params![register], |row| {
+            Ok((
+                RegisterNo(row.int(0)?),
+                [row.string(1)?, row.string(2)?, row.string(3)?, row.string(4)?],
+            ))
+        })
+        .await?;
+    let sent = format!(
+        "NOT ({UNSENT}) AND NOT EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = p.register_no \
+         AND l.line = p.line AND l.state <> 'withdrawn')"
+    );
+    let mut lines = BTreeSet::new();
+    for (old, [old_programme, old_period, programme, period]) in earlier {
+        let by_line = format!(
+            "SELECT n.line FROM payment n JOIN payment p ON p.register_no = $1 AND p.line = n.line WHERE n.register_no = $2 AND {sent}"
+        );
+        let by_person = format!(
+            "SELECT k.line FROM person_key x JOIN person_key k ON k.kind = x.kind AND k.key_id = x.key_id AND k.programme = $1 \
+             AND k.period = $2 AND k.blind = x.blind AND k.register_no = $3 \
+             JOIN payment p ON p.register_no = x.register_no AND p.line = x.line \
+             WHERE x.kind = 'document' AND x.key_id = $4 AND x.programme = $5 AND x.period = $6 AND x.register_no = $7 AND {sent}"
+        );
+        let persons =
+            params![programme, period, register, i64::from(key_id), old_programme, old_period, old];
+        for (sql, params) in [(by_line, params![old, register]), (by_person, persons)] {
+            work.0
+                .rows(sql.into(), params, &mut |row| {
+                    lines.insert(row.int(0)?);
+                    Ok(())
+                })
+                .await?;
+        }
+    }
+    Ok(lines)
 }
 
 async fn remove_lines(work: &mut Work, register: RegisterNo) -> Result<(), StoreError> {

@@ -650,7 +650,14 @@ async fn alert_contradictions(
     Ok(())
 }
 
-/// Is an attempt in a state in which a bank can know it?
+/// Is an attempt in a state in which a bank can know it? One that it did not find it may know all
+/// the same (F31).
 pub const fn can_have_results(state: AttemptState) -> bool {
-    matches!(state, AttemptState::Sending | AttemptState::Unknown | AttemptState::Accepted)
+    match state {
+        AttemptState::Sending
+        | AttemptState::Unknown
+        | AttemptState::NotSent
+        | AttemptState::Accepted => true,
+        AttemptState::Intent | AttemptState::Refused => false,
+    }
 }

@@ -12,6 +12,7 @@ use crate::model::id::{BatchNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::model::place::{Place, Places};
+use crate::store::cut::{HEAD_COLUMNS, head, is_whole};
 use crate::store::holds::UNSENT;
 use crate::store::intake::{digest_holds, digest_payment};
 use crate::store::journal::register_chain;
@@ -119,6 +120,8 @@ struct Told {
     batches: BTreeSet<i64>,
     results: BTreeMap<i64, [u8; 32]>,
     accepted: BTreeMap<i64, [u8; 32]>,
+    /// The digest of each accepted head, in hex.
+    heads: BTreeMap<i64, String>,
     intents: Vec<(Value, [u8; 32])>,
     refunds: Vec<(Value, [u8; 32])>,
     /// Decisions about held payments: (register, line, event).
@@ -209,6 +212,8 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
     match (kind.as_str(), register) {
         ("register.accepted", Some(register)) => {
             told.accepted.insert(register, rows);
+            let digest = body.get("head_digest").and_then(Value::as_str).unwrap_or_default();
+            told.heads.insert(register, digest.to_owned());
         }
         ("result.applied", _) => {
             if let Some(result) = int("result") {
@@ -302,6 +307,7 @@ async fn check_register(
     if register.state == "refused" {
         return Ok(());
     }
+    check_head(work, found, no, told).await?;
     check_rows(work, found, no, told).await?;
     let mut computed: BTreeMap<String, Places> = BTreeMap::new();
     let withdrawn = register.state == "superseded";
@@ -324,6 +330,28 @@ async fn check_register(
                 found.problems.push(format!("{no} at {bank}: {place} is {kept} yuan, payments and outcomes make it {computed}"));
             }
         }
+    }
+    Ok(())
+}
+
+/// The head is the one that was accepted.
+async fn check_head(
+    work: &mut Work,
+    found: &mut Verification,
+    no: RegisterNo,
+    told: &Told,
+) -> Result<(), StoreError> {
+    let sql = format!("SELECT {HEAD_COLUMNS} FROM register WHERE register_no = $1");
+    let mut whole = false;
+    work.0
+        .rows(sql.into(), params![no], &mut |row| {
+            let head = head(row)?;
+            whole = is_whole(&head) && told.heads.get(&no.0) == Some(&hex(&head.digest));
+            Ok(())
+        })
+        .await?;
+    if !whole {
+        found.problems.push(format!("{no}: its head is not the one that was accepted"));
     }
     Ok(())
 }
