@@ -115,14 +115,13 @@ pub fn stop(daemon: &mut Process) -> Result<(), String> {
 /// Runs a daemon through its deaths and then to the end; says how many deaths it died.
 fn live(stage: &Stage, deaths: &[Death], reference: &Reference) -> Result<usize, String> {
     let mut died = 0;
-    let mut daemon = None;
     for death in deaths {
         let mut doomed = stage.daemon(&death.arguments());
         match death {
             Death::AfterCommit(_) | Death::BeforeCommit(_) => {
                 if !dies(stage, &mut doomed, reference)? {
-                    // It came to its end with fewer commits.
-                    daemon = Some(doomed);
+                    // It came to its end with fewer commits; one may still come.
+                    doomed.kill();
                     break;
                 }
             }
@@ -139,7 +138,7 @@ fn live(stage: &Stage, deaths: &[Death], reference: &Reference) -> Result<usize,
         }
         died += 1;
     }
-    let mut daemon = daemon.unwrap_or_else(|| stage.daemon(&[]));
+    let mut daemon = stage.daemon(&[]);
     to_the_end(stage, &mut daemon, reference)?;
     Ok(died)
 }
@@ -165,7 +164,7 @@ fn dies(stage: &Stage, doomed: &mut Process, reference: &Reference) -> Result<bo
         if stage.books().as_ref() == Some(&reference.books) {
             // What is left to be committed is that finance took the last reports.
             let since = ended_since.get_or_insert_with(Instant::now);
-            if since.elapsed() > Duration::from_millis(300) {
+            if since.elapsed() > Duration::from_millis(200) {
                 return Ok(false);
             }
         }

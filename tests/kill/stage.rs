@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use daifa::sandbox::{bank, finance};
@@ -44,6 +45,8 @@ pub struct Stage {
     folder: Option<tempfile::TempDir>,
     practice: Option<Process>,
     shape: Shape,
+    /// How long the books were when they were last read, and what they said.
+    seen: Mutex<(Vec<u64>, Option<Books>)>,
 }
 
 /// A child process that does not outlive its test.
@@ -99,7 +102,7 @@ impl Stage {
             .prefix("kill-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("a folder");
-        Self { folder: Some(folder), practice: None, shape }
+        Self { folder: Some(folder), practice: None, shape, seen: Mutex::default() }
     }
 
     /// Practice counterparts at work.
@@ -187,17 +190,32 @@ impl Stage {
         Err(format!("daifa verify: {}: {said}", out.status))
     }
 
+    /// The folders of the banks' own books.
+    fn banks(&self) -> impl Iterator<Item = PathBuf> {
+        (0..self.shape.banks).map(|at| {
+            let kind = if at % 2 == 0 { "rural" } else { "city" };
+            self.path().join(format!("{kind}-{}/bank", at + 1))
+        })
+    }
+
     /// What the books of finance and of the banks say now. Nothing, before finance's is begun.
     pub fn books(&self) -> Option<Books> {
-        let finance = finance::reading::read_book(&self.path().join("finance"))
-            .expect("finance's book reads")?;
-        let banks = (0..self.shape.banks).map(|at| {
-            let kind = if at % 2 == 0 { "rural" } else { "city" };
-            let folder = self.path().join(format!("{kind}-{}", at + 1)).join("bank");
-            let verdict = bank::read_book(&folder).expect("a bank's book reads");
-            (verdict, bank::read_cards(&folder).expect("a bank's book reads"))
-        });
-        Some(Books::new(finance, banks.collect()))
+        let finance = self.path().join("finance");
+        let files = [finance.join("finance-book.ndjson")].into_iter();
+        let files = files.chain(self.banks().map(|bank| bank.join("book.ndjson")));
+        // Books only grow: as long as before is as before.
+        let length = |file: PathBuf| std::fs::metadata(file).map_or(0, |file| file.len());
+        let lengths: Vec<u64> = files.map(length).collect();
+        let mut seen = self.seen.lock().expect("no thread breaks");
+        if seen.0 != lengths {
+            let banks = self.banks().map(|bank| {
+                let verdict = bank::read_book(&bank).expect("a bank's book reads");
+                (verdict, bank::read_cards(&bank).expect("a bank's book reads"))
+            });
+            let finance = finance::reading::read_book(&finance).expect("finance's book reads");
+            *seen = (lengths, finance.map(|finance| Books::new(finance, banks.collect())));
+        }
+        seen.1.clone()
     }
 
     /// Ends the counterparts and leaves the folder for a look.
