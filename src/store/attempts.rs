@@ -577,7 +577,7 @@ async fn confirm_refund(
     let sql = "SELECT r.refund_no FROM refund r JOIN refund f ON f.register_no = r.register_no AND f.bank = r.bank \
                WHERE f.refund_no = $1 AND r.state = 'refused'";
     for earlier in work.rows(sql, params![refund], |row| Ok(RefundNo(row.int(0)?))).await? {
-        super::alerts::clear(work, "refund_refused", &earlier.to_string(), now_ms).await?;
+        super::alerts::clear(work, AlertKind::RefundRefused, &earlier.to_string(), now_ms).await?;
     }
     let cause = Cause { refund: Some(refund), ..Cause::default() };
     let back = Move {

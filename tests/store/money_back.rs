@@ -57,7 +57,8 @@ pub async fn i7_a_reader_sees_conserved_places_while_a_writer_works(base: &Base)
             if let Some(row) = overview.registers.first() {
                 let page = store.register_page(row.no).await.expect("reads").expect("is there");
                 let shares: Vec<_> = page.shares.iter().map(|share| share.places).collect();
-                let sum = shares.iter().fold(daifa::model::place::Places::default(), |a, b| a.plus(*b));
+                let sum =
+                    shares.iter().fold(daifa::model::place::Places::default(), |a, b| a.plus(*b));
                 assert_eq!(sum, page.row.places);
             }
             let found = store.verify().await.expect("reads");
@@ -121,7 +122,8 @@ async fn whole_road(base: &Base, id: &str) -> RegisterNo {
 
 pub async fn i7_writers_side_by_side_do_not_stop_each_other(base: &Base) {
     // The steps of one daemon, and commands beside it, work on the same register at once.
-    let all: Vec<_> = (1..=24).map(|no| if no % 2 == 0 { line(no, no).held() } else { line(no, no) }).collect();
+    let all: Vec<_> =
+        (1..=24).map(|no| if no % 2 == 0 { line(no, no).held() } else { line(no, no) }).collect();
     let register = base.accept("2026-1", 1, &all).await;
     let mut attempts = Vec::new();
     for _ in 0..6 {
@@ -241,7 +243,10 @@ pub async fn a_refund_is_confirmed_once(base: &Base) {
         assert_eq!(base.places(register).await.refunded, Fen::new(11));
     }
     let page = base.page(register).await;
-    assert_eq!((page.refunds[0].state, page.refunds[0].sum), (RefundState::Confirmed, Fen::new(11)));
+    assert_eq!(
+        (page.refunds[0].state, page.refunds[0].sum),
+        (RefundState::Confirmed, Fen::new(11))
+    );
     let (head, rows) = base.store.refund_rows(RefundNo(1)).await.expect("reads");
     assert_eq!((head.reference, head.sum), (refund.reference.clone(), Fen::new(11)));
     let causes: Vec<_> = rows.iter().map(|(line, _, _, cause)| (*line, *cause)).collect();
@@ -278,7 +283,10 @@ pub async fn f34_a_credit_takes_free_leftover_back_and_freezes_it(base: &Base) {
     base.take(&attempt, &[(1, FAILED)]).await;
     base.take(&attempt, &[(1, CREDITED)]).await;
     let places = base.places(register).await;
-    assert_eq!((places.in_flight, places.refundable, places.disputed), (Fen::new(100), Fen::ZERO, Fen::ZERO));
+    assert_eq!(
+        (places.in_flight, places.refundable, places.disputed),
+        (Fen::new(100), Fen::ZERO, Fen::ZERO)
+    );
     assert_eq!(base.store.due_to_settle(NOW + 99 * HOUR).await.expect("reads"), []);
     // A return settles it: the money is leftover again.
     base.take(&attempt, &[(1, RETURNED)]).await;
@@ -397,5 +405,8 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
     base.started(&refund).await;
     base.refund_answer(&refund, AttemptEvent::Accepted).await;
     assert_eq!(base.places(register).await.refunded, Fen::new(5));
-    assert!(refused(base.store.take_result(&refund, answer(vec![]), &no_reports, NOW).await).contains("carries no payments"));
+    assert!(
+        refused(base.store.take_result(&refund, answer(vec![]), &no_reports, NOW).await)
+            .contains("carries no payments")
+    );
 }

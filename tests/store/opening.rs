@@ -50,14 +50,20 @@ pub async fn i30_an_older_daemon_refuses_newer_tables(base: &Base) {
             "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) \
              SELECT 999, 'later', success, checksum, 0 FROM _sqlx_migrations WHERE version = 1",
         ),
-        ("a migration that was edited", "UPDATE _sqlx_migrations SET checksum = person FROM payment"),
+        (
+            "a migration that was edited",
+            "UPDATE _sqlx_migrations SET checksum = person FROM payment",
+        ),
         ("a migration that broke off", "UPDATE _sqlx_migrations SET success = false"),
     ] {
         let fresh = base.another().await;
         fresh.accept("2026-1", 1, &lines(&[1])).await;
         fresh.alter(sql).await.unwrap_or_else(|error| panic!("{what}: {error}"));
         let beside = Store::attach(&fresh.location).await.err();
-        assert!(matches!(beside, Some(StoreError::Migrate { .. })), "{what}, a command: {beside:?}");
+        assert!(
+            matches!(beside, Some(StoreError::Migrate { .. })),
+            "{what}, a command: {beside:?}"
+        );
         let (location, _folder) = fresh.shut().await;
         let daemon = reopened(&location).await.err();
         assert!(matches!(daemon, Some(StoreError::Migrate { .. })), "{what}: {daemon:?}");

@@ -18,8 +18,8 @@ use daifa::store::results::{Effects, Taken};
 
 use crate::base::Base;
 use crate::samples::{
-    BANK, CREDITED, FAILED, NOW, RETURNED, Says, answer, answer_of, line, lines, moved,
-    no_reports, payment, quarantined, row, shared,
+    BANK, CREDITED, FAILED, NOW, RETURNED, Says, answer, answer_of, line, lines, moved, no_reports,
+    payment, quarantined, row, shared,
 };
 
 const DELIVERED: Says = Says::Notice(NoticeState::Delivered);
@@ -62,7 +62,12 @@ pub async fn i9_a_return_moves_the_money_once_and_the_credit_stays_in_history(ba
     let roads = "SELECT from_place || '>' || to_place || ' ' || amount_fen FROM posting ORDER BY posting_no";
     assert_eq!(
         base.texts(roads).await,
-        ["finance>unsent 11", "unsent>in_flight 11", "in_flight>credited 11", "credited>refundable 1"]
+        [
+            "finance>unsent 11",
+            "unsent>in_flight 11",
+            "in_flight>credited 11",
+            "credited>refundable 1"
+        ]
     );
     let life = base.store.life(payment(register, 1)).await.expect("reads").expect("is there");
     assert!(life.standing.starts_with("returned"), "{}", life.standing);
@@ -127,7 +132,8 @@ pub async fn i10_shuffled_repeated_and_split_results_end_alike(base: &Base) {
         }
         let mut rest = said.as_slice();
         while !rest.is_empty() {
-            let most = if seed == 0 { rest.len() as u64 } else { 1 + dice.below(rest.len() as u64) };
+            let most =
+                if seed == 0 { rest.len() as u64 } else { 1 + dice.below(rest.len() as u64) };
             let (file, after) = rest.split_at(usize::try_from(most).expect("small"));
             fresh.take(&attempt, file).await;
             rest = after;
@@ -152,7 +158,8 @@ pub async fn i11_every_ordered_pair_of_answers_folds_alike(base: &Base) {
             .collect();
         base.take(&attempt, &said).await;
     }
-    let mut expected = Places { approved: amounts.iter().map(|fen| Fen::new(*fen)).sum(), ..Places::default() };
+    let mut expected =
+        Places { approved: amounts.iter().map(|fen| Fen::new(*fen)).sum(), ..Places::default() };
     let mut conflicts = 0;
     for ((a, b), amount) in pairs.iter().zip(&amounts) {
         let place = match Seen::default().with(*a).with(*b).fold() {
@@ -213,7 +220,8 @@ pub async fn i12_what_does_not_close_is_held_whole(base: &Base) {
     let hold = async |attempt| {
         let evidence = b"sealed".to_vec();
         let why = "总金额不符";
-        let held = base.store.hold_result(BANK, "r.txt", &digest, attempt, why, evidence, NOW).await;
+        let held =
+            base.store.hold_result(BANK, "r.txt", &digest, attempt, why, evidence, NOW).await;
         base.clean().await;
         held.expect("writes")
     };
@@ -237,7 +245,8 @@ pub async fn i13_bytes_that_were_held_are_never_counted_as_applied(base: &Base) 
     let sending = base.started(&attempt).await;
     let unknown = base.concluded(&sending, AttemptEvent::Lost).await;
     let digest = sha256(b"held first");
-    let held = base.store.hold_result(BANK, "r", &digest, Some(&unknown), "why", vec![1], NOW).await;
+    let held =
+        base.store.hold_result(BANK, "r", &digest, Some(&unknown), "why", vec![1], NOW).await;
     assert!(held.expect("writes"));
     // Taking the very same bytes must not say that the bank has the batch and then drop the rows.
     let rows = base.rows(&attempt, &[(1, CREDITED), (2, CREDITED)]).await;
@@ -345,10 +354,7 @@ pub async fn what_a_result_said_stays_what_its_report_says(base: &Base) {
     let said: Vec<_> = rows.iter().map(|row| (row.line, row.kind, row.folded)).collect();
     assert_eq!(
         said,
-        [
-            (1, OutcomeKind::Failed, Folded::Failed),
-            (2, OutcomeKind::Credited, Folded::Credited)
-        ]
+        [(1, OutcomeKind::Failed, Folded::Failed), (2, OutcomeKind::Credited, Folded::Credited)]
     );
     assert!(rows[0].person.is_some() && rows[1].person.is_none(), "who was paid is not repeated");
     let later = ResultNo(base.number("SELECT MAX(result_no) FROM result").await);

@@ -16,9 +16,7 @@ use daifa::model::register::RegisterHead;
 use daifa::model::report::{Recipient, RecipientKind, ReportKind};
 use daifa::store::attempts::{Attempt, Conclusion};
 use daifa::store::cut::{FormatText, NewBatch, NewRefund, SealedPart};
-use daifa::store::intake::{
-    Acceptance, Begun, NewHold, NewPayment, PersonKey, Receiving,
-};
+use daifa::store::intake::{Acceptance, Begun, NewHold, NewPayment, PersonKey, Receiving};
 use daifa::store::reports::NewReport;
 use daifa::store::results::{Effects, Quarantined, Taken, TakenResult, TakenRow};
 use daifa::store::verify::Verification;
@@ -82,9 +80,7 @@ impl Line {
             town: 610_728_101,
             amount: Fen::new(self.fen),
             person: format!("sealed person {} of line {}", self.person, self.no).into_bytes(),
-            hold: self
-                .hold
-                .map(|reason| NewHold { reason, detail: "8 to 32 digits".to_owned() }),
+            hold: self.hold.map(|reason| NewHold { reason, detail: "8 to 32 digits".to_owned() }),
             replaces: self.replaces,
         }
     }
@@ -262,20 +258,14 @@ impl Base {
             .iter()
             .map(|line| PersonKey { blind: [line.person; 16], line: line.no })
             .collect();
-        self.store
-            .append_person_keys(receiving.register, head, KEY, keys)
-            .await
-            .expect("writes");
+        self.store.append_person_keys(receiving.register, head, KEY, keys).await.expect("writes");
         receiving
     }
 
     pub async fn accept_head(&self, head: &RegisterHead, lines: &[Line]) -> RegisterNo {
         let receiving = self.receive(head, lines).await;
         let register = receiving.register;
-        self.store
-            .accept_register(receiving, acceptance(register), NOW)
-            .await
-            .expect("accepts");
+        self.store.accept_register(receiving, acceptance(register), NOW).await.expect("accepts");
         self.clean().await;
         register
     }

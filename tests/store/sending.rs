@@ -39,10 +39,8 @@ pub async fn i3_two_that_cut_the_same_at_once_make_one_batch(base: &Base) {
     let attached = base.attached().await;
     for round in 0..20 {
         let register = base.accept(&format!("2026-{round}"), 1, &lines(&[1, 2])).await;
-        let batches = [
-            base.next_batch(register, BANK, 9).await,
-            base.next_batch(register, BANK, 9).await,
-        ];
+        let batches =
+            [base.next_batch(register, BANK, 9).await, base.next_batch(register, BANK, 9).await];
         let [one, other] = batches;
         let (left, right) = (shared(base), Arc::clone(&attached));
         let left = tokio::spawn(async move { left.intend_batch(&one, NOW).await });
@@ -85,7 +83,8 @@ pub async fn i3_a_listed_payment_is_live_in_one_batch(base: &Base) {
     let twice = base.store.intend_batch(&again, NOW).await;
     assert!(twice.is_err(), "it is in a batch already");
     // The database refuses it even to one who does not ask the store.
-    let beside = "INSERT INTO batch_payment (batch_no, line, register_no, live) VALUES (99, 1, 1, 1)";
+    let beside =
+        "INSERT INTO batch_payment (batch_no, line, register_no, live) VALUES (99, 1, 1, 1)";
     let error = base.alter(beside).await.expect_err("is refused").to_string().to_lowercase();
     assert!(error.contains("unique"), "{error}");
     assert_eq!(base.number("SELECT COUNT(*) FROM batch").await, 1);

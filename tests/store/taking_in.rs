@@ -79,7 +79,8 @@ pub async fn f62_equal_content_under_another_id_is_paid_and_flagged(base: &Base)
 }
 
 pub async fn f61_a_higher_revision_takes_over_what_is_unsent_only(base: &Base) {
-    let first = [line(1, 100), line(2, 200).held(), line(3, 300), line(4, 400), line(5, 500).at(OTHER)];
+    let first =
+        [line(1, 100), line(2, 200).held(), line(3, 300), line(4, 400), line(5, 500).at(OTHER)];
     let old = base.accept("2026-1", 1, &first).await;
     let attempt = base.cut(old, BANK, 1).await;
     base.store
@@ -304,10 +305,7 @@ pub async fn a_decision_about_a_held_payment_is_taken_once(base: &Base) {
     assert_eq!((counts.held, counts.dropped), (1, 1));
     let page = base.page(register).await;
     let events: Vec<_> = page.holds.iter().map(|hold| (hold.line, hold.event)).collect();
-    assert_eq!(
-        events,
-        [(1, HoldEvent::Released), (2, HoldEvent::Dropped), (4, HoldEvent::Placed)]
-    );
+    assert_eq!(events, [(1, HoldEvent::Released), (2, HoldEvent::Dropped), (4, HoldEvent::Placed)]);
     // Only what is still set aside is dropped by time, and only once that is over.
     let since = async |at| base.store.held_since(at, 10).await.expect("reads");
     assert_eq!(since(NOW).await, []);
@@ -322,7 +320,8 @@ pub async fn a_decision_about_a_held_payment_is_taken_once(base: &Base) {
 }
 
 pub async fn standings_say_whether_a_person_may_be_paid_again(base: &Base) {
-    let all: Vec<_> = (1..=6).map(|no| if no == 5 { line(no, 100).held() } else { line(no, 100) }).collect();
+    let all: Vec<_> =
+        (1..=6).map(|no| if no == 5 { line(no, 100).held() } else { line(no, 100) }).collect();
     let register = base.accept("2026-1", 1, &all).await;
     let attempt = base.cut(register, BANK, 4).await;
     base.sent(&attempt).await;
@@ -338,7 +337,17 @@ pub async fn standings_say_whether_a_person_may_be_paid_again(base: &Base) {
     let (sent, absent) = (Standing::Sent, Standing::Absent);
     assert_eq!(
         standings,
-        [sent, Standing::Back, sent, sent, Standing::Held, Standing::Unsent, absent, absent, absent],
+        [
+            sent,
+            Standing::Back,
+            sent,
+            sent,
+            Standing::Held,
+            Standing::Unsent,
+            absent,
+            absent,
+            absent
+        ],
         "credited, failed, in conflict, pending, held, unsent, and three that are not there"
     );
     let named = async |id: &str, revision, line| {
@@ -358,11 +367,8 @@ pub async fn reissues_are_numbered_along_their_chain(base: &Base) {
         let (register, attempt) = base.under_way(&format!("2026-{number}"), &[line]).await;
         base.take(&attempt, &[(1, FAILED)]).await;
         let result = base.number("SELECT MAX(result_no) FROM result").await;
-        let (head, rows) = base
-            .store
-            .outcome_rows(daifa::model::id::ResultNo(result))
-            .await
-            .expect("reads");
+        let (head, rows) =
+            base.store.outcome_rows(daifa::model::id::ResultNo(result)).await.expect("reads");
         assert_eq!(head.attempt, attempt.no);
         assert_eq!(rows[0].number, number);
         let named = replaced.map(|_| (format!("2026-{}", number - 1), 1, 1));

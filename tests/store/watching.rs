@@ -55,7 +55,9 @@ pub async fn a_report_is_due_until_it_is_acknowledged(base: &Base) {
         report_id: id.to_owned(),
         register,
         kind: ReportKind::Receipt,
-        recipient: Recipient { kind: RecipientKind::Department, name: "县农业农村局".to_owned() },
+        recipient: Recipient {
+            kind: RecipientKind::Department, name: "县农业农村局".to_owned()
+        },
         subject: 0,
         body: body.to_owned(),
     };
