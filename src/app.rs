@@ -23,6 +23,7 @@ use crate::guard::seal::Sealer;
 use crate::guard::sign::Algorithm;
 use crate::lifecycle::{DRAIN_LIMIT, Exit, Stop, feed_watchdog, manager};
 use crate::model::deadline::StartEvent;
+use crate::store::death::Death;
 use crate::store::{Location, Store, StoreError};
 use crate::transport::Transport;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
@@ -304,7 +305,7 @@ pub struct Running {
     health: Arc<Health>,
 }
 
-/// Starts the daemon: store, page, steps.
+/// Starts the daemon: store, page, steps. Only practice plans a death.
 ///
 /// # Errors
 /// Why it cannot start, in a chain that ends with the cause.
@@ -312,12 +313,17 @@ pub async fn start(
     config: &Config,
     clock: Arc<dyn Clock>,
     cancel: CancellationToken,
+    death: Option<Death>,
 ) -> anyhow::Result<Running> {
     crate::web::check_listen(config.listen)?;
     let parts = open_parts(config, &clock).map_err(config::ConfigError)?;
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("making {}", config.data.display()))?;
-    let store = Arc::new(Store::open(&parts.location).await?);
+    let store = Store::open(&parts.location).await?;
+    let store = Arc::new(match death {
+        None => store,
+        Some(death) => store.doomed(death),
+    });
     let banks = config
         .banks
         .iter()
@@ -390,9 +396,13 @@ impl Running {
 ///
 /// # Errors
 /// Why it could not start.
-pub async fn run(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
+pub async fn run(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    death: Option<Death>,
+) -> anyhow::Result<Exit> {
     let stop = Stop::on_signals()?;
-    let mut running = start(config, clock, stop.soft()).await?;
+    let mut running = start(config, clock, stop.soft(), death).await?;
     tracing::info!(page = %format!("http://{}/", running.address), "ready");
     manager::ready();
     let exit = stop.drain(DRAIN_LIMIT, running.ended()).await.unwrap_or(Exit::Undrained);

@@ -7,9 +7,9 @@ CREATE TABLE meta (
     value TEXT NOT NULL -- its value
 ) STRICT;
 
--- Gapless counters; a number is taken before what it names is written.
+-- Counters; a reference is taken before what it names is written.
 CREATE TABLE counter (
-    name TEXT NOT NULL PRIMARY KEY, -- reference:BANK
+    name TEXT NOT NULL PRIMARY KEY, -- reference:BANK, reports_acknowledged
     value INTEGER NOT NULL -- the last number taken
 ) STRICT;
 
@@ -44,11 +44,11 @@ CREATE TABLE register (
     declared_sum_fen INTEGER NOT NULL, -- sum it says it has
     digest BLOB NOT NULL, -- SHA-256 over head and lines, as finance stated it
     head_digest BLOB NOT NULL, -- SHA-256 over the head as kept here; part of what every payment is sealed to
-    lines_digest BLOB, -- SHA-256 over the lines alone, once accepted; what twins share
     received_at_ms INTEGER NOT NULL, -- when the first byte of this revision was read
     state TEXT NOT NULL, -- receiving, refused, accepted, superseded, revoked, closed
     state_at_ms INTEGER NOT NULL, -- when it came into that state
     faults TEXT NOT NULL, -- JSON list of faults when refused, else []
+    content BLOB, -- keyed digest over the lines alone, once accepted
     twin_no INTEGER, -- another register with equal content, flagged only
     start_at_ms INTEGER, -- when the duty's clock started, once that event is known
     deadline_at_ms INTEGER, -- when every card must be credited
@@ -128,6 +128,10 @@ CREATE TABLE share (
     failed INTEGER NOT NULL CHECK (failed >= 0), -- payments failed now
     returned INTEGER NOT NULL CHECK (returned >= 0), -- payments returned now
     conflicts INTEGER NOT NULL CHECK (conflicts >= 0), -- payments frozen by a contradiction
+    sms_delivered INTEGER NOT NULL, -- SMS that the bank says were delivered
+    sms_failed INTEGER NOT NULL, -- SMS that were not
+    sms_no_number INTEGER NOT NULL, -- credits without a number to send one to
+    sms_unknown INTEGER NOT NULL, -- SMS of which the bank does not say
     PRIMARY KEY (register_no, bank),
     CHECK (approved_fen = unsent_fen + in_flight_fen + credited_fen + refundable_fen + refunded_fen)
 ) STRICT, WITHOUT ROWID;

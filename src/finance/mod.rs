@@ -61,9 +61,6 @@ pub trait Lines: Send {
     /// The digest over the head and all lines that were given out so far: at the end, what must
     /// equal `RegisterHead::digest`.
     fn digest(&self) -> [u8; 32];
-
-    /// The digest over the lines alone: equal content has an equal one under every head.
-    fn lines_digest(&self) -> [u8; 32];
 }
 
 /// A part of a list.

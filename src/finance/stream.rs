@@ -17,7 +17,6 @@ pub const LINE_BYTES_MAX: usize = 16 << 10;
 pub struct HttpLines {
     response: Response,
     digest: ContentDigest,
-    lines_digest: ContentDigest,
     buffer: Vec<u8>,
     /// How much of the buffer has been given out.
     used: usize,
@@ -30,7 +29,6 @@ impl HttpLines {
         Self {
             response,
             digest: ContentDigest::of_head(head),
-            lines_digest: ContentDigest::of_lines(),
             buffer: Vec::new(),
             used: 0,
             ended: false,
@@ -49,7 +47,6 @@ impl HttpLines {
         let raw = &rest[..end];
         self.rows += 1;
         self.digest.line(raw);
-        self.lines_digest.line(raw);
         let line = read_line(raw, self.rows);
         self.used += end + 1;
         Ok(Some(line))
@@ -87,9 +84,5 @@ impl Lines for HttpLines {
 
     fn digest(&self) -> [u8; 32] {
         self.digest.clone().finish()
-    }
-
-    fn lines_digest(&self) -> [u8; 32] {
-        self.lines_digest.clone().finish()
     }
 }

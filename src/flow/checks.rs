@@ -125,7 +125,12 @@ impl WholeCheck {
         }
         self.count += 1;
         let sum = self.sum.unwrap_or_default().checked_add(line.amount);
-        self.overflowed |= sum.is_none();
+        if sum.is_none() && !self.overflowed {
+            // From here on nothing more is kept: no column could hold what it adds up to.
+            let what = "with this line the sum is larger than can be kept".to_owned();
+            self.add(Fault { line: at, field: "amount", what });
+            self.overflowed = true;
+        }
         self.sum = sum.or(self.sum);
         before == self.faults.len() + self.more
     }

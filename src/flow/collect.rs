@@ -358,6 +358,10 @@ pub async fn acted_on(
         bank_reference: said.bank_reference.clone(),
     };
     let refund = attempt.refund;
+    if attempt.state == AttemptState::Refused && said.answer == Answer::Refused {
+        tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
+        return Ok(());
+    }
     let mut conclusion = match said.answer {
         Answer::Accepted | Answer::Processing | Answer::Duplicate => {
             Conclusion::of(AttemptEvent::Accepted, again)

@@ -56,6 +56,9 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<bool, FlowErr
     let limits = bank.format.limits();
     let rows_max = limits.rows_max.min(bank.rules.rows_max).max(1);
     let facts = ctx.store.register_facts(share.register).await?;
+    if !facts.whole {
+        return Err(FlowError::Altered { what: share.register.to_string() });
+    }
     let mut cut = ctx.store.cuttable(share.register, &share.bank, rows_max).await?;
     keep_below(&mut cut, limits.sum_max);
     if cut.payments.is_empty() {

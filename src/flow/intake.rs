@@ -1,6 +1,6 @@
 //! Intake: pulls what finance approved, checks it while it streams, and accepts or refuses it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -9,6 +9,7 @@ use crate::flow::checks::{PaymentCheck, WholeCheck};
 use crate::flow::report::recipients;
 use crate::flow::sealed::PersonSealer;
 use crate::flow::{Ctx, FlowError, Progress};
+use crate::guard::chain::RowDigest;
 use crate::guard::digest::ContentDigest;
 use crate::model::alert::AlertKind;
 use crate::model::deadline::StartTimes;
@@ -231,9 +232,12 @@ struct Streaming<'a> {
     keys: Vec<PersonKey>,
     /// Held payments: line, amount, and whether a double's hold would come later.
     held: BTreeMap<i64, Fen>,
-    held_towns: std::collections::BTreeSet<i64>,
+    held_towns: BTreeSet<i64>,
     /// What each line replaces, so that it is not its double.
     replaced: BTreeMap<i64, PaymentId>,
+    /// Over the lines alone, with persons behind the blinding key: equal content under another id
+    /// is flagged (I25).
+    content: RowDigest,
 }
 
 async fn stream_in(
@@ -254,9 +258,16 @@ async fn stream_in(
         whole: WholeCheck::of(head),
         keys: Vec::new(),
         held: BTreeMap::new(),
-        held_towns: std::collections::BTreeSet::new(),
+        held_towns: BTreeSet::new(),
         replaced: BTreeMap::new(),
+        content: RowDigest::new(),
     };
+    if let Some(higher) =
+        ctx.store.higher_revision(finance.source(), &head.id, head.revision).await?
+    {
+        let what = format!("revision {higher} of it is here; a correction has a higher one");
+        streaming.whole.add(Fault { line: None, field: "revision", what });
+    }
     loop {
         let chunk = lines.next(LINES_PER_WRITE).await?;
         if chunk.is_empty() {
@@ -265,7 +276,7 @@ async fn stream_in(
         streaming.chunk(chunk).await?;
     }
     streaming.whole.end(head, &lines.digest());
-    streaming.finish(lines.lines_digest()).await?;
+    streaming.finish().await?;
     Ok(())
 }
 
@@ -330,6 +341,7 @@ impl Streaming<'_> {
         );
         let blind = self.ctx.blinder.blind("document", document.as_bytes());
         self.keys.push(PersonKey { blind, line: line.line });
+        self.note_content(&line);
         let person =
             self.sealer.seal(line.line, line.amount, &line.bank, &line.person, &line.village);
         Ok(NewPayment {
@@ -341,6 +353,14 @@ impl Streaming<'_> {
             hold,
             replaces,
         })
+    }
+
+    fn note_content(&mut self, line: &Line) {
+        let person = &line.person;
+        let texts = [&person.name, &person.document_number, &person.account, &line.village];
+        let blind = self.ctx.blinder.blind("line", texts.map(String::as_str).join("\0").as_bytes());
+        let row = self.content.row("line").int(line.line).text(&line.bank);
+        row.int(line.amount.get()).bytes(&blind);
     }
 
     /// The town that a payment belongs to: its village's, or where that is no code, the one that
@@ -368,7 +388,7 @@ impl Streaming<'_> {
         Ok((standing.first() == Some(&Standing::Back)).then_some(payment))
     }
 
-    async fn finish(mut self, lines_digest: [u8; 32]) -> Result<(), FlowError> {
+    async fn finish(mut self) -> Result<(), FlowError> {
         let ctx = self.ctx;
         let register = self.receiving.register;
         if !self.whole.faults.is_empty() {
@@ -380,7 +400,7 @@ impl Streaming<'_> {
             return Ok(());
         }
         self.flush_keys().await?;
-        let doubles = self.doubles().await?;
+        let (doubles, sent_earlier) = self.doubles().await?;
         let (count, sum) = self.receiving.totals();
         let held: BTreeMap<i64, Fen> = self.held.clone();
         let mut warnings = Vec::new();
@@ -410,24 +430,34 @@ impl Streaming<'_> {
             start_at_ms,
             deadline_at_ms: start_at_ms.map(|at| at + ctx.duty.allowed_ms),
             settle_at_ms: Some(self.receiving.received_at_ms + ctx.duty.settle_after_ms),
-            lines_digest,
             doubles,
+            sent_earlier,
+            content: self.content.finish(),
             reports,
         };
-        ctx.store.accept_register(self.receiving, acceptance, ctx.now_ms()).await?;
+        let key_id = ctx.blinder.key_id();
+        ctx.store.accept_register(self.receiving, acceptance, key_id, ctx.now_ms()).await?;
         tracing::info!(%register, payments = count, held = held.len(), "a register is accepted");
         Ok(())
     }
 
     /// Sets aside lines whose person is already paid or under way for this programme and period;
-    /// the first of several in one register stays.
-    async fn doubles(&mut self) -> Result<Vec<(i64, NewHold)>, FlowError> {
+    /// the first of several in one register stays. Says also which were sent under an earlier
+    /// revision; those are set aside for that.
+    async fn doubles(&mut self) -> Result<(Vec<(i64, NewHold)>, BTreeSet<i64>), FlowError> {
         let store = &self.ctx.store;
         let register = self.receiving.register;
-        let found = store.doubles(register, self.head, self.ctx.blinder.key_id()).await?;
+        let key_id = self.ctx.blinder.key_id();
+        let sent_earlier = store.sent_earlier(register, key_id).await?;
         let mut out = BTreeMap::new();
+        for line in sent_earlier.iter().filter(|line| !self.held.contains_key(line)) {
+            let detail = "this line or its person was sent under an earlier revision".to_owned();
+            out.insert(*line, NewHold { reason: HoldReason::SentEarlier, detail });
+        }
+        let found = store.doubles(register, self.head, key_id).await?;
         for double in found {
             if self.held.contains_key(&double.line)
+                || out.contains_key(&double.line)
                 || self.replaced.get(&double.line) == Some(&double.other)
             {
                 continue;
@@ -449,7 +479,7 @@ impl Streaming<'_> {
             self.held.insert(*line, amount);
             self.held_towns.insert(town);
         }
-        Ok(out.into_iter().collect())
+        Ok((out.into_iter().collect(), sent_earlier))
     }
 }
 
@@ -495,7 +525,7 @@ fn set_asides(
     register: RegisterNo,
     head: &RegisterHead,
     held: &BTreeMap<i64, Fen>,
-    towns: &std::collections::BTreeSet<i64>,
+    towns: &BTreeSet<i64>,
 ) -> Vec<NewReport> {
     if held.is_empty() {
         return Vec::new();

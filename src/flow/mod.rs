@@ -71,6 +71,9 @@ pub enum FlowError {
     /// What was sealed does not open: the key is missing, or a row was altered (I20).
     #[error("what is kept about {what} does not open")]
     Sealed { what: String, source: SealError },
+    /// What is kept in the open was altered since finance approved it (I20).
+    #[error("what is kept about {what} is not what finance approved")]
+    Altered { what: String },
 }
 
 impl FlowError {
@@ -78,7 +81,7 @@ impl FlowError {
     pub const fn is_fatal(&self) -> bool {
         match self {
             Self::Store(cause) => cause.is_fatal(),
-            Self::Sealed { .. } => false,
+            Self::Sealed { .. } | Self::Altered { .. } => false,
         }
     }
 }

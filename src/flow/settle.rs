@@ -85,6 +85,9 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
         return Ok(false);
     }
     let facts = ctx.store.register_facts(share.register).await?;
+    if !facts.whole {
+        return Err(FlowError::Altered { what: share.register.to_string() });
+    }
     let rows = refund_rows(ctx, &facts, &share.bank, &leftovers)?;
     let reference = next_reference(ctx, bank).await?;
     let head = HeadValues {

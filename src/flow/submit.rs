@@ -39,7 +39,10 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             match hand_over(ctx, bank, attempt).await {
                 Ok(()) => {}
                 Err(cause) if cause.is_fatal() => return Err(cause),
-                Err(cause) => tracing::error!(attempt = %attempt.no, error = %cause, "an attempt could not go on"),
+                Err(FlowError::Store(StoreError::Moved { .. })) => {
+                    tracing::info!(attempt = %attempt.no, "somebody else moved it");
+                }
+                Err(cause) => cannot_leave(ctx, bank, attempt, &cause).await?,
             }
         }
         Ok(())
@@ -48,6 +51,24 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         done?;
     }
     Ok(Progress::More)
+}
+
+/// What was kept for an attempt does not open, or is not what it was: it stays where it is, and
+/// somebody is told.
+async fn cannot_leave(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    cause: &FlowError,
+) -> Result<(), FlowError> {
+    tracing::error!(attempt = %attempt.no, error = %cause, "an attempt could not go on");
+    let text = format!(
+        "{} 的 {}（流水号 {}）无法送出：{cause}。未发送任何内容，请银行技术人员处理",
+        bank.name, attempt.no, attempt.reference
+    );
+    let (subject, now) = (attempt.no.to_string(), ctx.now_ms());
+    ctx.store.raise_alert(AlertKind::Submit, &subject, Some(attempt.register), &text, now).await?;
+    Ok(ctx.store.wait(attempt, now + RESEND_MAX_MS).await?)
 }
 
 /// Hands one attempt over and makes durable what became of it.
@@ -94,6 +115,7 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
             lost(ctx, bank, &sending).await
         }
     }?;
+    ctx.store.clear_alert(AlertKind::Submit, &attempt.no.to_string(), ctx.now_ms()).await?;
     Ok(ctx.store.clear_alert(AlertKind::NotSent, &bank.code, ctx.now_ms()).await?)
 }
 

@@ -47,13 +47,6 @@ impl ContentDigest {
         Self(context)
     }
 
-    /// Begins a digest over lines alone: what two registers of equal content share.
-    pub fn of_lines() -> Self {
-        let mut context = Context::new(&SHA256);
-        framed(&mut context, b"daifa-lines-1");
-        Self(context)
-    }
-
     /// Adds one line: its bytes as they came, without the line end.
     pub fn line(&mut self, raw: &[u8]) {
         framed(&mut self.0, raw);

@@ -33,6 +33,8 @@ words! {
         Report = "report",
         /// Payments cannot be made into a batch.
         Convert = "convert",
+        /// An attempt cannot be handed over: its stored bytes do not open.
+        Submit = "submit",
         /// Leftover cannot go back.
         Settle = "settle",
         /// A bank's folder cannot be read.
@@ -61,6 +63,7 @@ impl AlertKind {
             Self::Decision => "决定无法执行",
             Self::Report => "报告未签收",
             Self::Convert => "无法组批",
+            Self::Submit => "无法送出",
             Self::Settle => "无法退回",
             Self::Door => "结果目录",
             Self::DoorFile => "文件无法读取",
@@ -79,6 +82,7 @@ impl AlertKind {
                 | Self::Vanished
                 | Self::RegisterConflict
                 | Self::Convert
+                | Self::Submit
                 | Self::Settle
         )
     }

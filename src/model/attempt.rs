@@ -50,13 +50,18 @@ words! {
 impl AttemptState {
     /// The state after `event`, or nothing where that event must not happen here.
     ///
+    /// `NotSent` to `Accepted` is the bank that said "not found" and then answers for it: it had it
+    /// all the time (F31), and the same bytes must not go again.
+    ///
     /// `Accepted` to `Refused` is the bank that took a file and refused it whole on reading; whoever
     /// applies it also demands that no outcome was applied (store).
     pub const fn after(self, event: AttemptEvent) -> Option<Self> {
         use AttemptEvent as E;
         match (self, event) {
             (Self::Intent | Self::NotSent, E::Start) => Some(Self::Sending),
-            (Self::Sending | Self::Unknown | Self::Accepted, E::Accepted) => Some(Self::Accepted),
+            (Self::Sending | Self::Unknown | Self::NotSent | Self::Accepted, E::Accepted) => {
+                Some(Self::Accepted)
+            }
             (Self::Sending | Self::Unknown | Self::Accepted, E::Refused) => Some(Self::Refused),
             (Self::Sending, E::NotSent) | (Self::Unknown, E::NotFound) => Some(Self::NotSent),
             (Self::Sending | Self::Unknown, E::Lost) => Some(Self::Unknown),
@@ -128,6 +133,7 @@ mod tests {
             (S::NotSent, E::Start, S::Sending),
             (S::Sending, E::Accepted, S::Accepted),
             (S::Unknown, E::Accepted, S::Accepted),
+            (S::NotSent, E::Accepted, S::Accepted),
             (S::Accepted, E::Accepted, S::Accepted),
             (S::Sending, E::Refused, S::Refused),
             (S::Unknown, E::Refused, S::Refused),

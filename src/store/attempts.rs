@@ -309,6 +309,17 @@ impl Store {
         self.done(work).await
     }
 
+    /// Lets an attempt that cannot go on wait: what is kept about it does not open.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn wait(&self, attempt: &Attempt, next_at_ms: i64) -> Result<(), StoreError> {
+        let mut work = self.write().await?;
+        let sql = "UPDATE attempt SET next_at_ms = $1 WHERE attempt_no = $2 AND state = $3";
+        work.run(sql, params![next_at_ms, attempt.no, attempt.state.as_str()]).await?;
+        work.commit().await
+    }
+
     /// Notes that the bank was asked, and when to ask again.
     ///
     /// # Errors
@@ -503,6 +514,13 @@ async fn refuse_refund(
     alert: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    let sql = "SELECT state FROM refund WHERE refund_no = $1";
+    let state = work.the(sql, params![refund], |row| row.word(0, RefundState::parse)).await?;
+    if state != RefundState::Open {
+        return Err(StoreError::Refused(format!(
+            "{refund} is {state}; a bank cannot refuse it any more"
+        )));
+    }
     let sql = "UPDATE refund SET state = 'refused', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
     work.move_one(sql, params![now_ms, refund]).await?;
     freeze_contradicted(work, entry, attempt, refund).await?;
@@ -592,6 +610,12 @@ async fn confirm_refund(
         });
     }
     entry.fact("refund", refund.0);
+    // Earlier refusals of the same share are over: the money went back after all.
+    let sql = "SELECT r.refund_no FROM refund r JOIN refund f ON f.register_no = r.register_no AND f.bank = r.bank \
+               WHERE f.refund_no = $1 AND r.state = 'refused'";
+    for earlier in work.rows(sql, params![refund], |row| Ok(RefundNo(row.int(0)?))).await? {
+        super::alerts::clear(work, AlertKind::RefundRefused, &earlier.to_string(), now_ms).await?;
+    }
     let cause = Cause { refund: Some(refund), ..Cause::default() };
     let back = Move {
         register: attempt.register,

@@ -1,6 +1,6 @@
 //! Taking a register in: RECEIVING, invisible until whole; then accepted or refused, for good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -80,11 +80,12 @@ pub struct Acceptance {
     pub start_at_ms: Option<i64>,
     pub deadline_at_ms: Option<i64>,
     pub settle_at_ms: Option<i64>,
-    /// Digest over the lines alone: what two registers of equal content have in common, whatever
-    /// their heads say (F62).
-    pub lines_digest: [u8; 32],
-    /// Payments found to be doubles after all lines were read, each with the bank it is of.
+    /// Payments found to be doubles after all lines were read.
     pub doubles: Vec<(i64, NewHold)>,
+    /// What [`Store::sent_earlier`] said when that was decided.
+    pub sent_earlier: BTreeSet<i64>,
+    /// Keyed digest over the lines alone: what July and August have in common.
+    pub content: [u8; 32],
     pub reports: Vec<NewReport>,
 }
 
@@ -126,6 +127,9 @@ pub(super) fn digest_payment(
 ) {
     rows.row("payment").int(line).text(bank).int(town).int(amount.get()).bytes(person);
 }
+
+/// Keys of the blind index that are parameters at one time.
+const KEYS_PER_INSERT: usize = 5_000;
 
 /// How far a feed was read.
 const FEED_SQL: &str = "INSERT INTO feed (source, feed, cursor) VALUES ($1, $2, $3) \
@@ -299,27 +303,30 @@ impl Store {
     ) -> Result<(), StoreError> {
         keys.sort_unstable();
         let mut work = self.write().await?;
-        let mut rows = Vec::with_capacity(keys.len() * 7);
-        for key in keys {
-            rows.extend(params![
-                "document",
-                i64::from(key_id),
-                &head.programme_code,
-                &head.period,
-                key.blind.to_vec(),
-                register,
-                key.line,
-            ]);
-        }
         let sql =
             "INSERT INTO person_key (kind, key_id, programme, period, blind, register_no, line)";
-        work.insert(sql, 7, rows, self.dialect.bulk()).await?;
+        // A quarter of a million keys need not be parameters all at once.
+        for some in keys.chunks(KEYS_PER_INSERT) {
+            let rows = some.iter().flat_map(|key| {
+                params![
+                    "document",
+                    i64::from(key_id),
+                    &head.programme_code,
+                    &head.period,
+                    key.blind.to_vec(),
+                    register,
+                    key.line,
+                ]
+            });
+            work.insert(sql, 7, rows.collect(), self.dialect.bulk()).await?;
+        }
         work.commit().await
     }
 
     /// Lines of a register whose person is also in another line, of this register or another that
     /// was accepted, for the same programme and period; as pairs, in no order. One pass over the
-    /// programme and period.
+    /// programme and period. Other revisions of the same register are not looked at: what they have
+    /// not sent is taken over, and what they have sent [`Store::sent_earlier`] says.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -344,12 +351,20 @@ impl Store {
         for blind in shared {
             let sql = "SELECT k.register_no, k.line FROM person_key k JOIN register r ON r.register_no = k.register_no \
                        WHERE k.kind = 'document' AND k.key_id = $1 AND k.programme = $2 AND k.period = $3 AND k.blind = $4 \
-                       AND (r.state IN ('accepted', 'closed', 'superseded', 'revoked') OR r.register_no = $5) \
+                       AND (r.register_no = $5 OR (r.state IN ('accepted', 'closed', 'superseded', 'revoked') \
+                       AND NOT EXISTS (SELECT 1 FROM register n WHERE n.register_no = $6 AND n.source = r.source AND n.id = r.id))) \
                        ORDER BY k.register_no, k.line";
             let all = work
                 .rows(
                     sql,
-                    params![i64::from(key_id), &head.programme_code, &head.period, blind, register],
+                    params![
+                        i64::from(key_id),
+                        &head.programme_code,
+                        &head.period,
+                        blind,
+                        register,
+                        register
+                    ],
                     |row| Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? }),
                 )
                 .await?;
@@ -365,15 +380,52 @@ impl Store {
         Ok(out)
     }
 
+    /// The highest revision of a register that was accepted, where it is above `revision`.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn higher_revision(
+        &self,
+        source: &str,
+        id: &str,
+        revision: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT MAX(revision) FROM register WHERE source = $1 AND id = $2 AND revision > $3 \
+                   AND state IN ('accepted', 'closed', 'superseded', 'revoked')";
+        let higher = work.the(sql, params![source, id, revision], |row| row.int_opt(0)).await?;
+        work.commit().await?;
+        Ok(higher)
+    }
+
+    /// Lines of a register that streams in which an earlier revision of it has sent, by their
+    /// number or their person, whatever programme and period it gave: the money of a register goes
+    /// out once (F61). What failed there or came back is free.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn sent_earlier(
+        &self,
+        register: RegisterNo,
+        key_id: u8,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let mut work = self.read().await?;
+        let lines = super::revise::sent_earlier(&mut work, register, key_id).await?;
+        work.commit().await?;
+        Ok(lines)
+    }
+
     /// Accepts a register that was read whole: it becomes visible, its money is approved and
     /// unsent, and what it takes over from an earlier revision leaves that one.
     ///
     /// # Errors
-    /// [`StoreError::Moved`] where it is not RECEIVING, else where the database cannot be written.
+    /// [`StoreError::Moved`] where it is not RECEIVING, or more of an earlier revision was sent
+    /// than was known; else where the database cannot be written.
     pub async fn accept_register(
         &self,
         receiving: Receiving,
         acceptance: Acceptance,
+        key_id: u8,
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let register = receiving.register;
@@ -389,18 +441,17 @@ impl Store {
         entry.fact("digest", hex(&digest)).fact("head_digest", hex(&receiving.head_digest));
         entry.fact("payments", receiving.count).fact("sum_fen", receiving.sum.get());
         entry.fact("deadline_at_ms", acceptance.deadline_at_ms);
-        let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1, start_at_ms = $2, deadline_at_ms = $3, settle_at_ms = $4, \
-                   lines_digest = $5, \
-                   twin_no = (SELECT MIN(t.register_no) FROM register t WHERE t.source = register.source AND t.lines_digest = $6 \
-                   AND t.id <> register.id AND t.state IN ('accepted', 'closed')) \
+        let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1, start_at_ms = $2, deadline_at_ms = $3, settle_at_ms = $4, content = $5, \
+                   twin_no = (SELECT MIN(t.register_no) FROM register t WHERE t.source = register.source AND t.content = $6 \
+                   AND t.programme_code = register.programme_code AND t.id <> register.id AND t.state IN ('accepted', 'closed')) \
                    WHERE register_no = $7 AND state = 'receiving'";
         let times = params![
             now_ms,
             acceptance.start_at_ms,
             acceptance.deadline_at_ms,
             acceptance.settle_at_ms,
-            &acceptance.lines_digest,
-            &acceptance.lines_digest,
+            &acceptance.content,
+            &acceptance.content,
             register
         ];
         work.move_one(sql, times).await?;
@@ -434,6 +485,12 @@ impl Store {
         digest_holds(&mut work, &mut entry.rows, register).await?;
         super::revise::supersede_earlier(&mut work, &source, &id, revision, register, now_ms)
             .await?;
+        // Something of it may have been sent since that was looked at; from here on nothing can be.
+        if super::revise::sent_earlier(&mut work, register, key_id).await?
+            != acceptance.sent_earlier
+        {
+            return Err(StoreError::Moved { sql: "sent under an earlier revision", moved: 0 });
+        }
         for report in &acceptance.reports {
             super::reports::insert(&mut work, report, now_ms).await?;
         }
@@ -585,7 +642,7 @@ async fn open_share(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO share (register_no, bank, payments, approved_fen, unsent_fen, in_flight_fen, credited_fen, \
                refundable_fen, refunded_fen, disputed_fen, cut_line, uncut, held, waiting, dropped, credited, failed, \
-               returned, conflicts) VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, 0, 0, $4, $5, 0, 0, 0, 0, 0, 0)";
+               returned, conflicts, sms_delivered, sms_failed, sms_no_number, sms_unknown) VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, 0, 0, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)";
     work.run(sql, params![register, bank, share.payments, share.payments - share.held, share.held])
         .await?;
     let approval = Move {

@@ -17,6 +17,7 @@ pub(crate) mod sql;
 pub mod alerts;
 pub mod attempts;
 pub mod cut;
+pub mod death;
 pub mod holds;
 pub mod intake;
 mod journal;
@@ -116,6 +117,8 @@ pub struct Store {
     changed: tokio::sync::Notify,
     /// Counts those commits.
     version: std::sync::atomic::AtomicU64,
+    /// Only in practice: when the process kills itself.
+    death: Option<std::sync::Arc<death::Death>>,
 }
 
 impl Store {
@@ -149,11 +152,23 @@ impl Store {
             }
         };
         let changed = tokio::sync::Notify::new();
-        Ok(Self { dialect, changed, version: std::sync::atomic::AtomicU64::new(0) })
+        Ok(Self { dialect, changed, version: std::sync::atomic::AtomicU64::new(0), death: None })
     }
 
+    /// Practice only: this store kills its process beside one of its commits.
+    #[must_use]
+    pub fn doomed(mut self, death: death::Death) -> Self {
+        self.death = Some(std::sync::Arc::new(death));
+        self
+    }
+
+    /// Every transaction that writes begins here, so every commit of one can be counted here.
     async fn write(&self) -> Result<Work, StoreError> {
-        self.dialect.write().await.map(Work)
+        let tx = self.dialect.write().await?;
+        Ok(Work(match &self.death {
+            None => tx,
+            Some(death) => death.beside(tx),
+        }))
     }
 
     async fn read(&self) -> Result<Work, StoreError> {

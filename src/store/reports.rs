@@ -169,6 +169,9 @@ impl Store {
             entry.fact("report", report.report_id.as_str()).fact("kind", report.kind.as_str());
             entry.write_for(&mut work, report.register).await?;
         }
+        let sql = "INSERT INTO counter (name, value) VALUES ('reports_acknowledged', $1) \
+                   ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value";
+        work.run(sql, params![i64::try_from(reports.len()).unwrap_or(i64::MAX)]).await?;
         self.done(work).await
     }
 
@@ -335,7 +338,7 @@ impl Store {
         Ok(towns)
     }
 
-    /// How many notices of a register are in each state, by the bank's latest word.
+    /// How many SMS of a register are in each state.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -344,10 +347,20 @@ impl Store {
         register: RegisterNo,
     ) -> Result<Vec<(NoticeState, i64)>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT n.state, COUNT(*) FROM attempt a JOIN notice n ON n.attempt_no = a.attempt_no WHERE a.register_no = $1 GROUP BY n.state";
+        let sql = "SELECT CAST(SUM(sms_delivered) AS BIGINT), CAST(SUM(sms_failed) AS BIGINT), CAST(SUM(sms_no_number) AS BIGINT), \
+                   CAST(SUM(sms_unknown) AS BIGINT) FROM share WHERE register_no = $1";
         let counts = work
-            .rows(sql, params![register], |row| Ok((row.word(0, NoticeState::parse)?, row.int(1)?)))
+            .the(sql, params![register], |row| {
+                Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?])
+            })
             .await?;
+        let states = [
+            NoticeState::Delivered,
+            NoticeState::Failed,
+            NoticeState::NoNumber,
+            NoticeState::Unknown,
+        ];
+        let counts = states.into_iter().zip(counts).collect();
         work.commit().await?;
         Ok(counts)
     }

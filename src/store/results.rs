@@ -355,11 +355,16 @@ impl Store {
             work.run(sql, params![now_ms, attempt.register]).await?;
         }
         let by = |state| writes.counts.get(&state).copied().unwrap_or_default();
+        let sms = |state| len(writes.notices.iter().filter(|(_, said)| *said == state).count());
         let changes = [
             ("credited", by(Folded::Credited)),
             ("failed", by(Folded::Failed)),
             ("returned", by(Folded::Returned)),
             ("conflicts", by(Folded::Conflict)),
+            ("sms_delivered", sms(NoticeState::Delivered)),
+            ("sms_failed", sms(NoticeState::Failed)),
+            ("sms_no_number", sms(NoticeState::NoNumber)),
+            ("sms_unknown", sms(NoticeState::Unknown)),
         ];
         count(work, attempt.register, &attempt.bank, &changes).await?;
         let sql = "UPDATE batch SET pending = pending + $1, credited = credited + $2, failed = failed + $3, returned = returned + $4, \
@@ -648,7 +653,14 @@ async fn alert_contradictions(
     Ok(())
 }
 
-/// Is an attempt in a state in which a bank can know it?
+/// Is an attempt in a state in which a bank can know it? One that it did not find it may know all
+/// the same (F31).
 pub const fn can_have_results(state: AttemptState) -> bool {
-    matches!(state, AttemptState::Sending | AttemptState::Unknown | AttemptState::Accepted)
+    match state {
+        AttemptState::Sending
+        | AttemptState::Unknown
+        | AttemptState::NotSent
+        | AttemptState::Accepted => true,
+        AttemptState::Intent | AttemptState::Refused => false,
+    }
 }

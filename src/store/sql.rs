@@ -134,7 +134,7 @@ pub(crate) trait Tx: Send {
 pub(crate) struct Bulk {
     /// The most values one statement can bind.
     pub(crate) params_max: usize,
-    /// `$1` or `?`: SQLite looks names up one by one, which for thousands of them is most of the
+    /// `$1` or `?`: `SQLite` looks names up one by one, which for thousands of them is most of the
     /// whole insert.
     pub(crate) numbered: bool,
 }

@@ -12,6 +12,7 @@ use crate::model::id::{BatchNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::model::place::{Place, Places};
+use crate::store::cut::{HEAD_COLUMNS, head, is_whole};
 use crate::store::holds::UNSENT;
 use crate::store::intake::{digest_holds, digest_payment};
 use crate::store::journal::register_chain;
@@ -191,6 +192,7 @@ async fn check_register(
     if register.state == "refused" {
         return Ok(());
     }
+    check_head(work, found, no, told).await?;
     check_rows(work, found, no, told).await?;
     let mut computed: BTreeMap<String, Places> = BTreeMap::new();
     let withdrawn = register.state == "superseded";
@@ -217,6 +219,30 @@ async fn check_register(
     Ok(())
 }
 
+/// The head is the one that was accepted.
+async fn check_head(
+    work: &mut Work,
+    found: &mut Verification,
+    no: RegisterNo,
+    told: &Told,
+) -> Result<(), StoreError> {
+    let told = told.accepted.get(&no.0).and_then(|(body, _)| body.get("head_digest"));
+    let digest = told.and_then(Value::as_str);
+    let sql = format!("SELECT {HEAD_COLUMNS} FROM register WHERE register_no = $1");
+    let mut whole = false;
+    work.0
+        .rows(sql.into(), params![no], &mut |row| {
+            let head = head(row)?;
+            whole = is_whole(&head) && digest == Some(hex(&head.digest).as_str());
+            Ok(())
+        })
+        .await?;
+    if !whole {
+        found.problems.push(format!("{no}: its head is not the one that was accepted"));
+    }
+    Ok(())
+}
+
 /// The payments and holds of intake are those that the journal digested.
 async fn check_rows(
     work: &mut Work,
@@ -231,7 +257,7 @@ async fn check_rows(
         ));
         return Ok(());
     };
-    check_head(work, found, no, body, told.deadlines.get(&no.0).copied()).await?;
+    check_identity(work, found, no, body, told.deadlines.get(&no.0).copied()).await?;
     let mut rows = RowDigest::new();
     let sql = "SELECT line, bank, town, amount_fen, person FROM payment WHERE register_no = $1 ORDER BY line";
     work.rows(sql, params![no], |row| {
@@ -256,7 +282,7 @@ async fn check_rows(
 }
 
 /// A register's identity, digests and deadline are those that the journal tells.
-async fn check_head(
+async fn check_identity(
     work: &mut Work,
     found: &mut Verification,
     no: RegisterNo,

@@ -15,8 +15,8 @@ use daifa::store::settle::REFUND_RETRY_MS;
 
 use crate::base::Base;
 use crate::samples::{
-    BANK, CREDITED, FAILED, HOUR, NOW, OTHER, RETURNED, line, lines, moved, no_reports, payment,
-    refused, row, shared,
+    BANK, CREDITED, FAILED, HOUR, KEY, NOW, OTHER, RETURNED, line, lines, moved, no_reports,
+    payment, refused, row, shared,
 };
 use crate::samples::{acceptance, answer, head};
 
@@ -403,7 +403,10 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
     let all = [line(1, 5).at("nobody").held()];
     let receiving = base.receive(&head("2026-1", 1, &all), &all).await;
     let register = receiving.register;
-    base.store.accept_register(*receiving, acceptance(register, &[]), NOW).await.expect("accepts");
+    base.store
+        .accept_register(*receiving, acceptance(register, &[]), KEY, NOW)
+        .await
+        .expect("accepts");
     let id = payment(register, 1);
     base.store.decide_hold(id, Decision::Drop, "finance", "wrong", NOW).await.expect("drops");
     let mut new = base.next_refund(register, "nobody").await;

@@ -1,6 +1,7 @@
 //! Registers, batches, answers and refunds as the steps would make them, and what must hold after
 //! every one of them.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use daifa::guard::digest::{ContentDigest, sha256};
@@ -125,12 +126,9 @@ pub fn digest(head: &RegisterHead, lines: &[Line]) -> [u8; 32] {
     digest.finish()
 }
 
-fn lines_digest(lines: &[Line]) -> [u8; 32] {
-    let mut digest = ContentDigest::of_lines();
-    for line in lines {
-        digest.line(raw(line).as_bytes());
-    }
-    digest.finish()
+fn content(lines: &[Line]) -> [u8; 32] {
+    let raw: String = lines.iter().map(|line| raw(line) + "\n").collect();
+    sha256(raw.as_bytes())
 }
 
 /// A line as it came.
@@ -152,7 +150,8 @@ pub fn acceptance(register: RegisterNo, lines: &[Line]) -> Acceptance {
         start_at_ms: Some(NOW),
         deadline_at_ms: Some(NOW + 24 * HOUR),
         settle_at_ms: Some(NOW + 48 * HOUR),
-        lines_digest: lines_digest(lines),
+        sent_earlier: BTreeSet::new(),
+        content: content(lines),
         doubles: Vec::new(),
         reports: vec![receipt],
     }
@@ -254,7 +253,8 @@ impl Base {
 
     /// Offers a register, without any line of it.
     pub async fn begin(&self, head: &RegisterHead) -> Begun {
-        self.store.begin_register(SOURCE, head, sha256(b"head"), NOW).await.expect("writes")
+        let head_digest = ContentDigest::of_head(head).finish();
+        self.store.begin_register(SOURCE, head, head_digest, NOW).await.expect("writes")
     }
 
     /// Streams a register in; it is not accepted yet.
@@ -275,10 +275,9 @@ impl Base {
     pub async fn accept_head(&self, head: &RegisterHead, lines: &[Line]) -> RegisterNo {
         let receiving = self.receive(head, lines).await;
         let register = receiving.register;
-        self.store
-            .accept_register(*receiving, acceptance(register, lines), NOW)
-            .await
-            .expect("accepts");
+        let sent_earlier = self.store.sent_earlier(register, KEY).await.expect("reads");
+        let acceptance = Acceptance { sent_earlier, ..acceptance(register, lines) };
+        self.store.accept_register(*receiving, acceptance, KEY, NOW).await.expect("accepts");
         self.clean().await;
         register
     }

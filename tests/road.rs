@@ -1,0 +1,26 @@
+//! The road, step by step: real steps over a real store, a finance and banks that do exactly what
+//! a test says, and time that moves when it is told to. Tests are named after the invariant or
+//! fault that they prove (`faults.md`), and each of them ends with books that add up.
+
+#[path = "road/aside.rs"]
+mod aside;
+#[path = "road/attempts.rs"]
+mod attempts;
+#[path = "road/canary.rs"]
+mod canary;
+#[path = "road/counter.rs"]
+mod counter;
+#[path = "road/county.rs"]
+mod county;
+#[path = "road/deadline.rs"]
+mod deadline;
+#[path = "road/house.rs"]
+mod house;
+#[path = "road/intake.rs"]
+mod intake;
+#[path = "road/practice.rs"]
+mod practice;
+#[path = "road/reports.rs"]
+mod reports;
+#[path = "road/results.rs"]
+mod results;

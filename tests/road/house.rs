@@ -1,0 +1,330 @@
+//! The daemon without its engine: the steps over a real store in a file, with a clock that stands
+//! still until it is moved. A test drives the steps until none has anything to do, looks, and ends
+//! with [`House::sound`].
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use daifa::clock::{Clock, ManualClock};
+use daifa::finance::Finance;
+use daifa::flow::{self, Bank, BankRules, Ctx, Duty, FlowError, Pace, Progress, Step};
+use daifa::format::Format;
+use daifa::guard::blind::Blinder;
+use daifa::guard::key::Key;
+use daifa::guard::seal::Sealer;
+use daifa::model::deadline::StartEvent;
+use daifa::model::id::{PaymentId, RegisterNo};
+use daifa::model::place::Places;
+use daifa::store::life::Life;
+use daifa::store::view::{AlertRow, RegisterPage};
+use daifa::store::{Location, Store};
+use daifa::transport::Transport;
+use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
+
+use crate::counter::Counter;
+use crate::county::{County, Offer};
+
+/// 2026-11-23 15:49:04 in the county.
+pub const NOW: i64 = 1_795_420_144_000;
+pub const SECOND: i64 = 1_000;
+pub const MINUTE: i64 = 60 * SECOND;
+pub const HOUR: i64 = 60 * MINUTE;
+/// After sending, "not found" means nothing before this.
+pub const VISIBLE: i64 = 10 * MINUTE;
+
+/// A bank that takes files, and one that takes messages.
+pub const FILES: &str = "rural";
+pub const CALLS: &str = "city";
+
+pub fn duty() -> Duty {
+    Duty {
+        start: StartEvent::LaterOfReceivedAndFunded,
+        allowed_ms: 24 * HOUR,
+        funded_only: true,
+        settle_after_ms: 72 * HOUR,
+        drop_held_after_ms: None,
+        pool_bank: FILES.to_owned(),
+    }
+}
+
+fn rules() -> BankRules {
+    BankRules {
+        rows_max: 1_000,
+        visibility_delay_ms: VISIBLE,
+        ask_after_ms: 10 * MINUTE,
+        ask_every_ms: MINUTE,
+        return_every_ms: 15 * MINUTE,
+        return_window_ms: 240 * HOUR,
+        resend_after_ms: SECOND,
+        reference_prefix: "T".to_owned(),
+    }
+}
+
+pub struct House {
+    pub dir: tempfile::TempDir,
+    pub clock: ManualClock,
+    ctx: Option<Ctx>,
+    pub county: Arc<County>,
+    counties: Vec<Arc<County>>,
+    /// The bank with folders, and the one that is called.
+    pub files: Arc<Counter>,
+    pub calls: Arc<Counter>,
+    /// Other doors and formats than the scripted ones.
+    pub doors: BTreeMap<String, (Arc<dyn Transport>, Arc<Format>)>,
+    pub rows_max: usize,
+    pub duty: Duty,
+    /// What steps said that passes by itself, as the engine logs it.
+    pub troubles: Vec<String>,
+}
+
+impl House {
+    pub async fn open() -> Self {
+        Self::with(duty()).await
+    }
+
+    pub async fn with(duty: Duty) -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let clock = ManualClock::at(NOW);
+        let county = Arc::new(County::new("county", clock.clone()));
+        let mut house = Self {
+            files: Arc::new(Counter::files(&dir.path().join("bank"))),
+            calls: Arc::new(Counter::messages()),
+            dir,
+            clock,
+            ctx: None,
+            counties: vec![Arc::clone(&county)],
+            county,
+            doors: BTreeMap::new(),
+            rows_max: 1_000,
+            duty,
+            troubles: Vec::new(),
+        };
+        house.start().await;
+        house
+    }
+
+    /// Adds a second finance.
+    pub async fn another_county(&mut self, source: &str) -> Arc<County> {
+        let county = Arc::new(County::new(source, self.clock.clone()));
+        self.counties.push(Arc::clone(&county));
+        self.restart().await;
+        county
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.dir.path().join("daifa.sqlite")
+    }
+
+    /// As the daemon starts: what was under way at the last stop is taken up.
+    async fn start(&mut self) {
+        let location = Location::Sqlite(self.database());
+        let store = Arc::new(Store::open(&location).await.expect("opens"));
+        store.sweep_receiving().await.expect("swept");
+        store.recover_sending(self.clock.now_ms()).await.expect("recovered");
+        let mut banks = BTreeMap::new();
+        for (code, counter) in [(FILES, &self.files), (CALLS, &self.calls)] {
+            let door: Arc<dyn Transport> = Arc::clone(counter) as Arc<dyn Transport>;
+            let scripted = (door, Arc::clone(&counter.format));
+            let (door, format) = self.doors.get(code).cloned().unwrap_or(scripted);
+            let rules = BankRules { rows_max: self.rows_max, ..rules() };
+            let bank =
+                Bank { code: code.to_owned(), name: format!("示例{code}"), format, door, rules };
+            banks.insert(code.to_owned(), bank);
+        }
+        self.ctx = Some(Ctx {
+            store,
+            clock: Arc::new(self.clock.clone()),
+            sealer: Arc::new(Sealer::new([(1, Key::new([7; 32]))], 1).expect("a key")),
+            blinder: Arc::new(Blinder::new(1, &Key::new([8; 32]))),
+            sources: self
+                .counties
+                .iter()
+                .map(|county| Arc::clone(county) as Arc<dyn Finance>)
+                .collect(),
+            banks,
+            duty: self.duty.clone(),
+            pace: Pace {
+                pull_every_ms: 30 * SECOND,
+                arrivals_every_ms: 5 * SECOND,
+                report_retry_ms: 10 * SECOND,
+            },
+            install: "test".to_owned(),
+            epoch: 0,
+            old_formats: std::sync::Mutex::default(),
+        });
+    }
+
+    /// Stops without a word and starts again: what is not durable is gone.
+    pub async fn restart(&mut self) {
+        self.stop();
+        self.start().await;
+    }
+
+    pub fn stop(&mut self) {
+        self.ctx = None;
+    }
+
+    pub fn ctx(&self) -> &Ctx {
+        self.ctx.as_ref().expect("it runs")
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.ctx().store
+    }
+
+    pub async fn step(&mut self, step: Step) -> Result<Progress, FlowError> {
+        flow::step(self.ctx(), step).await
+    }
+
+    /// Runs one step until it is idle.
+    pub async fn only(&mut self, step: Step) {
+        for _ in 0..100 {
+            if self.step(step).await.expect("the step goes on") != Progress::More {
+                return;
+            }
+        }
+        panic!("{step} is never idle");
+    }
+
+    /// Runs all steps until none has anything to do now.
+    pub async fn run(&mut self) {
+        for _ in 0..200 {
+            let mut more = false;
+            for step in Step::ALL {
+                match self.step(*step).await {
+                    Ok(progress) => more |= progress == Progress::More,
+                    Err(cause) if cause.is_fatal() => panic!("{step} must stop: {cause}"),
+                    Err(cause) => self.troubles.push(format!("{step}: {cause}")),
+                }
+            }
+            if !more {
+                return;
+            }
+        }
+        panic!("the steps are never idle: {:?}", self.troubles.last());
+    }
+
+    /// Lets time pass, then runs all steps.
+    pub async fn pass(&mut self, ms: i64) {
+        self.clock.advance_ms(ms);
+        self.run().await;
+    }
+
+    /// Lets `total_ms` pass in pieces, so that whatever is due in between happens when it is due.
+    pub async fn live(&mut self, total_ms: i64, piece_ms: i64) {
+        for _ in 0..total_ms / piece_ms {
+            self.pass(piece_ms).await;
+        }
+    }
+
+    /// Runs a step that is cut off in the middle of a call to a bank, as a crash does; then starts
+    /// again.
+    pub async fn crash_while_sending(&mut self, counter: &Counter) {
+        let hanging = Arc::clone(&counter.hanging);
+        {
+            let sending = self.step(Step::Submit);
+            tokio::pin!(sending);
+            tokio::select! {
+                done = &mut sending => panic!("it came back: {done:?}"),
+                () = hanging.notified() => {}
+            }
+        }
+        self.restart().await;
+    }
+
+    /// Offers a register and takes it as far as it goes without time passing.
+    pub async fn take(&mut self, offer: Offer) {
+        self.county.offer(offer);
+        self.run().await;
+    }
+
+    pub async fn places(&self) -> Places {
+        self.store().totals().await.expect("read").places
+    }
+
+    /// Yuan in each place: unsent, in flight, credited, refundable, refunded.
+    pub async fn five(&self, register: i64) -> [i64; 5] {
+        let p = self.page(register).await.row.places;
+        [p.unsent, p.in_flight, p.credited, p.refundable, p.refunded].map(|fen| fen.get() / 100)
+    }
+
+    pub async fn page(&self, register: i64) -> RegisterPage {
+        let page = self.store().register_page(RegisterNo(register)).await.expect("read");
+        page.expect("such a register")
+    }
+
+    pub async fn state(&self, register: i64) -> String {
+        self.page(register).await.row.state.to_string()
+    }
+
+    pub async fn life(&self, register: i64, line: i64) -> Life {
+        let id = PaymentId { register: RegisterNo(register), line };
+        self.store().life(id).await.expect("read").expect("such a payment")
+    }
+
+    /// Reasons of the payments set aside at intake, by line.
+    pub async fn holds(&self, register: i64) -> BTreeMap<i64, String> {
+        let rows = self.store().set_aside_rows(RegisterNo(register)).await.expect("read");
+        rows.into_iter().map(|row| (row.line, row.reason.to_string())).collect()
+    }
+
+    /// Alerts that stand.
+    pub async fn alerts(&self) -> Vec<AlertRow> {
+        self.store().overview(10).await.expect("read").alerts
+    }
+
+    pub async fn alert(&self, kind: &str) -> Option<AlertRow> {
+        self.alerts().await.into_iter().find(|alert| alert.kind == kind)
+    }
+
+    pub async fn reports_due(&self) -> i64 {
+        self.store().overview(1).await.expect("read").reports_due
+    }
+
+    /// Changes the database behind the daemon's back.
+    pub async fn tamper(&self, sql: &str) {
+        let mut db = self.connection().await;
+        let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut db).await;
+        done.unwrap_or_else(|cause| panic!("{sql}: {cause}"));
+        db.close().await.expect("closed");
+    }
+
+    /// Reads numbers out of the database.
+    pub async fn number(&self, sql: &str) -> i64 {
+        let mut db = self.connection().await;
+        let row = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut db).await;
+        row.unwrap_or_else(|cause| panic!("{sql}: {cause}")).get(0)
+    }
+
+    /// Reads texts out of the database.
+    pub async fn texts(&self, sql: &str) -> Vec<String> {
+        let mut db = self.connection().await;
+        let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut db).await;
+        let rows = rows.unwrap_or_else(|cause| panic!("{sql}: {cause}"));
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    async fn connection(&self) -> SqliteConnection {
+        let url = format!("sqlite://{}", self.database().display());
+        SqliteConnection::connect(&url).await.expect("opens")
+    }
+
+    /// What every test ends with: every fen is in one place, and every row is what the journal
+    /// says.
+    pub async fn sound(&self) {
+        let found = self.store().verify().await.expect("verified");
+        assert_eq!(found.problems, Vec::<String>::new());
+        assert!(found.places.conserved(), "{:?}", found.places);
+    }
+
+    /// Everything has come to an end: credited or refunded, told and acknowledged, without trouble.
+    pub async fn finished(&self) {
+        let places = self.places().await;
+        let open = [places.unsent, places.in_flight, places.refundable, places.disputed];
+        assert!(open.iter().all(|fen| fen.get() == 0), "{places:?}");
+        assert_eq!(self.reports_due().await, 0);
+        assert_eq!(self.troubles, Vec::<String>::new());
+        self.sound().await;
+    }
+}
