@@ -8,6 +8,7 @@ use crate::flow::convert::open_rows;
 use crate::flow::matching::match_rows;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{seal_evidence, seal_words};
+use crate::flow::submit::nobody;
 use crate::flow::values::HeadValues;
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::{Key, MessageKind, Part, PartRole, Record};
@@ -52,13 +53,20 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                 match ask(ctx, bank, attempt).await {
                     Ok(()) => {}
                     Err(cause) if cause.is_fatal() => return Err(cause),
-                    Err(cause) => tracing::warn!(attempt = %attempt.no, error = %cause, "an answer could not be taken now"),
+                    Err(cause) => {
+                        tracing::warn!(attempt = %attempt.no, error = %cause, "an answer could not be taken now");
+                        let again = ctx.now_ms() + bank.rules.ask_every_ms;
+                        ctx.store.asked(attempt, Some(again)).await?;
+                    }
                 }
             }
             Ok(more)
         }
     });
-    let mut more = false;
+    let orphans: Vec<_> =
+        due.iter().filter(|attempt| !ctx.banks.contains_key(&attempt.bank)).collect();
+    let mut more = !orphans.is_empty();
+    nobody(ctx, &orphans).await?;
     for done in join_all(banks).await {
         more |= done?;
     }

@@ -34,7 +34,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         by_bank.entry(attempt.bank.as_str()).or_default().push(attempt);
     }
     let sends = by_bank.into_iter().map(|(bank, attempts)| async move {
-        let Some(bank) = ctx.banks.get(bank) else { return Ok(()) };
+        let Some(bank) = ctx.banks.get(bank) else { return nobody(ctx, &attempts).await };
         for attempt in attempts {
             match hand_over(ctx, bank, attempt).await {
                 Ok(()) => {}
@@ -51,6 +51,23 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         done?;
     }
     Ok(Progress::More)
+}
+
+/// Attempts for a bank that is not configured any more wait, out of the way of others, and somebody
+/// is told.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn nobody(ctx: &Ctx, attempts: &[&Attempt]) -> Result<(), FlowError> {
+    for attempt in attempts {
+        let Attempt { no, bank, .. } = attempt;
+        let text = format!("{no} 要送往的银行 {bank} 已不在配置中；请恢复该行的配置");
+        let (subject, now) = (no.to_string(), ctx.now_ms());
+        let register = Some(attempt.register);
+        ctx.store.raise_alert(AlertKind::Submit, &subject, register, &text, now).await?;
+        ctx.store.wait(attempt, now + RESEND_MAX_MS).await?;
+    }
+    Ok(())
 }
 
 /// What was kept for an attempt does not open, or is not what it was: it stays where it is, and
