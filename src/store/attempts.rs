@@ -7,6 +7,7 @@ use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::refund::{LeftoverState, RefundState};
+use crate::model::register::RegisterState;
 use crate::store::cut::{FormatText, SealedPart};
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
@@ -476,16 +477,20 @@ async fn refuse_batch(
     )
     .await?;
     work.run("UPDATE batch_payment SET live = 0 WHERE batch_no = $1", params![batch]).await?;
-    let cause = Cause { batch: Some(batch), ..Cause::default() };
-    let back = Move {
-        register: attempt.register,
-        bank: &attempt.bank,
-        from: Place::InFlight,
-        to: Place::Unsent,
-        payments,
-        amount: sum,
-        cause,
+    // Of a register that finance took back nothing is sent again: what comes back goes where its
+    // unsent part went.
+    let to = match super::holds::register_state(work, attempt.register).await? {
+        RegisterState::Superseded => Place::Finance,
+        RegisterState::Revoked => {
+            super::holds::drop_batch(work, attempt.register, &attempt.bank, batch, now_ms).await?;
+            Place::Refundable
+        }
+        _ => Place::Unsent,
     };
+    let cause = Cause { batch: Some(batch), ..Cause::default() };
+    let (register, bank) = (attempt.register, attempt.bank.as_str());
+    let from = Place::InFlight;
+    let back = Move { register, bank, from, to, payments, amount: sum, cause };
     entry.post(work, back).await?;
     super::alerts::raise(
         work,
@@ -518,6 +523,7 @@ async fn refuse_refund(
     }
     let sql = "UPDATE refund SET state = 'refused', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
     work.move_one(sql, params![now_ms, refund]).await?;
+    freeze_contradicted(work, entry, attempt, refund).await?;
     let sql =
         "UPDATE leftover SET state = $1, refund_no = NULL WHERE refund_no = $2 AND state = $3";
     work.run(sql, params![LeftoverState::Open.as_str(), refund, LeftoverState::Reserved.as_str()])
@@ -534,6 +540,37 @@ async fn refuse_refund(
         now_ms,
     )
     .await?;
+    Ok(())
+}
+
+/// A payment of a refused refund that was credited meanwhile: its money never went back, so the
+/// credit is no more than was approved. It is a contradiction like any other, frozen in flight, and
+/// not leftover that the next refund could list (I8, I11).
+async fn freeze_contradicted(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: &Attempt,
+    refund: RefundNo,
+) -> Result<(), StoreError> {
+    let sql = "SELECT l.line, l.bank, l.amount_fen FROM leftover l WHERE l.refund_no = $1 AND EXISTS (SELECT 1 FROM attempt a \
+               JOIN outcome c ON c.attempt_no = a.attempt_no AND c.line = l.line AND c.kind = 'credited' \
+               JOIN outcome f ON f.attempt_no = a.attempt_no AND f.line = l.line AND f.kind = 'failed' \
+               WHERE a.register_no = l.register_no AND NOT EXISTS (SELECT 1 FROM outcome r \
+               WHERE r.attempt_no = a.attempt_no AND r.line = l.line AND r.kind = 'returned')) ORDER BY l.line";
+    let lines = work
+        .rows(sql, params![refund], |row| Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?))))
+        .await?;
+    for (line, bank, amount) in lines {
+        let sql = "UPDATE leftover SET state = 'withdrawn', refund_no = NULL WHERE register_no = $1 AND line = $2 AND state = 'reserved'";
+        work.move_one(sql, params![attempt.register, line]).await?;
+        let cause = Cause { refund: Some(refund), ..Cause::default() };
+        let (register, bank) = (attempt.register, bank.as_str());
+        for (from, to) in [(Place::Disputed, Place::Finance), (Place::Refundable, Place::InFlight)]
+        {
+            let frozen = Move { register, bank, from, to, payments: 1, amount, cause };
+            entry.post(work, frozen).await?;
+        }
+    }
     Ok(())
 }
 

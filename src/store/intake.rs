@@ -13,7 +13,7 @@ use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::{Fault, RegisterHead, RegisterState};
 use crate::store::holds::UNSENT;
-use crate::store::journal::{Cause, Entry, Move, count};
+use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Param, Work, params};
 use crate::store::{Store, StoreError};
@@ -441,6 +441,7 @@ impl Store {
             .fact("revision", revision);
         entry.fact("digest", hex(&digest)).fact("head_digest", hex(&receiving.head_digest));
         entry.fact("payments", receiving.count).fact("sum_fen", receiving.sum.get());
+        entry.fact("deadline_at_ms", acceptance.deadline_at_ms);
         let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1, start_at_ms = $2, deadline_at_ms = $3, settle_at_ms = $4, content = $5, \
                    twin_no = (SELECT MIN(t.register_no) FROM register t WHERE t.source = register.source AND t.content = $6 \
                    AND t.programme_code = register.programme_code AND t.id <> register.id AND t.state IN ('accepted', 'closed')) \
@@ -483,7 +484,8 @@ impl Store {
                 .await?;
         }
         digest_holds(&mut work, &mut entry.rows, register).await?;
-        supersede_earlier(&mut work, &source, &id, revision, register, now_ms).await?;
+        super::revise::supersede_earlier(&mut work, &source, &id, revision, register, now_ms)
+            .await?;
         // Something of it may have been sent since that was looked at; from here on nothing can be.
         if sent_earlier(&mut work, register, key_id).await? != acceptance.sent_earlier {
             return Err(StoreError::Moved { sql: "sent under an earlier revision", moved: 0 });
@@ -492,6 +494,7 @@ impl Store {
             super::reports::insert(&mut work, report, now_ms).await?;
         }
         entry.write_for(&mut work, register).await?;
+        super::revise::supersede_late(&mut work, &source, &id, revision, register, now_ms).await?;
         self.done(work).await
     }
 
@@ -651,63 +654,6 @@ async fn open_share(
         cause: Cause::default(),
     };
     entry.post(work, approval).await
-}
-
-/// Takes what is unsent out of earlier revisions of the same register: the new one has it. What
-/// was sent stays theirs, and so does every line that was read.
-async fn supersede_earlier(
-    work: &mut Work,
-    source: &str,
-    id: &str,
-    revision: i64,
-    by: RegisterNo,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let sql = "SELECT register_no FROM register WHERE source = $1 AND id = $2 AND revision < $3 AND state = 'accepted'";
-    let earlier =
-        work.rows(sql, params![source, id, revision], |row| Ok(RegisterNo(row.int(0)?))).await?;
-    for register in earlier {
-        let mut entry = Entry::new("register.superseded", now_ms);
-        entry.fact("register", register.0).fact("by", by.0);
-        let sql = "UPDATE register SET state = 'superseded', state_at_ms = $1 WHERE register_no = $2 AND state = 'accepted'";
-        work.move_one(sql, params![now_ms, register]).await?;
-        let sql = "SELECT bank, unsent_fen, uncut + held + waiting, uncut, held, waiting FROM share WHERE register_no = $1";
-        let shares = work
-            .rows(sql, params![register], |row| {
-                Ok((
-                    row.string(0)?,
-                    Fen::new(row.int(1)?),
-                    row.int(2)?,
-                    row.int(3)?,
-                    row.int(4)?,
-                    row.int(5)?,
-                ))
-            })
-            .await?;
-        for (bank, unsent, payments, uncut, held, waiting) in shares {
-            let cause = Cause::default();
-            let out = Move {
-                register,
-                bank: &bank,
-                from: Place::Unsent,
-                to: Place::Finance,
-                payments,
-                amount: unsent,
-                cause,
-            };
-            entry.post(work, out).await?;
-            count(
-                work,
-                register,
-                &bank,
-                &[("uncut", -uncut), ("held", -held), ("waiting", -waiting)],
-            )
-            .await?;
-        }
-        work.run("DELETE FROM waiting WHERE register_no = $1", params![register]).await?;
-        entry.write_for(work, register).await?;
-    }
-    Ok(())
 }
 
 /// See [`Store::sent_earlier`].

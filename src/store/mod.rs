@@ -26,6 +26,7 @@ pub mod migrations;
 mod postgres;
 pub mod reports;
 pub mod results;
+mod revise;
 pub mod settle;
 mod sqlite;
 pub mod verify;
@@ -73,8 +74,20 @@ impl StoreError {
         Self::Open { what: what.to_owned(), cause: cause.to_string() }
     }
 
-    fn row(at: usize, cause: &sqlx::Error) -> Self {
-        Self::Inconsistent { what: format!("column {at}: {cause}") }
+    fn row(column: &str, cause: &sqlx::Error) -> Self {
+        Self::Inconsistent { what: format!("column {column}: {cause}") }
+    }
+
+    /// Adds the tables from which a row that makes no sense was read.
+    fn read_by(self, sql: &str) -> Self {
+        match self {
+            Self::Inconsistent { what } => {
+                let tables = sql.split_once(" FROM ").map_or(sql, |(_, tables)| tables);
+                let tables: String = tables.chars().take(60).collect();
+                Self::Inconsistent { what: format!("{what}, read from {tables}") }
+            }
+            other => other,
+        }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "it is the shape map_err wants")]

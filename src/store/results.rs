@@ -162,6 +162,7 @@ impl Store {
         };
         let mut work = self.write().await?;
         let mut entry = Entry::new("result.applied", now_ms);
+        entry.fact("attempt", attempt.no.0);
         if attempt.state != AttemptState::Accepted {
             step(&mut work, attempt, AttemptEvent::Accepted, now_ms).await?;
             entry.fact("accepted_from", attempt.state.as_str());
@@ -177,14 +178,11 @@ impl Store {
             work.commit().await?;
             return Ok(Taken::Repeated);
         };
-        entry
-            .fact("result", result.0)
-            .fact("attempt", attempt.no.0)
-            .fact("batch", batch.0)
-            .fact("name", taken.name);
+        entry.fact("result", result.0).fact("batch", batch.0).fact("name", taken.name);
         entry
             .fact("digest", crate::guard::key::hex(&taken.digest))
             .fact("quarantined", taken.quarantined.len());
+        super::alerts::clear(&mut work, AlertKind::ResultHeld, &result.to_string(), now_ms).await?;
         let before = read_before(&mut work, attempt).await?;
         let (writes, effects) = decide(taken.rows, before, &mut entry)?;
         let quarantined = new_quarantined(&mut work, attempt, taken.quarantined).await?;
@@ -429,6 +427,8 @@ fn len(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
+/// Keeps the result, unless the same bytes were applied before. Bytes that were held, because the
+/// bank could not know the attempt then, are taken up now.
 async fn insert_result(
     work: &mut Work,
     attempt: &Attempt,
@@ -436,7 +436,10 @@ async fn insert_result(
     now_ms: i64,
 ) -> Result<Option<ResultNo>, StoreError> {
     let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms) \
-               VALUES ($1, $2, $3, $4, $5, 'applied', $6, 0, $7, '', $8, $9) ON CONFLICT (bank, digest) DO NOTHING RETURNING result_no";
+               VALUES ($1, $2, $3, $4, $5, 'applied', $6, 0, $7, '', $8, $9) ON CONFLICT (bank, digest) DO UPDATE SET \
+               name = excluded.name, attempt_no = excluded.attempt_no, register_no = excluded.register_no, state = excluded.state, \
+               lines = excluded.lines, quarantined = excluded.quarantined, why = excluded.why, taken_at_ms = excluded.taken_at_ms \
+               WHERE result.state = 'held' RETURNING result_no";
     let row = params![
         &attempt.bank,
         taken.name,

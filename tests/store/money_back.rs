@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use daifa::model::alert::AlertKind;
 use daifa::model::attempt::{AttemptEvent, AttemptState};
 use daifa::model::id::{RefundNo, RegisterNo};
 use daifa::model::money::Fen;
@@ -152,6 +153,15 @@ pub async fn i7_writers_side_by_side_do_not_stop_each_other(base: &Base) {
             store.decide_hold(id, decision, "finance", "checked", NOW).await.expect("decides");
         }));
     }
+    // And what touches nothing but the register's chain.
+    for at in 0..12 {
+        let store = if at % 2 == 0 { shared(base) } else { Arc::clone(&attached) };
+        hands.push(tokio::spawn(async move {
+            let subject = format!("subject {at}");
+            let raised = store.raise_alert(AlertKind::Convert, &subject, Some(register), "", NOW);
+            assert!(raised.await.expect("raises"));
+        }));
+    }
     for hand in hands {
         hand.await.expect("nobody is stopped");
     }
@@ -254,7 +264,8 @@ pub async fn a_refund_is_confirmed_once(base: &Base) {
     // The bank does not get to refuse it afterwards.
     let confirmed = base.again(&refund).await;
     let refusal = daifa::store::attempts::Conclusion::of(AttemptEvent::Refused, None);
-    moved(base.store.conclude(&confirmed, &refusal, NOW).await);
+    let words = refused(base.store.conclude(&confirmed, &refusal, NOW).await);
+    assert!(words.contains("cannot refuse it any more"), "{words}");
     assert_eq!(base.places(register).await.refunded, Fen::new(11));
     base.clean().await;
 }
@@ -393,7 +404,10 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
     let all = [line(1, 5).at("nobody").held()];
     let receiving = base.receive(&head("2026-1", 1, &all), &all).await;
     let register = receiving.register;
-    base.store.accept_register(receiving, acceptance(register), NOW).await.expect("accepts");
+    base.store
+        .accept_register(*receiving, acceptance(register, &[]), crate::samples::KEY, NOW)
+        .await
+        .expect("accepts");
     let id = payment(register, 1);
     base.store.decide_hold(id, Decision::Drop, "finance", "wrong", NOW).await.expect("drops");
     let mut new = base.next_refund(register, "nobody").await;

@@ -125,12 +125,22 @@ pub fn digest(head: &RegisterHead, lines: &[Line]) -> [u8; 32] {
     digest.finish()
 }
 
+/// Over the lines alone, as intake makes it with a key.
+fn content(lines: &[Line]) -> [u8; 32] {
+    let mut digest = daifa::guard::chain::RowDigest::new();
+    for line in lines {
+        digest.row("line").text(&raw(line));
+    }
+    digest.finish()
+}
+
 /// A line as it came.
 fn raw(line: &Line) -> String {
     format!("{} {} {} {}", line.no, line.bank, line.fen, line.person)
 }
 
-pub fn acceptance(register: RegisterNo) -> Acceptance {
+/// What is decided about a register of these lines.
+pub fn acceptance(register: RegisterNo, lines: &[Line]) -> Acceptance {
     let receipt = NewReport {
         report_id: format!("receipt-{register}"),
         register,
@@ -143,7 +153,9 @@ pub fn acceptance(register: RegisterNo) -> Acceptance {
         start_at_ms: Some(NOW),
         deadline_at_ms: Some(NOW + 24 * HOUR),
         settle_at_ms: Some(NOW + 48 * HOUR),
+        content: content(lines),
         doubles: Vec::new(),
+        sent_earlier: std::collections::BTreeSet::new(),
         reports: vec![receipt],
     }
 }
@@ -244,11 +256,12 @@ impl Base {
 
     /// Offers a register, without any line of it.
     pub async fn begin(&self, head: &RegisterHead) -> Begun {
-        self.store.begin_register(SOURCE, head, sha256(b"head"), NOW).await.expect("writes")
+        let digest = ContentDigest::of_head(head).finish();
+        self.store.begin_register(SOURCE, head, digest, NOW).await.expect("writes")
     }
 
     /// Streams a register in; it is not accepted yet.
-    pub async fn receive(&self, head: &RegisterHead, lines: &[Line]) -> Receiving {
+    pub async fn receive(&self, head: &RegisterHead, lines: &[Line]) -> Box<Receiving> {
         let Begun::Fresh(mut receiving) = self.begin(head).await else {
             panic!("{} revision {} was here before", head.id, head.revision);
         };
@@ -265,7 +278,9 @@ impl Base {
     pub async fn accept_head(&self, head: &RegisterHead, lines: &[Line]) -> RegisterNo {
         let receiving = self.receive(head, lines).await;
         let register = receiving.register;
-        self.store.accept_register(receiving, acceptance(register), NOW).await.expect("accepts");
+        let sent_earlier = self.store.sent_earlier(register, KEY).await.expect("reads");
+        let acceptance = Acceptance { sent_earlier, ..acceptance(register, lines) };
+        self.store.accept_register(*receiving, acceptance, KEY, NOW).await.expect("accepts");
         self.clean().await;
         register
     }

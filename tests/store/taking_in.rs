@@ -213,7 +213,10 @@ pub async fn a_register_of_many_lines_is_kept_whole(base: &Base) {
     let rows = (1..=count).map(|line| one(line, 7)).collect();
     base.store.append_payments(&mut receiving, rows, NOW).await.expect("writes");
     assert_eq!(receiving.totals(), (count, Fen::new(7 * count)));
-    base.store.accept_register(receiving, acceptance(register), NOW).await.expect("accepts");
+    base.store
+        .accept_register(*receiving, acceptance(register, &[]), crate::samples::KEY, NOW)
+        .await
+        .expect("accepts");
     assert_eq!(base.places(register).await.unsent, Fen::new(7 * count));
     let attempt = base.cut(register, BANK, 10_000).await;
     let members = base.store.members(attempt.batch.expect("a batch")).await.expect("reads");
@@ -268,8 +271,11 @@ pub async fn a_double_is_set_aside_with_its_register(base: &Base) {
     let receiving = base.receive(&head("2026-1", 1, &all), &all).await;
     let register = receiving.register;
     let hold = NewHold { reason: HoldReason::Double, detail: "is in R1-1".to_owned() };
-    let accepted = Acceptance { doubles: vec![(2, hold)], ..acceptance(register) };
-    base.store.accept_register(receiving, accepted, NOW).await.expect("accepts");
+    let accepted = Acceptance { doubles: vec![(2, hold)], ..acceptance(register, &all) };
+    base.store
+        .accept_register(*receiving, accepted, crate::samples::KEY, NOW)
+        .await
+        .expect("accepts");
     let held = base.store.held(register).await.expect("reads");
     let reasons: Vec<_> = held.iter().map(|held| (held.payment.line, held.reason)).collect();
     assert_eq!(reasons, [(2, HoldReason::Double), (3, HoldReason::AccountShape)]);
@@ -390,8 +396,12 @@ pub async fn i16_the_clock_starts_when_funding_is_known_and_never_moves(base: &B
     head.funded_at_ms = None;
     let receiving = base.receive(&head, &all).await;
     let register = receiving.register;
-    let unknown = Acceptance { start_at_ms: None, deadline_at_ms: None, ..acceptance(register) };
-    base.store.accept_register(receiving, unknown, NOW).await.expect("accepts");
+    let unknown =
+        Acceptance { start_at_ms: None, deadline_at_ms: None, ..acceptance(register, &all) };
+    base.store
+        .accept_register(*receiving, unknown, crate::samples::KEY, NOW)
+        .await
+        .expect("accepts");
     assert_eq!(base.store.due_to_cut(true, NOW).await.expect("reads"), [], "it is not funded");
     assert_eq!(base.store.due_to_cut(false, NOW).await.expect("reads").len(), 1);
     assert_eq!(base.store.unfunded().await.expect("reads")[0].register, register);

@@ -1,5 +1,6 @@
 //! Alerts, the deadline, and the outbox of reports.
 
+use daifa::model::alert::AlertKind;
 use daifa::model::report::{Recipient, RecipientKind, ReportKind};
 use daifa::store::reports::NewReport;
 
@@ -8,7 +9,7 @@ use crate::samples::{BANK, CREDITED, HOUR, NOW, lines, moved};
 
 pub async fn an_alert_is_raised_once_until_it_is_over(base: &Base) {
     let raise = async |text: &str| {
-        let raised = base.store.raise_alert("finance", "county", None, text, NOW).await;
+        let raised = base.store.raise_alert(AlertKind::Finance, "county", None, text, NOW).await;
         raised.expect("writes")
     };
     let version = base.store.version();
@@ -18,8 +19,8 @@ pub async fn an_alert_is_raised_once_until_it_is_over(base: &Base) {
     assert!(!raise("two").await);
     assert_eq!(base.store.version(), version, "nothing changed, and nobody is woken");
     assert_eq!(base.texts("SELECT text FROM alert").await, ["one"]);
-    base.store.clear_alert("finance", "county", NOW).await.expect("clears");
-    base.store.clear_alert("finance", "county", NOW).await.expect("again changes nothing");
+    base.store.clear_alert(AlertKind::Finance, "county", NOW).await.expect("clears");
+    base.store.clear_alert(AlertKind::Finance, "county", NOW).await.expect("again changes nothing");
     assert_eq!(base.alerts().await, [""; 0]);
     assert!(raise("three").await, "it is there again");
     assert_eq!(base.texts("SELECT text FROM alert").await, ["three"]);
