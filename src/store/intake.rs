@@ -12,7 +12,6 @@ use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::{Fault, RegisterHead, RegisterState};
-use crate::store::holds::UNSENT;
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Param, Work, params};
@@ -411,7 +410,7 @@ impl Store {
         key_id: u8,
     ) -> Result<BTreeSet<i64>, StoreError> {
         let mut work = self.read().await?;
-        let lines = sent_earlier(&mut work, register, key_id).await?;
+        let lines = super::revise::sent_earlier(&mut work, register, key_id).await?;
         work.commit().await?;
         Ok(lines)
     }
@@ -487,7 +486,9 @@ impl Store {
         super::revise::supersede_earlier(&mut work, &source, &id, revision, register, now_ms)
             .await?;
         // Something of it may have been sent since that was looked at; from here on nothing can be.
-        if sent_earlier(&mut work, register, key_id).await? != acceptance.sent_earlier {
+        if super::revise::sent_earlier(&mut work, register, key_id).await?
+            != acceptance.sent_earlier
+        {
             return Err(StoreError::Moved { sql: "sent under an earlier revision", moved: 0 });
         }
         for report in &acceptance.reports {
@@ -654,52 +655,6 @@ async fn open_share(
         cause: Cause::default(),
     };
     entry.post(work, approval).await
-}
-
-/// See [`Store::sent_earlier`].
-async fn sent_earlier(
-    work: &mut Work,
-    register: RegisterNo,
-    key_id: u8,
-) -> Result<BTreeSet<i64>, StoreError> {
-    let sql = "SELECT e.register_no, e.programme_code, e.period, n.programme_code, n.period FROM register n JOIN register e \
-               ON e.source = n.source AND e.id = n.id AND e.revision < n.revision \
-               AND e.state IN ('accepted', 'closed', 'superseded', 'revoked') WHERE n.register_no = $1 ORDER BY e.register_no";
-    let earlier = work
-        .rows(sql, params![register], |row| {
-            Ok((
-                RegisterNo(row.int(0)?),
-                [row.string(1)?, row.string(2)?, row.string(3)?, row.string(4)?],
-            ))
-        })
-        .await?;
-    let sent = format!(
-        "NOT ({UNSENT}) AND NOT EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = p.register_no \
-         AND l.line = p.line AND l.state <> 'withdrawn')"
-    );
-    let mut lines = BTreeSet::new();
-    for (old, [old_programme, old_period, programme, period]) in earlier {
-        let by_line = format!(
-            "SELECT n.line FROM payment n JOIN payment p ON p.register_no = $1 AND p.line = n.line WHERE n.register_no = $2 AND {sent}"
-        );
-        let by_person = format!(
-            "SELECT k.line FROM person_key x JOIN person_key k ON k.kind = x.kind AND k.key_id = x.key_id AND k.programme = $1 \
-             AND k.period = $2 AND k.blind = x.blind AND k.register_no = $3 \
-             JOIN payment p ON p.register_no = x.register_no AND p.line = x.line \
-             WHERE x.kind = 'document' AND x.key_id = $4 AND x.programme = $5 AND x.period = $6 AND x.register_no = $7 AND {sent}"
-        );
-        let persons =
-            params![programme, period, register, i64::from(key_id), old_programme, old_period, old];
-        for (sql, params) in [(by_line, params![old, register]), (by_person, persons)] {
-            work.0
-                .rows(sql.into(), params, &mut |row| {
-                    lines.insert(row.int(0)?);
-                    Ok(())
-                })
-                .await?;
-        }
-    }
-    Ok(lines)
 }
 
 async fn remove_lines(work: &mut Work, register: RegisterNo) -> Result<(), StoreError> {

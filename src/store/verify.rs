@@ -192,7 +192,7 @@ async fn check_register(
     if register.state == "refused" {
         return Ok(());
     }
-    check_whole_head(work, found, no, told).await?;
+    check_head(work, found, no, told).await?;
     check_rows(work, found, no, told).await?;
     let mut computed: BTreeMap<String, Places> = BTreeMap::new();
     let withdrawn = register.state == "superseded";
@@ -219,21 +219,21 @@ async fn check_register(
     Ok(())
 }
 
-/// Every column of the head makes the digest that was accepted, and that payments are sealed to.
-async fn check_whole_head(
+/// The head is the one that was accepted.
+async fn check_head(
     work: &mut Work,
     found: &mut Verification,
     no: RegisterNo,
     told: &Told,
 ) -> Result<(), StoreError> {
-    let accepted = told.accepted.get(&no.0).and_then(|(body, _)| body.get("head_digest"));
-    let accepted = accepted.and_then(Value::as_str);
+    let told = told.accepted.get(&no.0).and_then(|(body, _)| body.get("head_digest"));
+    let digest = told.and_then(Value::as_str);
     let sql = format!("SELECT {HEAD_COLUMNS} FROM register WHERE register_no = $1");
     let mut whole = false;
     work.0
         .rows(sql.into(), params![no], &mut |row| {
             let head = head(row)?;
-            whole = is_whole(&head) && accepted == Some(hex(&head.digest).as_str());
+            whole = is_whole(&head) && digest == Some(hex(&head.digest).as_str());
             Ok(())
         })
         .await?;
@@ -257,7 +257,7 @@ async fn check_rows(
         ));
         return Ok(());
     };
-    check_head(work, found, no, body, told.deadlines.get(&no.0).copied()).await?;
+    check_identity(work, found, no, body, told.deadlines.get(&no.0).copied()).await?;
     let mut rows = RowDigest::new();
     let sql = "SELECT line, bank, town, amount_fen, person FROM payment WHERE register_no = $1 ORDER BY line";
     work.rows(sql, params![no], |row| {
@@ -282,7 +282,7 @@ async fn check_rows(
 }
 
 /// A register's identity, digests and deadline are those that the journal tells.
-async fn check_head(
+async fn check_identity(
     work: &mut Work,
     found: &mut Verification,
     no: RegisterNo,

@@ -1,6 +1,7 @@
 //! Registers, batches, answers and refunds as the steps would make them, and what must hold after
 //! every one of them.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use daifa::guard::digest::{ContentDigest, sha256};
@@ -125,13 +126,9 @@ pub fn digest(head: &RegisterHead, lines: &[Line]) -> [u8; 32] {
     digest.finish()
 }
 
-/// Over the lines alone, as intake makes it with a key.
 fn content(lines: &[Line]) -> [u8; 32] {
-    let mut digest = daifa::guard::chain::RowDigest::new();
-    for line in lines {
-        digest.row("line").text(&raw(line));
-    }
-    digest.finish()
+    let raw: String = lines.iter().map(|line| raw(line) + "\n").collect();
+    sha256(raw.as_bytes())
 }
 
 /// A line as it came.
@@ -153,9 +150,9 @@ pub fn acceptance(register: RegisterNo, lines: &[Line]) -> Acceptance {
         start_at_ms: Some(NOW),
         deadline_at_ms: Some(NOW + 24 * HOUR),
         settle_at_ms: Some(NOW + 48 * HOUR),
+        sent_earlier: BTreeSet::new(),
         content: content(lines),
         doubles: Vec::new(),
-        sent_earlier: std::collections::BTreeSet::new(),
         reports: vec![receipt],
     }
 }
@@ -256,8 +253,8 @@ impl Base {
 
     /// Offers a register, without any line of it.
     pub async fn begin(&self, head: &RegisterHead) -> Begun {
-        let digest = ContentDigest::of_head(head).finish();
-        self.store.begin_register(SOURCE, head, digest, NOW).await.expect("writes")
+        let head_digest = ContentDigest::of_head(head).finish();
+        self.store.begin_register(SOURCE, head, head_digest, NOW).await.expect("writes")
     }
 
     /// Streams a register in; it is not accepted yet.

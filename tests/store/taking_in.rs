@@ -214,7 +214,7 @@ pub async fn a_register_of_many_lines_is_kept_whole(base: &Base) {
     base.store.append_payments(&mut receiving, rows, NOW).await.expect("writes");
     assert_eq!(receiving.totals(), (count, Fen::new(7 * count)));
     base.store
-        .accept_register(*receiving, acceptance(register, &[]), crate::samples::KEY, NOW)
+        .accept_register(*receiving, acceptance(register, &[]), KEY, NOW)
         .await
         .expect("accepts");
     assert_eq!(base.places(register).await.unsent, Fen::new(7 * count));
@@ -272,10 +272,7 @@ pub async fn a_double_is_set_aside_with_its_register(base: &Base) {
     let register = receiving.register;
     let hold = NewHold { reason: HoldReason::Double, detail: "is in R1-1".to_owned() };
     let accepted = Acceptance { doubles: vec![(2, hold)], ..acceptance(register, &all) };
-    base.store
-        .accept_register(*receiving, accepted, crate::samples::KEY, NOW)
-        .await
-        .expect("accepts");
+    base.store.accept_register(*receiving, accepted, KEY, NOW).await.expect("accepts");
     let held = base.store.held(register).await.expect("reads");
     let reasons: Vec<_> = held.iter().map(|held| (held.payment.line, held.reason)).collect();
     assert_eq!(reasons, [(2, HoldReason::Double), (3, HoldReason::AccountShape)]);
@@ -398,10 +395,7 @@ pub async fn i16_the_clock_starts_when_funding_is_known_and_never_moves(base: &B
     let register = receiving.register;
     let unknown =
         Acceptance { start_at_ms: None, deadline_at_ms: None, ..acceptance(register, &all) };
-    base.store
-        .accept_register(*receiving, unknown, crate::samples::KEY, NOW)
-        .await
-        .expect("accepts");
+    base.store.accept_register(*receiving, unknown, KEY, NOW).await.expect("accepts");
     assert_eq!(base.store.due_to_cut(true, NOW).await.expect("reads"), [], "it is not funded");
     assert_eq!(base.store.due_to_cut(false, NOW).await.expect("reads").len(), 1);
     assert_eq!(base.store.unfunded().await.expect("reads")[0].register, register);
