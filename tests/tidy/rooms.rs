@@ -138,23 +138,24 @@ fn paths(line: &str) -> Vec<String> {
     let mut found = Vec::new();
     // What the library is called from main.rs and from outside.
     for root in ["crate::", "daifa::"] {
+        let mut before = ' ';
         let mut rest = line;
-        while let Some(at) = rest.find(root) {
-            let inside = rest[..at].chars().next_back().is_some_and(is_word);
-            rest = &rest[at + root.len()..];
-            if inside {
+        while let Some((head, tail)) = rest.split_once(root) {
+            before = head.chars().next_back().unwrap_or(before);
+            rest = tail;
+            if is_word(before) {
                 continue;
             }
             if let Some(group) = rest.strip_prefix('{') {
                 found.extend(members(group));
             } else {
                 let end = rest.find(|c| !is_word(c) && c != ':').unwrap_or(rest.len());
-                let path = rest[..end].trim_end_matches(':');
-                match rest[end..].strip_prefix('{') {
+                let (path, after) = rest.split_at(end);
+                let path = path.trim_end_matches(':');
+                match after.strip_prefix('{') {
                     Some(group) => {
-                        found.extend(
-                            members(group).into_iter().map(|name| format!("{path}::{name}")),
-                        );
+                        let inner = members(group);
+                        found.extend(inner.into_iter().map(|name| format!("{path}::{name}")));
                     }
                     None => found.push(path.to_owned()),
                 }
@@ -192,7 +193,7 @@ fn crates(line: &str) -> BTreeSet<String> {
         let path = format!("{word}::");
         let starts = line
             .match_indices(&path)
-            .any(|(at, _)| !line[..at].chars().next_back().is_some_and(|c| is_word(c) || c == ':'));
+            .any(|(at, _)| !line.split_at(at).0.ends_with(|c| is_word(c) || c == ':'));
         if starts || line.trim_start().starts_with(&format!("use {word}")) {
             found.insert(word.to_owned());
         }

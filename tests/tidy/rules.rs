@@ -75,7 +75,7 @@ fn function(line: &str) -> Option<&str> {
         words.contains(&word) || word.starts_with("pub(") || word.ends_with(')') || word == "in"
     });
     let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-    (only_words && end > 0).then(|| &rest[..end])
+    (only_words && end > 0).then(|| rest.split_at(end).0)
 }
 
 /// How many lines a function has, from its first to its closing brace; 0 without a body.
