@@ -156,7 +156,9 @@ async fn cannot_take(
     let text =
         format!("{} 对 {what} 的答复无法入账：{cause}。未作处理，请银行技术人员处理", bank.name);
     let subject = format!("{}/{what}", bank.code);
-    ctx.store.raise_alert(AlertKind::Collect, &subject, register.into(), &text, ctx.now_ms()).await?;
+    ctx.store
+        .raise_alert(AlertKind::Collect, &subject, register.into(), &text, ctx.now_ms())
+        .await?;
     Ok(())
 }
 

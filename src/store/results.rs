@@ -651,7 +651,8 @@ async fn alert_contradictions(
         .await?;
     }
     for line in &writes.settled {
-        super::alerts::clear(work, AlertKind::Conflict, &format!("{register}-{line}"), now_ms).await?;
+        super::alerts::clear(work, AlertKind::Conflict, &format!("{register}-{line}"), now_ms)
+            .await?;
     }
     if !writes.settled.is_empty() {
         let sql = "SELECT COALESCE(CAST(SUM(disputed_fen) AS BIGINT), 0) FROM share WHERE register_no = $1";
