@@ -218,7 +218,7 @@ impl<'a> PaymentCheck<'a> {
 
 /// A field that cannot be written sets its payment aside, whatever the fault: nothing is cut,
 /// guessed or substituted (design 4.7).
-fn hold_for(fault: &FieldError) -> NewHold {
+pub(super) fn hold_for(fault: &FieldError) -> NewHold {
     let reason = fault.hold_reason().unwrap_or(HoldReason::TooWide);
     NewHold { reason, detail: fault.to_string() }
 }

@@ -15,7 +15,7 @@ use crate::format::{Key, MessageKind, Part, PartRole, Record};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState};
-use crate::model::id::{RefundNo, ResultNo};
+use crate::model::id::{RefundNo, RegisterNo, ResultNo};
 use crate::model::report::{ReportKind, redact};
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, BankWords, Conclusion};
@@ -53,10 +53,13 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                 match ask(ctx, bank, attempt).await {
                     Ok(()) => {}
                     Err(cause) if cause.is_fatal() => return Err(cause),
+                    Err(FlowError::Store(StoreError::Moved { .. })) => {
+                        tracing::info!(attempt = %attempt.no, "somebody else moved it");
+                    }
                     Err(cause) => {
-                        tracing::warn!(attempt = %attempt.no, error = %cause, "an answer could not be taken now");
-                        let again = ctx.now_ms() + bank.rules.ask_every_ms;
-                        ctx.store.asked(attempt, Some(again)).await?;
+                        cannot_take(ctx, bank, attempt.register, &attempt.no.to_string(), &cause)
+                            .await?;
+                        ctx.store.wait(attempt, ctx.now_ms() + bank.rules.return_every_ms).await?;
                     }
                 }
             }
@@ -124,7 +127,13 @@ async fn take_arrival(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<bool,
         Ok(()) => {}
         // Another step moved the attempt meanwhile: the file stays and is read again.
         Err(FlowError::Store(StoreError::Moved { .. })) => return Ok(true),
-        Err(cause) => return Err(cause),
+        Err(cause) if cause.is_fatal() => return Err(cause),
+        // It stays where it is, and does not hold up what else has come.
+        Err(cause) => {
+            let register = about(ctx, bank, arrival).await?;
+            cannot_take(ctx, bank, register, &arrival.name, &cause).await?;
+            return Ok(false);
+        }
     }
     match bank.door.archive(arrival).await {
         Ok(()) => Ok(true),
@@ -133,6 +142,33 @@ async fn take_arrival(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<bool,
             Ok(false)
         }
     }
+}
+
+/// What is kept about a batch does not open: its answers wait, and somebody is told.
+async fn cannot_take(
+    ctx: &Ctx,
+    bank: &Bank,
+    register: impl Into<Option<RegisterNo>>,
+    what: &str,
+    cause: &FlowError,
+) -> Result<(), FlowError> {
+    tracing::error!(bank = bank.code, what, error = %cause, "an answer cannot be taken");
+    let text =
+        format!("{} 对 {what} 的答复无法入账：{cause}。未作处理，请银行技术人员处理", bank.name);
+    let subject = format!("{}/{what}", bank.code);
+    ctx.store
+        .raise_alert(AlertKind::Collect, &subject, register.into(), &text, ctx.now_ms())
+        .await?;
+    Ok(())
+}
+
+/// The register that an arrival is about, where that is known.
+async fn about(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<Option<RegisterNo>, FlowError> {
+    let known = bank.format.recognise(&arrival.name);
+    let reference = known.as_ref().and_then(|known| known.keys.text(Key::Reference));
+    let Some(reference) = reference else { return Ok(None) };
+    let attempt = ctx.store.attempt_by_reference(&bank.code, reference).await?;
+    Ok(attempt.map(|attempt| attempt.register))
 }
 
 async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), FlowError> {
@@ -504,7 +540,7 @@ async fn take_rows(
         Ok(matched) => matched,
         Err(why) => return hold(ctx, bank, attempt, name, &bytes, &why).await,
     };
-    let (next_at_ms, ask_until_ms) = next_question(ctx, bank, attempt, &matched, &format);
+    let (next_at_ms, ask_until_ms) = next_question(ctx, bank, attempt, &format);
     let evidence = (!matched.quarantined.is_empty())
         .then(|| seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes));
     let taken = TakenResult {
@@ -514,6 +550,7 @@ async fn take_rows(
         quarantined: matched.quarantined,
         evidence,
         next_at_ms,
+        again_at_ms: ctx.now_ms() + bank.rules.ask_every_ms,
         ask_until_ms,
     };
     let town_of_line: std::collections::HashMap<i64, i64> =
@@ -545,20 +582,14 @@ async fn take_rows(
     Ok(())
 }
 
-/// When to ask next about an attempt whose rows were just read.
+/// When to ask next about an attempt all of whose payments are answered for, and until when.
 fn next_question(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
-    matched: &crate::flow::matching::Matched,
     format: &crate::format::Format,
 ) -> (Option<i64>, Option<i64>) {
     let now = ctx.now_ms();
-    let answered = i64::try_from(matched.rows.iter().filter(|row| row.kind.is_some()).count())
-        .unwrap_or(i64::MAX);
-    if attempt.pending > answered {
-        return (Some(now + bank.rules.ask_every_ms), None);
-    }
     let until = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
     let asked_for = format.has(MessageKind::ReturnQuery) || format.has(MessageKind::NoticeQuery);
     ((asked_for && now < until).then_some(now + bank.rules.return_every_ms), Some(until))

@@ -1,6 +1,10 @@
 //! Convert: cuts what is unsent into batches, writes each in its bank's format, reads it back and
 //! compares it with what finance approved, and makes the INTENT durable.
 
+use std::collections::BTreeSet;
+
+use crate::flow::checks::hold_for;
+use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{open_person, seal_part};
 use crate::flow::values::{HeadValues, RowValues};
 use crate::flow::{Bank, Ctx, FlowError, Progress};
@@ -10,9 +14,13 @@ use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
+use crate::model::report::ReportKind;
 use crate::store::cut::{
     CutDue, Cuttable, FormatText, NewBatch, RegisterFacts, SealedPart, StoredPayment,
 };
+use crate::store::holds::LateHolds;
+use crate::store::intake::NewHold;
+use crate::store::reports::NewReport;
 
 /// # Errors
 /// Where the store fails.
@@ -79,7 +87,13 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<bool, FlowErr
     });
     let (parts, content) = match written {
         Ok(written) => written,
-        Err(cause) => return alert_unwritable(ctx, bank, share.register, &cause).await,
+        Err(cause) => {
+            let misfits = misfits(bank, &head, &rows);
+            if misfits.is_empty() {
+                return alert_unwritable(ctx, bank, share.register, &cause).await;
+            }
+            return set_aside(ctx, bank, &facts, &cut, misfits).await;
+        }
     };
     let new = NewBatch {
         register: share.register,
@@ -247,6 +261,53 @@ fn read_back(
         return Err(differs(0, "payments"));
     }
     Ok(approved)
+}
+
+/// Payments that cannot be written by themselves, with the reason.
+fn misfits(bank: &Bank, head: &HeadValues<'_>, rows: &[RowValues]) -> Vec<(i64, NewHold)> {
+    let mut fitter = bank.format.fitter(MessageKind::PaymentRequest);
+    let misfit =
+        |row: &RowValues| fitter.check(head, row).err().map(|fault| (row.line, hold_for(&fault)));
+    rows.iter().filter_map(misfit).collect()
+}
+
+/// Payments that the format cannot write wait for another decision of finance, and hold up nobody
+/// else.
+async fn set_aside(
+    ctx: &Ctx,
+    bank: &Bank,
+    facts: &RegisterFacts,
+    cut: &Cuttable,
+    holds: Vec<(i64, NewHold)>,
+) -> Result<bool, FlowError> {
+    let lines: BTreeSet<i64> = holds.iter().map(|(line, _)| *line).collect();
+    let mine = cut.payments.iter().filter(|payment| lines.contains(&payment.line));
+    let towns: BTreeSet<i64> = mine.map(|payment| payment.town).filter(|town| *town > 0).collect();
+    let towns: Vec<i64> = towns.into_iter().collect();
+    let now = ctx.now_ms();
+    let body = serde_json::json!({ "lines": lines }).to_string();
+    let first = lines.first().copied().unwrap_or_default();
+    let subject = format!("{first}.{now}");
+    let report = |recipient| NewReport {
+        report_id: report_id(ctx, facts.no, ReportKind::SetAside, &subject, &recipient),
+        register: facts.no,
+        kind: ReportKind::SetAside,
+        recipient,
+        subject: 0,
+        body: body.clone(),
+    };
+    let reports: Vec<NewReport> =
+        recipients(&facts.department, "", &towns).into_iter().map(report).collect();
+    tracing::warn!(register = %facts.no, bank = bank.code, payments = lines.len(), "payments cannot be written and are set aside");
+    let new = LateHolds {
+        register: facts.no,
+        bank: bank.code.clone(),
+        listed: cut.listed,
+        cut_line: cut.cut_line,
+        holds,
+    };
+    ctx.store.set_aside_later(&new, &reports, now).await?;
+    Ok(true)
 }
 
 /// The format cannot write this batch: nothing is sent, and somebody is told.

@@ -2,7 +2,7 @@
 //! (Notice, sections 2.3 to 2.5). A repetition says the same: rows are read from facts that do not
 //! change, and the report keeps its id.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -25,7 +25,7 @@ use crate::model::outcome::{Folded, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::model::report::{Recipient, RecipientKind, ReportKind, redact};
 use crate::store::StoreError;
-use crate::store::reports::{DueReport, OutcomeRow, ResultHead};
+use crate::store::reports::{DueReport, OutcomeRow, ResultHead, SetAsideRow};
 
 /// Reports made and sent in one step.
 const REPORTS_PER_STEP: i64 = 64;
@@ -263,8 +263,23 @@ fn closing(said: &Value) -> About {
 
 async fn set_aside(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<About, FlowError> {
     let mut sum = Fen::ZERO;
+    // The list of intake has no body; one of a later time says which lines were set aside then.
+    let later: Option<HashSet<i64>> = match report.body.as_str() {
+        "" => None,
+        _ => {
+            let body = extra(report)?;
+            let lines = body.get("lines").and_then(Value::as_array).into_iter().flatten();
+            Some(lines.filter_map(Value::as_i64).collect())
+        }
+    };
+    let listed = |row: &SetAsideRow| match &later {
+        None => row.event_no == 1,
+        Some(lines) => {
+            row.event_no > 1 && row.placed_at_ms == report.made_at_ms && lines.contains(&row.line)
+        }
+    };
     for row in ctx.store.set_aside_rows(report.register).await? {
-        if !concerns(&report.recipient, row.town) {
+        if !concerns(&report.recipient, row.town) || !listed(&row) {
             continue;
         }
         let id = PaymentId { register: report.register, line: row.line };

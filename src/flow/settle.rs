@@ -11,6 +11,7 @@ use crate::flow::{Ctx, FlowError, Progress};
 use crate::format::MessageKind;
 use crate::model::alert::AlertKind;
 use crate::model::id::PaymentId;
+use crate::model::money::Fen;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::cut::{NewRefund, RegisterFacts};
@@ -77,7 +78,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
     else {
         return Ok(false);
     };
-    let leftovers = ctx
+    let mut leftovers = ctx
         .store
         .open_leftovers(share.register, &share.bank, bank.format.limits().rows_max)
         .await?;
@@ -88,6 +89,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
     if !facts.whole {
         return Err(FlowError::Altered { what: share.register.to_string() });
     }
+    keep_below(&mut leftovers, bank.format.limits().sum_max);
     let rows = refund_rows(ctx, &facts, &share.bank, &leftovers)?;
     let reference = next_reference(ctx, bank).await?;
     let head = HeadValues {
@@ -128,6 +130,18 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
         Err(StoreError::Moved { .. }) => Ok(true),
         Err(cause) => Err(cause.into()),
     }
+}
+
+/// A refund's sum stays within what the format declares; the rest goes back in another.
+fn keep_below(leftovers: &mut Vec<Leftover>, sum_max: Fen) {
+    let mut sum = Fen::ZERO;
+    let fits = leftovers.iter().take_while(|leftover| {
+        let next = sum.checked_add(leftover.amount).filter(|next| *next <= sum_max);
+        sum = next.unwrap_or(sum);
+        next.is_some()
+    });
+    let keep = fits.count().max(1);
+    leftovers.truncate(keep);
 }
 
 fn refund_rows(

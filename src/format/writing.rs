@@ -123,10 +123,15 @@ fn total<R: Source>(
         let expected = format!("{} to {} rows", message.rows_min, limits.rows_max);
         return Err(whole(kind, &expected, &rows.len().to_string()));
     }
+    // What is too much for a card must still be able to go back.
+    let most = match kind {
+        MessageKind::RefundRequest => limits.sum_max,
+        _ => limits.amount_max,
+    };
     let mut sum = Fen::ZERO;
     for (at, row) in rows.iter().enumerate() {
         if let Some(Value::Amount(amount)) = row.get(Key::Amount) {
-            if let Err(fault) = in_bounds(amount, limits.amount_max) {
+            if let Err(fault) = in_bounds(amount, most) {
                 let mut error = whole(kind, &fault.to_string(), "");
                 (error.record, error.field) = (at + 2, Key::Amount.as_str().to_owned());
                 return Err(error);

@@ -35,6 +35,8 @@ words! {
         Convert = "convert",
         /// An attempt cannot be handed over: its stored bytes do not open.
         Submit = "submit",
+        /// What a bank said cannot be taken: what is kept about its batch does not open.
+        Collect = "collect",
         /// Leftover cannot go back.
         Settle = "settle",
         /// A bank's folder cannot be read.
@@ -64,6 +66,7 @@ impl AlertKind {
             Self::Report => "报告未签收",
             Self::Convert => "无法组批",
             Self::Submit => "无法送出",
+            Self::Collect => "结果无法处理",
             Self::Settle => "无法退回",
             Self::Door => "结果目录",
             Self::DoorFile => "文件无法读取",
@@ -83,6 +86,7 @@ impl AlertKind {
                 | Self::RegisterConflict
                 | Self::Convert
                 | Self::Submit
+                | Self::Collect
                 | Self::Settle
         )
     }

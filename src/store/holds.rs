@@ -6,8 +6,9 @@ use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::refund::{LeftoverCause, LeftoverState};
 use crate::model::register::RegisterState;
-use crate::store::intake::{HOLD_INSERT, hold_row};
+use crate::store::intake::{HOLD_INSERT, NewHold, hold_row};
 use crate::store::journal::{Cause, Entry, Move, count};
+use crate::store::reports::NewReport;
 use crate::store::sql::{Work, params};
 use crate::store::{Store, StoreError};
 
@@ -23,6 +24,18 @@ pub(super) const UNSENT: &str = "NOT EXISTS (SELECT 1 FROM leftover l WHERE l.re
 pub enum Decision {
     Release,
     Drop,
+}
+
+/// Payments of a share to be set aside after intake.
+#[derive(Debug, Clone)]
+pub struct LateHolds {
+    pub register: RegisterNo,
+    pub bank: String,
+    /// Do they come out of what waits for a listed batch, or out of the range not cut yet?
+    pub listed: bool,
+    /// Where the share's range stood when this was read.
+    pub cut_line: i64,
+    pub holds: Vec<(i64, NewHold)>,
 }
 
 /// A payment that is set aside now.
@@ -112,6 +125,56 @@ impl Store {
             entry.post(&mut work, dropped(payment.register, &bank, 1, amount)).await?;
         }
         entry.write_for(&mut work, payment.register).await?;
+        self.done(work).await
+    }
+
+    /// Sets unsent payments aside that cannot be written as they are: released although they could
+    /// not, or no longer writable in the bank's format. They wait for a decision like those of
+    /// intake, and hold up nobody else.
+    ///
+    /// # Errors
+    /// [`StoreError::Moved`] where the share is no longer as it was read.
+    pub async fn set_aside_later(
+        &self,
+        new: &LateHolds,
+        reports: &[NewReport],
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let (register, bank) = (new.register, new.bank.as_str());
+        let mut work = self.write().await?;
+        let count_of = i64::try_from(new.holds.len()).unwrap_or(i64::MAX);
+        let sql = "UPDATE share SET held = held + $1 WHERE register_no = $2 AND bank = $3 AND cut_line = $4";
+        work.move_one(sql, params![count_of, register, bank, new.cut_line]).await?;
+        let from = if new.listed { "waiting" } else { "uncut" };
+        count(&mut work, register, bank, &[(from, -count_of)]).await?;
+        let mut entry = Entry::new("hold.placed", now_ms);
+        let lines: Vec<i64> = new.holds.iter().map(|(line, _)| *line).collect();
+        entry.fact("bank", bank).fact("lines", lines);
+        for (line, hold) in &new.holds {
+            if new.listed {
+                let sql = "DELETE FROM waiting WHERE register_no = $1 AND line = $2";
+                work.move_one(sql, params![register, *line]).await?;
+            }
+            // The first event belongs to what was accepted at intake.
+            let payment = PaymentId { register, line: *line };
+            let event_no = last_hold(&mut work, payment).await?.map_or(2, |(_, no, _)| no + 1);
+            let event = HoldEvent::Placed;
+            let row = hold_row(
+                register,
+                *line,
+                event_no,
+                event,
+                hold.reason,
+                &hold.detail,
+                "convert",
+                now_ms,
+            );
+            work.insert(HOLD_INSERT, 8, row, self.dialect.bulk()).await?;
+        }
+        for report in reports {
+            super::reports::insert(&mut work, report, now_ms).await?;
+        }
+        entry.write_for(&mut work, register).await?;
         self.done(work).await
     }
 

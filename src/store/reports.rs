@@ -95,6 +95,9 @@ pub struct SetAsideRow {
     pub person: Vec<u8>,
     pub reason: HoldReason,
     pub detail: String,
+    /// 1 at intake, more where it was set aside later.
+    pub event_no: i64,
+    pub placed_at_ms: i64,
 }
 
 /// Writes a report with the facts it tells of; the same id again changes nothing.
@@ -296,7 +299,7 @@ impl Store {
         Ok((head, rows))
     }
 
-    /// The payments that were set aside at intake, whatever became of them since.
+    /// The payments that were set aside, at intake or later, whatever became of them since.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -305,9 +308,9 @@ impl Store {
         register: RegisterNo,
     ) -> Result<Vec<SetAsideRow>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT p.line, p.bank, p.town, p.amount_fen, p.person, h.reason, h.detail FROM hold h \
+        let sql = "SELECT p.line, p.bank, p.town, p.amount_fen, p.person, h.reason, h.detail, h.event_no, h.at_ms FROM hold h \
                    JOIN payment p ON p.register_no = h.register_no AND p.line = h.line \
-                   WHERE h.register_no = $1 AND h.event_no = 1 ORDER BY p.line";
+                   WHERE h.register_no = $1 AND h.event = 'placed' ORDER BY p.line, h.event_no";
         let rows = work
             .rows(sql, params![register], |row| {
                 Ok(SetAsideRow {
@@ -318,6 +321,8 @@ impl Store {
                     person: row.blob(4)?.to_vec(),
                     reason: row.word(5, HoldReason::parse)?,
                     detail: row.string(6)?,
+                    event_no: row.int(7)?,
+                    placed_at_ms: row.int(8)?,
                 })
             })
             .await?;

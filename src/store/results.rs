@@ -57,8 +57,10 @@ pub struct TakenResult<'a> {
     pub quarantined: Vec<Quarantined>,
     /// Sealed bytes, kept where something was quarantined.
     pub evidence: Option<Vec<u8>>,
-    /// When to do the next thing about the attempt.
+    /// When to do the next thing about the attempt once all its payments are answered for.
     pub next_at_ms: Option<i64>,
+    /// When to ask again while some are not.
+    pub again_at_ms: i64,
     pub ask_until_ms: Option<i64>,
 }
 
@@ -114,6 +116,8 @@ struct Writes {
     counts: BTreeMap<Folded, i64>,
     credited_fen: i64,
     conflicts: Vec<i64>,
+    /// Contradictions that a return settled.
+    settled: Vec<i64>,
     disputed: bool,
 }
 
@@ -169,10 +173,14 @@ impl Store {
             super::alerts::clear(&mut work, AlertKind::Unknown, &attempt.no.to_string(), now_ms)
                 .await?;
         }
-        let sql = "UPDATE attempt SET next_at_ms = $1, ask_until_ms = COALESCE($2, ask_until_ms), asks = asks + 1 WHERE attempt_no = $3";
-        work.move_one(sql, params![taken.next_at_ms, taken.ask_until_ms, attempt.no]).await?;
+        let next_at_ms =
+            |pending| if pending > 0 { Some(taken.again_at_ms) } else { taken.next_at_ms };
+        let asked = "UPDATE attempt SET next_at_ms = $1, ask_until_ms = COALESCE($2, ask_until_ms), asks = asks + 1 WHERE attempt_no = $3";
+        let until = taken.ask_until_ms;
         let Some(result) = insert_result(&mut work, attempt, &taken, now_ms).await? else {
+            work.move_one(asked, params![next_at_ms(attempt.pending), until, attempt.no]).await?;
             if attempt.state != AttemptState::Accepted {
+                entry.fact("attempt", attempt.no.0);
                 entry.write_for(&mut work, attempt.register).await?;
             }
             work.commit().await?;
@@ -193,9 +201,12 @@ impl Store {
         {
             // Other bytes that say nothing new (an answer with another time in it): nothing is kept.
             drop(work);
-            self.asked(attempt, taken.next_at_ms).await?;
+            self.asked(attempt, next_at_ms(attempt.pending)).await?;
             return Ok(Taken::Repeated);
         }
+        let pending =
+            attempt.pending + writes.counts.get(&Folded::Pending).copied().unwrap_or_default();
+        work.move_one(asked, params![next_at_ms(pending), until, attempt.no]).await?;
         self.write_effects(&mut work, attempt, batch, result, writes, &mut entry, now_ms).await?;
         self.write_quarantine(&mut work, attempt, result, quarantined, now_ms).await?;
         let sql = "UPDATE result SET applied = $1 WHERE result_no = $2";
@@ -388,8 +399,8 @@ fn len(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// Keeps the result, unless the same bytes were applied before. Bytes that were held, because the
-/// bank could not know the attempt then, are taken up now.
+/// Keeps a result; nothing where it was applied before. One that was held, because nobody knew what
+/// it was about, is now known.
 async fn insert_result(
     work: &mut Work,
     attempt: &Attempt,
@@ -398,9 +409,9 @@ async fn insert_result(
 ) -> Result<Option<ResultNo>, StoreError> {
     let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms) \
                VALUES ($1, $2, $3, $4, $5, 'applied', $6, 0, $7, '', $8, $9) ON CONFLICT (bank, digest) DO UPDATE SET \
-               name = excluded.name, attempt_no = excluded.attempt_no, register_no = excluded.register_no, state = excluded.state, \
-               lines = excluded.lines, quarantined = excluded.quarantined, why = excluded.why, taken_at_ms = excluded.taken_at_ms \
-               WHERE result.state = 'held' RETURNING result_no";
+               name = excluded.name, attempt_no = excluded.attempt_no, register_no = excluded.register_no, state = 'applied', \
+               lines = excluded.lines, quarantined = excluded.quarantined, why = '', evidence = COALESCE(excluded.evidence, result.evidence), \
+               taken_at_ms = excluded.taken_at_ms WHERE result.state = 'held' RETURNING result_no";
     let row = params![
         &attempt.bank,
         taken.name,
@@ -412,7 +423,11 @@ async fn insert_result(
         taken.evidence.clone(),
         now_ms,
     ];
-    work.one(sql, row, |row| Ok(ResultNo(row.int(0)?))).await
+    let result = work.one(sql, row, |row| Ok(ResultNo(row.int(0)?))).await?;
+    if let Some(result) = result {
+        super::alerts::clear(work, AlertKind::ResultHeld, &result.to_string(), now_ms).await?;
+    }
+    Ok(result)
 }
 
 /// Leaves out what was quarantined of this attempt for the same cause before.
@@ -548,6 +563,8 @@ fn apply_shift(
     }
     if to == Folded::Conflict {
         writes.conflicts.push(row.line);
+    } else if from == Folded::Conflict {
+        writes.settled.push(row.line);
     }
     if let Some((from, to)) = change.money {
         writes.moves.add(from, to, row.amount)?;
@@ -653,6 +670,16 @@ async fn alert_contradictions(
             now_ms,
         )
         .await?;
+    }
+    for line in &writes.settled {
+        super::alerts::clear(work, AlertKind::Conflict, &format!("{register}-{line}"), now_ms)
+            .await?;
+    }
+    if !writes.settled.is_empty() {
+        let sql = "SELECT COALESCE(CAST(SUM(disputed_fen) AS BIGINT), 0) FROM share WHERE register_no = $1";
+        if work.the(sql, params![register], |row| row.int(0)).await? == 0 {
+            super::alerts::clear(work, AlertKind::Disputed, &register.to_string(), now_ms).await?;
+        }
     }
     if writes.disputed {
         let text = format!(

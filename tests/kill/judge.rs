@@ -124,18 +124,29 @@ impl Account {
     }
 }
 
+/// Lines of a difference that are shown at most.
+const LINES_MAX: usize = 40;
+
 /// The lines in which two things differ, for a person.
 pub fn difference<T: std::fmt::Debug>(expected: &T, found: &T) -> String {
     let (expected, found) = (format!("{expected:#?}"), format!("{found:#?}"));
     let (expected, found): (Vec<&str>, Vec<&str>) =
         (expected.lines().collect(), found.lines().collect());
-    if expected.len() != found.len() {
-        let only = |all: &[&str], other: &[&str], sign: char| {
-            let new = all.iter().filter(|line| !other.contains(line));
-            new.map(|line| format!("  {sign}{line}\n")).collect::<String>()
-        };
-        return only(&expected, &found, '-') + &only(&found, &expected, '+');
+    let mut lines = Vec::new();
+    if expected.len() == found.len() {
+        for (expected, found) in expected.iter().zip(&found).filter(|(a, b)| a != b) {
+            lines.extend([format!("  -{expected}"), format!("  +{found}")]);
+        }
+    } else {
+        for (all, other, sign) in [(&expected, &found, '-'), (&found, &expected, '+')] {
+            let only = all.iter().filter(|line| !other.contains(line));
+            lines.extend(only.map(|line| format!("  {sign}{line}")));
+        }
     }
-    let pairs = expected.iter().zip(&found).filter(|(expected, found)| expected != found);
-    pairs.map(|(expected, found)| format!("  -{expected}\n  +{found}\n")).collect()
+    let more = lines.len().saturating_sub(LINES_MAX);
+    lines.truncate(LINES_MAX);
+    if more > 0 {
+        lines.push(format!("  and {more} more lines"));
+    }
+    lines.join("\n")
 }

@@ -25,6 +25,8 @@ pub struct Shape {
     /// The banks pay again whatever they are given again: nobody but the daemon keeps a payment
     /// from being credited twice.
     pub no_dedup: bool,
+    /// Payments in one batch at most; less than a register gives a bank makes several of them.
+    pub rows_max: u16,
 }
 
 impl Shape {
@@ -130,6 +132,8 @@ impl Stage {
             ("ask_every = \"200ms\"", "ask_every = \"80ms\""),
             ("return_every = \"300ms\"", "return_every = \"80ms\""),
         ];
+        let rows_max = format!("rows_max = {}\nvisibility_delay", self.shape.rows_max);
+        let text = text.replace("visibility_delay", &rows_max);
         let text = quick.iter().fold(text, |text, (from, to)| {
             assert!(text.contains(from), "the practice config has {from}");
             text.replace(from, to)
@@ -166,6 +170,14 @@ impl Stage {
         // The daemon logs to one of the two; both are kept.
         command.stdout(self.log("daemon")).stderr(self.log("daemon"));
         Process::spawn(&mut command)
+    }
+
+    /// Waits until a daemon that was just started says so.
+    pub fn await_ready(&self, daemon: &mut Process) {
+        while !self.logged("daemon").contains("ready page=") {
+            assert!(daemon.ended().is_none(), "{}", self.logged("daemon"));
+            std::thread::sleep(LOOK);
+        }
     }
 
     /// The whole demo in one process, its counterparts with it.

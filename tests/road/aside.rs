@@ -185,7 +185,14 @@ async fn a_released_payment_that_still_cannot_be_written_does_not_block_the_othe
     house.county.change("A", 1, |offer| offer.head.funded_at_ms = Some(crate::house::NOW));
     house.live(HOUR, 10 * MINUTE).await;
     assert_eq!(house.five(1).await, [101, 0, 305, 0, 0], "{:?}", house.alerts().await);
-    // It is set aside again, and can be dropped.
+    // It is set aside again, finance is told so, and can drop it.
+    let told = house.county.told("set_aside", "finance");
+    let lines: Vec<_> = told.iter().map(|one| one.rows()).collect();
+    assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(
+        (&lines[1][0]["line"], &lines[1][0]["reason"]),
+        (&2.into(), &"not_encodable".into())
+    );
     house.county.decide("A", 1, 2, Verdict::Drop);
     house.live(HOUR, 10 * MINUTE).await;
     assert_eq!(house.five(1).await, [0, 0, 305, 0, 101]);
@@ -341,4 +348,31 @@ async fn doubles_are_found_through_a_refused_register_and_not_because_of_it() {
     house.take(of("C").declared()).await;
     assert_eq!(house.holds(3).await.len(), 2);
     house.sound().await;
+}
+
+#[tokio::test]
+async fn a_payment_that_the_banks_new_format_cannot_write_is_set_aside_before_it_is_sent() {
+    let mut house = House::open().await;
+    let unfunded = Draft::new("A", 1).lines(CALLS, 3).head(|head| head.funded_at_ms = None);
+    let long = unfunded.line(2, |line| line.person.name = "阿卜杜热合曼·阿卜杜克热木".to_owned());
+    house.take(long.declared()).await;
+    assert!(house.holds(1).await.is_empty());
+    let narrower = house
+        .calls
+        .format
+        .text()
+        .replace("key = \"payee_name\", width_max = 60", "key = \"payee_name\", width_max = 20");
+    let format = daifa::format::Format::compile("narrower", &narrower).expect("compiles");
+    let door: std::sync::Arc<dyn daifa::transport::Transport> = house.calls.clone();
+    house.doors.insert(CALLS.to_owned(), (door, std::sync::Arc::new(format)));
+    house.restart().await;
+    house.county.change("A", 1, |offer| offer.head.funded_at_ms = Some(crate::house::NOW));
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.holds(1).await, reasons([(2, HoldReason::TooWide)]));
+    assert_eq!(house.five(1).await, [101, 0, 202, 0, 0]);
+    assert_eq!(house.calls.batches().len(), 1);
+    house.county.decide("A", 1, 2, Verdict::Drop);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    house.finished().await;
 }

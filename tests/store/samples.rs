@@ -205,6 +205,7 @@ pub fn answer_of(rows: Vec<TakenRow>, digest: [u8; 32]) -> TakenResult<'static> 
         quarantined: Vec::new(),
         evidence: None,
         next_at_ms: None,
+        again_at_ms: NOW,
         ask_until_ms: None,
     }
 }

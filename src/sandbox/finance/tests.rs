@@ -154,7 +154,16 @@ async fn a_right_bank_side_is_judged_good_also_after_a_restart() {
     let rest = first.client.decisions(Some("4"), 4).await.expect("decisions");
     assert_eq!((rest.items.len(), rest.next), (2, None));
 
-    // The book alone says the same to another process.
+    // The book alone says the same to another process, which may read it at any time, and write
+    // in it once this one is gone.
+    let read = reading::read_book(data.path()).expect("it reads").expect("it is begun");
+    assert_eq!(read.judgement, judged);
+    let credited =
+        |sum: fn(&judge::RegisterJudgement) -> i64| judged.registers.iter().map(sum).sum::<i64>();
+    let on_cards =
+        |sum: fn(&crate::sandbox::bank::Card) -> i64| read.cards.values().map(sum).sum::<i64>();
+    assert_eq!(on_cards(|card| card.credits), credited(|r| r.credited));
+    assert_eq!(on_cards(|card| card.fen), credited(|r| r.credited_fen));
     let again = PracticeFinance::open(options(data.path()), Arc::new(ManualClock::at(NOW)));
     assert!(matches!(again, Err(PracticeError::InUse { .. })));
     first.handle.stop().await.expect("stops");

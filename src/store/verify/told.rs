@@ -142,6 +142,11 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
         ("hold.released", Some(register)) => {
             told.decisions.extend(int("line").map(|line| (register, line, "released")));
         }
+        ("hold.placed", Some(register)) => {
+            let lines = body.get("lines").and_then(Value::as_array).into_iter().flatten();
+            let lines = lines.filter_map(Value::as_i64).map(|line| (register, line, "placed"));
+            told.decisions.extend(lines);
+        }
         ("hold.dropped", Some(register)) => {
             told.decisions.extend(int("line").map(|line| (register, line, "dropped")));
         }
