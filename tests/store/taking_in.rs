@@ -88,6 +88,7 @@ pub async fn f61_a_higher_revision_takes_over_what_is_unsent_only(base: &Base) {
         .await
         .expect("releases");
     let new = base.accept("2026-1", 2, &lines(&[100, 201])).await;
+    assert_eq!(base.number("SELECT COUNT(*) FROM waiting").await, 0, "nothing waits any more");
     let places = base.places(old).await;
     assert_eq!((places.approved, places.in_flight), (Fen::new(100), Fen::new(100)));
     assert_eq!(base.stands(old).await.state, RegisterState::Superseded);
@@ -154,6 +155,7 @@ pub async fn f61_a_revocation_drops_what_is_unsent_only(base: &Base) {
     let revoked = base.store.revoke_register(SOURCE, "2026-1", 1, NOW).await.expect("revokes");
     assert_eq!(revoked, Some(register));
     moved(base.store.intend_batch(&stale, NOW).await);
+    assert_eq!(base.number("SELECT COUNT(*) FROM waiting").await, 0, "nothing waits any more");
     let places = base.places(register).await;
     assert_eq!((places.in_flight, places.refundable), (Fen::new(100), Fen::new(900)));
     assert_eq!(places.approved, Fen::new(1000));
