@@ -264,13 +264,12 @@ fn closing(said: &Value) -> About {
 async fn set_aside(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<About, FlowError> {
     let mut sum = Fen::ZERO;
     // The list of intake has no body; one of a later time says which lines were set aside then.
-    let later: Option<HashSet<i64>> = match report.body.as_str() {
-        "" => None,
-        _ => {
-            let body = extra(report)?;
-            let lines = body.get("lines").and_then(Value::as_array).into_iter().flatten();
-            Some(lines.filter_map(Value::as_i64).collect())
-        }
+    let later: Option<HashSet<i64>> = if report.body.as_str() == "" {
+        None
+    } else {
+        let body = extra(report)?;
+        let lines = body.get("lines").and_then(Value::as_array).into_iter().flatten();
+        Some(lines.filter_map(Value::as_i64).collect())
     };
     let listed = |row: &SetAsideRow| match &later {
         None => row.event_no == 1,

@@ -187,7 +187,7 @@ async fn a_released_payment_that_still_cannot_be_written_does_not_block_the_othe
     assert_eq!(house.five(1).await, [101, 0, 305, 0, 0], "{:?}", house.alerts().await);
     // It is set aside again, finance is told so, and can drop it.
     let told = house.county.told("set_aside", "finance");
-    let lines: Vec<_> = told.iter().map(|one| one.rows()).collect();
+    let lines: Vec<_> = told.iter().map(super::county::Delivery::rows).collect();
     assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(
         (&lines[1][0]["line"], &lines[1][0]["reason"]),

@@ -31,7 +31,7 @@ impl Base {
 
     async fn open(location: Location, folder: Option<tempfile::TempDir>) -> Self {
         let store = Store::open(&location).await.expect("opens");
-        Self { store: Arc::new(store), location, folder: folder }
+        Self { store: Arc::new(store), location, folder }
     }
 
     /// A fresh one of the same kind.

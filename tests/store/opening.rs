@@ -132,7 +132,7 @@ pub async fn a_row_that_makes_no_sense_is_named_by_table_and_column(base: &Base)
 pub async fn a_digest_that_is_none_is_told(base: &Base) {
     let register = base.accept("2026-1", 1, &lines(&[1])).await;
     base.alter("UPDATE register SET head_digest = person FROM payment").await.expect("alters");
-    let error = base.store.register_facts(register).await.err().expect("is an error");
+    let error = base.store.register_facts(register).await.expect_err("is an error");
     let words = error.to_string();
     assert!(matches!(error, StoreError::Inconsistent { .. }), "{words}");
     assert!(words.contains("head_digest") && words.contains("register"), "{words}");
