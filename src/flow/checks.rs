@@ -74,6 +74,7 @@ impl WholeCheck {
         Self { faults: head_faults(head), ..Self::default() }
     }
 
+    /// Adds a fault; beyond those that are listed it is only counted.
     pub fn add(&mut self, fault: Fault) {
         if self.faults.len() < FAULTS_LISTED_MAX {
             self.faults.push(fault);

@@ -76,6 +76,7 @@ pub(crate) struct ReadFault {
 }
 
 impl Cell {
+    /// What the cell is filled from and read into; nothing for a literal or a digest.
     pub const fn key(&self) -> Option<Key> {
         match self.bind {
             Bind::Key(key) => Some(key),
@@ -191,6 +192,7 @@ impl Only {
         }
     }
 
+    /// For messages: what may stand in it.
     pub const fn told(self) -> &'static str {
         match self {
             Self::Any => "text",

@@ -50,6 +50,7 @@ impl Charset {
         Self::NAMES.iter().find(|(_, names)| known(names)).map(|(charset, _)| *charset)
     }
 
+    /// The name that a format declares it by.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Gb18030 => "GB18030",

@@ -36,6 +36,7 @@ pub(crate) enum Meaning {
 }
 
 impl TableKind {
+    /// For messages: what the codes of the table mean.
     pub const fn told(self) -> &'static str {
         match self {
             Self::Answer => "answer",

@@ -37,6 +37,7 @@ pub(crate) struct FixedField {
 }
 
 impl FixedPlan {
+    /// Writes head, rows and tail, each as wide as declared.
     pub fn write<R: Source>(
         &self,
         job: &Job<'_>,
@@ -232,6 +233,7 @@ impl<'f> FixedReader<'f> {
         Self { plan, charset, bytes, at: 0, record: 0, ended: false, digest: None }
     }
 
+    /// Reads the next record into its place; says which one it was.
     pub fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
         let rest = self.bytes.get(self.at..).unwrap_or_default();
         let plan = self.plan;

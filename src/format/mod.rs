@@ -48,6 +48,7 @@ pub use writing::Fitter;
 use crate::format::codes::Meaning;
 use crate::format::plan::{Layout, Plan};
 use crate::format::table::{Faults, Table};
+use crate::guard::digest::sha256;
 use crate::model::attempt::Answer;
 use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
@@ -158,9 +159,7 @@ impl Format {
         let plan = spec.map(|spec| plan::compile(spec, &faults));
         match plan {
             Some(plan) if faults.is_empty() => {
-                let mut digest = [0; 32];
-                let sum = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-                digest.copy_from_slice(sum.as_ref());
+                let digest = sha256(text.as_bytes());
                 Ok(Self { name: name.to_owned(), text: text.to_owned(), digest, plan })
             }
             _ => Err(problems(faults, file)),

@@ -17,6 +17,7 @@ pub(crate) enum Piece {
 }
 
 impl Piece {
+    /// How many bytes it takes, always.
     pub const fn width(self) -> usize {
         match self {
             Self::Year => 4,

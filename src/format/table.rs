@@ -102,6 +102,7 @@ impl<'a> Table<'a> {
         self.typed(key, "a text", DeValue::as_str)
     }
 
+    /// A whole number; a fault is noted where it is none.
     pub fn number(&self, key: &'static str) -> Option<Found<usize>> {
         self.typed(key, "a whole number that is not negative", |value| {
             let integer = value.as_integer()?;

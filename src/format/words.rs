@@ -91,6 +91,7 @@ pub enum ValueKind {
 }
 
 impl Key {
+    /// What sort of value it names.
     pub const fn kind(self) -> ValueKind {
         match self {
             Self::Count | Self::Ordinal => ValueKind::Int,

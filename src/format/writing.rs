@@ -6,6 +6,8 @@ use crate::format::charset::Charset;
 use crate::format::error::{DataError, FieldError, FieldFault, shape};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::words::{Key, MessageKind, Part, PartRole, Source, Value};
+use crate::guard::digest::sha256;
+use crate::guard::key::hex;
 use crate::model::money::Fen;
 
 /// What every part of one message is written from.
@@ -218,13 +220,7 @@ fn write_part<R: Source>(
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let digest = ring::digest::digest(&ring::digest::SHA256, bytes);
-    digest.as_ref().iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing into a String cannot fail.
-        write!(hex, "{byte:02x}").expect("a String takes what is written");
-        hex
-    })
+    hex(&sha256(bytes))
 }
 
 /// A fault of a message as a whole.

@@ -83,6 +83,7 @@ impl RowDigest {
         self.tagged(ROW, table.as_bytes())
     }
 
+    /// Adds a number: eight bytes behind its type.
     pub fn int(&mut self, value: i64) -> &mut Self {
         let mut field = [INT; 9];
         field[1..].copy_from_slice(&value.to_be_bytes());
@@ -104,6 +105,7 @@ impl RowDigest {
         self
     }
 
+    /// Adds a number, or that there is none.
     pub fn opt_int(&mut self, value: Option<i64>) -> &mut Self {
         match value {
             Some(value) => self.int(value),
@@ -111,6 +113,7 @@ impl RowDigest {
         }
     }
 
+    /// Adds bytes, or that there are none.
     pub fn opt_bytes(&mut self, value: Option<&[u8]>) -> &mut Self {
         match value {
             Some(value) => self.bytes(value),
@@ -118,6 +121,7 @@ impl RowDigest {
         }
     }
 
+    /// Adds a text, or that there is none.
     pub fn opt_text(&mut self, value: Option<&str>) -> &mut Self {
         match value {
             Some(value) => self.text(value),

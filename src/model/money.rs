@@ -39,6 +39,7 @@ impl Fen {
         self.0 > 0
     }
 
+    /// The sum, or nothing where it does not fit.
     pub const fn checked_add(self, other: Self) -> Option<Self> {
         match self.0.checked_add(other.0) {
             Some(sum) => Some(Self(sum)),
@@ -46,6 +47,7 @@ impl Fen {
         }
     }
 
+    /// The difference, or nothing where it does not fit.
     pub const fn checked_sub(self, other: Self) -> Option<Self> {
         match self.0.checked_sub(other.0) {
             Some(difference) => Some(Self(difference)),

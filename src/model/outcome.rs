@@ -42,6 +42,7 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// The set with one more answer; the same again changes nothing.
     #[must_use]
     pub const fn with(mut self, kind: OutcomeKind) -> Self {
         match kind {
@@ -52,6 +53,7 @@ impl Seen {
         self
     }
 
+    /// Was this said already?
     pub const fn has(self, kind: OutcomeKind) -> bool {
         match kind {
             OutcomeKind::Credited => self.credited,

@@ -312,27 +312,7 @@ impl Store {
                 .await?;
         }
         keep_format(&mut work, &new.format).await?;
-        let sql = "INSERT INTO batch (register_no, bank, listed, first_line, last_line, payments, sum_fen, content, format_digest, \
-                   start_at_ms, deadline_at_ms, state, cut_at_ms, recut_of, pending, credited, failed, returned, conflicts, credited_fen, alert_level) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0, 0) RETURNING batch_no";
-        let row = params![
-            new.register,
-            &new.bank,
-            i64::from(new.listed),
-            first,
-            last,
-            payments,
-            total,
-            &new.content,
-            &new.format.digest,
-            start,
-            deadline,
-            BatchState::Open.as_str(),
-            now_ms,
-            new.recut_of.map(|no| no.0),
-            payments,
-        ];
-        let batch = work.the(sql, row, |row| Ok(BatchNo(row.int(0)?))).await?;
+        let batch = insert_batch(&mut work, new, (first, last), (start, deadline), now_ms).await?;
         let members = self.write_members(&mut work, new, batch, first, last).await?;
         let attempt = self
             .insert_attempt(
@@ -535,6 +515,38 @@ impl Store {
         }
         Ok(attempt)
     }
+}
+
+/// Writes a batch, open, with everything that is frozen with it.
+async fn insert_batch(
+    work: &mut Work,
+    new: &NewBatch,
+    (first, last): (i64, i64),
+    (start, deadline): (Option<i64>, Option<i64>),
+    now_ms: i64,
+) -> Result<BatchNo, StoreError> {
+    let (payments, total) = (len(new.members.len()), sum(&new.members));
+    let sql = "INSERT INTO batch (register_no, bank, listed, first_line, last_line, payments, sum_fen, content, format_digest, \
+               start_at_ms, deadline_at_ms, state, cut_at_ms, recut_of, pending, credited, failed, returned, conflicts, credited_fen, alert_level) \
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0, 0) RETURNING batch_no";
+    let row = params![
+        new.register,
+        &new.bank,
+        i64::from(new.listed),
+        first,
+        last,
+        payments,
+        total,
+        &new.content,
+        &new.format.digest,
+        start,
+        deadline,
+        BatchState::Open.as_str(),
+        now_ms,
+        new.recut_of.map(|no| no.0),
+        payments,
+    ];
+    work.the(sql, row, |row| Ok(BatchNo(row.int(0)?))).await
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -9,7 +9,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Postgr
 use tokio::sync::Mutex;
 
 use crate::store::StoreError;
-use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx};
+use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx, all_bound};
 
 /// The advisory lock that one instance holds ("daifa" in ASCII).
 const INSTANCE_LOCK: i64 = 0x64_6169_6661;
@@ -127,6 +127,7 @@ struct PgTx(Transaction<'static, Postgres>);
 #[async_trait]
 impl Tx for PgTx {
     async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
+        all_bound(&sql, &params);
         let keep = matches!(sql, Cow::Borrowed(_)) || params.len() > 1_000;
         let query =
             sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?).persistent(keep);
@@ -141,6 +142,7 @@ impl Tx for PgTx {
         params: Vec<Param>,
         take: Take<'_>,
     ) -> Result<(), StoreError> {
+        all_bound(&sql, &params);
         let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
         let mut stream = query.fetch(&mut *self.0);
         while let Some(row) = stream.next().await {

@@ -328,20 +328,7 @@ impl Store {
             .collect();
         work.insert("INSERT INTO notice (attempt_no, line, state, result_no)", 4, rows, max)
             .await?;
-        for (line, (amount, cause)) in &writes.opened {
-            let sql = "INSERT INTO leftover (register_no, line, bank, amount_fen, cause, state, at_ms) VALUES ($1, $2, $3, $4, $5, 'open', $6) \
-                       ON CONFLICT (register_no, line) DO UPDATE SET state = 'open', cause = excluded.cause, at_ms = excluded.at_ms, refund_no = NULL \
-                       WHERE leftover.state IN ('withdrawn', 'open')";
-            work.move_one(
-                sql,
-                params![attempt.register, *line, &attempt.bank, *amount, cause.as_str(), now_ms],
-            )
-            .await?;
-        }
-        for line in &writes.withdrawn {
-            let sql = "UPDATE leftover SET state = 'withdrawn' WHERE register_no = $1 AND line = $2 AND state = 'open'";
-            work.move_one(sql, params![attempt.register, *line]).await?;
-        }
+        write_leftovers(work, attempt, &writes, now_ms).await?;
         let cause = Cause { batch: Some(batch), result: Some(result), ..Cause::default() };
         let mut moved = false;
         for (from, to, payments, amount) in writes.moves.each() {
@@ -365,33 +352,7 @@ impl Store {
             let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1 WHERE register_no = $2 AND state = 'closed'";
             work.run(sql, params![now_ms, attempt.register]).await?;
         }
-        let by = |state| writes.counts.get(&state).copied().unwrap_or_default();
-        let sms = |state| len(writes.notices.iter().filter(|(_, said)| *said == state).count());
-        let changes = [
-            ("credited", by(Folded::Credited)),
-            ("failed", by(Folded::Failed)),
-            ("returned", by(Folded::Returned)),
-            ("conflicts", by(Folded::Conflict)),
-            ("sms_delivered", sms(NoticeState::Delivered)),
-            ("sms_failed", sms(NoticeState::Failed)),
-            ("sms_no_number", sms(NoticeState::NoNumber)),
-            ("sms_unknown", sms(NoticeState::Unknown)),
-        ];
-        count(work, attempt.register, &attempt.bank, &changes).await?;
-        let sql = "UPDATE batch SET pending = pending + $1, credited = credited + $2, failed = failed + $3, returned = returned + $4, \
-                   conflicts = conflicts + $5, credited_fen = credited_fen + $6, \
-                   state = CASE WHEN pending + $1 = 0 AND conflicts + $5 = 0 THEN 'settled' ELSE 'open' END \
-                   WHERE batch_no = $7 AND state IN ('open', 'settled')";
-        let row = params![
-            by(Folded::Pending),
-            by(Folded::Credited),
-            by(Folded::Failed),
-            by(Folded::Returned),
-            by(Folded::Conflict),
-            writes.credited_fen,
-            batch
-        ];
-        work.move_one(sql, row).await?;
+        write_counts(work, attempt, batch, &writes).await?;
         alert_contradictions(work, attempt, batch, &writes, now_ms).await
     }
 
@@ -622,6 +583,66 @@ fn apply_shift(
         }
     }
     Ok(())
+}
+
+/// What became leftover, and what a contradiction took back.
+async fn write_leftovers(
+    work: &mut Work,
+    attempt: &Attempt,
+    writes: &Writes,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    for (line, (amount, cause)) in &writes.opened {
+        let sql = "INSERT INTO leftover (register_no, line, bank, amount_fen, cause, state, at_ms) VALUES ($1, $2, $3, $4, $5, 'open', $6) \
+                   ON CONFLICT (register_no, line) DO UPDATE SET state = 'open', cause = excluded.cause, at_ms = excluded.at_ms, refund_no = NULL \
+                   WHERE leftover.state IN ('withdrawn', 'open')";
+        work.move_one(
+            sql,
+            params![attempt.register, *line, &attempt.bank, *amount, cause.as_str(), now_ms],
+        )
+        .await?;
+    }
+    for line in &writes.withdrawn {
+        let sql = "UPDATE leftover SET state = 'withdrawn' WHERE register_no = $1 AND line = $2 AND state = 'open'";
+        work.move_one(sql, params![attempt.register, *line]).await?;
+    }
+    Ok(())
+}
+
+/// The counters of the share and of the batch.
+async fn write_counts(
+    work: &mut Work,
+    attempt: &Attempt,
+    batch: BatchNo,
+    writes: &Writes,
+) -> Result<(), StoreError> {
+    let by = |state| writes.counts.get(&state).copied().unwrap_or_default();
+    let sms = |state| len(writes.notices.iter().filter(|(_, said)| *said == state).count());
+    let changes = [
+        ("credited", by(Folded::Credited)),
+        ("failed", by(Folded::Failed)),
+        ("returned", by(Folded::Returned)),
+        ("conflicts", by(Folded::Conflict)),
+        ("sms_delivered", sms(NoticeState::Delivered)),
+        ("sms_failed", sms(NoticeState::Failed)),
+        ("sms_no_number", sms(NoticeState::NoNumber)),
+        ("sms_unknown", sms(NoticeState::Unknown)),
+    ];
+    count(work, attempt.register, &attempt.bank, &changes).await?;
+    let sql = "UPDATE batch SET pending = pending + $1, credited = credited + $2, failed = failed + $3, returned = returned + $4, \
+               conflicts = conflicts + $5, credited_fen = credited_fen + $6, \
+               state = CASE WHEN pending + $1 = 0 AND conflicts + $5 = 0 THEN 'settled' ELSE 'open' END \
+               WHERE batch_no = $7 AND state IN ('open', 'settled')";
+    let row = params![
+        by(Folded::Pending),
+        by(Folded::Credited),
+        by(Folded::Failed),
+        by(Folded::Returned),
+        by(Folded::Conflict),
+        writes.credited_fen,
+        batch
+    ];
+    work.move_one(sql, row).await
 }
 
 async fn alert_contradictions(

@@ -18,7 +18,7 @@ use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Sqlite
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::store::StoreError;
-use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx};
+use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx, all_bound};
 
 /// The oldest `SQLite` that this daemon runs on: 3.51.3.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -212,6 +212,7 @@ async fn run(
     sql: Cow<'static, str>,
     params: Vec<Param>,
 ) -> Result<u64, StoreError> {
+    all_bound(&sql, &params);
     // A statement built for many rows is as good as never the same again.
     let keep = matches!(sql, Cow::Borrowed(_)) || params.len() > 1_000;
     let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?).persistent(keep);
@@ -225,6 +226,7 @@ async fn rows(
     params: Vec<Param>,
     take: Take<'_>,
 ) -> Result<(), StoreError> {
+    all_bound(&sql, &params);
     let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
     let mut stream = query.fetch(connection);
     while let Some(row) = stream.next().await {
@@ -282,5 +284,36 @@ impl Tx for ReadTx {
             .await
             .map_err(|cause| StoreError::query("COMMIT of a reader", &cause))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sql::params;
+
+    async fn unbound(read: bool) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("facts.sqlite");
+        let dialect = SqliteDialect::open(&path, true).await.expect("opens");
+        let mut tx = dialect.write().await.expect("begins");
+        let sql = "SELECT name FROM meta WHERE name = $1 OR value = $2";
+        if read {
+            tx.rows(sql.into(), params!["a"], &mut |_| Ok(())).await.expect("is not reached");
+        } else {
+            tx.run(sql.into(), params!["a"]).await.expect("is not reached");
+        }
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "1 values for 2 parameters")]
+    async fn an_unbound_parameter_stops_a_test_that_reads() {
+        unbound(true).await;
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "1 values for 2 parameters")]
+    async fn an_unbound_parameter_stops_a_test_that_writes() {
+        unbound(false).await;
     }
 }

@@ -264,7 +264,8 @@ pub async fn a_refund_is_confirmed_once(base: &Base) {
     // The bank does not get to refuse it afterwards.
     let confirmed = base.again(&refund).await;
     let refusal = daifa::store::attempts::Conclusion::of(AttemptEvent::Refused, None);
-    moved(base.store.conclude(&confirmed, &refusal, NOW).await);
+    let words = refused(base.store.conclude(&confirmed, &refusal, NOW).await);
+    assert!(words.contains("confirmed"), "{words}");
     assert_eq!(base.places(register).await.refunded, Fen::new(11));
     base.clean().await;
 }

@@ -73,6 +73,7 @@ pub(crate) struct Node {
 }
 
 impl XmlPlan {
+    /// The field that a place of the message leads to.
     pub fn field(&self, at: FieldRef) -> &XmlField {
         match at {
             FieldRef::Head(at) => &self.head[at],
@@ -89,6 +90,7 @@ impl XmlPlan {
         self.row.iter()
     }
 
+    /// Writes the declaration and the document, rows repeated inside.
     pub fn write<R: Source>(
         &self,
         job: &Job<'_>,

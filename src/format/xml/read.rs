@@ -81,6 +81,7 @@ impl<'f> XmlReader<'f> {
         }
     }
 
+    /// Reads on to the next record; says which one it was.
     pub fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
         loop {
             if self.at_end {

@@ -1,0 +1,207 @@
+//! Rows that an entry of the journal tells of: are they there, as they were, and no others?
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::guard::chain::RowDigest;
+use crate::guard::key::hex;
+use crate::store::StoreError;
+use crate::store::results::digest_outcome;
+use crate::store::sql::{Work, params};
+use crate::store::verify::Verification;
+use crate::store::verify::told::Told;
+
+/// Attempts, parts, results, refunds and decisions are those that the journal tells.
+pub(super) async fn check_states(
+    work: &mut Work,
+    found: &mut Verification,
+    told: &Told,
+) -> Result<(), StoreError> {
+    let attempts = work
+        .rows("SELECT attempt_no, state FROM attempt", params![], |row| {
+            Ok((row.int(0)?, row.string(1)?))
+        })
+        .await?;
+    for (attempt, state) in &attempts {
+        if told.attempts.get(attempt) != Some(&state.as_str()) {
+            found.problems.push(format!("A{attempt} is {state}, which its journal does not tell"));
+        }
+    }
+    if attempts.len() != told.attempts.len() {
+        found.problems.push("attempts are missing that the journal tells of".to_owned());
+    }
+    for (body, expected) in &told.intents {
+        let int = |name: &str| body.get(name).and_then(Value::as_i64).unwrap_or_default();
+        let mut rows = RowDigest::new();
+        digest_parts(work, &mut rows, int("attempt")).await?;
+        let text =
+            |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let sql = "SELECT first_line, last_line, payments, sum_fen, content, format_digest FROM batch WHERE batch_no = $1";
+        let frozen = work
+            .one(sql, params![int("batch")], |row| {
+                Ok((
+                    row.int(0)?,
+                    row.int(1)?,
+                    row.int(2)?,
+                    row.int(3)?,
+                    hex(row.blob(4)?),
+                    hex(row.blob(5)?),
+                ))
+            })
+            .await?;
+        let said = (
+            int("first"),
+            int("last"),
+            int("payments"),
+            int("sum_fen"),
+            text("content"),
+            text("format"),
+        );
+        let named = reference(work, int("attempt")).await? == text("reference");
+        if rows.finish() != *expected || frozen != Some(said) || !named {
+            found
+                .problems
+                .push(format!("B{} or its files are not what its INTENT tells", int("batch")));
+        }
+    }
+    for (body, expected) in &told.refunds {
+        check_refund(work, found, body, expected, told).await?;
+    }
+    Ok(())
+}
+
+/// A refund, its files and its state are those that the journal tells.
+async fn check_refund(
+    work: &mut Work,
+    found: &mut Verification,
+    body: &Value,
+    expected: &[u8; 32],
+    told: &Told,
+) -> Result<(), StoreError> {
+    let int = |name: &str| body.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let no = int("refund");
+    let sql = "SELECT bank, via_bank, payments, sum_fen, state FROM refund WHERE refund_no = $1";
+    let kept = work
+        .one(sql, params![no], |row| {
+            let frozen = serde_json::json!([row.text(0)?, row.text(1)?, row.int(2)?, row.int(3)?]);
+            Ok((frozen, row.string(4)?))
+        })
+        .await?;
+    let said = ["bank", "via_bank", "payments", "sum_fen"]
+        .map(|name| body.get(name).cloned().unwrap_or_default());
+    let state = told.refund_states.get(&no).copied().unwrap_or_default();
+    if kept != Some((Value::from(said.to_vec()), state.to_owned())) {
+        found.problems.push(format!("F{no} is not what its journal tells"));
+    }
+    let named = reference(work, int("attempt")).await?;
+    let mut rows = RowDigest::new();
+    let sql = "SELECT line, amount_fen FROM leftover WHERE refund_no = $1 ORDER BY line";
+    work.rows(sql, params![no], |row| {
+        rows.row("leftover").int(row.int(0)?).int(row.int(1)?);
+        Ok(())
+    })
+    .await?;
+    digest_parts(work, &mut rows, int("attempt")).await?;
+    // The payments of a refused refund are free again and not listed any more.
+    let listed = state == "refused" || rows.finish() == *expected;
+    if !listed || body.get("reference").and_then(Value::as_str) != Some(named.as_str()) {
+        found.problems.push(format!("F{no} or its files are not what its INTENT tells"));
+    }
+    Ok(())
+}
+
+/// The reference of an attempt; empty where there is no such attempt.
+async fn reference(work: &mut Work, attempt: i64) -> Result<String, StoreError> {
+    let sql = "SELECT reference FROM attempt WHERE attempt_no = $1";
+    let found = work.one(sql, params![attempt], |row| row.string(0)).await?;
+    Ok(found.unwrap_or_default())
+}
+
+async fn digest_parts(
+    work: &mut Work,
+    rows: &mut RowDigest,
+    attempt: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT role, name, committing, size, sha256 FROM part WHERE attempt_no = $1 ORDER BY part_no";
+    work.rows(sql, params![attempt], |row| {
+        rows.row("part")
+            .text(row.text(0)?)
+            .text(row.text(1)?)
+            .int(row.int(2)?)
+            .int(row.int(3)?)
+            .bytes(row.blob(4)?);
+        Ok(())
+    })
+    .await?;
+    Ok(())
+}
+
+/// Rows that the journal knows nothing of, and entries whose rows are gone.
+pub(super) async fn check_counts(
+    work: &mut Work,
+    found: &mut Verification,
+    told: &Told,
+) -> Result<(), StoreError> {
+    let applied = work
+        .rows("SELECT result_no FROM result WHERE state = 'applied'", params![], |row| row.int(0))
+        .await?;
+    if applied.iter().copied().collect::<BTreeSet<_>>() != told.results.keys().copied().collect() {
+        found
+            .problems
+            .push("the results that were applied are not those that the journal tells".to_owned());
+    }
+    for (result, expected) in &told.results {
+        let mut rows = RowDigest::new();
+        let sql = "SELECT line, kind, reason, code, words FROM outcome o WHERE o.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
+                   AND o.result_no = $2 ORDER BY line, kind";
+        work.rows(sql, params![*result, *result], |row| {
+            digest_outcome(
+                &mut rows,
+                row.int(0)?,
+                row.text(1)?,
+                row.text_opt(2)?,
+                row.text_opt(3)?,
+                row.blob_opt(4)?,
+            );
+            Ok(())
+        })
+        .await?;
+        let sql = "SELECT line, state FROM notice n WHERE n.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
+                   AND n.result_no = $2 ORDER BY line, state";
+        work.rows(sql, params![*result, *result], |row| {
+            rows.row("notice").int(row.int(0)?).text(row.text(1)?);
+            Ok(())
+        })
+        .await?;
+        if rows.finish() != *expected {
+            found.problems.push(format!(
+                "E{result}: its outcomes or notices are not those that were applied"
+            ));
+        }
+    }
+    let orphans = "SELECT COUNT(*) FROM outcome o LEFT JOIN result x ON x.result_no = o.result_no AND x.attempt_no = o.attempt_no WHERE x.result_no IS NULL";
+    if work.the(orphans, params![], |row| row.int(0)).await? != 0 {
+        found.problems.push("there are outcomes that no result told".to_owned());
+    }
+    let batches: BTreeSet<i64> = work
+        .rows("SELECT batch_no FROM batch", params![], |row| row.int(0))
+        .await?
+        .into_iter()
+        .collect();
+    if batches != told.batches {
+        found.problems.push("the batches are not those that the journal tells".to_owned());
+    }
+    let sql = "SELECT register_no, line, event FROM hold WHERE event_no > 1";
+    let decided =
+        work.rows(sql, params![], |row| Ok((row.int(0)?, row.int(1)?, row.string(2)?))).await?;
+    let kept: BTreeSet<(i64, i64, &str)> =
+        decided.iter().map(|(register, line, event)| (*register, *line, event.as_str())).collect();
+    if kept != told.decisions {
+        found.problems.push(
+            "the decisions about payments set aside are not those that the journal tells"
+                .to_owned(),
+        );
+    }
+    Ok(())
+}
