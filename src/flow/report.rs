@@ -264,7 +264,7 @@ fn closing(said: &Value) -> About {
 async fn set_aside(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<About, FlowError> {
     let mut sum = Fen::ZERO;
     // The list of intake has no body; one of a later time says which lines were set aside then.
-    let later: Option<HashSet<i64>> = if report.body.as_str() == "" {
+    let later: Option<HashSet<i64>> = if report.body.is_empty() {
         None
     } else {
         let body = extra(report)?;

@@ -51,7 +51,7 @@ pub fn cluster() -> Option<&'static Cluster> {
     ONE.get_or_init(start).as_ref()
 }
 
-/// The folder with initdb and `pg_ctl`: Debian keeps one for each version, outside of PATH.
+/// The folder with `initdb` and `pg_ctl`: Debian keeps one for each version, outside of PATH.
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<PathBuf> = versions.map(|entry| entry.path().join("bin")).collect();

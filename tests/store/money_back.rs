@@ -411,7 +411,7 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
     let id = payment(register, 1);
     base.store.decide_hold(id, Decision::Drop, "finance", "wrong", NOW).await.expect("drops");
     let mut new = base.next_refund(register, "nobody").await;
-    new.via_bank = BANK.to_owned();
+    BANK.clone_into(&mut new.via_bank);
     let (_, no) = base.store.intend_refund(&new, NOW).await.expect("intends");
     let refund = base.store.attempt_by_reference(BANK, &new.reference).await.expect("reads");
     let refund = refund.expect("is the other bank's");

@@ -242,8 +242,8 @@ pub async fn doubles_are_the_same_person_programme_and_period(base: &Base) {
         let mut head = head(&format!("2026-{}", change + 3), 1, &first);
         let mut key = KEY;
         match change {
-            0 => head.programme_code = "P02".to_owned(),
-            1 => head.period = "2026-12".to_owned(),
+            0 => "P02".clone_into(&mut head.programme_code),
+            1 => "2026-12".clone_into(&mut head.period),
             _ => key = KEY + 1,
         }
         let Begun::Fresh(receiving) = base.begin(&head).await else { panic!("is new") };
