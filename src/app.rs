@@ -23,18 +23,18 @@ use crate::guard::seal::Sealer;
 use crate::guard::sign::Algorithm;
 use crate::lifecycle::{DRAIN_LIMIT, Exit, Stop, feed_watchdog, manager};
 use crate::model::deadline::StartEvent;
+use crate::store::death::Death;
 use crate::store::{Location, Store, StoreError};
 use crate::transport::Transport;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::https::{Https, HttpsOptions};
 use crate::transport::limit::{Limited, Limits};
+use crate::web::health::STALE_MS;
 use crate::web::metrics::StepResult;
 use crate::web::{BankName, Health, Metrics, Pages};
 
 /// How often gauges are refreshed: a scrape never touches the database (F66).
 const METRICS_EVERY: Duration = Duration::from_secs(5);
-/// A step that was not heard of for so long is stuck.
-const STALE_MS: u64 = 120_000;
 
 /// What a config refers to, opened.
 pub struct Parts {
@@ -305,7 +305,7 @@ pub struct Running {
     health: Arc<Health>,
 }
 
-/// Starts the daemon: store, page, steps.
+/// Starts the daemon: store, page, steps. Only practice plans a death.
 ///
 /// # Errors
 /// Why it cannot start, in a chain that ends with the cause.
@@ -313,12 +313,17 @@ pub async fn start(
     config: &Config,
     clock: Arc<dyn Clock>,
     cancel: CancellationToken,
+    death: Option<Death>,
 ) -> anyhow::Result<Running> {
     crate::web::check_listen(config.listen)?;
     let parts = open_parts(config, &clock).map_err(config::ConfigError)?;
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("making {}", config.data.display()))?;
-    let store = Arc::new(Store::open(&parts.location).await?);
+    let store = Store::open(&parts.location).await?;
+    let store = Arc::new(match death {
+        None => store,
+        Some(death) => store.doomed(death),
+    });
     let banks = config
         .banks
         .iter()
@@ -391,9 +396,13 @@ impl Running {
 ///
 /// # Errors
 /// Why it could not start.
-pub async fn run(config: &Config, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
+pub async fn run(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    death: Option<Death>,
+) -> anyhow::Result<Exit> {
     let stop = Stop::on_signals()?;
-    let mut running = start(config, clock, stop.soft()).await?;
+    let mut running = start(config, clock, stop.soft(), death).await?;
     tracing::info!(page = %format!("http://{}/", running.address), "ready");
     manager::ready();
     let exit = stop.drain(DRAIN_LIMIT, running.ended()).await.unwrap_or(Exit::Undrained);

@@ -43,10 +43,10 @@
 //!
 //! # What never bends
 //!
-//! 1. INTENT is durable before SENDING, SENDING before the first byte leaves; sending takes a token
+//! 1. `INTENT` is durable before `SENDING`, `SENDING` before the first byte leaves; sending takes a token
 //!    that only the store can make ([`model::attempt::Committed`]).
-//! 2. What fails provably before a door's commit point is NOT_SENT, and the same bytes go again;
-//!    from it on, all that is no clear answer is UNKNOWN, and only asking ends it.
+//! 2. What fails provably before a door's commit point is `NOT_SENT`, and the same bytes go again;
+//!    from it on, all that is no clear answer is `UNKNOWN`, and only asking ends it.
 //! 3. A result is taken in one transaction, in any order, any number of times, with the same end; a
 //!    contradiction freezes the payment and is never resolved silently
 //!    ([`model::outcome::shift`]).
@@ -60,7 +60,7 @@
 //!
 //! # Where this house differs from its first plan, and why
 //!
-//! - **No trait of store verbs.** The seam between SQLite and PostgreSQL is `store::sql::Dialect`,
+//! - **No trait of store verbs.** The seam between `SQLite` and `PostgreSQL` is `store::sql::Dialect`,
 //!   below the verbs (begin, run, rows, commit). With one implementation of the verbs above it, a
 //!   trait would repeat sixty signatures and hide nothing; generic code over sqlx's own traits
 //!   compiles every verb twice behind bounds longer than the SQL.

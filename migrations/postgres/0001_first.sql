@@ -7,9 +7,9 @@ CREATE TABLE meta (
     value TEXT COLLATE "C" NOT NULL -- its value
 );
 
--- Gapless counters; a number is taken before what it names is written.
+-- Counters; a reference is taken before what it names is written.
 CREATE TABLE counter (
-    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- reference:BANK
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- reference:BANK, reports_acknowledged
     value BIGINT NOT NULL -- the last number taken
 );
 
@@ -128,6 +128,10 @@ CREATE TABLE share (
     failed BIGINT NOT NULL CHECK (failed >= 0), -- payments failed now
     returned BIGINT NOT NULL CHECK (returned >= 0), -- payments returned now
     conflicts BIGINT NOT NULL CHECK (conflicts >= 0), -- payments frozen by a contradiction
+    sms_delivered BIGINT NOT NULL, -- SMS that the bank says were delivered
+    sms_failed BIGINT NOT NULL, -- SMS that were not
+    sms_no_number BIGINT NOT NULL, -- credits without a number to send one to
+    sms_unknown BIGINT NOT NULL, -- SMS of which the bank does not say
     PRIMARY KEY (register_no, bank),
     CHECK (approved_fen = unsent_fen + in_flight_fen + credited_fen + refundable_fen + refunded_fen)
 );

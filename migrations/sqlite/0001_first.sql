@@ -7,9 +7,9 @@ CREATE TABLE meta (
     value TEXT NOT NULL -- its value
 ) STRICT;
 
--- Gapless counters; a number is taken before what it names is written.
+-- Counters; a reference is taken before what it names is written.
 CREATE TABLE counter (
-    name TEXT NOT NULL PRIMARY KEY, -- reference:BANK
+    name TEXT NOT NULL PRIMARY KEY, -- reference:BANK, reports_acknowledged
     value INTEGER NOT NULL -- the last number taken
 ) STRICT;
 
@@ -128,6 +128,10 @@ CREATE TABLE share (
     failed INTEGER NOT NULL CHECK (failed >= 0), -- payments failed now
     returned INTEGER NOT NULL CHECK (returned >= 0), -- payments returned now
     conflicts INTEGER NOT NULL CHECK (conflicts >= 0), -- payments frozen by a contradiction
+    sms_delivered INTEGER NOT NULL, -- SMS that the bank says were delivered
+    sms_failed INTEGER NOT NULL, -- SMS that were not
+    sms_no_number INTEGER NOT NULL, -- credits without a number to send one to
+    sms_unknown INTEGER NOT NULL, -- SMS of which the bank does not say
     PRIMARY KEY (register_no, bank),
     CHECK (approved_fen = unsent_fen + in_flight_fen + credited_fen + refundable_fen + refunded_fen)
 ) STRICT, WITHOUT ROWID;

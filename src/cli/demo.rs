@@ -122,7 +122,7 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     let config = Config::read(&practice.config)?;
     // What is measured is the daemon's work, not the making of the practice data.
     let began = clock.now_ms();
-    let mut running = app::start(&config, Arc::clone(&clock), stop.soft()).await?;
+    let mut running = app::start(&config, Arc::clone(&clock), stop.soft(), None).await?;
     if !quiet {
         say(format_args!("Status page: http://{}/", running.address))?;
     }

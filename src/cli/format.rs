@@ -207,6 +207,8 @@ fn encode(
         (None, [part]) => Ok(out.write_all(&part.bytes)?),
         (None, _) => Err(Failure::Unable("a message of several parts needs --out DIR".to_owned())),
         (Some(dir), parts) => {
+            let unmade = |error| Failure::Unable(format!("{}: {error}", dir.display()));
+            std::fs::create_dir_all(dir).map_err(unmade)?;
             for part in parts {
                 let name = if part.name.is_empty() { "message.xml" } else { &part.name };
                 let path = dir.join(name);

@@ -11,15 +11,17 @@ mod practice;
 mod verify;
 
 use std::io::{BufReader, Write};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
 use crate::lifecycle::Exit;
+use crate::store::death::Death;
 use crate::store::{Store, StoreError};
 
 /// Bank-side daemon that turns approved payment registers into money on cards.
@@ -30,12 +32,32 @@ struct Cli {
     command: Command,
 }
 
+/// Practice only: where a daemon that a test starts kills itself, counted in its commits from 1.
+#[derive(Debug, Args)]
+struct DeathArgs {
+    /// Once this commit is durable.
+    #[arg(long, hide = true, value_name = "N", conflicts_with = "die_before_commit")]
+    die_at_commit: Option<NonZeroU64>,
+    /// When this commit is all that is missing.
+    #[arg(long, hide = true, value_name = "N")]
+    die_before_commit: Option<NonZeroU64>,
+}
+
+impl DeathArgs {
+    fn planned(&self) -> Option<Death> {
+        let after = self.die_at_commit.map(|commit| Death::after(commit.get()));
+        after.or_else(|| self.die_before_commit.map(|commit| Death::before(commit.get())))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the daemon.
     Run {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        #[command(flatten)]
+        death: DeathArgs,
     },
     /// Pay practice registers through practice banks, with nothing installed.
     Demo(demo::DemoArgs),
@@ -82,7 +104,7 @@ pub async fn main() -> Exit {
     let cli = Cli::parse();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let done = match cli.command {
-        Command::Run { config } => run(&config, clock).await,
+        Command::Run { config, death } => run(&config, clock, death.planned()).await,
         Command::Demo(args) => demo::run(args, clock).await,
         Command::Check { config } => check::run(&config, &clock),
         Command::Verify { config } => verify::run(&config).await,
@@ -124,10 +146,10 @@ fn exit_of(cause: &anyhow::Error) -> Exit {
     }
 }
 
-async fn run(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
+async fn run(path: &Path, clock: Arc<dyn Clock>, death: Option<Death>) -> anyhow::Result<Exit> {
     let config = Config::read(path)?;
     crate::telemetry::init(&config.log)?;
-    app::run(&config, clock).await
+    app::run(&config, clock, death).await
 }
 
 fn format_command(command: format::FormatCommand) -> Exit {

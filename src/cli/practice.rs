@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::format::{Format, example};
 use crate::guard::key::Key;
 use crate::lifecycle::{Exit, Stop};
-use crate::sandbox::bank::{self, PracticeBank, Wire};
+use crate::sandbox::bank::{self, Faults, PracticeBank, Wire};
 use crate::sandbox::finance::{self, BankCode};
 
 /// The shape of the practice: the same in `demo`, `bench` and `practice`.
@@ -35,6 +35,9 @@ pub struct Shape {
     /// What the registers are like, in turn.
     #[arg(long, hide = true, value_delimiter = ',', default_value = "clean,troubled,lost")]
     pub kinds: Vec<String>,
+    /// The practice banks pay again whatever they are given again.
+    #[arg(long, hide = true)]
+    pub no_dedup: bool,
 }
 
 #[derive(Debug, Args)]
@@ -87,7 +90,7 @@ pub async fn start(
     let mut banks = Vec::new();
     let mut tables = String::new();
     for at in 0..shape.banks {
-        let (bank, table) = start_bank(at, &data, clock).await?;
+        let (bank, table) = start_bank(at, &data, shape.no_dedup, clock).await?;
         banks.push(bank);
         tables.push_str(&table);
     }
@@ -103,14 +106,18 @@ fn key_file(path: &Path) -> anyhow::Result<Key> {
     use std::io::Write as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     if !path.exists() {
+        // A kill in between leaves no key rather than half of one.
+        let new = path.with_extension("new");
         let mut file = std::fs::File::options()
-            .create_new(true)
+            .create(true)
+            .truncate(true)
             .write(true)
             .mode(0o600)
-            .open(path)
-            .with_context(|| format!("making {}", path.display()))?;
+            .open(&new)
+            .with_context(|| format!("making {}", new.display()))?;
         file.write_all(Key::random().hex().as_bytes())?;
         file.sync_all()?;
+        std::fs::rename(&new, path).with_context(|| format!("making {}", path.display()))?;
     }
     Ok(Key::parse(&std::fs::read(path).with_context(|| format!("reading {}", path.display()))?)?)
 }
@@ -154,6 +161,7 @@ async fn start_finance(
 async fn start_bank(
     at: u8,
     data: &Path,
+    no_dedup: bool,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<(PracticeBank, String)> {
     let code = code(at);
@@ -174,8 +182,9 @@ async fn start_bank(
     } else {
         Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
     };
-    let bank =
-        PracticeBank::start(bank::Options::new(own, wire), format, Arc::clone(clock)).await?;
+    let faults = Faults { no_dedup, ..Faults::default() };
+    let options = bank::Options { faults, ..bank::Options::new(own, wire) };
+    let bank = PracticeBank::start(options, format, Arc::clone(clock)).await?;
     let door = match bank.url() {
         Some(url) => format!("kind = \"https\"\nurl = \"{url}\""),
         None => format!(

@@ -8,10 +8,12 @@ use crate::flow::convert::open_rows;
 use crate::flow::matching::match_rows;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{seal_evidence, seal_words};
+use crate::flow::submit::nobody;
 use crate::flow::values::HeadValues;
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::{Key, MessageKind, Part, PartRole, Record};
 use crate::guard::digest::sha256;
+use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState};
 use crate::model::id::{RefundNo, RegisterNo, ResultNo};
 use crate::model::report::{ReportKind, redact};
@@ -64,7 +66,10 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             Ok(more)
         }
     });
-    let mut more = false;
+    let orphans: Vec<_> =
+        due.iter().filter(|attempt| !ctx.banks.contains_key(&attempt.bank)).collect();
+    let mut more = !orphans.is_empty();
+    nobody(ctx, &orphans).await?;
     for done in join_all(banks).await {
         more |= done?;
     }
@@ -84,11 +89,11 @@ async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
         Err(cause) => {
             tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
             let text = format!("{} 的结果目录无法读取：{cause}", bank.name);
-            ctx.store.raise_alert("door", &bank.code, None, &text, ctx.now_ms()).await?;
+            ctx.store.raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms()).await?;
             return Ok(false);
         }
     };
-    ctx.store.clear_alert("door", &bank.code, ctx.now_ms()).await?;
+    ctx.store.clear_alert(AlertKind::Door, &bank.code, ctx.now_ms()).await?;
     let mut taken = false;
     for name in &names {
         match bank.door.fetch(name).await {
@@ -99,7 +104,7 @@ async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
                     format!("{} 送来的文件 {name} 无法读取，已移到隔离目录：{cause}", bank.name);
                 ctx.store
                     .raise_alert(
-                        "door_file",
+                        AlertKind::DoorFile,
                         &format!("{}/{name}", bank.code),
                         None,
                         &text,
@@ -151,7 +156,9 @@ async fn cannot_take(
     let text =
         format!("{} 对 {what} 的答复无法入账：{cause}。未作处理，请银行技术人员处理", bank.name);
     let subject = format!("{}/{what}", bank.code);
-    ctx.store.raise_alert("collect", &subject, register.into(), &text, ctx.now_ms()).await?;
+    ctx.store
+        .raise_alert(AlertKind::Collect, &subject, register.into(), &text, ctx.now_ms())
+        .await?;
     Ok(())
 }
 
@@ -458,7 +465,13 @@ async fn not_found(
             bank.name, attempt.no, attempt.reference
         );
         ctx.store
-            .raise_alert("vanished", &attempt.no.to_string(), Some(attempt.register), &text, now)
+            .raise_alert(
+                AlertKind::Vanished,
+                &attempt.no.to_string(),
+                Some(attempt.register),
+                &text,
+                now,
+            )
             .await?;
     }
     Ok(ctx.store.asked(attempt, Some(now + bank.rules.ask_every_ms)).await?)
@@ -492,7 +505,7 @@ async fn contradicts(
     );
     ctx.store
         .raise_alert(
-            "contradiction",
+            AlertKind::Contradiction,
             &attempt.no.to_string(),
             Some(attempt.register),
             &text,

@@ -11,6 +11,7 @@ use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Source, Value};
 use crate::guard::chain::RowDigest;
 use crate::guard::digest::sha256;
+use crate::model::alert::AlertKind;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::report::ReportKind;
@@ -39,7 +40,13 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                     share.register, bank.name
                 );
                 ctx.store
-                    .raise_alert("convert", &subject, Some(share.register), &text, ctx.now_ms())
+                    .raise_alert(
+                        AlertKind::Convert,
+                        &subject,
+                        Some(share.register),
+                        &text,
+                        ctx.now_ms(),
+                    )
                     .await?;
             }
         }
@@ -316,6 +323,8 @@ async fn alert_unwritable(
         "{register} 的 {} 部分写不成银行文件：{cause}。款项未发送，请银行技术人员检查格式",
         bank.name
     );
-    ctx.store.raise_alert("convert", &subject, Some(register), &text, ctx.now_ms()).await?;
+    ctx.store
+        .raise_alert(AlertKind::Convert, &subject, Some(register), &text, ctx.now_ms())
+        .await?;
     Ok(false)
 }

@@ -11,6 +11,7 @@ use crate::flow::sealed::PersonSealer;
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::guard::chain::RowDigest;
 use crate::guard::digest::ContentDigest;
+use crate::model::alert::AlertKind;
 use crate::model::deadline::StartTimes;
 use crate::model::hold::HoldReason;
 use crate::model::id::{PaymentId, RegisterNo};
@@ -66,13 +67,15 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         match pull(ctx, source.as_ref()).await {
             Ok(found) => {
                 more |= found;
-                ctx.store.clear_alert("finance", &subject, ctx.now_ms()).await?;
+                ctx.store.clear_alert(AlertKind::Finance, &subject, ctx.now_ms()).await?;
             }
             Err(TakeError::Flow(cause)) => return Err(cause),
             Err(TakeError::Finance(cause)) => {
                 tracing::warn!(source = subject, error = %cause, "finance could not be pulled");
                 let text = format!("与财政来源 {subject} 的连接有问题：{cause}。系统会继续重试");
-                ctx.store.raise_alert("finance", &subject, None, &text, ctx.now_ms()).await?;
+                ctx.store
+                    .raise_alert(AlertKind::Finance, &subject, None, &text, ctx.now_ms())
+                    .await?;
             }
         }
     }
@@ -145,7 +148,9 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
                     "财政对 {id} 第 {revision} 版第 {line} 行的决定（{}）无法执行：{why}",
                     decision.action
                 );
-                ctx.store.raise_alert("decision", &subject, None, &text, ctx.now_ms()).await?;
+                ctx.store
+                    .raise_alert(AlertKind::Decision, &subject, None, &text, ctx.now_ms())
+                    .await?;
             }
             Err(cause) => return Err(cause.into()),
         }

@@ -18,6 +18,7 @@ use crate::flow::sealed::{open_person, open_words};
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::guard::digest::sha256;
 use crate::guard::key::hex;
+use crate::model::alert::AlertKind;
 use crate::model::id::{BatchNo, PaymentId, RefundNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
 use crate::model::outcome::{Folded, OutcomeKind};
@@ -138,7 +139,13 @@ async fn delay(ctx: &Ctx, report: &DueReport, trouble: &str) -> Result<(), FlowE
         let text =
             format!("报告 {} 已送 {} 次仍未被签收：{trouble}", report.report_id, report.tries + 1);
         ctx.store
-            .raise_alert("report", &report.report_id, Some(report.register), &text, ctx.now_ms())
+            .raise_alert(
+                AlertKind::Report,
+                &report.report_id,
+                Some(report.register),
+                &text,
+                ctx.now_ms(),
+            )
             .await?;
     }
     Ok(())
@@ -257,13 +264,12 @@ fn closing(said: &Value) -> About {
 async fn set_aside(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<About, FlowError> {
     let mut sum = Fen::ZERO;
     // The list of intake has no body; one of a later time says which lines were set aside then.
-    let later: Option<HashSet<i64>> = match report.body.as_str() {
-        "" => None,
-        _ => {
-            let body = extra(report)?;
-            let lines = body.get("lines").and_then(Value::as_array).into_iter().flatten();
-            Some(lines.filter_map(Value::as_i64).collect())
-        }
+    let later: Option<HashSet<i64>> = if report.body.is_empty() {
+        None
+    } else {
+        let body = extra(report)?;
+        let lines = body.get("lines").and_then(Value::as_array).into_iter().flatten();
+        Some(lines.filter_map(Value::as_i64).collect())
     };
     let listed = |row: &SetAsideRow| match &later {
         None => row.event_no == 1,

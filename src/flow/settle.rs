@@ -9,6 +9,7 @@ use crate::flow::sealed::open_person;
 use crate::flow::values::{HeadValues, RefundValues};
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::format::MessageKind;
+use crate::model::alert::AlertKind;
 use crate::model::id::PaymentId;
 use crate::model::money::Fen;
 use crate::model::report::ReportKind;
@@ -37,7 +38,13 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                     share.register, share.bank
                 );
                 ctx.store
-                    .raise_alert("settle", &subject, Some(share.register), &text, ctx.now_ms())
+                    .raise_alert(
+                        AlertKind::Settle,
+                        &subject,
+                        Some(share.register),
+                        &text,
+                        ctx.now_ms(),
+                    )
                     .await?;
             }
         }
@@ -98,7 +105,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
             let subject = format!("{}/{}", share.register, share.bank);
             let text = format!("{} 在 {} 的结余写不成退款报文：{cause}", share.register, bank.name);
             ctx.store
-                .raise_alert("settle", &subject, Some(share.register), &text, ctx.now_ms())
+                .raise_alert(AlertKind::Settle, &subject, Some(share.register), &text, ctx.now_ms())
                 .await?;
             return Ok(false);
         }

@@ -9,6 +9,7 @@ use crate::flow::sealed::open_part;
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::MessageKind;
 use crate::guard::digest::sha256;
+use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
@@ -33,7 +34,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         by_bank.entry(attempt.bank.as_str()).or_default().push(attempt);
     }
     let sends = by_bank.into_iter().map(|(bank, attempts)| async move {
-        let Some(bank) = ctx.banks.get(bank) else { return Ok(()) };
+        let Some(bank) = ctx.banks.get(bank) else { return nobody(ctx, &attempts).await };
         for attempt in attempts {
             match hand_over(ctx, bank, attempt).await {
                 Ok(()) => {}
@@ -52,6 +53,23 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     Ok(Progress::More)
 }
 
+/// Attempts for a bank that is not configured any more wait, out of the way of others, and somebody
+/// is told.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn nobody(ctx: &Ctx, attempts: &[&Attempt]) -> Result<(), FlowError> {
+    for attempt in attempts {
+        let Attempt { no, bank, .. } = attempt;
+        let text = format!("{no} 要送往的银行 {bank} 已不在配置中；请恢复该行的配置");
+        let (subject, now) = (no.to_string(), ctx.now_ms());
+        let register = Some(attempt.register);
+        ctx.store.raise_alert(AlertKind::Submit, &subject, register, &text, now).await?;
+        ctx.store.wait(attempt, now + RESEND_MAX_MS).await?;
+    }
+    Ok(())
+}
+
 /// What was kept for an attempt does not open, or is not what it was: it stays where it is, and
 /// somebody is told.
 async fn cannot_leave(
@@ -66,7 +84,7 @@ async fn cannot_leave(
         bank.name, attempt.no, attempt.reference
     );
     let (subject, now) = (attempt.no.to_string(), ctx.now_ms());
-    ctx.store.raise_alert("submit", &subject, Some(attempt.register), &text, now).await?;
+    ctx.store.raise_alert(AlertKind::Submit, &subject, Some(attempt.register), &text, now).await?;
     Ok(ctx.store.wait(attempt, now + RESEND_MAX_MS).await?)
 }
 
@@ -95,7 +113,9 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
                 .saturating_mul(1 << sending.sends.clamp(0, 10))
                 .min(RESEND_MAX_MS);
             let text = format!("{} 连接不上（{cause}），批次未送出，系统会用原文件重发", bank.name);
-            ctx.store.raise_alert("not_sent", &bank.code, None, &text, ctx.now_ms()).await?;
+            ctx.store
+                .raise_alert(AlertKind::NotSent, &bank.code, None, &text, ctx.now_ms())
+                .await?;
             return conclude(
                 ctx,
                 &sending,
@@ -112,8 +132,8 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
             lost(ctx, bank, &sending).await
         }
     }?;
-    ctx.store.clear_alert("submit", &attempt.no.to_string(), ctx.now_ms()).await?;
-    Ok(ctx.store.clear_alert("not_sent", &bank.code, ctx.now_ms()).await?)
+    ctx.store.clear_alert(AlertKind::Submit, &attempt.no.to_string(), ctx.now_ms()).await?;
+    Ok(ctx.store.clear_alert(AlertKind::NotSent, &bank.code, ctx.now_ms()).await?)
 }
 
 /// The bank answered at once. An answer that cannot be read is no answer (F27).

@@ -4,6 +4,7 @@
 
 use crate::clock::local_text;
 use crate::flow::{Ctx, FlowError, Progress};
+use crate::model::alert::AlertKind;
 use crate::model::deadline::level;
 use crate::model::money::Fen;
 use crate::store::StoreError;
@@ -20,7 +21,9 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         let reached = level(running.start_at_ms, running.deadline_at_ms, now);
         if running.open_fen == 0 {
             if running.alert_level > 0 {
-                ctx.store.clear_alert("deadline", &running.register.to_string(), now).await?;
+                ctx.store
+                    .clear_alert(AlertKind::Deadline, &running.register.to_string(), now)
+                    .await?;
             }
             continue;
         }

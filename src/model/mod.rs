@@ -42,6 +42,7 @@ macro_rules! words {
 // Other rooms declare closed lists of their own with it.
 pub(crate) use words;
 
+pub mod alert;
 pub mod attempt;
 pub mod batch;
 pub mod deadline;

@@ -120,6 +120,10 @@ pub fn shift(before: Seen, leftover: Option<LeftoverState>, kind: OutcomeKind) -
         (Folded::Credited, Folded::Returned) => {
             moved(Place::Credited, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
         }
+        // It is leftover already; that it came back says more than that it failed.
+        (Folded::Failed, Folded::Returned) if !promised => {
+            Shift { money: None, leftover: LeftoverChange::Open(LeftoverCause::Returned) }
+        }
         (Folded::Failed, Folded::Conflict) if promised => {
             moved(Place::Finance, Place::Disputed, LeftoverChange::None)
         }
@@ -157,7 +161,7 @@ impl Folded {
 mod tests {
     use super::{Folded, LeftoverChange, OutcomeKind, Seen, shift};
     use crate::model::place::Place;
-    use crate::model::refund::LeftoverState;
+    use crate::model::refund::{LeftoverCause, LeftoverState};
 
     #[test]
     fn i9_i10_fold_is_order_free_over_all_sequences() {
@@ -182,8 +186,9 @@ mod tests {
     }
 
     /// Applies answers in order and says where the money is, starting in flight.
-    fn run(kinds: &[OutcomeKind]) -> (Folded, Option<Place>, Option<LeftoverState>) {
+    fn run(kinds: &[OutcomeKind]) -> (Folded, Place, Option<LeftoverCause>) {
         let (mut seen, mut place, mut leftover) = (Seen::default(), Place::InFlight, None);
+        let mut cause = None;
         for kind in kinds {
             let shift = shift(seen, leftover, *kind);
             if let Some((from, to)) = shift.money {
@@ -192,12 +197,15 @@ mod tests {
             }
             match shift.leftover {
                 LeftoverChange::None => {}
-                LeftoverChange::Open(_) => leftover = Some(LeftoverState::Open),
+                LeftoverChange::Open(why) => {
+                    leftover = Some(LeftoverState::Open);
+                    cause = Some(why);
+                }
                 LeftoverChange::Withdraw => leftover = Some(LeftoverState::Withdrawn),
             }
             seen = seen.with(*kind);
         }
-        (seen.fold(), Some(place), leftover.filter(|state| *state == LeftoverState::Open))
+        (seen.fold(), place, cause.filter(|_| leftover == Some(LeftoverState::Open)))
     }
 
     #[test]

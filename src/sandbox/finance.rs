@@ -10,6 +10,7 @@
 
 pub mod book;
 pub mod judge;
+pub mod reading;
 pub mod registers;
 pub mod reports;
 pub mod server;

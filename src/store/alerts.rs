@@ -1,5 +1,6 @@
 //! What somebody must look at: raised once per subject and level, cleared when it is over.
 
+use crate::model::alert::AlertKind;
 use crate::model::id::{BatchNo, RegisterNo};
 use crate::store::journal::Entry;
 use crate::store::sql::{Work, params};
@@ -10,7 +11,7 @@ use crate::store::{Store, StoreError};
 #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
 pub(super) async fn raise(
     work: &mut Work,
-    kind: &str,
+    kind: AlertKind,
     subject: &str,
     register: Option<RegisterNo>,
     batch: Option<BatchNo>,
@@ -21,20 +22,27 @@ pub(super) async fn raise(
     let sql = "INSERT INTO alert (kind, subject, register_no, batch_no, level, text, raised_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) \
                ON CONFLICT (kind, subject, level) DO UPDATE SET cleared_at_ms = NULL, raised_at_ms = excluded.raised_at_ms, \
                text = excluded.text WHERE alert.cleared_at_ms IS NOT NULL";
-    let row =
-        params![kind, subject, register.map(|no| no.0), batch.map(|no| no.0), level, text, now_ms];
+    let row = params![
+        kind.as_str(),
+        subject,
+        register.map(|no| no.0),
+        batch.map(|no| no.0),
+        level,
+        text,
+        now_ms
+    ];
     Ok(work.run(sql, row).await? > 0)
 }
 
 /// Clears every level of a subject inside a transaction.
 pub(super) async fn clear(
     work: &mut Work,
-    kind: &str,
+    kind: AlertKind,
     subject: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE alert SET cleared_at_ms = $1 WHERE kind = $2 AND subject = $3 AND cleared_at_ms IS NULL";
-    work.run(sql, params![now_ms, kind, subject]).await?;
+    work.run(sql, params![now_ms, kind.as_str(), subject]).await?;
     Ok(())
 }
 
@@ -59,7 +67,7 @@ impl Store {
     /// Where the database cannot be written.
     pub async fn raise_alert(
         &self,
-        kind: &'static str,
+        kind: AlertKind,
         subject: &str,
         register: Option<RegisterNo>,
         text: &str,
@@ -71,7 +79,7 @@ impl Store {
             return Ok(false);
         }
         let mut entry = Entry::new("alert.raised", now_ms);
-        entry.fact("alert", kind).fact("subject", subject).fact("text", text);
+        entry.fact("alert", kind.as_str()).fact("subject", subject).fact("text", text);
         match register {
             Some(register) => entry.write_for(&mut work, register).await?,
             None => entry.write(&mut work, "daemon").await?,
@@ -86,13 +94,13 @@ impl Store {
     /// Where the database cannot be written.
     pub async fn clear_alert(
         &self,
-        kind: &str,
+        kind: AlertKind,
         subject: &str,
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT 1 FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
-        let raised = work.one(sql, params![kind, subject], |_| Ok(())).await?.is_some();
+        let raised = work.one(sql, params![kind.as_str(), subject], |_| Ok(())).await?.is_some();
         work.commit().await?;
         if !raised {
             return Ok(());
@@ -149,9 +157,18 @@ impl Store {
         let sql = "UPDATE batch SET alert_level = $1 WHERE register_no = $2 AND state = 'open'";
         work.run(sql, params![level, running.register]).await?;
         let subject = running.register.to_string();
-        clear(&mut work, "deadline", &subject, now_ms).await?;
-        raise(&mut work, "deadline", &subject, Some(running.register), None, level, text, now_ms)
-            .await?;
+        clear(&mut work, AlertKind::Deadline, &subject, now_ms).await?;
+        raise(
+            &mut work,
+            AlertKind::Deadline,
+            &subject,
+            Some(running.register),
+            None,
+            level,
+            text,
+            now_ms,
+        )
+        .await?;
         let mut entry = Entry::new("deadline.alert", now_ms);
         entry
             .fact("level", level)

@@ -1,11 +1,13 @@
 //! Attempts: what is due, what may leave, and what the bank said about the whole of one.
 
+use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Committed};
 use crate::model::batch::BatchState;
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::refund::{LeftoverState, RefundState};
+use crate::model::register::RegisterState;
 use crate::store::cut::{FormatText, SealedPart};
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
@@ -288,7 +290,7 @@ impl Store {
             );
             super::alerts::raise(
                 &mut work,
-                "unknown",
+                AlertKind::Unknown,
                 &subject,
                 Some(attempt.register),
                 attempt.batch,
@@ -298,7 +300,7 @@ impl Store {
             )
             .await?;
         } else {
-            super::alerts::clear(&mut work, "unknown", &subject, now_ms).await?;
+            super::alerts::clear(&mut work, AlertKind::Unknown, &subject, now_ms).await?;
         }
         for report in &conclusion.reports {
             super::reports::insert(&mut work, report, now_ms).await?;
@@ -408,7 +410,8 @@ impl Store {
         let moved = work.0.run(sql.into(), params![batch, batch]).await?;
         let moved = i64::try_from(moved).unwrap_or(i64::MAX);
         super::journal::count(&mut work, register, &bank, &[("waiting", moved)]).await?;
-        super::alerts::clear(&mut work, "batch_refused", &batch.to_string(), now_ms).await?;
+        super::alerts::clear(&mut work, AlertKind::BatchRefused, &batch.to_string(), now_ms)
+            .await?;
         let mut entry = Entry::new("batch.recut", now_ms);
         entry
             .fact("batch", batch.0)
@@ -474,20 +477,24 @@ async fn refuse_batch(
     )
     .await?;
     work.run("UPDATE batch_payment SET live = 0 WHERE batch_no = $1", params![batch]).await?;
-    let cause = Cause { batch: Some(batch), ..Cause::default() };
-    let back = Move {
-        register: attempt.register,
-        bank: &attempt.bank,
-        from: Place::InFlight,
-        to: Place::Unsent,
-        payments,
-        amount: sum,
-        cause,
+    // Of a register that finance took back nothing is sent again: what comes back goes where its
+    // unsent part went.
+    let to = match super::holds::register_state(work, attempt.register).await? {
+        RegisterState::Superseded => Place::Finance,
+        RegisterState::Revoked => {
+            super::holds::drop_batch(work, attempt.register, &attempt.bank, batch, now_ms).await?;
+            Place::Refundable
+        }
+        _ => Place::Unsent,
     };
+    let cause = Cause { batch: Some(batch), ..Cause::default() };
+    let (register, bank) = (attempt.register, attempt.bank.as_str());
+    let from = Place::InFlight;
+    let back = Move { register, bank, from, to, payments, amount: sum, cause };
     entry.post(work, back).await?;
     super::alerts::raise(
         work,
-        "batch_refused",
+        AlertKind::BatchRefused,
         &batch.to_string(),
         Some(attempt.register),
         Some(batch),
@@ -516,6 +523,7 @@ async fn refuse_refund(
     }
     let sql = "UPDATE refund SET state = 'refused', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
     work.move_one(sql, params![now_ms, refund]).await?;
+    freeze_contradicted(work, entry, attempt, refund).await?;
     let sql =
         "UPDATE leftover SET state = $1, refund_no = NULL WHERE refund_no = $2 AND state = $3";
     work.run(sql, params![LeftoverState::Open.as_str(), refund, LeftoverState::Reserved.as_str()])
@@ -523,7 +531,7 @@ async fn refuse_refund(
     entry.fact("refund", refund.0);
     super::alerts::raise(
         work,
-        "refund_refused",
+        AlertKind::RefundRefused,
         &refund.to_string(),
         Some(attempt.register),
         None,
@@ -532,6 +540,37 @@ async fn refuse_refund(
         now_ms,
     )
     .await?;
+    Ok(())
+}
+
+/// A payment of a refused refund that was credited meanwhile: its money never went back, so the
+/// credit is no more than was approved. It is a contradiction like any other, frozen in flight, and
+/// not leftover that the next refund could list (I8, I11).
+async fn freeze_contradicted(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: &Attempt,
+    refund: RefundNo,
+) -> Result<(), StoreError> {
+    let sql = "SELECT l.line, l.bank, l.amount_fen FROM leftover l WHERE l.refund_no = $1 AND EXISTS (SELECT 1 FROM attempt a \
+               JOIN outcome c ON c.attempt_no = a.attempt_no AND c.line = l.line AND c.kind = 'credited' \
+               JOIN outcome f ON f.attempt_no = a.attempt_no AND f.line = l.line AND f.kind = 'failed' \
+               WHERE a.register_no = l.register_no AND NOT EXISTS (SELECT 1 FROM outcome r \
+               WHERE r.attempt_no = a.attempt_no AND r.line = l.line AND r.kind = 'returned')) ORDER BY l.line";
+    let lines = work
+        .rows(sql, params![refund], |row| Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?))))
+        .await?;
+    for (line, bank, amount) in lines {
+        let sql = "UPDATE leftover SET state = 'withdrawn', refund_no = NULL WHERE register_no = $1 AND line = $2 AND state = 'reserved'";
+        work.move_one(sql, params![attempt.register, line]).await?;
+        let cause = Cause { refund: Some(refund), ..Cause::default() };
+        let (register, bank) = (attempt.register, bank.as_str());
+        for (from, to) in [(Place::Disputed, Place::Finance), (Place::Refundable, Place::InFlight)]
+        {
+            let frozen = Move { register, bank, from, to, payments: 1, amount, cause };
+            entry.post(work, frozen).await?;
+        }
+    }
     Ok(())
 }
 
@@ -575,7 +614,7 @@ async fn confirm_refund(
     let sql = "SELECT r.refund_no FROM refund r JOIN refund f ON f.register_no = r.register_no AND f.bank = r.bank \
                WHERE f.refund_no = $1 AND r.state = 'refused'";
     for earlier in work.rows(sql, params![refund], |row| Ok(RefundNo(row.int(0)?))).await? {
-        super::alerts::clear(work, "refund_refused", &earlier.to_string(), now_ms).await?;
+        super::alerts::clear(work, AlertKind::RefundRefused, &earlier.to_string(), now_ms).await?;
     }
     let cause = Cause { refund: Some(refund), ..Cause::default() };
     let back = Move {

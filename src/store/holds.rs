@@ -1,7 +1,7 @@
 //! What finance and operators decide about payments that are not sent yet: release, drop, revoke.
 
 use crate::model::hold::{HoldEvent, HoldReason};
-use crate::model::id::{PaymentId, RegisterNo};
+use crate::model::id::{BatchNo, PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::refund::{LeftoverCause, LeftoverState};
@@ -360,6 +360,25 @@ async fn drop_payment(
     work.run(sql, params![payment.register, payment.line, bank, amount, cause, state, now_ms])
         .await?;
     Ok(())
+}
+
+/// Makes leftover of all payments of a batch that the bank refused and that nobody sends again.
+pub(super) async fn drop_batch(
+    work: &mut Work,
+    register: RegisterNo,
+    bank: &str,
+    batch: BatchNo,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "INSERT INTO leftover (register_no, line, bank, amount_fen, cause, state, at_ms) \
+         SELECT p.register_no, p.line, p.bank, p.amount_fen, 'dropped', 'open', CAST($1 AS BIGINT) FROM payment p \
+         JOIN batch b ON b.batch_no = $2 AND p.register_no = b.register_no AND p.bank = b.bank WHERE {}",
+        super::results::MEMBER
+    );
+    let dropped = work.0.run(sql.into(), params![now_ms, batch]).await?;
+    let dropped = i64::try_from(dropped).unwrap_or(i64::MAX);
+    count(work, register, bank, &[("dropped", dropped)]).await
 }
 
 pub(super) async fn last_hold(

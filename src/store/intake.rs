@@ -6,13 +6,13 @@ use serde_json::json;
 
 use crate::guard::chain::RowDigest;
 use crate::guard::key::hex;
+use crate::model::alert::AlertKind;
 use crate::model::hold::{HoldEvent, HoldReason};
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::{Fault, RegisterHead, RegisterState};
-use crate::store::holds::UNSENT;
-use crate::store::journal::{Cause, Entry, Move, count};
+use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Param, Work, params};
 use crate::store::{Store, StoreError};
@@ -128,6 +128,9 @@ pub(super) fn digest_payment(
     rows.row("payment").int(line).text(bank).int(town).int(amount.get()).bytes(person);
 }
 
+/// Keys of the blind index that are parameters at one time.
+const KEYS_PER_INSERT: usize = 5_000;
+
 /// How far a feed was read.
 const FEED_SQL: &str = "INSERT INTO feed (source, feed, cursor) VALUES ($1, $2, $3) \
                         ON CONFLICT (source, feed) DO UPDATE SET cursor = excluded.cursor";
@@ -198,7 +201,7 @@ impl Store {
                 let subject = format!("{register}/{}", hex(&head.digest));
                 super::alerts::raise(
                     &mut work,
-                    "register_conflict",
+                    AlertKind::RegisterConflict,
                     &subject,
                     Some(register),
                     None,
@@ -300,21 +303,23 @@ impl Store {
     ) -> Result<(), StoreError> {
         keys.sort_unstable();
         let mut work = self.write().await?;
-        let mut rows = Vec::with_capacity(keys.len() * 7);
-        for key in keys {
-            rows.extend(params![
-                "document",
-                i64::from(key_id),
-                &head.programme_code,
-                &head.period,
-                key.blind.to_vec(),
-                register,
-                key.line,
-            ]);
-        }
         let sql =
             "INSERT INTO person_key (kind, key_id, programme, period, blind, register_no, line)";
-        work.insert(sql, 7, rows, self.dialect.bulk()).await?;
+        // A quarter of a million keys need not be parameters all at once.
+        for some in keys.chunks(KEYS_PER_INSERT) {
+            let rows = some.iter().flat_map(|key| {
+                params![
+                    "document",
+                    i64::from(key_id),
+                    &head.programme_code,
+                    &head.period,
+                    key.blind.to_vec(),
+                    register,
+                    key.line,
+                ]
+            });
+            work.insert(sql, 7, rows.collect(), self.dialect.bulk()).await?;
+        }
         work.commit().await
     }
 
@@ -405,7 +410,7 @@ impl Store {
         key_id: u8,
     ) -> Result<BTreeSet<i64>, StoreError> {
         let mut work = self.read().await?;
-        let lines = sent_earlier(&mut work, register, key_id).await?;
+        let lines = super::revise::sent_earlier(&mut work, register, key_id).await?;
         work.commit().await?;
         Ok(lines)
     }
@@ -435,6 +440,7 @@ impl Store {
             .fact("revision", revision);
         entry.fact("digest", hex(&digest)).fact("head_digest", hex(&receiving.head_digest));
         entry.fact("payments", receiving.count).fact("sum_fen", receiving.sum.get());
+        entry.fact("deadline_at_ms", acceptance.deadline_at_ms);
         let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1, start_at_ms = $2, deadline_at_ms = $3, settle_at_ms = $4, content = $5, \
                    twin_no = (SELECT MIN(t.register_no) FROM register t WHERE t.source = register.source AND t.content = $6 \
                    AND t.programme_code = register.programme_code AND t.id <> register.id AND t.state IN ('accepted', 'closed')) \
@@ -477,15 +483,19 @@ impl Store {
                 .await?;
         }
         digest_holds(&mut work, &mut entry.rows, register).await?;
-        supersede_earlier(&mut work, &source, &id, revision, register, now_ms).await?;
+        super::revise::supersede_earlier(&mut work, &source, &id, revision, register, now_ms)
+            .await?;
         // Something of it may have been sent since that was looked at; from here on nothing can be.
-        if sent_earlier(&mut work, register, key_id).await? != acceptance.sent_earlier {
+        if super::revise::sent_earlier(&mut work, register, key_id).await?
+            != acceptance.sent_earlier
+        {
             return Err(StoreError::Moved { sql: "sent under an earlier revision", moved: 0 });
         }
         for report in &acceptance.reports {
             super::reports::insert(&mut work, report, now_ms).await?;
         }
         entry.write_for(&mut work, register).await?;
+        super::revise::supersede_late(&mut work, &source, &id, revision, register, now_ms).await?;
         self.done(work).await
     }
 
@@ -632,7 +642,7 @@ async fn open_share(
 ) -> Result<(), StoreError> {
     let sql = "INSERT INTO share (register_no, bank, payments, approved_fen, unsent_fen, in_flight_fen, credited_fen, \
                refundable_fen, refunded_fen, disputed_fen, cut_line, uncut, held, waiting, dropped, credited, failed, \
-               returned, conflicts) VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, 0, 0, $4, $5, 0, 0, 0, 0, 0, 0)";
+               returned, conflicts, sms_delivered, sms_failed, sms_no_number, sms_unknown) VALUES ($1, $2, $3, 0, 0, 0, 0, 0, 0, 0, 0, $4, $5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)";
     work.run(sql, params![register, bank, share.payments, share.payments - share.held, share.held])
         .await?;
     let approval = Move {
@@ -645,109 +655,6 @@ async fn open_share(
         cause: Cause::default(),
     };
     entry.post(work, approval).await
-}
-
-/// Takes what is unsent out of earlier revisions of the same register: the new one has it. What
-/// was sent stays theirs, and so does every line that was read.
-async fn supersede_earlier(
-    work: &mut Work,
-    source: &str,
-    id: &str,
-    revision: i64,
-    by: RegisterNo,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let sql = "SELECT register_no FROM register WHERE source = $1 AND id = $2 AND revision < $3 AND state = 'accepted'";
-    let earlier =
-        work.rows(sql, params![source, id, revision], |row| Ok(RegisterNo(row.int(0)?))).await?;
-    for register in earlier {
-        let mut entry = Entry::new("register.superseded", now_ms);
-        entry.fact("register", register.0).fact("by", by.0);
-        let sql = "UPDATE register SET state = 'superseded', state_at_ms = $1 WHERE register_no = $2 AND state = 'accepted'";
-        work.move_one(sql, params![now_ms, register]).await?;
-        let sql = "SELECT bank, unsent_fen, uncut + held + waiting, uncut, held, waiting FROM share WHERE register_no = $1";
-        let shares = work
-            .rows(sql, params![register], |row| {
-                Ok((
-                    row.string(0)?,
-                    Fen::new(row.int(1)?),
-                    row.int(2)?,
-                    row.int(3)?,
-                    row.int(4)?,
-                    row.int(5)?,
-                ))
-            })
-            .await?;
-        for (bank, unsent, payments, uncut, held, waiting) in shares {
-            let cause = Cause::default();
-            let out = Move {
-                register,
-                bank: &bank,
-                from: Place::Unsent,
-                to: Place::Finance,
-                payments,
-                amount: unsent,
-                cause,
-            };
-            entry.post(work, out).await?;
-            count(
-                work,
-                register,
-                &bank,
-                &[("uncut", -uncut), ("held", -held), ("waiting", -waiting)],
-            )
-            .await?;
-        }
-        work.run("DELETE FROM waiting WHERE register_no = $1", params![register]).await?;
-        entry.write_for(work, register).await?;
-    }
-    Ok(())
-}
-
-/// See [`Store::sent_earlier`].
-async fn sent_earlier(
-    work: &mut Work,
-    register: RegisterNo,
-    key_id: u8,
-) -> Result<BTreeSet<i64>, StoreError> {
-    let sql = "SELECT e.register_no, e.programme_code, e.period, n.programme_code, n.period FROM register n JOIN register e \
-               ON e.source = n.source AND e.id = n.id AND e.revision < n.revision \
-               AND e.state IN ('accepted', 'closed', 'superseded', 'revoked') WHERE n.register_no = $1 ORDER BY e.register_no";
-    let earlier = work
-        .rows(sql, params![register], |row| {
-            Ok((
-                RegisterNo(row.int(0)?),
-                [row.string(1)?, row.string(2)?, row.string(3)?, row.string(4)?],
-            ))
-        })
-        .await?;
-    let sent = format!(
-        "NOT ({UNSENT}) AND NOT EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = p.register_no \
-         AND l.line = p.line AND l.state <> 'withdrawn')"
-    );
-    let mut lines = BTreeSet::new();
-    for (old, [old_programme, old_period, programme, period]) in earlier {
-        let by_line = format!(
-            "SELECT n.line FROM payment n JOIN payment p ON p.register_no = $1 AND p.line = n.line WHERE n.register_no = $2 AND {sent}"
-        );
-        let by_person = format!(
-            "SELECT k.line FROM person_key x JOIN person_key k ON k.kind = x.kind AND k.key_id = x.key_id AND k.programme = $1 \
-             AND k.period = $2 AND k.blind = x.blind AND k.register_no = $3 \
-             JOIN payment p ON p.register_no = x.register_no AND p.line = x.line \
-             WHERE x.kind = 'document' AND x.key_id = $4 AND x.programme = $5 AND x.period = $6 AND x.register_no = $7 AND {sent}"
-        );
-        let persons =
-            params![programme, period, register, i64::from(key_id), old_programme, old_period, old];
-        for (sql, params) in [(by_line, params![old, register]), (by_person, persons)] {
-            work.0
-                .rows(sql.into(), params, &mut |row| {
-                    lines.insert(row.int(0)?);
-                    Ok(())
-                })
-                .await?;
-        }
-    }
-    Ok(lines)
 }
 
 async fn remove_lines(work: &mut Work, register: RegisterNo) -> Result<(), StoreError> {

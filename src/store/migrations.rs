@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use sqlx::SqlSafeStr as _;
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migrate, Migration, MigrationType, Migrator};
+
+use crate::store::StoreError;
 
 /// (version, what it does, `SQLite` text, `PostgreSQL` text)
 const ALL: &[(i64, &str, &str, &str)] = &[(
@@ -26,6 +28,33 @@ fn migrator(
         )
     };
     Migrator::with_migrations(ALL.iter().map(migration).collect())
+}
+
+/// For whoever opens the database beside the daemon: are its tables those of this release? Nothing
+/// is changed.
+pub(super) async fn check(
+    connection: &mut impl Migrate,
+    known: &Migrator,
+) -> Result<(), StoreError> {
+    const TABLE: &str = "_sqlx_migrations";
+    let refused = |cause: String| Err(StoreError::Migrate { cause });
+    let applied = match connection.list_applied_migrations(TABLE).await {
+        Ok(applied) => applied,
+        Err(cause) => return refused(format!("no tables yet; start the daemon first ({cause})")),
+    };
+    if let Some(version) = connection.dirty_version(TABLE).await.map_err(StoreError::migrate)? {
+        return refused(format!("migration {version} broke off"));
+    }
+    for applied in &applied {
+        let ours = known.iter().find(|ours| ours.version == applied.version);
+        if ours.is_none_or(|ours| ours.checksum != applied.checksum) {
+            return refused(format!("migration {} is of another release", applied.version));
+        }
+    }
+    if applied.len() < known.iter().len() {
+        return refused("the tables are of an older release; start the daemon first".to_owned());
+    }
+    Ok(())
 }
 
 pub(super) fn sqlite() -> Migrator {

@@ -17,6 +17,7 @@ pub(crate) mod sql;
 pub mod alerts;
 pub mod attempts;
 pub mod cut;
+pub mod death;
 pub mod holds;
 pub mod intake;
 mod journal;
@@ -25,6 +26,7 @@ pub mod migrations;
 mod postgres;
 pub mod reports;
 pub mod results;
+mod revise;
 pub mod settle;
 mod sqlite;
 pub mod verify;
@@ -72,8 +74,20 @@ impl StoreError {
         Self::Open { what: what.to_owned(), cause: cause.to_string() }
     }
 
-    fn row(at: usize, cause: &sqlx::Error) -> Self {
-        Self::Inconsistent { what: format!("column {at}: {cause}") }
+    fn row(column: &str, cause: &sqlx::Error) -> Self {
+        Self::Inconsistent { what: format!("column {column}: {cause}") }
+    }
+
+    /// Adds the tables from which a row that makes no sense was read.
+    fn read_by(self, sql: &str) -> Self {
+        match self {
+            Self::Inconsistent { what } => {
+                let tables = sql.split_once(" FROM ").map_or(sql, |(_, tables)| tables);
+                let tables: String = tables.chars().take(60).collect();
+                Self::Inconsistent { what: format!("{what}, read from {tables}") }
+            }
+            other => other,
+        }
     }
 
     #[expect(clippy::needless_pass_by_value, reason = "it is the shape map_err wants")]
@@ -103,6 +117,8 @@ pub struct Store {
     changed: tokio::sync::Notify,
     /// Counts those commits.
     version: std::sync::atomic::AtomicU64,
+    /// Only in practice: when the process kills itself.
+    death: Option<std::sync::Arc<death::Death>>,
 }
 
 impl Store {
@@ -136,11 +152,23 @@ impl Store {
             }
         };
         let changed = tokio::sync::Notify::new();
-        Ok(Self { dialect, changed, version: std::sync::atomic::AtomicU64::new(0) })
+        Ok(Self { dialect, changed, version: std::sync::atomic::AtomicU64::new(0), death: None })
     }
 
+    /// Practice only: this store kills its process beside one of its commits.
+    #[must_use]
+    pub fn doomed(mut self, death: death::Death) -> Self {
+        self.death = Some(std::sync::Arc::new(death));
+        self
+    }
+
+    /// Every transaction that writes begins here, so every commit of one can be counted here.
     async fn write(&self) -> Result<Work, StoreError> {
-        self.dialect.write().await.map(Work)
+        let tx = self.dialect.write().await?;
+        Ok(Work(match &self.death {
+            None => tx,
+            Some(death) => death.beside(tx),
+        }))
     }
 
     async fn read(&self) -> Result<Work, StoreError> {

@@ -14,6 +14,12 @@ use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx};
 /// The advisory lock that one instance holds ("daifa" in ASCII).
 const INSTANCE_LOCK: i64 = 0x64_6169_6661;
 
+/// The advisory lock that a writing transaction holds to its end. One writes at a time, as on
+/// `SQLite`: the verbs read before they write, and side by side they would find each other's rows
+/// (the same next entry of a chain) only by a failed statement, which stops the process. The price
+/// is one message to the server per transaction; several instances will want a lock per register.
+const WRITER_LOCK: i64 = INSTANCE_LOCK + 1;
+
 pub(super) struct PostgresDialect {
     pool: PgPool,
     /// Holds the advisory lock while we live (F19); a session lock goes with its connection.
@@ -46,6 +52,8 @@ impl PostgresDialect {
                 .map_err(StoreError::migrate)?;
             Some(Mutex::new(connection))
         } else {
+            crate::store::migrations::check(&mut connection, &crate::store::migrations::postgres())
+                .await?;
             connection.close().await.map_err(|cause| StoreError::open(&what, &cause))?;
             None
         };
@@ -87,7 +95,13 @@ fn arguments(params: Vec<Param>) -> Result<PgArguments, StoreError> {
 #[async_trait]
 impl Dialect for PostgresDialect {
     async fn write(&self) -> Result<Box<dyn Tx>, StoreError> {
-        let tx = self.pool.begin().await.map_err(|cause| StoreError::query("BEGIN", &cause))?;
+        let mut tx = self.pool.begin().await.map_err(|cause| StoreError::query("BEGIN", &cause))?;
+        let sql = "SELECT pg_advisory_xact_lock($1)";
+        sqlx::query(sql)
+            .bind(WRITER_LOCK)
+            .execute(&mut *tx)
+            .await
+            .map_err(|cause| StoreError::query(sql, &cause))?;
         Ok(Box::new(PgTx(tx)))
     }
 
@@ -130,7 +144,8 @@ impl Tx for PgTx {
         let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
         let mut stream = query.fetch(&mut *self.0);
         while let Some(row) = stream.next().await {
-            take(&Row::Postgres(&row.map_err(|cause| StoreError::query(&sql, &cause))?))?;
+            let row = row.map_err(|cause| StoreError::query(&sql, &cause))?;
+            take(&Row::Postgres(&row)).map_err(|cause| cause.read_by(&sql))?;
         }
         Ok(())
     }

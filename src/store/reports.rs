@@ -2,6 +2,7 @@
 //! acknowledged it. Its rows are read from those facts whenever it is sent, so a repetition says
 //! the same.
 
+use crate::model::alert::AlertKind;
 use crate::model::hold::HoldReason;
 use crate::model::id::{AttemptNo, RefundNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
@@ -168,11 +169,14 @@ impl Store {
         for report in reports {
             let sql = "UPDATE report SET state = 'acknowledged', acknowledged_at_ms = $1, tries = tries + 1, trouble = '' WHERE report_no = $2 AND state = 'due'";
             work.move_one(sql, params![now_ms, report.report_no]).await?;
-            super::alerts::clear(&mut work, "report", &report.report_id, now_ms).await?;
+            super::alerts::clear(&mut work, AlertKind::Report, &report.report_id, now_ms).await?;
             let mut entry = Entry::new("report.acknowledged", now_ms);
             entry.fact("report", report.report_id.as_str()).fact("kind", report.kind.as_str());
             entry.write_for(&mut work, report.register).await?;
         }
+        let sql = "INSERT INTO counter (name, value) VALUES ('reports_acknowledged', $1) \
+                   ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value";
+        work.run(sql, params![i64::try_from(reports.len()).unwrap_or(i64::MAX)]).await?;
         self.done(work).await
     }
 
@@ -341,7 +345,7 @@ impl Store {
         Ok(towns)
     }
 
-    /// How many notices of a register are in each state, by the bank's latest word.
+    /// How many SMS of a register are in each state.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -350,10 +354,20 @@ impl Store {
         register: RegisterNo,
     ) -> Result<Vec<(NoticeState, i64)>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT n.state, COUNT(*) FROM attempt a JOIN notice n ON n.attempt_no = a.attempt_no WHERE a.register_no = $1 GROUP BY n.state";
+        let sql = "SELECT CAST(SUM(sms_delivered) AS BIGINT), CAST(SUM(sms_failed) AS BIGINT), CAST(SUM(sms_no_number) AS BIGINT), \
+                   CAST(SUM(sms_unknown) AS BIGINT) FROM share WHERE register_no = $1";
         let counts = work
-            .rows(sql, params![register], |row| Ok((row.word(0, NoticeState::parse)?, row.int(1)?)))
+            .the(sql, params![register], |row| {
+                Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?])
+            })
             .await?;
+        let states = [
+            NoticeState::Delivered,
+            NoticeState::Failed,
+            NoticeState::NoNumber,
+            NoticeState::Unknown,
+        ];
+        let counts = states.into_iter().zip(counts).collect();
         work.commit().await?;
         Ok(counts)
     }

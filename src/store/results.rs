@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::guard::chain::RowDigest;
+use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptState};
 use crate::model::id::{BatchNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
@@ -165,10 +166,12 @@ impl Store {
         };
         let mut work = self.write().await?;
         let mut entry = Entry::new("result.applied", now_ms);
+        entry.fact("attempt", attempt.no.0);
         if attempt.state != AttemptState::Accepted {
             step(&mut work, attempt, AttemptEvent::Accepted, now_ms).await?;
             entry.fact("accepted_from", attempt.state.as_str());
-            super::alerts::clear(&mut work, "unknown", &attempt.no.to_string(), now_ms).await?;
+            super::alerts::clear(&mut work, AlertKind::Unknown, &attempt.no.to_string(), now_ms)
+                .await?;
         }
         let next_at_ms =
             |pending| if pending > 0 { Some(taken.again_at_ms) } else { taken.next_at_ms };
@@ -183,14 +186,11 @@ impl Store {
             work.commit().await?;
             return Ok(Taken::Repeated);
         };
-        entry
-            .fact("result", result.0)
-            .fact("attempt", attempt.no.0)
-            .fact("batch", batch.0)
-            .fact("name", taken.name);
+        entry.fact("result", result.0).fact("batch", batch.0).fact("name", taken.name);
         entry
             .fact("digest", crate::guard::key::hex(&taken.digest))
             .fact("quarantined", taken.quarantined.len());
+        super::alerts::clear(&mut work, AlertKind::ResultHeld, &result.to_string(), now_ms).await?;
         let before = read_before(&mut work, attempt).await?;
         let (writes, effects) = decide(taken.rows, before, &mut entry)?;
         let quarantined = new_quarantined(&mut work, attempt, taken.quarantined).await?;
@@ -263,7 +263,7 @@ impl Store {
         let register = attempt.map(|a| a.register);
         super::alerts::raise(
             &mut work,
-            "result_held",
+            AlertKind::ResultHeld,
             &result.to_string(),
             register,
             attempt.and_then(|a| a.batch),
@@ -366,11 +366,16 @@ impl Store {
             work.run(sql, params![now_ms, attempt.register]).await?;
         }
         let by = |state| writes.counts.get(&state).copied().unwrap_or_default();
+        let sms = |state| len(writes.notices.iter().filter(|(_, said)| *said == state).count());
         let changes = [
             ("credited", by(Folded::Credited)),
             ("failed", by(Folded::Failed)),
             ("returned", by(Folded::Returned)),
             ("conflicts", by(Folded::Conflict)),
+            ("sms_delivered", sms(NoticeState::Delivered)),
+            ("sms_failed", sms(NoticeState::Failed)),
+            ("sms_no_number", sms(NoticeState::NoNumber)),
+            ("sms_unknown", sms(NoticeState::Unknown)),
         ];
         count(work, attempt.register, &attempt.bank, &changes).await?;
         let sql = "UPDATE batch SET pending = pending + $1, credited = credited + $2, failed = failed + $3, returned = returned + $4, \
@@ -408,7 +413,7 @@ impl Store {
         );
         super::alerts::raise(
             work,
-            "quarantine",
+            AlertKind::Quarantine,
             &result.to_string(),
             Some(attempt.register),
             attempt.batch,
@@ -459,7 +464,7 @@ async fn insert_result(
     ];
     let result = work.one(sql, row, |row| Ok(ResultNo(row.int(0)?))).await?;
     if let Some(result) = result {
-        super::alerts::clear(work, "result_held", &result.to_string(), now_ms).await?;
+        super::alerts::clear(work, AlertKind::ResultHeld, &result.to_string(), now_ms).await?;
     }
     Ok(result)
 }
@@ -635,7 +640,7 @@ async fn alert_contradictions(
         );
         super::alerts::raise(
             work,
-            "conflict",
+            AlertKind::Conflict,
             &subject,
             Some(register),
             Some(batch),
@@ -646,12 +651,13 @@ async fn alert_contradictions(
         .await?;
     }
     for line in &writes.settled {
-        super::alerts::clear(work, "conflict", &format!("{register}-{line}"), now_ms).await?;
+        super::alerts::clear(work, AlertKind::Conflict, &format!("{register}-{line}"), now_ms)
+            .await?;
     }
     if !writes.settled.is_empty() {
         let sql = "SELECT COALESCE(CAST(SUM(disputed_fen) AS BIGINT), 0) FROM share WHERE register_no = $1";
         if work.the(sql, params![register], |row| row.int(0)).await? == 0 {
-            super::alerts::clear(work, "disputed", &register.to_string(), now_ms).await?;
+            super::alerts::clear(work, AlertKind::Disputed, &register.to_string(), now_ms).await?;
         }
     }
     if writes.disputed {
@@ -661,7 +667,7 @@ async fn alert_contradictions(
         );
         super::alerts::raise(
             work,
-            "disputed",
+            AlertKind::Disputed,
             &register.to_string(),
             Some(register),
             Some(batch),

@@ -1,5 +1,6 @@
 //! Leftover money and the end of a register, and the funding that starts one.
 
+use crate::model::alert::AlertKind;
 use crate::model::id::RegisterNo;
 use crate::model::money::Fen;
 use crate::model::refund::LeftoverCause;
@@ -204,7 +205,8 @@ impl Store {
         for report in reports {
             super::reports::insert(&mut work, report, now_ms).await?;
         }
-        super::alerts::clear(&mut work, "deadline", &closing.register.to_string(), now_ms).await?;
+        super::alerts::clear(&mut work, AlertKind::Deadline, &closing.register.to_string(), now_ms)
+            .await?;
         let mut entry = Entry::new("register.closed", now_ms);
         entry
             .fact("approved_fen", closing.places.approved.get())

@@ -65,7 +65,7 @@ macro_rules! read_as {
                 Self::Sqlite(row) => row.try_get(at),
                 Self::Postgres(row) => row.try_get(at),
             }
-            .map_err(|cause| StoreError::row(at, &cause))
+            .map_err(|cause| StoreError::row(&self.column(at), &cause))
         }
     };
 }
@@ -78,6 +78,16 @@ impl<'r> Row<'r> {
     read_as!(blob, &'r [u8]);
     read_as!(blob_opt, Option<&'r [u8]>);
 
+    /// The name of column `at`, for errors.
+    fn column(&self, at: usize) -> String {
+        use sqlx::{Column as _, Row as _};
+        let name = match self {
+            Self::Sqlite(row) => row.columns().get(at).map(|column| column.name().to_owned()),
+            Self::Postgres(row) => row.columns().get(at).map(|column| column.name().to_owned()),
+        };
+        name.unwrap_or_else(|| format!("number {at}"))
+    }
+
     pub(crate) fn string(&self, at: usize) -> Result<String, StoreError> {
         self.text(at).map(str::to_owned)
     }
@@ -85,7 +95,7 @@ impl<'r> Row<'r> {
     /// A digest of 32 bytes.
     pub(crate) fn digest(&self, at: usize) -> Result<[u8; 32], StoreError> {
         self.blob(at)?.try_into().map_err(|_| StoreError::Inconsistent {
-            what: format!("column {at} is not a digest of 32 bytes"),
+            what: format!("column {} is not a digest of 32 bytes", self.column(at)),
         })
     }
 
@@ -93,7 +103,7 @@ impl<'r> Row<'r> {
     pub(crate) fn word<W>(&self, at: usize, parse: fn(&str) -> Option<W>) -> Result<W, StoreError> {
         let text = self.text(at)?;
         parse(text).ok_or_else(|| StoreError::Inconsistent {
-            what: format!("column {at} holds the unknown word {text:?}"),
+            what: format!("column {} holds the unknown word {text:?}", self.column(at)),
         })
     }
 }
@@ -124,7 +134,7 @@ pub(crate) trait Tx: Send {
 pub(crate) struct Bulk {
     /// The most values one statement can bind.
     pub(crate) params_max: usize,
-    /// `$1` or `?`: SQLite looks names up one by one, which for thousands of them is most of the
+    /// `$1` or `?`: `SQLite` looks names up one by one, which for thousands of them is most of the
     /// whole insert.
     pub(crate) numbered: bool,
 }

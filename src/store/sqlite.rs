@@ -65,6 +65,9 @@ impl SqliteDialect {
                 .run(&mut connection)
                 .await
                 .map_err(StoreError::migrate)?;
+        } else {
+            crate::store::migrations::check(&mut connection, &crate::store::migrations::sqlite())
+                .await?;
         }
         let readers =
             SqlitePoolOptions::new().max_connections(4).min_connections(0).connect_lazy_with(
@@ -124,21 +127,16 @@ fn arguments(params: Vec<Param>) -> Result<SqliteArguments, StoreError> {
 impl Dialect for SqliteDialect {
     async fn write(&self) -> Result<Box<dyn Tx>, StoreError> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        if writer.open {
-            writer
-                .connection
-                .execute("ROLLBACK")
-                .await
-                .map_err(|cause| StoreError::query("ROLLBACK", &cause))?;
-            writer.open = false;
-        }
-        writer
-            .connection
+        writer.end().await;
+        // From here on the future may be dropped at any await; then it is rolled back.
+        writer.open = true;
+        let tx = WriteTx(Some(writer));
+        let mut tx = Box::new(tx);
+        tx.connection()?
             .execute("BEGIN IMMEDIATE")
             .await
             .map_err(|cause| StoreError::query("BEGIN IMMEDIATE", &cause))?;
-        writer.open = true;
-        Ok(Box::new(WriteTx(writer)))
+        Ok(tx)
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
@@ -170,7 +168,43 @@ impl Dialect for SqliteDialect {
     }
 }
 
-struct WriteTx(OwnedMutexGuard<Writer>);
+impl Writer {
+    /// Rolls back what was left open.
+    async fn end(&mut self) {
+        if !self.open {
+            return;
+        }
+        // It fails where nothing is open any more: a commit that nobody waited for went through,
+        // or a statement failed so badly that SQLite rolled back by itself. Where it fails for
+        // another reason, the next BEGIN does as well.
+        if let Err(cause) = self.connection.execute("ROLLBACK").await {
+            tracing::debug!(%cause, "there was nothing to roll back");
+        }
+        self.open = false;
+    }
+}
+
+/// The writer, for one transaction. Its holder is always there until it is dropped.
+struct WriteTx(Option<OwnedMutexGuard<Writer>>);
+
+impl WriteTx {
+    fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        let ended = || StoreError::Inconsistent { what: "a transaction that has ended".to_owned() };
+        Ok(&mut self.0.as_mut().ok_or_else(ended)?.connection)
+    }
+}
+
+impl Drop for WriteTx {
+    /// A transaction that was not committed is rolled back at once, not when this process next
+    /// writes: until then the commands of an operator beside it would find the database locked.
+    fn drop(&mut self) {
+        let Some(mut writer) = self.0.take().filter(|writer| writer.open) else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move { writer.end().await });
+        }
+    }
+}
+
 struct ReadTx(PoolConnection<Sqlite>);
 
 async fn run(
@@ -194,7 +228,8 @@ async fn rows(
     let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
     let mut stream = query.fetch(connection);
     while let Some(row) = stream.next().await {
-        take(&Row::Sqlite(&row.map_err(|cause| StoreError::query(&sql, &cause))?))?;
+        let row = row.map_err(|cause| StoreError::query(&sql, &cause))?;
+        take(&Row::Sqlite(&row)).map_err(|cause| cause.read_by(&sql))?;
     }
     Ok(())
 }
@@ -202,7 +237,7 @@ async fn rows(
 #[async_trait]
 impl Tx for WriteTx {
     async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
-        run(&mut self.0.connection, sql, params).await
+        run(self.connection()?, sql, params).await
     }
 
     async fn rows(
@@ -211,16 +246,17 @@ impl Tx for WriteTx {
         params: Vec<Param>,
         take: Take<'_>,
     ) -> Result<(), StoreError> {
-        rows(&mut self.0.connection, sql, params, take).await
+        rows(self.connection()?, sql, params, take).await
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        self.0
-            .connection
+        self.connection()?
             .execute("COMMIT")
             .await
             .map_err(|cause| StoreError::Commit { cause: cause.to_string() })?;
-        self.0.open = false;
+        if let Some(writer) = &mut self.0 {
+            writer.open = false;
+        }
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
 
-use crate::guard::chain::{GENESIS, RowDigest, head_of_heads, link};
+use crate::guard::chain::RowDigest;
 use crate::guard::key::hex;
 use crate::model::id::{BatchNo, RegisterNo};
 use crate::model::money::Fen;
@@ -18,7 +18,10 @@ use crate::store::intake::{digest_holds, digest_payment};
 use crate::store::journal::register_chain;
 use crate::store::results::{MEMBER, digest_outcome};
 use crate::store::sql::{Work, params};
+use crate::store::verify::told::{Told, walk_chains};
 use crate::store::{Store, StoreError};
+
+mod told;
 
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,13 +35,6 @@ pub struct Verification {
     pub head: String,
     /// What does not add up, in sentences.
     pub problems: Vec<String>,
-}
-
-/// One entry as it was read.
-struct Entry {
-    kind: String,
-    body: Value,
-    rows: [u8; 32],
 }
 
 /// Everything about one register that is compared.
@@ -66,6 +62,7 @@ impl Store {
         let mut told = Told::default();
         walk_chains(&mut work, &mut found, &mut told).await?;
         check_postings(&mut work, &mut found, &shares, &told).await?;
+        check_register_states(&mut found, &registers, &told);
         for register in &registers {
             check_register(&mut work, &mut found, register, &shares, &told).await?;
         }
@@ -107,137 +104,6 @@ async fn shares(
         }
     }
     Ok(rows.into_iter().collect())
-}
-
-/// What the journal said, gathered for comparison.
-#[derive(Default)]
-struct Told {
-    /// Per register: its postings in order, as the journal words them.
-    postings: BTreeMap<i64, Vec<Value>>,
-    /// The last state of each attempt.
-    attempts: HashMap<i64, &'static str>,
-    /// Attempts and batches that the journal knows.
-    batches: BTreeSet<i64>,
-    results: BTreeMap<i64, [u8; 32]>,
-    accepted: BTreeMap<i64, [u8; 32]>,
-    /// The digest of each accepted head, in hex.
-    heads: BTreeMap<i64, String>,
-    intents: Vec<(Value, [u8; 32])>,
-    refunds: Vec<(Value, [u8; 32])>,
-    /// Decisions about held payments: (register, line, event).
-    decisions: BTreeSet<(i64, i64, &'static str)>,
-}
-
-/// Walks every chain: numbers without gaps, hashes that follow, heads that are the last.
-async fn walk_chains(
-    work: &mut Work,
-    found: &mut Verification,
-    told: &mut Told,
-) -> Result<(), StoreError> {
-    let sql = "SELECT chain, seq, hash FROM journal_head ORDER BY chain";
-    let heads =
-        work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?, row.digest(2)?))).await?;
-    found.chains = heads.len();
-    found.head =
-        hex(&head_of_heads(heads.iter().map(|(chain, seq, hash)| (chain.as_str(), *seq, hash))));
-    let orphans = work
-        .rows("SELECT DISTINCT chain FROM journal WHERE chain NOT IN (SELECT chain FROM journal_head)", params![], |row| row.string(0))
-        .await?;
-    found
-        .problems
-        .extend(orphans.into_iter().map(|chain| format!("chain {chain} has entries but no head")));
-    for (chain, last, head) in heads {
-        let (mut previous, mut expected) = (GENESIS, 0);
-        let mut problems = Vec::new();
-        let mut entries = Vec::new();
-        let sql = "SELECT seq, at_ms, kind, body, rows_digest, hash FROM journal WHERE chain = $1 ORDER BY seq";
-        let whole = work
-            .rows(sql, params![&chain], |row| {
-                let (seq, kind, body, rows, hash) =
-                    (row.int(0)?, row.text(2)?, row.text(3)?, row.digest(4)?, row.digest(5)?);
-                expected += 1;
-                if seq != expected {
-                    problems.push(format!("chain {chain}: entry {expected} is missing"));
-                    expected = seq;
-                } else if link(&previous, &chain, seq, row.int(1)?, kind, body, &rows) != hash {
-                    problems.push(format!("chain {chain}: entry {seq} is not what its hash says"));
-                }
-                previous = hash;
-                let body = serde_json::from_str(body).unwrap_or(Value::Null);
-                entries.push(Entry { kind: kind.to_owned(), body, rows });
-                Ok(())
-            })
-            .await?;
-        found.entries += whole.len();
-        if expected != last || previous != head {
-            problems.push(format!(
-                "chain {chain}: its head is not its last entry; entries are missing at the end"
-            ));
-        }
-        found.problems.append(&mut problems);
-        let register = chain.strip_prefix("register:").and_then(|no| no.parse().ok());
-        for entry in entries {
-            gather(told, register, entry);
-        }
-    }
-    Ok(())
-}
-
-fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
-    let Entry { kind, body, rows } = entry;
-    let int = |name: &str| body.get(name).and_then(Value::as_i64);
-    if let (Some(register), Some(postings)) =
-        (register, body.get("postings").and_then(Value::as_array))
-    {
-        let event = Value::from(kind.as_str());
-        let with_event =
-            postings.iter().map(|posting| Value::Array(vec![posting.clone(), event.clone()]));
-        told.postings.entry(register).or_default().extend(with_event);
-    }
-    if let Some(attempt) = int("attempt") {
-        let state = match kind.as_str() {
-            "batch.intent" | "refund.intent" => Some("intent"),
-            "attempt.sending" => Some("sending"),
-            "attempt.accepted" => Some("accepted"),
-            "attempt.refused" => Some("refused"),
-            "attempt.not_sent" => Some("not_sent"),
-            "attempt.unknown" => Some("unknown"),
-            "result.applied" if body.get("accepted_from").is_some() => Some("accepted"),
-            _ => None,
-        };
-        if let Some(state) = state {
-            told.attempts.insert(attempt, state);
-        }
-    }
-    match (kind.as_str(), register) {
-        ("register.accepted", Some(register)) => {
-            told.accepted.insert(register, rows);
-            let digest = body.get("head_digest").and_then(Value::as_str).unwrap_or_default();
-            told.heads.insert(register, digest.to_owned());
-        }
-        ("result.applied", _) => {
-            if let Some(result) = int("result") {
-                told.results.insert(result, rows);
-            }
-        }
-        ("batch.intent", _) => {
-            told.batches.extend(int("batch"));
-            told.intents.push((body, rows));
-        }
-        ("refund.intent", _) => told.refunds.push((body, rows)),
-        ("hold.released", Some(register)) => {
-            told.decisions.extend(int("line").map(|line| (register, line, "released")));
-        }
-        ("hold.placed", Some(register)) => {
-            let lines = body.get("lines").and_then(Value::as_array).into_iter().flatten();
-            told.decisions
-                .extend(lines.filter_map(Value::as_i64).map(|line| (register, line, "placed")));
-        }
-        ("hold.dropped", Some(register)) => {
-            told.decisions.extend(int("line").map(|line| (register, line, "dropped")));
-        }
-        _ => {}
-    }
 }
 
 /// Postings are what the journal says they are, and the places are their sums.
@@ -300,6 +166,20 @@ const fn five(places: &Places) -> [(Place, Fen); 6] {
     ]
 }
 
+/// Registers are those that the journal tells of, in the states that it tells.
+fn check_register_states(found: &mut Verification, registers: &[Register], told: &Told) {
+    let kept: BTreeSet<i64> = registers.iter().map(|register| register.no.0).collect();
+    if kept != told.registers.keys().copied().collect() {
+        let what = "the registers are not those that the journal tells of";
+        found.problems.push(what.to_owned());
+    }
+    for Register { no, state } in registers {
+        if told.registers.get(&no.0).is_some_and(|told| told != state) {
+            found.problems.push(format!("{no} is {state}, which its journal does not tell"));
+        }
+    }
+}
+
 /// Recomputes a register's places from its payments, batches, outcomes and leftovers.
 async fn check_register(
     work: &mut Work,
@@ -346,12 +226,14 @@ async fn check_head(
     no: RegisterNo,
     told: &Told,
 ) -> Result<(), StoreError> {
+    let told = told.accepted.get(&no.0).and_then(|(body, _)| body.get("head_digest"));
+    let digest = told.and_then(Value::as_str);
     let sql = format!("SELECT {HEAD_COLUMNS} FROM register WHERE register_no = $1");
     let mut whole = false;
     work.0
         .rows(sql.into(), params![no], &mut |row| {
             let head = head(row)?;
-            whole = is_whole(&head) && told.heads.get(&no.0) == Some(&hex(&head.digest));
+            whole = is_whole(&head) && digest == Some(hex(&head.digest).as_str());
             Ok(())
         })
         .await?;
@@ -368,13 +250,14 @@ async fn check_rows(
     no: RegisterNo,
     told: &Told,
 ) -> Result<(), StoreError> {
-    let Some(expected) = told.accepted.get(&no.0) else {
+    let Some((body, expected)) = told.accepted.get(&no.0) else {
         found.problems.push(format!(
             "{no}: the journal does not tell of its acceptance ({})",
             register_chain(no)
         ));
         return Ok(());
     };
+    check_identity(work, found, no, body, told.deadlines.get(&no.0).copied()).await?;
     let mut rows = RowDigest::new();
     let sql = "SELECT line, bank, town, amount_fen, person FROM payment WHERE register_no = $1 ORDER BY line";
     work.rows(sql, params![no], |row| {
@@ -394,6 +277,35 @@ async fn check_rows(
         found
             .problems
             .push(format!("{no}: its payments or holds are not those that were accepted"));
+    }
+    Ok(())
+}
+
+/// A register's identity, digests and deadline are those that the journal tells.
+async fn check_identity(
+    work: &mut Work,
+    found: &mut Verification,
+    no: RegisterNo,
+    body: &Value,
+    deadline: Option<i64>,
+) -> Result<(), StoreError> {
+    let sql = "SELECT source, id, revision, digest, head_digest, deadline_at_ms FROM register WHERE register_no = $1";
+    let (kept, kept_deadline) = work
+        .the(sql, params![no], |row| {
+            let kept = serde_json::json!([
+                row.text(0)?,
+                row.text(1)?,
+                row.int(2)?,
+                hex(row.blob(3)?),
+                hex(row.blob(4)?)
+            ]);
+            Ok((kept, row.int_opt(5)?))
+        })
+        .await?;
+    let said = ["source", "id", "revision", "digest", "head_digest"]
+        .map(|name| body.get(name).cloned().unwrap_or_default());
+    if kept != Value::from(said.to_vec()) || kept_deadline != deadline {
+        found.problems.push(format!("{no}: its head or deadline is not what its journal tells"));
     }
     Ok(())
 }
@@ -534,38 +446,64 @@ async fn check_states(
             text("content"),
             text("format"),
         );
-        if rows.finish() != *expected || frozen != Some(said) {
+        let named = reference(work, int("attempt")).await? == text("reference");
+        if rows.finish() != *expected || frozen != Some(said) || !named {
             found
                 .problems
                 .push(format!("B{} or its files are not what its INTENT tells", int("batch")));
         }
     }
     for (body, expected) in &told.refunds {
-        let int = |name: &str| body.get(name).and_then(Value::as_i64).unwrap_or_default();
-        let state = work
-            .one("SELECT state FROM refund WHERE refund_no = $1", params![int("refund")], |row| {
-                row.string(0)
-            })
-            .await?;
-        // The payments of a refused refund are free again and not listed any more.
-        if state.as_deref() == Some("refused") {
-            continue;
-        }
-        let mut rows = RowDigest::new();
-        let sql = "SELECT line, amount_fen FROM leftover WHERE refund_no = $1 ORDER BY line";
-        work.rows(sql, params![int("refund")], |row| {
-            rows.row("leftover").int(row.int(0)?).int(row.int(1)?);
-            Ok(())
-        })
-        .await?;
-        digest_parts(work, &mut rows, int("attempt")).await?;
-        if rows.finish() != *expected {
-            found
-                .problems
-                .push(format!("F{} or its files are not what its INTENT tells", int("refund")));
-        }
+        check_refund(work, found, body, expected, told).await?;
     }
     Ok(())
+}
+
+/// A refund, its files and its state are those that the journal tells.
+async fn check_refund(
+    work: &mut Work,
+    found: &mut Verification,
+    body: &Value,
+    expected: &[u8; 32],
+    told: &Told,
+) -> Result<(), StoreError> {
+    let int = |name: &str| body.get(name).and_then(Value::as_i64).unwrap_or_default();
+    let no = int("refund");
+    let sql = "SELECT bank, via_bank, payments, sum_fen, state FROM refund WHERE refund_no = $1";
+    let kept = work
+        .one(sql, params![no], |row| {
+            let frozen = serde_json::json!([row.text(0)?, row.text(1)?, row.int(2)?, row.int(3)?]);
+            Ok((frozen, row.string(4)?))
+        })
+        .await?;
+    let said = ["bank", "via_bank", "payments", "sum_fen"]
+        .map(|name| body.get(name).cloned().unwrap_or_default());
+    let state = told.refund_states.get(&no).copied().unwrap_or_default();
+    if kept != Some((Value::from(said.to_vec()), state.to_owned())) {
+        found.problems.push(format!("F{no} is not what its journal tells"));
+    }
+    let named = reference(work, int("attempt")).await?;
+    let mut rows = RowDigest::new();
+    let sql = "SELECT line, amount_fen FROM leftover WHERE refund_no = $1 ORDER BY line";
+    work.rows(sql, params![no], |row| {
+        rows.row("leftover").int(row.int(0)?).int(row.int(1)?);
+        Ok(())
+    })
+    .await?;
+    digest_parts(work, &mut rows, int("attempt")).await?;
+    // The payments of a refused refund are free again and not listed any more.
+    let listed = state == "refused" || rows.finish() == *expected;
+    if !listed || body.get("reference").and_then(Value::as_str) != Some(named.as_str()) {
+        found.problems.push(format!("F{no} or its files are not what its INTENT tells"));
+    }
+    Ok(())
+}
+
+/// The reference of an attempt; empty where there is no such attempt.
+async fn reference(work: &mut Work, attempt: i64) -> Result<String, StoreError> {
+    let sql = "SELECT reference FROM attempt WHERE attempt_no = $1";
+    let found = work.one(sql, params![attempt], |row| row.string(0)).await?;
+    Ok(found.unwrap_or_default())
 }
 
 async fn digest_parts(

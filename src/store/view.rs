@@ -6,6 +6,7 @@ use crate::model::batch::BatchState;
 use crate::model::hold::{HoldEvent, HoldReason};
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
+use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
 use crate::model::place::Places;
 use crate::model::reason::Reason;
@@ -380,6 +381,18 @@ async fn state_counts(
     work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?))).await
 }
 
+/// SMS by state, from the counters of shares: a table of every SMS is not for counting.
+async fn notices(work: &mut Work) -> Result<Vec<(String, i64)>, StoreError> {
+    let sql = "SELECT COALESCE(CAST(SUM(sms_delivered) AS BIGINT), 0), COALESCE(CAST(SUM(sms_failed) AS BIGINT), 0), \
+               COALESCE(CAST(SUM(sms_no_number) AS BIGINT), 0), COALESCE(CAST(SUM(sms_unknown) AS BIGINT), 0) FROM share";
+    let counts = work
+        .the(sql, params![], |row| Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?]))
+        .await?;
+    let states =
+        [NoticeState::Delivered, NoticeState::Failed, NoticeState::NoNumber, NoticeState::Unknown];
+    Ok(states.into_iter().map(|state| state.as_str().to_owned()).zip(counts).collect())
+}
+
 async fn places(work: &mut Work) -> Result<(Counts, Places), StoreError> {
     let found =
         dynamic(work, format!("SELECT {SHARE_SUMS} FROM share s"), params![], |row| sums(row, 0))
@@ -562,12 +575,11 @@ impl Store {
             state_counts(&mut work, "SELECT state, COUNT(*) FROM batch GROUP BY state").await?;
         totals.attempts =
             state_counts(&mut work, "SELECT state, COUNT(*) FROM attempt GROUP BY state").await?;
-        totals.notices =
-            state_counts(&mut work, "SELECT state, COUNT(*) FROM notice GROUP BY state").await?;
+        totals.notices = notices(&mut work).await?;
         let mut one = async |sql: &'static str| work.the(sql, params![], |row| row.int(0)).await;
         totals.reports_due = one("SELECT COUNT(*) FROM report WHERE state = 'due'").await?;
-        totals.reports_acknowledged =
-            one("SELECT COUNT(*) FROM report WHERE state = 'acknowledged'").await?;
+        let sql = "SELECT COALESCE(CAST(SUM(value) AS BIGINT), 0) FROM counter WHERE name = 'reports_acknowledged'";
+        totals.reports_acknowledged = one(sql).await?;
         totals.quarantined = one("SELECT COUNT(*) FROM quarantine").await?;
         totals.alerts_open = one("SELECT COUNT(*) FROM alert WHERE cleared_at_ms IS NULL").await?;
         work.commit().await?;

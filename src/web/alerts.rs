@@ -3,6 +3,7 @@
 use askama::Template;
 
 use crate::clock::local_text;
+use crate::model::alert::AlertKind;
 use crate::store::view::AlertRow;
 use crate::web::parts::Tone;
 
@@ -19,17 +20,11 @@ pub struct Alert {
 
 impl Alert {
     pub fn of(row: &AlertRow) -> Self {
-        let (kind, urgent) = match row.kind.as_str() {
-            "deadline" if row.level >= 100 => ("已超时限", true),
-            "deadline" => ("时限临近", row.level >= 95),
-            "batch_refused" => ("银行拒绝受理", true),
-            "result_held" => ("回盘文件暂扣", false),
-            "quarantine" => ("回盘待核对", false),
-            "conflict" => ("结果矛盾", true),
-            "unknown" => ("结果不明", false),
-            "register_conflict" => ("清册冲突", true),
-            "disputed" => ("争议款", true),
-            _ => ("提醒", false),
+        let (kind, urgent) = match AlertKind::parse(&row.kind) {
+            Some(AlertKind::Deadline) if row.level >= 100 => ("已超时限", true),
+            Some(AlertKind::Deadline) => ("时限临近", row.level >= 95),
+            Some(kind) => (kind.chinese(), kind.is_urgent()),
+            None => ("提醒", false),
         };
         let link = match (row.batch, row.register) {
             (Some(batch), _) => Some((format!("/batches/{batch}"), format!("查看批次 {batch}"))),

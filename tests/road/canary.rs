@@ -124,7 +124,7 @@ async fn troubled() -> House {
     let wrong = wrong
         .spelled(0, |line| line["amount"] = json!(STRANGER_CARD))
         .spelled(1, |line| line[STRANGER] = json!(STRANGER));
-    house.take(wrong.as_it_is()).await;
+    house.take(wrong.signed()).await;
     house.county.ear(Ear::Open);
     house
 }

@@ -74,10 +74,12 @@ pub async fn paid(store: &Store, sealer: &Sealer) {
         start_at_ms: Some(NOW),
         deadline_at_ms: Some(NOW + 86_400_000),
         settle_at_ms: Some(NOW + 259_200_000),
+        sent_earlier: std::collections::BTreeSet::new(),
+        content: [0; 32],
         doubles: Vec::new(),
         reports: Vec::new(),
     };
-    store.accept_register(*receiving, acceptance, NOW).await.expect("accepts");
+    store.accept_register(*receiving, acceptance, 1, NOW).await.expect("accepts");
     let batch = NewBatch {
         register,
         bank: "rural".to_owned(),
@@ -137,6 +139,7 @@ async fn answer(store: &Store, sealer: &Sealer, no: AttemptNo) {
             quarantined,
             evidence: None,
             next_at_ms: None,
+            again_at_ms: 0,
             ask_until_ms: None,
         };
         store.take_result(&read().await, taken, &|_, _| Vec::new(), NOW).await.expect("takes");

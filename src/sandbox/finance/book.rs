@@ -24,6 +24,9 @@ use crate::model::report::RecipientKind;
 use crate::sandbox::finance::registers::Registers;
 use crate::sandbox::finance::{BankCode, Options, PracticeError};
 
+/// The book's file in the practice finance's folder.
+pub(super) const FILE: &str = "finance-book.ndjson";
+
 /// One line of the book.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case", deny_unknown_fields)]
@@ -123,7 +126,7 @@ impl Book {
         options: &Options,
         now_ms: i64,
     ) -> Result<(Self, i64, Vec<Entry>), PracticeError> {
-        let path = options.data.join("finance-book.ndjson");
+        let path = options.data.join(FILE);
         let failed = |error| PracticeError::file(&path, error);
         std::fs::create_dir_all(&options.data).map_err(failed)?;
         let mut file = OpenOptions::new()
@@ -142,14 +145,7 @@ impl Book {
         let (mut entries, whole) = entries_of(&text, &path)?;
         file.set_len(whole).map_err(failed)?;
         file.seek(SeekFrom::End(0)).map_err(failed)?;
-        let mut book = Self {
-            file,
-            broken: false,
-            reports: HashMap::new(),
-            first_reads: HashMap::new(),
-            decisions: Vec::new(),
-            sheets: (0..options.registers).map(|_| Sheet::default()).collect(),
-        };
+        let mut book = Self { broken: false, ..Self::reading(file, options.registers) };
         let mine = opened(options, now_ms);
         if entries.is_empty() {
             book.append(&Entry::Opened(opened(options, now_ms))).map_err(failed)?;
@@ -161,6 +157,18 @@ impl Book {
                 Ok((book, first.at_ms, entries))
             }
             _ => Err(PracticeError::OtherOptions { path }),
+        }
+    }
+
+    /// A book that entries are applied to, and that takes no new ones.
+    pub(super) fn reading(file: File, registers: usize) -> Self {
+        Self {
+            file,
+            broken: true,
+            reports: HashMap::new(),
+            first_reads: HashMap::new(),
+            decisions: Vec::new(),
+            sheets: (0..registers).map(|_| Sheet::default()).collect(),
         }
     }
 
@@ -319,7 +327,10 @@ fn opened(options: &Options, at_ms: i64) -> Opened {
 
 /// The entries of a book, and how many of its bytes are whole lines. What stands behind the last
 /// line end was never acknowledged.
-fn entries_of(text: &[u8], path: &std::path::Path) -> Result<(Vec<Entry>, u64), PracticeError> {
+pub(super) fn entries_of(
+    text: &[u8],
+    path: &std::path::Path,
+) -> Result<(Vec<Entry>, u64), PracticeError> {
     let whole = text.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let lines = text[..whole].split(|b| *b == b'\n').enumerate();
     let entries = lines.filter(|(_, raw)| !raw.is_empty()).map(|(at, raw)| {

@@ -1,0 +1,92 @@
+//! What somebody must look at: a closed list, so that pages and metrics know every kind.
+
+words! {
+    /// Kinds of alerts.
+    AlertKind {
+        /// The 24 hours run out.
+        Deadline = "deadline",
+        BatchRefused = "batch_refused",
+        RefundRefused = "refund_refused",
+        /// A bank's file or answer was held whole.
+        ResultHeld = "result_held",
+        /// Some lines of a result changed nothing.
+        Quarantine = "quarantine",
+        /// Credited and failed at once: frozen.
+        Conflict = "conflict",
+        /// A credit beyond what was approved.
+        Disputed = "disputed",
+        /// Nobody knows whether an attempt arrived; the bank is being asked.
+        Unknown = "unknown",
+        /// A bank is not reached; nothing left.
+        NotSent = "not_sent",
+        /// The bank contradicts what it said of a whole attempt.
+        Contradiction = "contradiction",
+        /// The bank had it and does not know it any more.
+        Vanished = "vanished",
+        /// The same register came with other content.
+        RegisterConflict = "register_conflict",
+        /// Finance is not reached, or its answers are not what was agreed.
+        Finance = "finance",
+        /// A decision of finance cannot be carried out.
+        Decision = "decision",
+        /// A report is not acknowledged.
+        Report = "report",
+        /// Payments cannot be made into a batch.
+        Convert = "convert",
+        /// An attempt cannot be handed over: its stored bytes do not open.
+        Submit = "submit",
+        /// A bank's answer cannot be taken: what is kept about its payments does not open.
+        Collect = "collect",
+        /// Leftover cannot go back.
+        Settle = "settle",
+        /// A bank's folder cannot be read.
+        Door = "door",
+        /// A file of a bank was moved away unread.
+        DoorFile = "door_file",
+    }
+}
+
+impl AlertKind {
+    pub const fn chinese(self) -> &'static str {
+        match self {
+            Self::Deadline => "办结时限",
+            Self::BatchRefused => "银行拒绝受理",
+            Self::RefundRefused => "银行拒绝退款",
+            Self::ResultHeld => "回盘文件暂扣",
+            Self::Quarantine => "回盘待核对",
+            Self::Conflict => "结果矛盾",
+            Self::Disputed => "争议款",
+            Self::Unknown => "结果不明",
+            Self::NotSent => "银行连接不上",
+            Self::Contradiction => "银行答复矛盾",
+            Self::Vanished => "银行查无此笔",
+            Self::RegisterConflict => "清册冲突",
+            Self::Finance => "财政连接",
+            Self::Decision => "决定无法执行",
+            Self::Report => "报告未签收",
+            Self::Convert => "无法组批",
+            Self::Submit => "无法送出",
+            Self::Collect => "无法入账",
+            Self::Settle => "无法退回",
+            Self::Door => "结果目录",
+            Self::DoorFile => "文件无法读取",
+        }
+    }
+
+    /// Must somebody act at once, or is it enough to keep an eye on it?
+    pub const fn is_urgent(self) -> bool {
+        matches!(
+            self,
+            Self::BatchRefused
+                | Self::RefundRefused
+                | Self::Conflict
+                | Self::Disputed
+                | Self::Contradiction
+                | Self::Vanished
+                | Self::RegisterConflict
+                | Self::Convert
+                | Self::Submit
+                | Self::Settle
+        )
+    }
+}

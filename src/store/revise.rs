@@ -1,0 +1,139 @@
+//! Revisions of one register: the highest has what is unsent, whenever it came (I25, F61).
+
+use std::collections::BTreeSet;
+
+use crate::model::id::RegisterNo;
+use crate::model::money::Fen;
+use crate::model::place::Place;
+use crate::store::StoreError;
+use crate::store::holds::UNSENT;
+use crate::store::journal::{Cause, Entry, Move, count};
+use crate::store::sql::{Work, params};
+
+/// Takes what is unsent out of earlier revisions of the same register: the new one has it. What
+/// was sent stays theirs, and so does every line that was read.
+pub(super) async fn supersede_earlier(
+    work: &mut Work,
+    source: &str,
+    id: &str,
+    revision: i64,
+    by: RegisterNo,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT register_no FROM register WHERE source = $1 AND id = $2 AND revision < $3 AND state = 'accepted'";
+    let earlier =
+        work.rows(sql, params![source, id, revision], |row| Ok(RegisterNo(row.int(0)?))).await?;
+    for register in earlier {
+        supersede(work, register, by, now_ms).await?;
+    }
+    Ok(())
+}
+
+/// A revision that comes after a higher one was superseded before it came: its lines are kept, and
+/// nothing of it is paid.
+pub(super) async fn supersede_late(
+    work: &mut Work,
+    source: &str,
+    id: &str,
+    revision: i64,
+    register: RegisterNo,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT register_no FROM register WHERE source = $1 AND id = $2 AND revision > $3 \
+               AND state IN ('accepted', 'closed', 'superseded', 'revoked') ORDER BY revision DESC LIMIT 1";
+    let higher =
+        work.one(sql, params![source, id, revision], |row| Ok(RegisterNo(row.int(0)?))).await?;
+    match higher {
+        Some(higher) => supersede(work, register, higher, now_ms).await,
+        None => Ok(()),
+    }
+}
+
+/// Takes what is unsent out of a register: another revision has it.
+async fn supersede(
+    work: &mut Work,
+    register: RegisterNo,
+    by: RegisterNo,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let mut entry = Entry::new("register.superseded", now_ms);
+    entry.fact("register", register.0).fact("by", by.0);
+    let sql = "UPDATE register SET state = 'superseded', state_at_ms = $1 WHERE register_no = $2 AND state = 'accepted'";
+    work.move_one(sql, params![now_ms, register]).await?;
+    let sql = "SELECT bank, unsent_fen, uncut + held + waiting, uncut, held, waiting FROM share WHERE register_no = $1";
+    let shares = work
+        .rows(sql, params![register], |row| {
+            Ok((
+                row.string(0)?,
+                Fen::new(row.int(1)?),
+                row.int(2)?,
+                row.int(3)?,
+                row.int(4)?,
+                row.int(5)?,
+            ))
+        })
+        .await?;
+    for (bank, unsent, payments, uncut, held, waiting) in shares {
+        let cause = Cause::default();
+        let out = Move {
+            register,
+            bank: &bank,
+            from: Place::Unsent,
+            to: Place::Finance,
+            payments,
+            amount: unsent,
+            cause,
+        };
+        entry.post(work, out).await?;
+        count(work, register, &bank, &[("uncut", -uncut), ("held", -held), ("waiting", -waiting)])
+            .await?;
+    }
+    work.run("DELETE FROM waiting WHERE register_no = $1", params![register]).await?;
+    entry.write_for(work, register).await
+}
+
+/// See [`Store::sent_earlier`].
+pub(super) async fn sent_earlier(
+    work: &mut Work,
+    register: RegisterNo,
+    key_id: u8,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let sql = "SELECT e.register_no, e.programme_code, e.period, n.programme_code, n.period FROM register n JOIN register e \
+               ON e.source = n.source AND e.id = n.id AND e.revision < n.revision \
+               AND e.state IN ('accepted', 'closed', 'superseded', 'revoked') WHERE n.register_no = $1 ORDER BY e.register_no";
+    let earlier = work
+        .rows(sql, params![register], |row| {
+            Ok((
+                RegisterNo(row.int(0)?),
+                [row.string(1)?, row.string(2)?, row.string(3)?, row.string(4)?],
+            ))
+        })
+        .await?;
+    let sent = format!(
+        "NOT ({UNSENT}) AND NOT EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = p.register_no \
+         AND l.line = p.line AND l.state <> 'withdrawn')"
+    );
+    let mut lines = BTreeSet::new();
+    for (old, [old_programme, old_period, programme, period]) in earlier {
+        let by_line = format!(
+            "SELECT n.line FROM payment n JOIN payment p ON p.register_no = $1 AND p.line = n.line WHERE n.register_no = $2 AND {sent}"
+        );
+        let by_person = format!(
+            "SELECT k.line FROM person_key x JOIN person_key k ON k.kind = x.kind AND k.key_id = x.key_id AND k.programme = $1 \
+             AND k.period = $2 AND k.blind = x.blind AND k.register_no = $3 \
+             JOIN payment p ON p.register_no = x.register_no AND p.line = x.line \
+             WHERE x.kind = 'document' AND x.key_id = $4 AND x.programme = $5 AND x.period = $6 AND x.register_no = $7 AND {sent}"
+        );
+        let persons =
+            params![programme, period, register, i64::from(key_id), old_programme, old_period, old];
+        for (sql, params) in [(by_line, params![old, register]), (by_person, persons)] {
+            work.0
+                .rows(sql.into(), params, &mut |row| {
+                    lines.insert(row.int(0)?);
+                    Ok(())
+                })
+                .await?;
+        }
+    }
+    Ok(lines)
+}

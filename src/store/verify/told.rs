@@ -1,0 +1,190 @@
+//! What the journal tells: every chain walked, and its facts gathered for comparison.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde_json::Value;
+
+use crate::guard::chain::{GENESIS, head_of_heads, link};
+use crate::guard::key::hex;
+use crate::store::StoreError;
+use crate::store::sql::{Work, params};
+use crate::store::verify::Verification;
+
+/// One entry as it was read.
+struct Entry {
+    kind: String,
+    body: Value,
+    rows: [u8; 32],
+}
+
+/// What the journal said, gathered for comparison.
+#[derive(Default)]
+pub(super) struct Told {
+    /// Per register: the state it came into last.
+    pub(super) registers: BTreeMap<i64, &'static str>,
+    /// Per register: the deadline that was first known.
+    pub(super) deadlines: BTreeMap<i64, i64>,
+    /// Per refund: the state it came into last.
+    pub(super) refund_states: BTreeMap<i64, &'static str>,
+    /// Per register: its postings in order, as the journal words them.
+    pub(super) postings: BTreeMap<i64, Vec<Value>>,
+    /// The last state of each attempt.
+    pub(super) attempts: HashMap<i64, &'static str>,
+    /// Attempts and batches that the journal knows.
+    pub(super) batches: BTreeSet<i64>,
+    pub(super) results: BTreeMap<i64, [u8; 32]>,
+    /// Per accepted register: what was told of it, and the digest of its rows.
+    pub(super) accepted: BTreeMap<i64, (Value, [u8; 32])>,
+    pub(super) intents: Vec<(Value, [u8; 32])>,
+    pub(super) refunds: Vec<(Value, [u8; 32])>,
+    /// Decisions about held payments: (register, line, event).
+    pub(super) decisions: BTreeSet<(i64, i64, &'static str)>,
+}
+
+/// Walks every chain: numbers without gaps, hashes that follow, heads that are the last.
+pub(super) async fn walk_chains(
+    work: &mut Work,
+    found: &mut Verification,
+    told: &mut Told,
+) -> Result<(), StoreError> {
+    let sql = "SELECT chain, seq, hash FROM journal_head ORDER BY chain";
+    let heads =
+        work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?, row.digest(2)?))).await?;
+    found.chains = heads.len();
+    found.head =
+        hex(&head_of_heads(heads.iter().map(|(chain, seq, hash)| (chain.as_str(), *seq, hash))));
+    let orphans = work
+        .rows("SELECT DISTINCT chain FROM journal WHERE chain NOT IN (SELECT chain FROM journal_head)", params![], |row| row.string(0))
+        .await?;
+    found
+        .problems
+        .extend(orphans.into_iter().map(|chain| format!("chain {chain} has entries but no head")));
+    for (chain, last, head) in heads {
+        let (mut previous, mut expected) = (GENESIS, 0);
+        let mut problems = Vec::new();
+        let mut entries = Vec::new();
+        let sql = "SELECT seq, at_ms, kind, body, rows_digest, hash FROM journal WHERE chain = $1 ORDER BY seq";
+        let whole = work
+            .rows(sql, params![&chain], |row| {
+                let (seq, kind, body, rows, hash) =
+                    (row.int(0)?, row.text(2)?, row.text(3)?, row.digest(4)?, row.digest(5)?);
+                expected += 1;
+                if seq != expected {
+                    problems.push(format!("chain {chain}: entry {expected} is missing"));
+                    expected = seq;
+                } else if link(&previous, &chain, seq, row.int(1)?, kind, body, &rows) != hash {
+                    problems.push(format!("chain {chain}: entry {seq} is not what its hash says"));
+                }
+                previous = hash;
+                let body = serde_json::from_str(body).unwrap_or(Value::Null);
+                entries.push(Entry { kind: kind.to_owned(), body, rows });
+                Ok(())
+            })
+            .await?;
+        found.entries += whole.len();
+        if expected != last || previous != head {
+            problems.push(format!(
+                "chain {chain}: its head is not its last entry; entries are missing at the end"
+            ));
+        }
+        found.problems.append(&mut problems);
+        let register = chain.strip_prefix("register:").and_then(|no| no.parse().ok());
+        for entry in entries {
+            gather(told, register, entry);
+        }
+    }
+    Ok(())
+}
+
+fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
+    let Entry { kind, body, rows } = entry;
+    let int = |name: &str| body.get(name).and_then(Value::as_i64);
+    if let (Some(register), Some(postings)) =
+        (register, body.get("postings").and_then(Value::as_array))
+    {
+        let event = Value::from(kind.as_str());
+        let with_event =
+            postings.iter().map(|posting| Value::Array(vec![posting.clone(), event.clone()]));
+        told.postings.entry(register).or_default().extend(with_event);
+    }
+    if let Some(register) = register {
+        gather_register(told, register, &kind, &body);
+    }
+    if let Some(attempt) = int("attempt") {
+        let state = match kind.as_str() {
+            "batch.intent" | "refund.intent" => Some("intent"),
+            "attempt.sending" => Some("sending"),
+            "attempt.accepted" => Some("accepted"),
+            "attempt.refused" => Some("refused"),
+            "attempt.not_sent" => Some("not_sent"),
+            "attempt.unknown" => Some("unknown"),
+            "result.applied" if body.get("accepted_from").is_some() => Some("accepted"),
+            _ => None,
+        };
+        if let Some(state) = state {
+            told.attempts.insert(attempt, state);
+        }
+    }
+    match (kind.as_str(), register) {
+        ("register.accepted", Some(register)) => {
+            told.accepted.insert(register, (body, rows));
+        }
+        ("result.applied", _) => {
+            if let Some(result) = int("result") {
+                told.results.insert(result, rows);
+            }
+        }
+        ("batch.intent", _) => {
+            told.batches.extend(int("batch"));
+            told.intents.push((body, rows));
+        }
+        ("refund.intent", _) => told.refunds.push((body, rows)),
+        ("hold.released", Some(register)) => {
+            told.decisions.extend(int("line").map(|line| (register, line, "released")));
+        }
+        ("hold.placed", Some(register)) => {
+            let lines = body.get("lines").and_then(Value::as_array).into_iter().flatten();
+            let lines = lines.filter_map(Value::as_i64).map(|line| (register, line, "placed"));
+            told.decisions.extend(lines);
+        }
+        ("hold.dropped", Some(register)) => {
+            told.decisions.extend(int("line").map(|line| (register, line, "dropped")));
+        }
+        _ => {}
+    }
+}
+
+/// What an entry says of the register that it belongs to, and of its refunds.
+fn gather_register(told: &mut Told, register: i64, kind: &str, body: &Value) {
+    let int = |name: &str| body.get(name).and_then(Value::as_i64);
+    let before = told.registers.get(&register).copied();
+    let state = match kind {
+        "register.accepted" => Some("accepted"),
+        "register.refused" => Some("refused"),
+        "register.superseded" => Some("superseded"),
+        "register.revoked" => Some("revoked"),
+        "register.closed" if before == Some("accepted") => Some("closed"),
+        // A late answer opens it again where it moved money.
+        "result.applied" if before == Some("closed") && body.get("postings").is_some() => {
+            Some("accepted")
+        }
+        _ => None,
+    };
+    if let Some(state) = state {
+        told.registers.insert(register, state);
+    }
+    if matches!(kind, "register.accepted" | "register.funded")
+        && let Some(deadline) = int("deadline_at_ms")
+    {
+        told.deadlines.entry(register).or_insert(deadline);
+    }
+    let refund_state = match kind {
+        "refund.intent" => Some("open"),
+        "attempt.refused" => Some("refused"),
+        "attempt.accepted" => Some("confirmed"),
+        _ => None,
+    };
+    if let (Some(refund), Some(state)) = (int("refund"), refund_state) {
+        told.refund_states.insert(refund, state);
+    }
+}

@@ -1,0 +1,197 @@
+//! SIGKILL at any moment and a restart end in the same closing account, judged by the books of
+//! finance and of the banks, which live in another process and know nothing of the daemon's store.
+//!
+//! The binary is the real one. It is killed beside every commit it makes (`--die-at-commit`,
+//! `--die-before-commit`), twice in a row, and from outside at moments that nobody chose; the banks
+//! pay again whatever they are given again. One test runs all of it in turn, because victims run
+//! side by side already. Each group prints what it did: `cargo test --test kill -- --nocapture`.
+
+#![expect(clippy::disallowed_methods, reason = "processes are waited for by the machine's clock")]
+
+#[path = "kill/judge.rs"]
+mod judge;
+#[path = "kill/plan.rs"]
+mod plan;
+#[path = "kill/stage.rs"]
+mod stage;
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use daifa::clock::Dice;
+
+use crate::judge::Books;
+use crate::plan::{Death, Lived, Reference, carry_out, run_group, stop};
+use crate::stage::{Shape, Stage};
+
+/// A file bank and a message bank; the message bank loses an answer, and lets a credit come back.
+const TOWN: Shape = Shape { registers: 3, payments: 24, banks: 2, no_dedup: true };
+/// A file bank alone; it keeps an answer back until it is asked, and lets a credit come back.
+const VILLAGE: Shape = Shape { registers: 3, payments: 24, banks: 1, no_dedup: true };
+
+/// Victims would take each other's time: one group at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+fn moment(dice: &mut Dice, within: Duration) -> Duration {
+    let within = u64::try_from(within.as_micros()).expect("a run is short");
+    Duration::from_micros(dice.below(within))
+}
+
+/// Kills beside every commit of a run, until a run has no such commit.
+fn every_commit(name: &str, shape: Shape, death: fn(u64) -> Death) {
+    let _alone = alone();
+    let reference = Reference::run(shape);
+    let tally = run_group(name, (1..).map(|n| [death(n)]), |plan| carry_out(plan, &reference));
+    // A run makes 100 to 150 commits: fewer would mean that the plan was not carried out.
+    assert!(tally.kills > 80, "{name}: {} boundaries", tally.kills);
+}
+
+#[test]
+fn f1_to_f9_killed_after_every_commit_with_two_banks() {
+    every_commit("after every commit, two banks", TOWN, Death::AfterCommit);
+}
+
+#[test]
+fn f1_to_f9_killed_before_every_commit_with_two_banks() {
+    every_commit("before every commit, two banks", TOWN, Death::BeforeCommit);
+}
+
+#[test]
+fn f1_to_f9_killed_after_every_commit_with_a_file_bank() {
+    every_commit("after every commit, a file bank", VILLAGE, Death::AfterCommit);
+}
+
+#[test]
+fn f1_to_f9_killed_before_every_commit_with_a_file_bank() {
+    every_commit("before every commit, a file bank", VILLAGE, Death::BeforeCommit);
+}
+
+#[test]
+fn i15_killed_twice_in_a_row() {
+    let _alone = alone();
+    let reference = Reference::run(TOWN);
+    let mut dice = Dice::seeded(20_261_123);
+    let deaths = |dice: &mut Dice| {
+        let side = |dice: &mut Dice, n| match dice.below(2) {
+            0 => Death::AfterCommit(n),
+            _ => Death::BeforeCommit(n),
+        };
+        // The second one soon: while what the first left behind is being taken up.
+        let (first, second) = (1 + dice.below(150), 1 + dice.below(12));
+        [side(dice, first), side(dice, second)]
+    };
+    let plans: Vec<_> = (0..30).map(|_| deaths(&mut dice)).collect();
+    let tally = run_group("twice in a row", plans.into_iter(), |plan| carry_out(plan, &reference));
+    assert!(tally.kills >= 50, "{tally:?}");
+}
+
+#[test]
+fn i15_killed_at_a_hundred_random_moments() {
+    let _alone = alone();
+    let reference = Reference::run(TOWN);
+    let mut dice = Dice::seeded(24_25);
+    let plans: Vec<_> =
+        (0..100).map(|_| [Death::Killed(moment(&mut dice, reference.took))]).collect();
+    let tally = run_group("random moments", plans.into_iter(), |plan| carry_out(plan, &reference));
+    assert_eq!(tally.kills, 100);
+}
+
+/// The closing account as the demo prints it, without what may differ from run to run.
+fn printed(stage: &Stage) -> Result<serde_json::Value, String> {
+    let text = std::fs::read_to_string(stage.path().join("account.json"))
+        .map_err(|cause| cause.to_string())?;
+    let mut account: serde_json::Value =
+        serde_json::from_str(&text).map_err(|cause| format!("{cause} in {text:?}"))?;
+    let fields = account.as_object_mut().ok_or("no object")?;
+    for differs in ["elapsed_ms", "reports_acknowledged"] {
+        fields.remove(differs).ok_or(differs)?;
+    }
+    Ok(account)
+}
+
+/// Runs a demo to its end and gives its closing account and the books.
+fn demo_to_the_end(stage: &Stage) -> Result<(serde_json::Value, Books), String> {
+    let status = stage.demo().wait(Duration::from_secs(60))?;
+    let books = stage.books().ok_or("finance has no book")?;
+    if status.code() != Some(0) {
+        let said = stage.logged("demo");
+        return Err(format!("the demo ends with {status}: {:?}\n{said}", books.faults()));
+    }
+    stage.verify()?;
+    Ok((printed(stage)?, books))
+}
+
+#[test]
+fn f4_the_whole_demo_killed_with_its_counterparts() {
+    let _alone = alone();
+    // A bank that is killed between its book and its folder is given the same file again.
+    let shape = Shape { no_dedup: false, ..TOWN };
+    let stage = Stage::bare(shape);
+    let began = Instant::now();
+    let (account, books) = demo_to_the_end(&stage).expect("a demo without a kill is good");
+    let took = began.elapsed();
+    assert_eq!(books.faults(), Vec::<String>::new());
+    let mut dice = Dice::seeded(7);
+    let plans: Vec<_> = (0..20).map(|_| moment(&mut dice, took)).collect();
+    run_group("the whole demo", plans.into_iter(), |after| {
+        let stage = Stage::bare(shape);
+        let mut demo = stage.demo();
+        std::thread::sleep(*after);
+        demo.kill();
+        let ended = demo_to_the_end(&stage).and_then(|ended| {
+            let expected = (account.clone(), books.clone());
+            let differs = judge::difference(&expected, &ended);
+            if ended == expected { Ok(Lived { died: 1, outlived: false }) } else { Err(differs) }
+        });
+        (ended, stage)
+    });
+}
+
+#[test]
+fn f59_sigterm_drains_at_any_moment_and_leaves_nothing_under_way() {
+    let _alone = alone();
+    let reference = Reference::run(TOWN);
+    let mut dice = Dice::seeded(59);
+    // The first moments are the start of the process itself, when nobody listens for signals yet.
+    let start = Duration::from_millis(150);
+    let plans: Vec<_> =
+        (0..15).map(|_| [Death::Terminated(start + moment(&mut dice, reference.took))]).collect();
+    run_group("SIGTERM", plans.into_iter(), |plan| {
+        let (lived, stage) = carry_out(plan, &reference);
+        let log = stage.logged("daemon");
+        let taken_up: Vec<&str> = log.lines().filter(|line| line.contains("is taken up")).collect();
+        let nothing = taken_up.iter().all(|line| line.contains("swept=0 unknown=0"));
+        let drained = match (taken_up.len(), nothing) {
+            (2, true) => Ok(()),
+            _ => Err(format!("two starts with nothing to take up were expected: {taken_up:?}")),
+        };
+        (lived.and_then(|lived| drained.map(|()| lived)), stage)
+    });
+}
+
+#[test]
+fn f19_a_second_daemon_on_the_same_data_exits_at_once() {
+    let _alone = alone();
+    let reference = Reference::run(VILLAGE);
+    let stage = Stage::start(VILLAGE);
+    let mut first = stage.daemon(&[]);
+    while !stage.logged("daemon").contains("ready") {
+        assert!(first.ended().is_none(), "{}", stage.logged("daemon"));
+        std::thread::sleep(stage::LOOK);
+    }
+    let second = stage.daemon(&[]).wait(Duration::from_secs(5)).expect("it exits at once");
+    assert_eq!(second.code(), Some(1));
+    let log = stage.logged("daemon");
+    assert!(log.contains("another instance is running on this database"), "{log}");
+    // The first one does not even notice.
+    let began = Instant::now();
+    while stage.books().as_ref() != Some(&reference.books) {
+        assert!(first.ended().is_none() && began.elapsed() < Duration::from_secs(30));
+        std::thread::sleep(stage::LOOK);
+    }
+    stop(&mut first).expect("it drains");
+}

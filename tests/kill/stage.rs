@@ -1,0 +1,232 @@
+//! A stage: practice counterparts in a process of their own, the folder they share with the daemon,
+//! and the daemon as a process that may be killed.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use daifa::sandbox::{bank, finance};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::judge::Books;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_daifa");
+/// How often books and processes are looked at.
+pub const LOOK: Duration = Duration::from_millis(5);
+
+/// What is practised: what the practice finance approves, and by which banks it is paid.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    pub registers: u8,
+    pub payments: u16,
+    pub banks: u8,
+    /// The banks pay again whatever they are given again: nobody but the daemon keeps a payment
+    /// from being credited twice.
+    pub no_dedup: bool,
+}
+
+impl Shape {
+    fn arguments(self) -> Vec<String> {
+        let mut all = vec!["--registers".to_owned(), self.registers.to_string()];
+        all.extend(["--payments".to_owned(), self.payments.to_string()]);
+        all.extend(["--banks".to_owned(), self.banks.to_string()]);
+        all.extend(["--listen".to_owned(), "127.0.0.1:0".to_owned()]);
+        if self.no_dedup {
+            all.push("--no-dedup".to_owned());
+        }
+        all
+    }
+}
+
+/// A folder, and the practice counterparts that work in it.
+pub struct Stage {
+    folder: Option<tempfile::TempDir>,
+    practice: Option<Process>,
+    shape: Shape,
+    /// How long the books were when they were last read, and what they said.
+    seen: Mutex<(Vec<u64>, Option<Books>)>,
+}
+
+/// A child process that does not outlive its test.
+pub struct Process(Child);
+
+impl Process {
+    fn spawn(command: &mut Command) -> Self {
+        Self(command.stdin(Stdio::null()).spawn().expect("the binary starts"))
+    }
+
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().expect("a child can be asked")
+    }
+
+    /// Waits for the end, or says that it did not come in time.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus, String> {
+        let began = Instant::now();
+        loop {
+            match self.ended() {
+                Some(status) => return Ok(status),
+                None if began.elapsed() > limit => {
+                    return Err(format!("the process did not end within {limit:?}"));
+                }
+                None => std::thread::sleep(LOOK),
+            }
+        }
+    }
+
+    /// SIGKILL from outside; the process may have ended before.
+    pub fn kill(&mut self) {
+        self.0.kill().expect("a child can be killed");
+        self.0.wait().expect("a child can be waited for");
+    }
+
+    /// SIGTERM.
+    pub fn terminate(&self) {
+        kill_process(Pid::from_child(&self.0), Signal::TERM).expect("a child can be told");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Where it has ended before there is nobody to kill.
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+impl Stage {
+    /// An empty folder, for whoever brings their own counterparts.
+    pub fn bare(shape: Shape) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("kill-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .expect("a folder");
+        Self { folder: Some(folder), practice: None, shape, seen: Mutex::default() }
+    }
+
+    /// Practice counterparts at work.
+    pub fn start(shape: Shape) -> Self {
+        let mut stage = Self::bare(shape);
+        let mut command = Command::new(BINARY);
+        command.arg("practice").args(shape.arguments()).arg("--data").arg(stage.path());
+        command.stdout(Stdio::piped()).stderr(stage.log("practice"));
+        let mut practice = Process::spawn(&mut command);
+        let said = BufReader::new(practice.0.stdout.take().expect("it is piped"));
+        let ready = said.lines().map_while(Result::ok).find(|line| line.starts_with("now run:"));
+        assert!(ready.is_some(), "the practice counterparts do not start in {stage:?}");
+        stage.practice = Some(practice);
+        stage.quicken();
+        stage
+    }
+
+    /// The config that was written, at a pace that fits a test that runs it hundreds of times.
+    fn quicken(&self) {
+        let text = std::fs::read_to_string(self.config()).expect("the config reads");
+        let quick = [
+            ("log = \"warn\"", "log = \"info\""),
+            ("pull_every = \"200ms\"", "pull_every = \"60ms\""),
+            ("ask_after = \"2s\"", "ask_after = \"400ms\""),
+            ("ask_every = \"200ms\"", "ask_every = \"80ms\""),
+            ("return_every = \"300ms\"", "return_every = \"80ms\""),
+        ];
+        let text = quick.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "the practice config has {from}");
+            text.replace(from, to)
+        });
+        std::fs::write(self.config(), text).expect("the config is written");
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.as_ref().expect("it is kept until the end").path()
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.path().join("daifa.toml")
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.path().join("daifa/daifa.sqlite")
+    }
+
+    /// Where processes of one kind write what they complain about, one after the other.
+    fn log(&self, name: &str) -> std::fs::File {
+        let path = self.path().join(format!("{name}.log"));
+        std::fs::File::options().create(true).append(true).open(path).expect("a log")
+    }
+
+    pub fn logged(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path().join(format!("{name}.log"))).unwrap_or_default()
+    }
+
+    /// The daemon, with its planned death if it has one.
+    pub fn daemon(&self, arguments: &[String]) -> Process {
+        let mut command = Command::new(BINARY);
+        command.args(["run", "--config"]).arg(self.config()).args(arguments);
+        // The daemon logs to one of the two; both are kept.
+        command.stdout(self.log("daemon")).stderr(self.log("daemon"));
+        Process::spawn(&mut command)
+    }
+
+    /// The whole demo in one process, its counterparts with it.
+    pub fn demo(&self) -> Process {
+        let mut command = Command::new(BINARY);
+        command.arg("demo").args(self.shape.arguments()).args(["--json", "--timeout", "40"]);
+        command.arg("--data").arg(self.path());
+        let account = std::fs::File::create(self.path().join("account.json")).expect("a file");
+        command.stdout(account).stderr(self.log("demo"));
+        Process::spawn(&mut command)
+    }
+
+    /// `daifa verify` on what the daemon left.
+    pub fn verify(&self) -> Result<(), String> {
+        let mut command = Command::new(BINARY);
+        command.args(["verify", "--config"]).arg(self.config());
+        let out = command.output().expect("the binary starts");
+        if out.status.success() {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&out.stdout);
+        Err(format!("daifa verify: {}: {said}", out.status))
+    }
+
+    /// The folders of the banks' own books.
+    fn banks(&self) -> impl Iterator<Item = PathBuf> {
+        (0..self.shape.banks).map(|at| {
+            let kind = if at % 2 == 0 { "rural" } else { "city" };
+            self.path().join(format!("{kind}-{}/bank", at + 1))
+        })
+    }
+
+    /// What the books of finance and of the banks say now. Nothing, before finance's is begun.
+    pub fn books(&self) -> Option<Books> {
+        let finance = self.path().join("finance");
+        let files = [finance.join("finance-book.ndjson")].into_iter();
+        let files = files.chain(self.banks().map(|bank| bank.join("book.ndjson")));
+        // Books only grow: as long as before is as before.
+        let length = |file: PathBuf| std::fs::metadata(file).map_or(0, |file| file.len());
+        let lengths: Vec<u64> = files.map(length).collect();
+        let mut seen = self.seen.lock().expect("no thread breaks");
+        if seen.0 != lengths {
+            let banks = self.banks().map(|bank| {
+                let verdict = bank::read_book(&bank).expect("a bank's book reads");
+                (verdict, bank::read_cards(&bank).expect("a bank's book reads"))
+            });
+            let finance = finance::reading::read_book(&finance).expect("finance's book reads");
+            *seen = (lengths, finance.map(|finance| Books::new(finance, banks.collect())));
+        }
+        seen.1.clone()
+    }
+
+    /// Ends the counterparts and leaves the folder for a look.
+    pub fn keep(mut self) -> PathBuf {
+        self.practice = None;
+        self.folder.take().expect("it is kept until the end").keep()
+    }
+}
+
+impl std::fmt::Debug for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.path().display())
+    }
+}
