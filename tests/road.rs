@@ -2,6 +2,14 @@
 //! a test says, and time that moves when it is told to. Tests are named after the invariant or
 //! fault that they prove (`faults.md`), and each of them ends with books that add up.
 
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::assigning_clones,
+    reason = "tests count to a hundred, and say what a field becomes"
+)]
+
 #[path = "road/aside.rs"]
 mod aside;
 #[path = "road/attempts.rs"]

@@ -323,7 +323,7 @@ impl Streaming<'_> {
                 self.replaced.insert(line.line, replaced);
             } else {
                 let detail = format!(
-                    "{} revision {} line {} is not there or its money is not back",
+                    "{} revision {} line {} is not there, its money is not back, or it was released again before",
                     named.register_id, named.revision, named.line
                 );
                 hold = hold.or(Some(NewHold { reason: HoldReason::ReplacedNotOpen, detail }));
@@ -374,18 +374,30 @@ impl Streaming<'_> {
         code.and_then(|town| town.parse().ok()).unwrap_or(0)
     }
 
-    /// The payment that a line replaces, where that one's money is back.
+    /// The payment that a line replaces, where that one's money is back and was not released again
+    /// before: by another line of this register, or by one whose own money is not back.
     async fn resolve(&self, named: &Replaces) -> Result<Option<PaymentId>, FlowError> {
         let store = &self.ctx.store;
+        let register = self.receiving.register;
         // Lines name payments of the same source; its name is with the register.
-        let source = store.register_facts(self.receiving.register).await?.source;
+        let source = store.register_facts(register).await?.source;
         let Some(payment) =
             store.payment_named(&source, &named.register_id, named.revision, named.line).await?
         else {
             return Ok(None);
         };
-        let standing = store.standings(&[payment]).await?;
-        Ok((standing.first() == Some(&Standing::Back)).then_some(payment))
+        if store.standings(&[payment]).await? != [Standing::Back]
+            || self.replaced.values().any(|other| *other == payment)
+        {
+            return Ok(None);
+        }
+        let others = store.replacements(payment, register).await?;
+        let standings = store.standings(&others).await?;
+        let free = |standing: &Standing| match standing {
+            Standing::Absent | Standing::Back | Standing::Withdrawn => true,
+            Standing::Held | Standing::Unsent | Standing::Sent => false,
+        };
+        Ok(standings.iter().all(free).then_some(payment))
     }
 
     async fn finish(mut self) -> Result<(), FlowError> {

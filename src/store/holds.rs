@@ -290,6 +290,30 @@ impl Store {
         Ok(out)
     }
 
+    /// Payments of other registers that replace this one: each released its money again. Other
+    /// revisions of the register `of` are not looked at: what they have not sent is taken over.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn replacements(
+        &self,
+        payment: PaymentId,
+        of: RegisterNo,
+    ) -> Result<Vec<PaymentId>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT i.register_no, i.line FROM reissue i JOIN register r ON r.register_no = i.register_no \
+                   WHERE i.replaces_register_no = $1 AND i.replaces_line = $2 \
+                   AND r.state IN ('accepted', 'closed', 'superseded', 'revoked') \
+                   AND NOT EXISTS (SELECT 1 FROM register n WHERE n.register_no = $3 AND n.source = r.source AND n.id = r.id)";
+        let found = work
+            .rows(sql, params![payment.register, payment.line, of], |row| {
+                Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? })
+            })
+            .await?;
+        work.commit().await?;
+        Ok(found)
+    }
+
     /// The payment that finance names by its own register id.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 //! acknowledged it. Its rows are read from those facts whenever it is sent, so a repetition says
 //! the same.
 
+use crate::model::alert::AlertKind;
 use crate::model::hold::HoldReason;
 use crate::model::id::{AttemptNo, RefundNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
@@ -168,6 +169,7 @@ impl Store {
         for report in reports {
             let sql = "UPDATE report SET state = 'acknowledged', acknowledged_at_ms = $1, tries = tries + 1, trouble = '' WHERE report_no = $2 AND state = 'due'";
             work.move_one(sql, params![now_ms, report.report_no]).await?;
+            super::alerts::clear(&mut work, AlertKind::Report, &report.report_id, now_ms).await?;
             let mut entry = Entry::new("report.acknowledged", now_ms);
             entry.fact("report", report.report_id.as_str()).fact("kind", report.kind.as_str());
             entry.write_for(&mut work, report.register).await?;

@@ -83,8 +83,21 @@ impl Process {
         self.0.wait().expect("a child can be waited for");
     }
 
-    /// SIGTERM.
+    /// SIGTERM, once the process listens to it: one that has only just begun is ended by the system,
+    /// as a service manager would not do before it is ready.
     pub fn terminate(&self) {
+        let status = format!("/proc/{}/status", self.0.id());
+        let listens = || {
+            let text = std::fs::read_to_string(&status).unwrap_or_default();
+            let caught = text.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+            u64::from_str_radix(caught.trim(), 16).is_ok_and(|mask| mask & (1 << 14) != 0)
+        };
+        for _ in 0..1_000 {
+            if listens() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
         kill_process(Pid::from_child(&self.0), Signal::TERM).expect("a child can be told");
     }
 }

@@ -10,7 +10,7 @@ use daifa::model::reason::Reason;
 use daifa::store::holds::Decision;
 
 use crate::counter::Fate;
-use crate::county::{Draft, OTHER_TOWN, person};
+use crate::county::{Delivery, Draft, OTHER_TOWN, person};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE, duty};
 
 /// Reasons by line, as a test writes them.
@@ -21,7 +21,7 @@ fn reasons<const N: usize>(of: [(i64, HoldReason); N]) -> BTreeMap<i64, String> 
 /// One line for each reason that a single line shows, and a good one.
 fn troubled() -> Draft {
     let rural = |at: i64, draft: Draft, change: &dyn Fn(&mut daifa::model::payment::Line)| {
-        draft.line(at, |line| change(line))
+        draft.line(at, change)
     };
     let mut draft = Draft::new("A", 1).lines(FILES, 9).lines(CALLS, 3);
     draft = rural(2, draft, &|line| {
@@ -187,7 +187,7 @@ async fn a_released_payment_that_still_cannot_be_written_does_not_block_the_othe
     assert_eq!(house.five(1).await, [101, 0, 305, 0, 0], "{:?}", house.alerts().await);
     // It is set aside again, finance is told so, and can drop it.
     let told = house.county.told("set_aside", "finance");
-    let lines: Vec<_> = told.iter().map(|one| one.rows()).collect();
+    let lines: Vec<_> = told.iter().map(Delivery::rows).collect();
     assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(
         (&lines[1][0]["line"], &lines[1][0]["reason"]),

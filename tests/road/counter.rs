@@ -420,7 +420,7 @@ impl Counter {
         known && !book.no_dedup
     }
 
-    fn from_book(&self, kind: MessageKind, reference: &str) -> Asked {
+    fn by_the_book(&self, kind: MessageKind, reference: &str) -> Asked {
         use MessageKind as M;
         let known = self.book().booked.iter().any(|one| one.reference == reference);
         let (answer_kind, answer) = match kind {
@@ -553,7 +553,7 @@ impl Transport for Counter {
         };
         match reply {
             Reply::Fail => Asked::Failed { cause: "connection refused".to_owned() },
-            Reply::Book => self.from_book(kind, &reference),
+            Reply::Book => self.by_the_book(kind, &reference),
             Reply::Bytes(bytes) => Asked::Answer(bytes),
             Reply::Say(answer) if self.files.is_some() => {
                 self.leave(self.say(answer_kind, &reference, answer, "", &[], &self.serial()));

@@ -132,14 +132,16 @@ impl Draft {
             .iter()
             .try_fold(Fen::ZERO, |sum, line| sum.checked_add(line.amount))
             .unwrap_or(Fen::new(i64::MAX));
-        self.as_it_is()
+        self.signed()
     }
 
     /// Signs what is there under the head as it stands.
-    pub fn as_it_is(mut self) -> Offer {
+    pub fn signed(mut self) -> Offer {
         let raw = self.raw.take().unwrap_or_else(|| self.spell());
         let mut digest = ContentDigest::of_head(&self.head);
-        raw.iter().for_each(|line| digest.line(line.as_bytes()));
+        for line in &raw {
+            digest.line(line.as_bytes());
+        }
         self.head.digest = digest.finish();
         Offer { head: self.head, raw, breaks_after: None }
     }
@@ -169,7 +171,6 @@ pub enum Ear {
 pub struct Delivery {
     pub id: String,
     pub body: Bytes,
-    pub at_ms: i64,
 }
 
 impl Delivery {
@@ -331,7 +332,7 @@ impl Finance for County {
     async fn deliver(&self, report_id: &str, body: Bytes) -> Result<Acknowledged, FinanceError> {
         let at_ms = daifa::clock::Clock::now_ms(&self.clock);
         let mut desk = self.desk();
-        desk.deliveries.push(Delivery { id: report_id.to_owned(), body, at_ms });
+        desk.deliveries.push(Delivery { id: report_id.to_owned(), body });
         match desk.ear {
             Ear::Open => {
                 Ok(Acknowledged { report_id: report_id.to_owned(), acknowledged_at_ms: at_ms })

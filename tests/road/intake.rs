@@ -45,12 +45,12 @@ fn draft() -> Draft {
 async fn f63_count_sum_or_digest_that_do_not_match() {
     let mut counted = draft().head(|head| head.declared_count = 4);
     counted.head.declared_sum = counted.sum();
-    assert_eq!(faults(counted.as_it_is()).await, [head("declared_count")]);
+    assert_eq!(faults(counted.signed()).await, [head("declared_count")]);
     let summed = draft().head(|head| {
         head.declared_count = 3;
         head.declared_sum = Fen::new(30_299);
     });
-    assert_eq!(faults(summed.as_it_is()).await, [head("declared_sum")]);
+    assert_eq!(faults(summed.signed()).await, [head("declared_sum")]);
     let mut offer = draft().declared();
     offer.head.digest[7] ^= 1;
     assert_eq!(faults(offer).await, [head("digest")]);
@@ -66,7 +66,7 @@ async fn f63_amounts_that_are_none() {
         let mut draft = draft().spelled(1, |line| line["amount"] = json!(amount));
         draft.head.declared_count = 3;
         draft.head.declared_sum = Fen::new(30_300);
-        draft.as_it_is()
+        draft.signed()
     };
     for amount in ["0.00", "0", "-1.00", "101.001", "101.000", "1e2", "", "十", "1,000.00"] {
         let found = faults(spelled(amount)).await;
@@ -107,7 +107,7 @@ async fn f63_no_lines() {
         head.declared_count = 1;
         head.declared_sum = Fen::new(1);
     });
-    let none = faults(declared.as_it_is()).await;
+    let none = faults(declared.signed()).await;
     assert!(none.contains(&head("payments")), "{none:?}");
 }
 
