@@ -132,6 +132,8 @@ async fn i1_practice_banks_that_lose_answers() {
         lose_refund_answer_every: 2,
         not_found_ms: 60_000,
         busy_every: 5,
+        // Whoever sends blindly again pays twice.
+        no_dedup: true,
         ..Faults::default()
     };
     judged(faults).await;
