@@ -652,6 +652,8 @@ async fn a_register_is_split_by_the_banks_limits() {
 async fn a_batch_stays_below_the_formats_highest_sum() {
     use daifa::model::money::Fen;
     let mut house = House::open().await;
+    house.rows_max = 5_000;
+    house.restart().await;
     let mut draft = Draft::new("A", 1).lines(CALLS, 1_200);
     for line in &mut draft.lines {
         line.amount = Fen::new(999_999_999);
