@@ -93,7 +93,7 @@ fn i15_killed_twice_in_a_row() {
             _ => Death::BeforeCommit(n),
         };
         // The second one soon: while what the first left behind is being taken up.
-        let (first, second) = (1 + dice.below(150), 1 + dice.below(12));
+        let (first, second) = (1 + dice.below(110), 1 + dice.below(6));
         [side(dice, first), side(dice, second)]
     };
     let plans: Vec<_> = (0..30).map(|_| deaths(&mut dice)).collect();

@@ -427,6 +427,8 @@ pub async fn acted_on(
         && conclusion.event == AttemptEvent::Accepted
         && !conclusion.refund_done
     {
+        // A "not found" that was on its way before the bank had looked is over now.
+        ctx.store.clear_alert(AlertKind::Vanished, &attempt.no.to_string(), now).await?;
         return Ok(ctx.store.asked(attempt, again).await?);
     }
     if conclusion.event == AttemptEvent::Accepted && !conclusion.refund_done {
@@ -575,6 +577,8 @@ async fn take_rows(
     };
     match ctx.store.take_result(attempt, taken, &follow, ctx.now_ms()).await? {
         Taken::Applied { result, outcomes, notices } => {
+            let subject = attempt.no.to_string();
+            ctx.store.clear_alert(AlertKind::Vanished, &subject, ctx.now_ms()).await?;
             tracing::info!(%result, attempt = %attempt.no, outcomes, notices, "a result is applied");
         }
         Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
