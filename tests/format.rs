@@ -16,8 +16,7 @@ mod round_trip;
 
 use std::path::{Path, PathBuf};
 
-use daifa::format::sample::Values;
-use daifa::format::{Format, Key, MessageKind, Part, PartRole, Record, Value, example};
+use daifa::format::{Format, Item, Key, MessageKind, Part, PartRole, Record, Value, example};
 use daifa::model::money::Fen;
 
 pub const RURAL: &str = "example-rural-fixed";
@@ -66,12 +65,30 @@ pub fn answered(ordinal: i64, fen: i64, code: &str) -> Record {
     row
 }
 
+/// A message as the road sees it.
+#[derive(Debug, PartialEq)]
+pub struct Values {
+    pub head: Record,
+    pub rows: Vec<Record>,
+}
+
 /// Reads all of a message.
 ///
 /// # Errors
 /// What is wrong with it; a row with a fault is wrong too.
 pub fn decode(format: &Format, kind: MessageKind, parts: &[Part]) -> Result<Values, String> {
-    Values::read(format, kind, parts).map_err(|error| error.to_string())
+    let told = |error: daifa::format::DataError| error.to_string();
+    let mut reading = format.read(kind, parts).map_err(told)?;
+    let mut values = Values { head: Record::new(), rows: Vec::new() };
+    while let Some(item) = reading.next().map_err(told)? {
+        match item {
+            Item::Head(head) => values.head = head.clone(),
+            Item::Row(row) => values.rows.push(row.clone()),
+            Item::BadRow(error) => return Err(error.to_string()),
+            Item::Tail(tail) => values.head.fill_from(tail),
+        }
+    }
+    Ok(values)
 }
 
 pub fn message(bytes: Vec<u8>) -> [Part; 1] {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 
 use crate::format::sample::{self, Values};
-use crate::format::{Format, Item, MessageKind, Part, Problem, Problems, Record, example};
+use crate::format::{Format, MessageKind, Part, Problem, Problems, example};
 
 #[derive(Debug, Subcommand)]
 pub enum FormatCommand {
@@ -200,8 +200,8 @@ fn encode(
     let mut text = String::new();
     let read = input.read_to_string(&mut text);
     read.map_err(|error| Failure::Unable(format!("standard input: {error}")))?;
-    let values = Values::parse(&text).map_err(Failure::Wrong)?;
-    let parts = format.encode(message, &values.head, &values.rows);
+    let values = Values::parse(format, message, &text).map_err(Failure::Wrong)?;
+    let parts = values.write(format, message);
     let parts = parts.map_err(|error| Failure::Wrong(error.to_string()))?;
     match (into, parts.as_slice()) {
         (None, [part]) => Ok(out.write_all(&part.bytes)?),
@@ -238,23 +238,15 @@ fn decode(
     let parts = parts(format, message, files)?;
     let wrong = |error: crate::format::DataError| Failure::Wrong(error.to_string());
     let mut reading = format.read(message, &parts).map_err(wrong)?;
-    let mut head = Record::new();
-    let mut rows = Vec::new();
     let mut bad = 0;
-    while let Some(item) = reading.next().map_err(wrong)? {
-        match item {
-            Item::Head(record) => head = record.clone(),
-            Item::Row(record) => rows.push(record.to_json()),
-            Item::Tail(record) => head.fill_from(record),
-            Item::BadRow(error) => {
+    while let Some(piece) = reading.next_piece().map_err(wrong)? {
+        match piece.fault {
+            None => writeln!(out, "{}", sample::json_line(format, piece.name, piece.record))?,
+            Some(error) => {
                 bad += 1;
                 writeln!(err, "{error}")?;
             }
         }
-    }
-    writeln!(out, "{}", head.to_json())?;
-    for row in rows {
-        writeln!(out, "{row}")?;
     }
     if bad > 0 {
         return Err(Failure::Wrong(format!("{bad} rows cannot be read")));
@@ -271,7 +263,7 @@ fn roundtrip(
     let kept = parts(format, message, files)?;
     let values = Values::read(format, message, &kept);
     let values = values.map_err(|error| Failure::Wrong(error.to_string()))?;
-    let written = format.encode(message, &values.head, &values.rows);
+    let written = values.write(format, message);
     let written = written.map_err(|error| Failure::Wrong(error.to_string()))?;
     for part in &written {
         let Some(kept) = kept.iter().find(|kept| kept.role == part.role) else { continue };

@@ -222,6 +222,9 @@ async fn take_message(
         | MessageKind::RefundQuery => {
             hold(ctx, bank, attempt, name, &joined(&parts), "这是我方发出的报文种类").await
         }
+        MessageKind::Statement | MessageKind::AccountRequest | MessageKind::AccountAnswer => {
+            hold(ctx, bank, attempt, name, &joined(&parts), "这种报文不是对批次的答复").await
+        }
     }
 }
 

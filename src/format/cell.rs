@@ -4,23 +4,40 @@
 //! here alone.
 
 use crate::format::charset::{Charset, Controls};
+use crate::format::computed::{Computed, Facts, Stated};
 use crate::format::error::{FieldFault, shape};
 use crate::format::moment::{self, Piece};
+use crate::format::number::{AmountShape, Shape};
 use crate::format::record::Record;
-use crate::format::words::{Key, Moment, Source, Value};
-use crate::model::money::Fen;
+use crate::format::words::{Moment, Slot, Source, Value};
 
 /// What stands in a place.
 #[derive(Debug, Clone)]
 pub(crate) enum Bind {
-    /// Always the same text; `bytes` is how the format's character set spells it.
+    /// Always the same text; `bytes` is how the character set spells it.
     Literal {
         text: String,
         bytes: Vec<u8>,
     },
-    Key(Key),
-    /// SHA-256 over the data part, in lower-case hex.
-    DataDigest,
+    Slot(Slot),
+    /// Put together from other values; read back as one text of its own name.
+    Joined {
+        slot: Slot,
+        pieces: Vec<Join>,
+    },
+    /// Worked out from the message itself, and compared with it when read.
+    Computed(Computed),
+    /// Written as this, read whatever it is.
+    Ignored {
+        bytes: Vec<u8>,
+    },
+}
+
+/// A piece of a value that is put together.
+#[derive(Debug, Clone)]
+pub(crate) enum Join {
+    Sign(String),
+    Value(Slot),
 }
 
 /// Which characters a text may have, beyond what its character set allows.
@@ -31,27 +48,43 @@ pub(crate) enum Only {
     Digits,
 }
 
-/// The unit of an amount. There is no default: somebody always means the other one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unit {
-    Fen,
-    Yuan,
-}
-
 /// How a value is spelled.
 #[derive(Debug, Clone)]
 pub(crate) enum Spelling {
     Text(Only),
-    Int,
-    /// `scale` digits after the point; no point is written where it is implied.
-    Amount {
-        unit: Unit,
-        scale: u32,
-        point: bool,
-    },
+    Int(Shape),
+    Amount(AmountShape),
+    Decimal(Shape),
     Moment(Vec<Piece>),
+    /// Our words and the bank's for them.
+    Words(Vec<Word>),
     Literal,
-    Digest,
+    /// Hexadecimal digits.
+    Hex {
+        upper: bool,
+    },
+    /// A number of so many bytes that is no text.
+    Binary {
+        width: usize,
+        little: bool,
+    },
+    Anything,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Word {
+    pub ours: String,
+    pub theirs: String,
+    pub bytes: Vec<u8>,
+}
+
+/// When a value stands at all.
+#[derive(Debug, Clone)]
+pub(crate) struct When {
+    pub slot: Slot,
+    /// Any of these texts; with none of them, any value at all.
+    pub is: Vec<String>,
+    pub not: bool,
 }
 
 /// One place for one value.
@@ -62,6 +95,11 @@ pub(crate) struct Cell {
     pub bind: Bind,
     pub spelling: Spelling,
     pub optional: bool,
+    /// Written where the caller has no value of his own.
+    pub default: Option<String>,
+    pub when: Option<When>,
+    /// The bank may cut this text inside a character; what is left of it is dropped when read.
+    pub cut_tail: bool,
     /// The code table that gives the meaning of what stands here.
     pub codes: Option<usize>,
 }
@@ -75,56 +113,172 @@ pub(crate) struct ReadFault {
     pub expected: String,
 }
 
+/// What values are written with.
+pub(crate) struct Pen<'a> {
+    pub charset: Charset,
+    pub facts: &'a Facts,
+}
+
+impl When {
+    pub fn holds(&self, source: &dyn Source) -> bool {
+        let found = match source.slot(self.slot) {
+            None | Some(Value::Text("")) => false,
+            Some(_) if self.is.is_empty() => true,
+            Some(Value::Text(text)) => self.is.iter().any(|word| word == text),
+            Some(Value::Int(number) | Value::Decimal(number)) => {
+                self.is.iter().any(|word| word.parse() == Ok(number))
+            }
+            Some(Value::Amount(fen)) => self.is.iter().any(|word| *word == fen.yuan()),
+            Some(Value::Moment(moment)) => self.is.iter().any(|word| *word == moment.to_string()),
+        };
+        found != self.not
+    }
+}
+
 impl Cell {
-    /// What the cell is filled from and read into; nothing for a literal or a digest.
-    pub const fn key(&self) -> Option<Key> {
+    /// What the cell is filled from and read into; nothing for what is not a value.
+    pub const fn slot(&self) -> Option<Slot> {
         match self.bind {
-            Bind::Key(key) => Some(key),
-            Bind::Literal { .. } | Bind::DataDigest => None,
+            Bind::Slot(slot) | Bind::Joined { slot, .. } => Some(slot),
+            Bind::Literal { .. } | Bind::Computed(_) | Bind::Ignored { .. } => None,
         }
     }
 
-    /// Appends the value without any filling; tells whether there is one.
+    /// Is it spelled in digits, before which zeros change nothing?
+    pub const fn is_number(&self) -> bool {
+        matches!(self.spelling, Spelling::Int(_) | Spelling::Amount(_) | Spelling::Decimal(_))
+    }
+
+    /// May there be nothing in its place?
+    pub const fn may_be_absent(&self) -> bool {
+        self.optional || self.when.is_some()
+    }
+
+    /// Appends the value without any filling but the zeros of a number, which go up to `fill`
+    /// bytes; tells whether there is one.
     pub fn write(
         &self,
-        charset: Charset,
+        pen: &Pen<'_>,
         source: &dyn Source,
-        digest: &str,
+        fill: usize,
         out: &mut Vec<u8>,
     ) -> Result<bool, FieldFault> {
-        let key = match &self.bind {
-            Bind::Literal { bytes, .. } => {
+        if self.when.as_ref().is_some_and(|when| !when.holds(source)) {
+            return Ok(false);
+        }
+        match &self.bind {
+            Bind::Literal { bytes, .. } | Bind::Ignored { bytes } => {
                 out.extend_from_slice(bytes);
-                return Ok(true);
-            }
-            Bind::DataDigest => {
-                out.extend_from_slice(digest.as_bytes());
-                return Ok(true);
-            }
-            Bind::Key(key) => *key,
-        };
-        let value = source.get(key);
-        match (&self.spelling, value) {
-            (_, None | Some(Value::Text(""))) if self.optional => Ok(false),
-            (_, None | Some(Value::Text(""))) => Err(FieldFault::Missing),
-            (Spelling::Text(only), Some(Value::Text(text))) => {
-                write_text(charset, *only, text, out).map(|()| true)
-            }
-            (Spelling::Int, Some(Value::Int(number))) => {
-                if number < 0 {
-                    return Err(out_of_range("a number that is not negative"));
-                }
-                write_digits(number.unsigned_abs(), 1, out);
                 Ok(true)
             }
-            (Spelling::Amount { unit, scale, point }, Some(Value::Amount(fen))) => {
-                write_amount(*unit, *scale, *point, fen, out).map(|()| true)
-            }
-            (Spelling::Moment(pieces), Some(Value::Moment(moment))) => {
-                moment::write(pieces, moment, out).map(|()| true)
-            }
-            _ => Err(out_of_range("a value of the kind that its name says")),
+            Bind::Computed(computed) => self.write_computed(computed, pen, fill, out),
+            Bind::Slot(slot) => self.write_value(source.slot(*slot), pen, fill, out),
+            Bind::Joined { slot, pieces } => match source.slot(*slot) {
+                None | Some(Value::Text("")) => {
+                    let joined = joined(pieces, source);
+                    self.write_value(Some(Value::Text(&joined)), pen, fill, out)
+                }
+                own => self.write_value(own, pen, fill, out),
+            },
         }
+    }
+
+    fn write_value(
+        &self,
+        value: Option<Value<'_>>,
+        pen: &Pen<'_>,
+        fill: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, FieldFault> {
+        let value = match value {
+            None | Some(Value::Text("")) => {
+                let Some(default) = &self.default else {
+                    return if self.optional { Ok(false) } else { Err(FieldFault::Missing) };
+                };
+                return self.write_default(default, pen, out);
+            }
+            Some(value) => value,
+        };
+        let from = out.len();
+        match (&self.spelling, value) {
+            (Spelling::Text(only), Value::Text(text)) => {
+                return write_text(pen.charset, *only, text, out).map(|()| true);
+            }
+            (Spelling::Words(words), Value::Text(text)) => {
+                let word = words.iter().find(|word| word.ours == text);
+                let word = word.ok_or_else(|| out_of_range(&told_words(words)))?;
+                out.extend_from_slice(&word.bytes);
+                return Ok(true);
+            }
+            (Spelling::Int(shape), Value::Int(number))
+            | (Spelling::Decimal(shape), Value::Decimal(number)) => {
+                shape.write(number, fill, out)?;
+            }
+            (Spelling::Amount(amount), Value::Amount(fen)) => amount.write(fen, fill, out)?,
+            (Spelling::Moment(pieces), Value::Moment(moment)) => {
+                moment::write(pieces, moment, out)?;
+            }
+            _ => return Err(out_of_range("a value of the kind that its name says")),
+        }
+        pen.charset.respell(from, out);
+        Ok(true)
+    }
+
+    /// A default is written as the description spells it.
+    fn write_default(
+        &self,
+        default: &str,
+        pen: &Pen<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, FieldFault> {
+        let written = pen.charset.encode_into(default, out);
+        written.map_err(|character| FieldFault::NotEncodable { character })?;
+        Ok(!default.is_empty())
+    }
+
+    fn write_computed(
+        &self,
+        computed: &Computed,
+        pen: &Pen<'_>,
+        fill: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, FieldFault> {
+        let from = out.len();
+        match &self.spelling {
+            Spelling::Binary { width, little } => {
+                let number = pen.facts.number(computed);
+                let number =
+                    u64::try_from(number).map_err(|_| out_of_range("no negative number"))?;
+                let bytes = number.to_be_bytes();
+                let (rest, bytes) = bytes.split_at(bytes.len() - width);
+                if rest.iter().any(|byte| *byte != 0) {
+                    return Err(FieldFault::TooWide { needed: 8, there: *width });
+                }
+                out.extend_from_slice(bytes);
+                if *little {
+                    out[from..].reverse();
+                }
+                return Ok(true);
+            }
+            Spelling::Int(shape) | Spelling::Decimal(shape) => {
+                shape.write(pen.facts.number(computed), fill, out)?;
+            }
+            Spelling::Amount(amount) => {
+                let fen = crate::model::money::Fen::new(pen.facts.number(computed));
+                amount.write(fen, fill, out)?;
+            }
+            Spelling::Hex { upper } => {
+                let text = pen.facts.text(computed).ok_or(FieldFault::Missing)?;
+                let cased = if *upper { text.to_ascii_uppercase() } else { text.to_owned() };
+                out.extend_from_slice(cased.as_bytes());
+            }
+            _ => {
+                let text = pen.facts.text(computed).ok_or(FieldFault::Missing)?;
+                return write_text(pen.charset, Only::Any, text, out).map(|()| true);
+            }
+        }
+        pen.charset.respell(from, out);
+        Ok(true)
     }
 
     /// Reads the value, which has no filling around it any more and is not empty.
@@ -133,8 +287,10 @@ impl Cell {
         charset: Charset,
         bytes: &[u8],
         record: &mut Record,
+        stated: &mut Stated,
     ) -> Result<(), ReadFault> {
-        let key = match &self.bind {
+        match &self.bind {
+            Bind::Ignored { .. } => Ok(()),
             Bind::Literal { text, bytes: spelled } => {
                 // A document is read as UTF-8, whatever it was written in.
                 let literal = if charset == Charset::Utf8 { text.as_bytes() } else { spelled };
@@ -142,38 +298,137 @@ impl Cell {
                     return Ok(());
                 }
                 let expected = format!("the constant {text:?}");
-                return Err(ReadFault { at: 0, found: shape(bytes), expected });
+                Err(ReadFault { at: 0, found: shape(bytes), expected })
             }
-            // The reading compares it with the data part itself.
-            Bind::DataDigest => return Ok(()),
-            Bind::Key(key) => *key,
-        };
+            Bind::Computed(computed) => self.read_computed(computed, charset, bytes, stated),
+            Bind::Slot(slot) | Bind::Joined { slot, .. } => {
+                self.read_value(*slot, charset, bytes, record)
+            }
+        }
+    }
+
+    fn read_value(
+        &self,
+        slot: Slot,
+        charset: Charset,
+        bytes: &[u8],
+        record: &mut Record,
+    ) -> Result<(), ReadFault> {
+        let mut plain = Vec::new();
         match &self.spelling {
-            Spelling::Text(only) => read_text(charset, *only, bytes, record.slot(key))
-                .inspect_err(|_| record.unset(key)),
-            Spelling::Int => {
-                let number = digits(bytes).ok_or_else(|| not(bytes, "digits alone"))?;
-                record.set(key, Value::Int(number));
-                Ok(())
+            Spelling::Text(only) => {
+                let read = read_text(charset, *only, self.cut_tail, bytes, record.text_slot(slot));
+                return read.inspect_err(|_| record.unset_slot(slot));
             }
-            Spelling::Amount { unit, scale, point } => {
-                let fen = read_amount(*unit, *scale, *point, bytes)?;
-                record.set(key, Value::Amount(fen));
-                Ok(())
+            Spelling::Words(words) => {
+                let theirs = |word: &&Word| {
+                    let theirs = if charset == Charset::Utf8 {
+                        word.theirs.as_bytes()
+                    } else {
+                        word.bytes.as_slice()
+                    };
+                    theirs == bytes
+                };
+                let word = words.iter().find(theirs);
+                let word = word.ok_or_else(|| not(bytes, &told_theirs(words)))?;
+                record.set_slot(slot, Value::Text(&word.ours));
+            }
+            Spelling::Int(shape) => {
+                let number = shape.take(charset.plain(bytes, &mut plain))?;
+                record.set_slot(slot, Value::Int(number));
+            }
+            Spelling::Decimal(shape) => {
+                let number = shape.take(charset.plain(bytes, &mut plain))?;
+                record.set_slot(slot, Value::Decimal(number));
+            }
+            Spelling::Amount(amount) => {
+                let fen = amount.take(charset.plain(bytes, &mut plain))?;
+                record.set_slot(slot, Value::Amount(fen));
             }
             Spelling::Moment(pieces) => {
                 // A date and a time may stand in two places: what is known stays.
-                let known = record.moment().unwrap_or(NO_MOMENT);
-                let moment = moment::read(pieces, known, bytes)?;
-                record.set(key, Value::Moment(moment));
-                Ok(())
+                let known = match record.slot(slot) {
+                    Some(Value::Moment(moment)) => moment,
+                    _ => NO_MOMENT,
+                };
+                let moment = moment::read(pieces, known, charset.plain(bytes, &mut plain))?;
+                record.set_slot(slot, Value::Moment(moment));
             }
-            Spelling::Literal | Spelling::Digest => Ok(()),
+            Spelling::Literal
+            | Spelling::Hex { .. }
+            | Spelling::Binary { .. }
+            | Spelling::Anything => {}
         }
+        Ok(())
+    }
+
+    /// What the message says about itself is kept until it can be compared.
+    fn read_computed(
+        &self,
+        computed: &Computed,
+        charset: Charset,
+        bytes: &[u8],
+        stated: &mut Stated,
+    ) -> Result<(), ReadFault> {
+        let mut plain = Vec::new();
+        match &self.spelling {
+            Spelling::Binary { little, .. } => {
+                let digit = |number: u64, byte: &u8| (number << 8) | u64::from(*byte);
+                let number = if *little {
+                    bytes.iter().rev().fold(0, digit)
+                } else {
+                    bytes.iter().fold(0, digit)
+                };
+                let number = i64::try_from(number).unwrap_or(i64::MAX);
+                stated.number(computed, number, &self.name);
+            }
+            Spelling::Int(shape) | Spelling::Decimal(shape) => {
+                let number = shape.take(charset.plain(bytes, &mut plain))?;
+                stated.number(computed, number, &self.name);
+            }
+            Spelling::Amount(amount) => {
+                let fen = amount.take(charset.plain(bytes, &mut plain))?;
+                stated.number(computed, fen.get(), &self.name);
+            }
+            Spelling::Hex { upper } => {
+                let text = charset.plain(bytes, &mut plain);
+                let cased = |b: &u8| b.is_ascii_digit() || (b.is_ascii_uppercase() == *upper);
+                if !text.iter().all(|b| b.is_ascii_hexdigit() && cased(b)) {
+                    let case = if *upper { "upper" } else { "lower" };
+                    return Err(not(bytes, &format!("hexadecimal digits in {case} case")));
+                }
+                stated.text(computed, &String::from_utf8_lossy(text), &self.name);
+            }
+            _ => {
+                let mut text = String::new();
+                read_text(charset, Only::Any, false, bytes, &mut text)?;
+                stated.text(computed, &text, &self.name);
+            }
+        }
+        Ok(())
     }
 }
 
 const NO_MOMENT: Moment = Moment { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
+
+fn joined(pieces: &[Join], source: &dyn Source) -> String {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Join::Sign(sign) => text.push_str(sign),
+            Join::Value(slot) => match source.slot(*slot) {
+                Some(Value::Text(value)) => text.push_str(value),
+                Some(Value::Int(number) | Value::Decimal(number)) => {
+                    text.push_str(&number.to_string());
+                }
+                Some(Value::Amount(fen)) => text.push_str(&fen.yuan()),
+                Some(Value::Moment(moment)) => text.push_str(&moment.to_string()),
+                None => {}
+            },
+        }
+    }
+    text
+}
 
 pub(crate) fn out_of_range(expected: &str) -> FieldFault {
     FieldFault::OutOfRange { expected: expected.to_owned() }
@@ -181,6 +436,16 @@ pub(crate) fn out_of_range(expected: &str) -> FieldFault {
 
 pub(crate) fn not(bytes: &[u8], expected: &str) -> ReadFault {
     ReadFault { at: 0, found: shape(bytes), expected: expected.to_owned() }
+}
+
+fn told_words(words: &[Word]) -> String {
+    let words: Vec<&str> = words.iter().map(|word| word.ours.as_str()).collect();
+    format!("one of {}", words.join(", "))
+}
+
+fn told_theirs(words: &[Word]) -> String {
+    let words: Vec<&str> = words.iter().map(|word| word.theirs.as_str()).collect();
+    format!("one of {}", words.join(", "))
 }
 
 impl Only {
@@ -219,165 +484,28 @@ fn write_text(
 fn read_text(
     charset: Charset,
     only: Only,
+    cut_tail: bool,
     bytes: &[u8],
     out: &mut String,
 ) -> Result<(), ReadFault> {
     out.clear();
-    if only != Only::Any
-        && let Some(at) = bytes.iter().position(|byte| !only.allows(*byte))
-    {
-        let expected = only.told().to_owned();
-        return Err(ReadFault { at, found: shape(bytes), expected });
-    }
-    charset.decode_into(bytes, Controls::None, out).map_err(|bad| {
+    let decoded = if cut_tail {
+        charset.decode_cut_tail(bytes, out).map(|_| ())
+    } else {
+        charset.decode_into(bytes, Controls::None, out)
+    };
+    decoded.map_err(|bad| {
         // A broken sequence is at most four bytes; two of them tell what it is and no name.
         let end = bytes.len().min(bad.at + 2);
         let broken = bytes.get(bad.at..end).unwrap_or_default();
         let hex: Vec<String> = broken.iter().map(|byte| format!("{byte:02X}")).collect();
         let found = format!("{} ({})", hex.join(" "), bad.why);
         ReadFault { at: bad.at, found, expected: format!("text in {}", charset.as_str()) }
-    })
-}
-
-pub(crate) fn write_digits(number: u64, least: usize, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut at = digits.len();
-    let mut rest = number;
-    while rest > 0 || digits.len() - at < least {
-        at -= 1;
-        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-    }
-    out.extend_from_slice(&digits[at..]);
-}
-
-/// How many fen one unit of the last digit is.
-const fn step(unit: Unit, scale: u32) -> u64 {
-    match (unit, scale) {
-        (Unit::Fen, _) | (Unit::Yuan, 2..) => 1,
-        (Unit::Yuan, 1) => 10,
-        (Unit::Yuan, 0) => 100,
-    }
-}
-
-fn write_amount(
-    unit: Unit,
-    scale: u32,
-    point: bool,
-    fen: Fen,
-    out: &mut Vec<u8>,
-) -> Result<(), FieldFault> {
-    let Ok(fen) = u64::try_from(fen.get()) else {
-        return Err(out_of_range("an amount that is not negative"));
-    };
-    let step = step(unit, scale);
-    if fen % step != 0 {
-        return Err(out_of_range("an amount without smaller coins than this field has"));
-    }
-    let number = fen / step;
-    let width = usize::try_from(scale).unwrap_or(0);
-    if point && scale > 0 {
-        let tens = 10_u64.pow(scale);
-        write_digits(number / tens, 1, out);
-        out.push(b'.');
-        write_digits(number % tens, width, out);
-    } else {
-        write_digits(number, width + 1, out);
+    })?;
+    if only != Only::Any
+        && let Some(at) = out.bytes().position(|byte| !only.allows(byte))
+    {
+        return Err(ReadFault { at, found: shape(bytes), expected: only.told().to_owned() });
     }
     Ok(())
-}
-
-fn read_amount(unit: Unit, scale: u32, point: bool, bytes: &[u8]) -> Result<Fen, ReadFault> {
-    let wrong = || {
-        let unit = if unit == Unit::Fen { "fen" } else { "yuan" };
-        let expected = match (point, scale) {
-            (true, 1..) => format!("{unit} as digits, a point and {scale} digits"),
-            (false, 1..) => format!("{unit} as digits, the last {scale} behind an implied point"),
-            (_, 0) => format!("{unit} as digits alone"),
-        };
-        ReadFault { at: 0, found: shape(bytes), expected }
-    };
-    let width = usize::try_from(scale).unwrap_or(0);
-    let number = if point && scale > 0 {
-        let at = bytes.len().checked_sub(width + 1).filter(|at| *at > 0).ok_or_else(wrong)?;
-        let (whole, rest) = bytes.split_at(at);
-        let decimals = rest.strip_prefix(b".").ok_or_else(wrong)?;
-        let whole = digits(whole).ok_or_else(wrong)?;
-        let decimals = digits(decimals).ok_or_else(wrong)?;
-        whole.checked_mul(10_i64.pow(scale)).and_then(|n| n.checked_add(decimals))
-    } else if bytes.len() > width {
-        digits(bytes)
-    } else {
-        None
-    };
-    let step = i64::try_from(step(unit, scale)).unwrap_or(1);
-    number.and_then(|number| number.checked_mul(step)).map(Fen::new).ok_or_else(wrong)
-}
-
-/// Digits alone, without overflow.
-pub(crate) fn digits(bytes: &[u8]) -> Option<i64> {
-    if bytes.is_empty() {
-        return None;
-    }
-    bytes.iter().try_fold(0_i64, |number, byte| {
-        let digit = byte.is_ascii_digit().then(|| i64::from(byte - b'0'))?;
-        number.checked_mul(10)?.checked_add(digit)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn written(unit: Unit, scale: u32, point: bool, fen: i64) -> Option<String> {
-        let mut out = Vec::new();
-        write_amount(unit, scale, point, Fen::new(fen), &mut out).ok()?;
-        assert_eq!(read_amount(unit, scale, point, &out).ok(), Some(Fen::new(fen)));
-        String::from_utf8(out).ok()
-    }
-
-    #[test]
-    fn i22_an_amount_has_its_unit_and_loses_no_coin() {
-        for (unit, scale, point, fen, text) in [
-            (Unit::Yuan, 2, true, 123_405, Some("1234.05")),
-            (Unit::Yuan, 2, false, 123_405, Some("123405")),
-            (Unit::Yuan, 2, false, 5, Some("005")),
-            (Unit::Yuan, 1, true, 123_400, Some("1234.0")),
-            (Unit::Yuan, 1, true, 123_405, None),
-            (Unit::Yuan, 0, false, 123_400, Some("1234")),
-            (Unit::Yuan, 0, false, 123_405, None),
-            (Unit::Fen, 0, false, 0, Some("0")),
-            (Unit::Fen, 0, false, i64::MAX, Some("9223372036854775807")),
-            (Unit::Fen, 0, false, -1, None),
-        ] {
-            assert_eq!(written(unit, scale, point, fen).as_deref(), text, "{unit:?} {scale} {fen}");
-        }
-    }
-
-    #[test]
-    fn f37_anything_but_exact_digits_is_no_amount() {
-        for text in [
-            "",
-            ".",
-            ".00",
-            "1.0",
-            "1.000",
-            "1,000.00",
-            "-1.00",
-            "+1.00",
-            " 1.00",
-            "1.00 ",
-            "1 0.00",
-            "1.0a",
-            "1..0",
-            "99999999999999999999.00",
-            "92233720368547758.08",
-            "\u{FF11}.00",
-        ] {
-            assert!(read_amount(Unit::Yuan, 2, true, text.as_bytes()).is_err(), "{text}");
-        }
-        assert!(read_amount(Unit::Yuan, 2, false, b"12").is_err());
-        assert!(read_amount(Unit::Fen, 0, false, b"1.00").is_err());
-        assert!(read_amount(Unit::Yuan, 0, false, b"92233720368547759").is_err());
-    }
 }

@@ -2,15 +2,18 @@
 //! bank, in the night.
 
 use crate::format::Limits;
-use crate::format::cell::{Bind, Cell, Only, Spelling, Unit};
+use crate::format::cell::{Bind, Cell, Only, Spelling};
 use crate::format::charset::Charset;
+use crate::format::computed::{Computed, DigestOf};
+use crate::format::lines::fixed::Side;
+use crate::format::lines::{LinesPlan, RecordRole, Style};
+use crate::format::number::Shape;
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::spec::{
-    FieldSpec, FormatSpec, LayoutSpec, MessageSpec, PartSpec, Place, RecordRole, RecordSpec, Side,
+    FieldSpec, FormatSpec, LayoutSpec, MessageSpec, PartSpec, Place, RecordSpec,
 };
 use crate::format::table::Faults;
-use crate::format::words::{Key, MessageKind, PartRole};
-use crate::model::money::Fen;
+use crate::format::words::{Key, MessageKind, PartRole, Slot};
 
 /// Rules about what was written down.
 pub(crate) fn spec(spec: &FormatSpec, faults: &Faults<'_>) {
@@ -21,17 +24,16 @@ pub(crate) fn spec(spec: &FormatSpec, faults: &Faults<'_>) {
         parts(message, faults);
         for part in &message.parts {
             records(part, faults);
-            for record in &part.records {
-                fields(spec.charset, &spec.limits, part, record, faults);
+            for record in part.frame.iter().chain(&part.records) {
+                fields(&spec.limits, message, part, record, faults);
             }
         }
         totals(message, faults);
     }
     names(spec, faults);
     for (index, (at, table)) in spec.codes.iter().enumerate() {
-        let messages = spec.messages.iter().flat_map(|message| &message.parts);
-        let mut fields = messages.flat_map(|part| &part.records).flat_map(|record| &record.fields);
-        if !fields.any(|field| field.cell.codes == Some(index)) {
+        let mut fields = spec.messages.iter().flat_map(MessageSpec::fields);
+        if !fields.any(|(_, field)| field.cell.codes == Some(index)) {
             let hint = "codes = \"...\" at the field whose codes these are";
             faults.note(*at, format!("no field uses codes.{}", table.name), hint);
         }
@@ -45,10 +47,14 @@ fn parts(message: &MessageSpec, faults: &Faults<'_>) {
         let hint = "committing = true at the last part: handing it over is what makes the bank act";
         faults.note(last.at, "the last part, and it alone, is the committing one", hint);
     }
-    let main = message.parts.iter().filter(|part| part.role != PartRole::Control).count();
-    if main != 1 || message.parts.len() > 2 {
-        let hint = "one data or message part, and perhaps one control part";
-        faults.note(message.at, "a message of other parts than language 1 knows", hint);
+    for (at, part) in message.parts.iter().enumerate() {
+        if message.parts.iter().take(at).any(|other| other.role == part.role) {
+            faults.note(part.at, format!("two {} parts", part.role), "each role stands once");
+        }
+    }
+    let rows = |part: &&PartSpec| part.records.iter().any(|record| part.is_of_row(record));
+    if let Some(second) = message.parts.iter().filter(rows).nth(1) {
+        faults.note(second.at, "rows in a second part", "the payments stand in one part");
     }
     for part in &message.parts {
         let is_message = part.role == PartRole::Message;
@@ -57,76 +63,148 @@ fn parts(message: &MessageSpec, faults: &Faults<'_>) {
         } else if !is_message && part.name.is_none() {
             faults.note(part.at, "a file without name", "name = \"DF{reference}.txt\"");
         }
-        let rows = part.records.iter().any(|record| record.role == RecordRole::Row);
-        if part.role == PartRole::Control
-            && (rows || !matches!(part.layout, LayoutSpec::Fixed { .. }))
-        {
-            faults.note(part.at, "a control part is one record in fixed width", "");
+        if part.role == PartRole::Control && part.records.iter().any(|r| part.is_of_row(r)) {
+            faults.note(part.at, "a control part has no rows", "");
         }
     }
 }
 
 fn records(part: &PartSpec, faults: &Faults<'_>) {
-    let roles: Vec<RecordRole> = part.records.iter().map(|record| record.role).collect();
-    if roles.first() != Some(&RecordRole::Head) {
-        let hint = "[[message.part.record]] with is = \"head\" comes first";
-        faults.note(part.at, "a part without head", hint);
+    for (at, record) in part.records.iter().enumerate() {
+        if part.records.iter().take(at).any(|other| other.name == record.name) {
+            let hint = "name = \"...\" tells records apart";
+            faults.note(record.at, format!("two records {:?}", record.name), hint);
+        }
     }
-    if let Some(at) = roles.windows(2).position(|pair| pair[0] >= pair[1]) {
-        let hint = "one head, then one row, then one tail";
-        faults.note(part.records[at + 1].at, "records in another order", hint);
+    for (at, group) in part.groups.iter().enumerate() {
+        if part.groups.iter().take(at).any(|other| other.name == group.name) {
+            faults.note(group.at, format!("two groups {:?}", group.name), "");
+        }
     }
-    if let LayoutSpec::Xml { rows: Some(rows), .. } = &part.layout
-        && !roles.contains(&RecordRole::Row)
-    {
-        faults.note(rows.at, "rows without a record of a row", "is = \"row\"");
+    let rows: Vec<&RecordSpec> =
+        part.records.iter().filter(|record| record.role == Some(RecordRole::Row)).collect();
+    if let Some(second) = rows.get(1) {
+        let hint = "a group with is = \"row\" makes one payment of several records";
+        faults.note(second.at, "a second record of a row", hint);
+    }
+    if let LayoutSpec::Xml { rows, .. } = &part.layout {
+        let roles: Vec<Option<RecordRole>> =
+            part.records.iter().map(|record| record.role).collect();
+        if roles.first() != Some(&Some(RecordRole::Head)) {
+            let hint = "[[message.part.record]] with is = \"head\" comes first";
+            faults.note(part.at, "a part without head", hint);
+        }
+        if let Some(at) = roles.windows(2).position(|pair| pair[0] >= pair[1]) {
+            let hint = "one head, then one row, then one tail";
+            faults.note(part.records[at + 1].at, "records in another order", hint);
+        }
+        if let Some(rows) = rows
+            && !roles.contains(&Some(RecordRole::Row))
+        {
+            faults.note(rows.at, "rows without a record of a row", "is = \"row\"");
+        }
+    } else if part.records.is_empty() && part.role != PartRole::Trigger {
+        faults.note(part.at, "a part without records", "[[message.part.record]]");
     }
 }
 
 fn fields(
-    charset: Charset,
     limits: &Limits,
+    message: &MessageSpec,
     part: &PartSpec,
     record: &RecordSpec,
     faults: &Faults<'_>,
 ) {
     for (at, field) in record.fields.iter().enumerate() {
-        let key = field.cell.key();
-        let twice = record.fields.iter().take(at).any(|other| other.cell.key() == key);
-        if let Some(key) = key.filter(|key| twice && *key != Key::Moment) {
-            faults.note(field.at, format!("{key} stands twice in one record"), "");
+        let slot = field.cell.slot();
+        let twice = record.fields.iter().take(at).any(|other| other.cell.slot() == slot);
+        let in_pieces = matches!(field.cell.spelling, Spelling::Moment(_));
+        if let Some(slot) = slot.filter(|_| twice && !in_pieces) {
+            let name = match slot {
+                Slot::Key(key) => key.as_str(),
+                Slot::Own(_) => field.cell.name.as_str(),
+            };
+            faults.note(field.at, format!("{name} stands twice in one record"), "");
         }
-        if matches!(field.cell.spelling, Spelling::Digest) && part.role != PartRole::Control {
-            let hint = "a part cannot hold the digest of itself";
-            faults.note(field.at, "a digest of the data outside the control part", hint);
-        }
-        if let Place::Fixed { width, pad, side, .. } = field.place {
-            filling(field, width, pad, side, faults);
-            width_of(charset, limits, field, width, faults);
+        computed(message, part, record, field, faults);
+        if let Place::Fixed { width, pad, absent, side, .. } = field.place {
+            let characters = matches!(part.layout, LayoutSpec::Fixed { characters: true, .. });
+            filling(field, width, (pad, absent), side, faults);
+            let charset = part.charset;
+            width_of(charset, limits, field, width, characters, faults);
         }
     }
 }
 
+/// What is worked out must be known where it is written.
+fn computed(
+    message: &MessageSpec,
+    part: &PartSpec,
+    record: &RecordSpec,
+    field: &FieldSpec,
+    faults: &Faults<'_>,
+) {
+    let Bind::Computed(computed) = &field.cell.bind else { return };
+    let framed = part.frame.as_ref().is_some_and(|frame| std::ptr::eq(frame, record));
+    let rank = |role: PartRole| match role {
+        PartRole::Side => 0,
+        PartRole::Data => 1,
+        PartRole::Message => 2,
+        PartRole::Control => 3,
+        PartRole::Trigger => 4,
+    };
+    match computed {
+        Computed::Digest { of: DigestOf::Body, .. } | Computed::Length(_) if !framed => {
+            faults.note(field.at, "only a frame knows the body behind it", "[message.part.frame]");
+        }
+        Computed::Digest { of: DigestOf::Part(role), .. } => {
+            if message.parts.iter().all(|part| part.role != *role) {
+                faults.note(field.at, format!("this message has no {role} part"), "");
+            } else if rank(*role) >= rank(part.role) {
+                let hint =
+                    "a part cannot hold the digest of itself, or of one that is written later";
+                faults.note(field.at, format!("a digest of the {role} part here"), hint);
+            }
+        }
+        Computed::PartName(role) if message.parts.iter().all(|part| part.role != *role) => {
+            faults.note(field.at, format!("this message has no {role} part"), "");
+        }
+        Computed::Tally(_) if framed => {
+            faults.note(field.at, "a frame counts no records", "key = \"count\"");
+        }
+        _ => {}
+    }
+    if matches!(part.layout, LayoutSpec::Xml { .. })
+        && !framed
+        && matches!(computed, Computed::Tally(_) | Computed::CheckDigit(_))
+    {
+        faults.note(field.at, "a document counts its rows by key = \"count\" and \"sum\"", "");
+    }
+}
+
 /// The filling must not hide or change a value.
-fn filling(field: &FieldSpec, width: usize, pad: u8, side: Side, faults: &Faults<'_>) {
+fn filling(
+    field: &FieldSpec,
+    width: usize,
+    (pad, absent): (char, Option<char>),
+    side: Side,
+    faults: &Faults<'_>,
+) {
     let cell = &field.cell;
     let name = &cell.name;
     match &cell.spelling {
-        Spelling::Int | Spelling::Amount { .. } => {
-            if pad != b' ' && (pad != b'0' || side == Side::Left) {
+        Spelling::Int(_) | Spelling::Amount(_) | Spelling::Decimal(_) => {
+            if pad != ' ' && (pad != '0' || side == Side::Left) {
                 let hint = "pad = \" \", or pad = \"0\" with side = \"right\"";
-                faults.note(
-                    field.at,
-                    format!("{name}: this filling would change the number"),
-                    hint,
-                );
+                let what = format!("{name}: this filling would change the number");
+                faults.note(field.at, what, hint);
             }
-            if pad == b'0' && cell.optional {
-                let hint = "an optional number is filled with blanks";
+            if pad == '0' && cell.optional && absent.is_none() {
+                let hint = "absent = \" \": what fills the field where there is no number";
                 faults.note(field.at, format!("{name}: no value would read as zero"), hint);
             }
         }
-        Spelling::Text(_) if pad != b' ' => {
+        Spelling::Text(only) if pad != ' ' && (*only == Only::Any || side == Side::Left) => {
             let hint = "pad = \" \"";
             faults.note(field.at, format!("{name}: texts are filled with blanks"), hint);
         }
@@ -136,8 +214,14 @@ fn filling(field: &FieldSpec, width: usize, pad: u8, side: Side, faults: &Faults
                 faults.note(field.at, format!("{name}: the pattern takes {own} bytes"), "");
             }
         }
-        Spelling::Digest if width != 64 => {
-            faults.note(field.at, format!("{name}: SHA-256 in hex takes 64 bytes"), "");
+        Spelling::Hex { .. } => {
+            if let Bind::Computed(computed) = &cell.bind
+                && let Some(own) = computed.hex_width()
+                && width != own
+            {
+                let what = format!("{name}: this digest in hex takes {own} bytes");
+                faults.note(field.at, what, "");
+            }
         }
         _ => {}
     }
@@ -149,69 +233,55 @@ fn width_of(
     limits: &Limits,
     field: &FieldSpec,
     width: usize,
+    characters: bool,
     faults: &Faults<'_>,
 ) {
     let name = &field.cell.name;
-    let needed = match (&field.cell.spelling, field.cell.key()) {
-        (Spelling::Amount { unit, scale, point }, key) => {
+    let key = field.cell.slot().and_then(Slot::key);
+    let needed = match (&field.cell.spelling, &field.cell.bind) {
+        (Spelling::Amount(amount), _) => {
             let most = if key == Some(Key::Sum) { limits.sum_max } else { limits.amount_max };
-            amount_width(*unit, *scale, *point, most)
+            amount.width(most)
         }
-        (Spelling::Int, _) => decimal_width(i64::try_from(limits.rows_max).unwrap_or(i64::MAX)),
-        (Spelling::Text(Only::Any), _) => charset.character_bytes_max(),
-        (Spelling::Literal, _) => match &field.cell.bind {
-            Bind::Literal { bytes, .. } => bytes.len(),
-            _ => 0,
-        },
+        (Spelling::Int(_), _) if key.is_some() => {
+            Shape::WHOLE.width(i64::try_from(limits.rows_max).unwrap_or(i64::MAX))
+        }
+        (Spelling::Text(Only::Any), Bind::Slot(Slot::Key(_))) if !characters => {
+            charset.character_bytes_max()
+        }
+        (Spelling::Words(words), _) => words.iter().map(|word| word.bytes.len()).max().unwrap_or(0),
+        (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => bytes.len(),
         _ => 0,
     };
     if needed > width {
         let what = format!("{name} is too narrow: {width} bytes, {needed} are needed");
         let hint = match field.cell.spelling {
             Spelling::Text(_) => "one character of the charset does not fit; only = \"ascii\"?",
-            Spelling::Literal => "the literal is longer than its field",
+            Spelling::Literal | Spelling::Words(_) => "a constant is longer than its field",
             _ => "for the highest value that [limits] allows",
         };
         faults.note(field.at, what, hint);
     }
 }
 
-fn decimal_width(number: i64) -> usize {
-    number.checked_ilog10().map_or(1, |log| usize::try_from(log).unwrap_or(0) + 1)
-}
-
-fn amount_width(unit: Unit, scale: u32, point: bool, most: Fen) -> usize {
-    let step = match (unit, scale) {
-        (Unit::Fen, _) | (Unit::Yuan, 2..) => 1,
-        (Unit::Yuan, 1) => 10,
-        (Unit::Yuan, 0) => 100,
-    };
-    let least = usize::try_from(scale).unwrap_or(0) + 1;
-    decimal_width(most.get() / step).max(least) + usize::from(point)
-}
-
 /// A message with rows states how many they are and what they add up to: nothing else shows that a
 /// file was cut (design 4.4).
 fn totals(message: &MessageSpec, faults: &Faults<'_>) {
-    let cells = |role: RecordRole| {
-        let records = message.parts.iter().flat_map(|part| &part.records);
-        records
-            .filter(move |record| (record.role == RecordRole::Row) == (role == RecordRole::Row))
-            .flat_map(|record| &record.fields)
-            .map(|field| &field.cell)
-    };
-    let mandatory = |cell: &&Cell, key: Key| cell.key() == Some(key) && !cell.optional;
-    let mut rows = cells(RecordRole::Row).peekable();
-    if rows.peek().is_none() {
+    if !message.has_rows() {
         return;
     }
+    let mandatory =
+        |cell: &Cell, key: Key| cell.slot() == Some(Slot::Key(key)) && !cell.may_be_absent();
+    let any = |rows: bool, key: Key| {
+        message.fields().any(|(row, field)| row == rows && mandatory(&field.cell, key))
+    };
     for key in [Key::Count, Key::Sum] {
-        if !cells(RecordRole::Head).any(|cell| mandatory(&cell, key)) {
+        if !any(false, key) {
             let hint = "a field with this key in the head, the tail or the control part";
             faults.note(message.at, format!("rows without their {key}"), hint);
         }
     }
-    if !rows.any(|cell| mandatory(&cell, Key::Amount)) {
+    if !any(true, Key::Amount) {
         faults.note(message.at, "rows without amount", "a field with key = \"amount\" in the row");
     }
 }
@@ -246,13 +316,64 @@ pub(crate) fn message(limits: &Limits, plan: &MessagePlan, at: usize, faults: &F
     if plan.rows_min > limits.rows_max || (plan.rows_min > 0 && !plan.has_rows) {
         faults.note(at, "rows_min asks for more rows than there can be", "");
     }
-    for PartPlan { role, layout, .. } in &plan.parts {
-        if let Layout::Fixed(fixed) = layout {
-            let most = fixed.bytes(limits.rows_max);
-            if most > limits.bytes_max {
-                let what = format!("a {role} part of rows_max rows takes {most} bytes");
-                faults.note(at, what, format!("bytes_max is {}", limits.bytes_max));
+    for PartPlan { role, layout, frame, .. } in &plan.parts {
+        let frame = frame.as_ref().map_or(0, |frame| frame.length);
+        if let Layout::Lines(lines) = layout
+            && let Some(most) = lines.bytes(limits.rows_max)
+            && most + frame > limits.bytes_max
+        {
+            let what = format!("a {role} part of rows_max rows takes {} bytes", most + frame);
+            faults.note(at, what, format!("bytes_max is {}", limits.bytes_max));
+        }
+    }
+}
+
+/// Rules about which records follow each other: wherever two may come, something tells them apart.
+pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Faults<'_>) {
+    let mut told: Vec<(usize, usize)> = Vec::new();
+    let states = std::iter::once(None).chain((0..plan.records.len()).map(Some));
+    for state in states {
+        let next = plan.grammar.next(state);
+        for (index, one) in next.iter().enumerate() {
+            for other in next.iter().skip(index + 1) {
+                let pair = (one.record.min(other.record), one.record.max(other.record));
+                if one.record == other.record || told.contains(&pair) {
+                    continue;
+                }
+                let [a, b] = [&plan.records[pair.0], &plan.records[pair.1]];
+                let apart = a.differs_from(b)
+                    || match plan.style {
+                        Style::Delimited(_) => a.fields.len() != b.fields.len(),
+                        Style::Tagged => tags_differ(plan, pair),
+                        Style::Fixed { .. } => false,
+                    };
+                if !apart {
+                    told.push(pair);
+                    let what = format!(
+                        "{} and {} cannot be told apart when read",
+                        plan.records[pair.0].name, plan.records[pair.1].name
+                    );
+                    let hint =
+                        "give both a literal in the same place, like D and T in the first byte";
+                    faults.note(places.get(pair.1).copied().unwrap_or(at), what, hint);
+                }
             }
         }
     }
+    if plan.line.block.is_some() && !matches!(plan.style, Style::Fixed { characters: false }) {
+        faults.note(at, "only records in fixed width are filled up to a block", "");
+    }
+}
+
+/// Does a run of tags begin with one that only this record has?
+fn tags_differ(plan: &LinesPlan, (one, other): (usize, usize)) -> bool {
+    use crate::format::lines::Place as Placed;
+    let tags = |record: usize| {
+        let fields = plan.records[record].fields.iter();
+        fields.filter_map(|field| match &field.place {
+            Placed::Tag { open, .. } => Some(open),
+            _ => None,
+        })
+    };
+    tags(one).all(|tag| tags(other).all(|other| other != tag))
 }

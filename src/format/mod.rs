@@ -7,8 +7,11 @@
 //!
 //! * `words`, `record`: what a field may bind to, and a reusable head or row.
 //! * `charset`, `cell`: how one value is spelled; strict both ways, nothing is cut or substituted.
-//! * `fixed`, `xml`: layouts around the values. A new layout is a file beside them and an arm of
-//!   `plan::Layout`; the values inside stay as they are.
+//! * `lines`, `xml`: layouts around the values. `lines` are records one after the other, in fixed
+//!   width, delimited or tagged, in the order that `grammar` allows. A new layout is a file beside
+//!   them; the values inside stay as they are.
+//! * `computed`: what a message says about itself, like counts, sums, digests and lengths.
+//! * `input`: the bytes of a part, a few at a time.
 //! * `name`, `codes`: file names and code tables.
 //! * `writing`, `reading`: a message as a whole, with its count, sum and digest.
 //! * `sample`, `example`: the proof that a description carries, and the two that we ship.
@@ -20,11 +23,17 @@ mod cell;
 mod charset;
 mod check;
 mod codes;
+mod computed;
 pub mod error;
 pub mod example;
-mod fixed;
+mod grammar;
+mod input;
+mod lettering;
+mod lines;
 mod moment;
 mod name;
+mod names;
+mod number;
 mod plan;
 mod reading;
 pub mod record;
@@ -40,10 +49,10 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use error::{DataError, FieldError, FieldFault, Problem, Problems};
-pub use reading::{Item, Reading, Totals};
+pub use reading::{Item, PartBytes, PartContent, Piece, Reading, Totals};
 pub use record::Record;
-pub use words::{Key, MessageKind, Moment, Part, PartRole, Source, Value, ValueKind};
-pub use writing::Fitter;
+pub use words::{Key, MessageKind, Moment, Part, PartRole, Slot, Source, Value, ValueKind};
+pub use writing::{Fitter, Placed};
 
 use crate::format::codes::Meaning;
 use crate::format::plan::{Layout, Plan};
@@ -221,7 +230,45 @@ impl Format {
         kind: MessageKind,
         parts: &'f [Part],
     ) -> Result<Reading<'f>, DataError> {
+        Reading::open(self, kind, parts.iter().map(PartBytes::from).collect())
+    }
+
+    /// Starts to read a message out of parts of which some may be streams: only a little of them is
+    /// in memory at a time, however large they are.
+    ///
+    /// # Errors
+    /// As [`Format::read`].
+    pub fn read_streams<'f>(
+        &'f self,
+        kind: MessageKind,
+        parts: Vec<PartBytes<'f>>,
+    ) -> Result<Reading<'f>, DataError> {
         Reading::open(self, kind, parts)
+    }
+
+    /// Writes a message out of its records, as they follow each other in the part that has the rows.
+    ///
+    /// # Errors
+    /// As [`Format::encode`]; a record that may not stand where it does.
+    pub fn encode_records(
+        &self,
+        kind: MessageKind,
+        records: &[Placed],
+    ) -> Result<Vec<Part>, DataError> {
+        writing::encode_records(self, kind, records)
+    }
+
+    /// The records of a message by their names, in their order, and what each is to the road.
+    pub(crate) fn records(
+        &self,
+        kind: MessageKind,
+    ) -> Option<Vec<(&str, Option<lines::RecordRole>)>> {
+        match &self.plan.message(kind)?.main()?.layout {
+            Layout::Lines(lines) => {
+                Some(lines.records.iter().map(|plan| (plan.name.as_str(), plan.role)).collect())
+            }
+            Layout::Xml(_) => None,
+        }
     }
 
     /// The head and tail of a message in one record, after all of it was read and found to close.
@@ -298,7 +345,11 @@ impl Format {
         let message = self.plan.message(kind);
         let plan = message.and_then(|m| m.parts.iter().find(|plan| plan.role == part.role));
         match plan.map(|plan| &plan.layout) {
-            Some(Layout::Fixed(fixed)) => fixed.place_of(part.bytes.len(), offset),
+            Some(Layout::Lines(lines)) => {
+                let frame = plan.and_then(|plan| plan.frame.as_ref());
+                let charset = plan.map_or(charset::Charset::Utf8, |plan| plan.charset);
+                lines::place::place_of(lines, frame, charset, &part.bytes, offset)
+            }
             Some(Layout::Xml(_)) => xml::place_of(&part.bytes, offset),
             None => BytePlace { record: 0, field: String::new(), start: offset, end: offset },
         }

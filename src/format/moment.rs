@@ -1,13 +1,16 @@
 //! Dates and times by pattern, like `yyyyMMddHHmmss`.
 
-use crate::format::cell::{ReadFault, digits, not, out_of_range, write_digits};
+use crate::format::cell::{ReadFault, not, out_of_range};
 use crate::format::error::FieldFault;
+use crate::format::number::{digits, write_digits};
 use crate::format::words::Moment;
 
 /// A piece of a date pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Piece {
     Year,
+    /// The last two digits of a year of this century.
+    ShortYear,
     Month,
     Day,
     Hour,
@@ -33,6 +36,7 @@ impl Piece {
         'next: while let Some(first) = rest.bytes().next() {
             for (word, piece) in [
                 ("yyyy", Self::Year),
+                ("yy", Self::ShortYear),
                 ("MM", Self::Month),
                 ("dd", Self::Day),
                 ("HH", Self::Hour),
@@ -63,6 +67,10 @@ pub(crate) fn write(pieces: &[Piece], moment: Moment, out: &mut Vec<u8>) -> Resu
     for piece in pieces {
         let number = match piece {
             Piece::Year => u64::from(moment.year.unsigned_abs()),
+            Piece::ShortYear if (2000..2100).contains(&moment.year) => {
+                u64::from(moment.year.unsigned_abs()) - 2000
+            }
+            Piece::ShortYear => return Err(out_of_range("a year of this century")),
             Piece::Month => u64::from(moment.month),
             Piece::Day => u64::from(moment.day),
             Piece::Hour => u64::from(moment.hour),
@@ -96,6 +104,7 @@ pub(crate) fn read(pieces: &[Piece], known: Moment, bytes: &[u8]) -> Result<Mome
         let two = u8::try_from(number).unwrap_or(u8::MAX);
         match piece {
             Piece::Year => moment.year = i16::try_from(number).unwrap_or(-1),
+            Piece::ShortYear => moment.year = 2000 + i16::from(two),
             Piece::Month => moment.month = two,
             Piece::Day => moment.day = two,
             Piece::Hour => moment.hour = two,

@@ -2,24 +2,33 @@
 //! the pieces are put together are noted here and in `check`.
 
 use crate::format::Limits;
+use crate::format::cell::Bind;
 use crate::format::charset::Charset;
 use crate::format::check;
 use crate::format::codes::{CodeTable, Meaning, TableKind};
-use crate::format::fixed::{FixedField, FixedPlan, FixedRecord};
+use crate::format::computed::{Computed, Counting, DigestOf, LengthOf, Tally};
+use crate::format::grammar::{Grammar, Group, Item, Occurs};
+use crate::format::lines::fixed::Slab;
+use crate::format::lines::{Field, Line, LinesPlan, Place, RecordPlan, RecordRole, Style};
 use crate::format::name::NamePattern;
+use crate::format::names::OwnNames;
 use crate::format::spec::{
-    FieldSpec, FormatSpec, LayoutSpec, MessageSpec, PartSpec, Place, RecordRole, RecordSpec,
+    self, FieldSpec, FormatSpec, GroupSpec, LayoutSpec, MessageSpec, PartSpec, RecordSpec,
+    TallySpec,
 };
-use crate::format::table::Faults;
-use crate::format::words::{Key, MessageKind, PartRole};
+use crate::format::table::{Faults, Found};
+use crate::format::words::{Key, MessageKind, PartRole, Slot};
 use crate::format::xml::XmlPlan;
 use crate::format::xml::build::{self, Outline};
+use crate::guard::digest::DigestAlgorithm;
 
 /// A whole format, ready to use.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub charset: Charset,
+    pub title: String,
+    pub source: String,
     pub limits: Limits,
+    pub own: OwnNames,
     pub codes: Vec<CodeTable>,
     pub messages: Vec<MessagePlan>,
 }
@@ -29,7 +38,10 @@ pub(crate) struct MessagePlan {
     pub kind: MessageKind,
     pub has_rows: bool,
     pub rows_min: usize,
+    /// In the order of handing over.
     pub parts: Vec<PartPlan>,
+    /// The digests that one of its parts states of another.
+    pub digests: Vec<(DigestAlgorithm, PartRole)>,
     /// The tables of the head's code, of a row's code and of a row's notice code.
     pub head_codes: Option<usize>,
     pub row_codes: Option<usize>,
@@ -41,12 +53,15 @@ pub(crate) struct PartPlan {
     pub role: PartRole,
     pub name: Option<NamePattern>,
     pub committing: bool,
+    pub charset: Charset,
+    /// A record in fixed width before the body, like a header with its length.
+    pub frame: Option<RecordPlan>,
     pub layout: Layout,
 }
 
 #[derive(Debug)]
 pub(crate) enum Layout {
-    Fixed(FixedPlan),
+    Lines(LinesPlan),
     Xml(XmlPlan),
 }
 
@@ -61,34 +76,49 @@ impl Plan {
     }
 }
 
+impl MessagePlan {
+    /// The part that has the rows; else the first that says anything.
+    pub fn main(&self) -> Option<&PartPlan> {
+        let with_rows = self.parts.iter().find(|part| part.layout.has_rows());
+        with_rows.or_else(|| {
+            let says =
+                |part: &&PartPlan| !matches!(part.role, PartRole::Control | PartRole::Trigger);
+            self.parts.iter().find(says)
+        })
+    }
+}
+
+impl Layout {
+    pub fn has_rows(&self) -> bool {
+        match self {
+            Self::Lines(lines) => lines.has_rows(),
+            Self::Xml(xml) => xml.row_node.is_some(),
+        }
+    }
+}
+
 /// Compiles a description; every fault is noted, and the plan is of use only without any.
 pub(crate) fn compile(spec: FormatSpec, faults: &Faults<'_>) -> Plan {
     check::spec(&spec, faults);
-    let FormatSpec { charset, limits, codes, messages } = spec;
+    let FormatSpec { title, source, limits, own, codes, messages, .. } = spec;
     let codes: Vec<CodeTable> = codes.into_iter().map(|(_, table)| table).collect();
     let messages = messages
         .into_iter()
         .map(|spec| {
             let at = spec.at;
-            let plan = message(charset, &codes, spec, faults);
+            let plan = message(&codes, spec, faults);
             check::message(&limits, &plan, at, faults);
             plan
         })
         .collect();
-    Plan { charset, limits, codes, messages }
+    Plan { title, source, limits, own, codes, messages }
 }
 
-fn message(
-    charset: Charset,
-    codes: &[CodeTable],
-    spec: MessageSpec,
-    faults: &Faults<'_>,
-) -> MessagePlan {
-    let tables = |role: RecordRole, key: Key, kind: TableKind| {
-        let records = spec.parts.iter().flat_map(|part| &part.records);
-        let records = records.filter(|record| record.role == role);
-        let mut fields = records.flat_map(|record| &record.fields);
-        let field = fields.find(|field| field.cell.key() == Some(key))?;
+fn message(codes: &[CodeTable], spec: MessageSpec, faults: &Faults<'_>) -> MessagePlan {
+    let tables = |rows: bool, key: Key, kind: TableKind| {
+        let fields = spec.fields().filter(|(of_row, _)| *of_row == rows).map(|(_, field)| field);
+        let mut fields = fields.filter(|field| field.cell.slot() == Some(Slot::Key(key)));
+        let field = fields.next()?;
         let Some(table) = field.cell.codes else {
             let hint = "codes = \"the name of a table under [codes]\"";
             faults.note(field.at, format!("a {key} without its table"), hint);
@@ -100,86 +130,317 @@ fn message(
         }
         Some(table)
     };
-    let head_codes = tables(RecordRole::Head, Key::Code, TableKind::Answer);
-    let row_codes = tables(RecordRole::Row, Key::Code, TableKind::Outcome);
-    let notice_codes = tables(RecordRole::Row, Key::NoticeCode, TableKind::Notice);
-    let rows = spec.parts.iter().flat_map(|part| &part.records);
-    let has_rows = rows.filter(|record| record.role == RecordRole::Row).count() > 0;
-    let rows_min = spec.rows_min.map_or(usize::from(has_rows), |found| found.value);
+    let head_codes = tables(false, Key::Code, TableKind::Answer);
+    let row_codes = tables(true, Key::Code, TableKind::Outcome);
+    let notice_codes = tables(true, Key::NoticeCode, TableKind::Notice);
+    let digests = spec.fields().filter_map(|(_, field)| match field.cell.bind {
+        Bind::Computed(Computed::Digest { algorithm, of: DigestOf::Part(role) }) => {
+            Some((algorithm, role))
+        }
+        _ => None,
+    });
+    let digests = digests.collect();
+    let has_rows = spec.has_rows();
+    let rows_min = spec.rows_min.as_ref().map_or(usize::from(has_rows), |found| found.value);
     let kind = spec.kind;
-    let parts = spec.parts.into_iter().map(|spec| part(charset, spec, faults)).collect();
-    MessagePlan { kind, has_rows, rows_min, parts, head_codes, row_codes, notice_codes }
+    let parts = spec.parts.into_iter().map(|spec| part(spec, faults)).collect();
+    MessagePlan { kind, has_rows, rows_min, parts, digests, head_codes, row_codes, notice_codes }
 }
 
-fn part(charset: Charset, spec: PartSpec, faults: &Faults<'_>) -> PartPlan {
-    let PartSpec { at, role, name, committing, layout, records } = spec;
+fn part(spec: PartSpec, faults: &Faults<'_>) -> PartPlan {
+    let PartSpec { at, role, name, committing, charset, frame, layout, groups, records, tallies } =
+        spec;
+    let frame = frame.map(|spec| {
+        let (fields, length) = placed(spec.fields, charset, faults);
+        stated_length(spec.length.as_ref(), length, faults);
+        frame_plan(fields, length)
+    });
+    let pieces = Pieces { at, charset, groups, records, tallies };
     let layout = match layout {
-        LayoutSpec::Fixed { line_end } => Layout::Fixed(fixed(line_end, records, at, faults)),
+        LayoutSpec::Fixed { line, characters } => {
+            Layout::Lines(lines(Style::Fixed { characters }, line, 0, pieces, faults))
+        }
+        LayoutSpec::Delimited { line, delimited, line_max } => {
+            Layout::Lines(lines(Style::Delimited(delimited), line, line_max, pieces, faults))
+        }
+        LayoutSpec::Tagged { line, line_max } => {
+            Layout::Lines(lines(Style::Tagged, line, line_max, pieces, faults))
+        }
         LayoutSpec::Xml { root, rows, ignore } => {
             let outline = Outline { root: &root, rows: rows.as_ref(), ignore: &ignore };
-            let plan = build::build(charset, &outline, records, faults);
+            let plan = build::build(charset, &outline, pieces.records, faults);
             build::check_tree(&plan, at, faults);
             Layout::Xml(plan)
         }
     };
-    PartPlan { role, name: name.map(|found| found.value), committing, layout }
+    let name = name.map(|found| found.value);
+    PartPlan { role, name, committing, charset, frame, layout }
 }
 
-fn fixed(
-    line_end: &'static [u8],
-    records: Vec<RecordSpec>,
+/// What a part is put together from.
+struct Pieces {
     at: usize,
-    faults: &Faults<'_>,
-) -> FixedPlan {
-    let mut head = FixedRecord { length: 0, fields: Vec::new() };
-    let (mut row, mut tail) = (None, None);
-    for record in records {
-        let role = record.role;
-        let plan = fixed_record(record, faults);
-        match role {
-            RecordRole::Head => head = plan,
-            RecordRole::Row => row = Some(plan),
-            RecordRole::Tail => tail = Some(plan),
+    charset: Charset,
+    groups: Vec<GroupSpec>,
+    records: Vec<RecordSpec>,
+    tallies: Vec<TallySpec>,
+}
+
+/// A length knows how much of the frame stands behind it.
+fn frame_plan(mut fields: Vec<Field>, length: usize) -> RecordPlan {
+    for field in &mut fields {
+        let Place::Slab(slab) = &field.place else { continue };
+        let after = length - slab.start - slab.width;
+        if let Bind::Computed(Computed::Length(LengthOf::Rest { behind })) = &mut field.cell.bind {
+            *behind = after;
         }
     }
-    if let (Some(row), Some(tail)) = (&row, &tail)
-        && !row.differs_from(tail)
-    {
-        let hint = "give both a literal in the same place, like R and T in the first byte";
-        faults.note(at, "row and tail cannot be told apart when read", hint);
+    RecordPlan {
+        name: "frame".to_owned(),
+        role: Some(RecordRole::Head),
+        group: None,
+        occurs: Occurs::ONE,
+        when: None,
+        length,
+        marks: RecordPlan::find_marks(&fields),
+        fields,
+        touches: Vec::new(),
+        check_digits: Vec::new(),
+        computes: true,
     }
-    FixedPlan { line_end, head, row, tail }
 }
 
-/// Puts the fields in their places: no gap, no overlap, and the length that was stated.
-fn fixed_record(spec: RecordSpec, faults: &Faults<'_>) -> FixedRecord {
+fn lines(
+    style: Style,
+    line: Line,
+    line_max: usize,
+    pieces: Pieces,
+    faults: &Faults<'_>,
+) -> LinesPlan {
+    let Pieces { at, charset, groups, records, tallies } = pieces;
+    let group_of = |inside: Option<&Found<String>>| {
+        let inside = inside?;
+        let found = groups.iter().position(|group| group.name == inside.value);
+        if found.is_none() {
+            let hint = "[[message.part.group]] with this name";
+            faults.note(inside.at, format!("there is no group {:?}", inside.value), hint);
+        }
+        found
+    };
+    let of_groups: Vec<Option<usize>> =
+        groups.iter().map(|group| group_of(group.inside.as_ref())).collect();
+    let of_records: Vec<Option<usize>> =
+        records.iter().map(|record| group_of(record.inside.as_ref())).collect();
+    let items = items(&groups, &of_groups, &of_records, &records, faults);
+    let occurs: Vec<(Option<usize>, Occurs)> =
+        records.iter().zip(&of_records).map(|(spec, group)| (*group, times(spec))).collect();
+    let plan_groups = groups
+        .iter()
+        .zip(&of_groups)
+        .map(|(spec, parent)| Group {
+            name: spec.name.clone(),
+            parent: *parent,
+            occurs: spec.occurs,
+            row: spec.row,
+            within: Vec::new(),
+        })
+        .collect();
+    let grammar = Grammar::new(plan_groups, items, &occurs);
+    let places: Vec<usize> = records.iter().map(|record| record.at).collect();
+    let mut plans: Vec<RecordPlan> = Vec::new();
+    for (spec, (group, occurs)) in records.into_iter().zip(occurs) {
+        let (fields, length) = placed(spec.fields, charset, faults);
+        if matches!(style, Style::Fixed { .. }) {
+            stated_length(spec.length.as_ref(), length, faults);
+        }
+        let check_digits = fields.iter().filter_map(|field| match &field.cell.bind {
+            Bind::Computed(Computed::CheckDigit(digit)) => Some(digit.clone()),
+            _ => None,
+        });
+        plans.push(RecordPlan {
+            name: spec.name,
+            role: spec.role,
+            group,
+            occurs,
+            when: spec.when,
+            length,
+            marks: RecordPlan::find_marks(&fields),
+            touches: Vec::new(),
+            check_digits: check_digits.collect(),
+            computes: fields.iter().any(|field| matches!(field.cell.bind, Bind::Computed(_))),
+            fields,
+        });
+    }
+    let tallies = tallies.into_iter().map(|spec| tally(spec, &grammar, &plans, faults)).collect();
+    let longest = match &style {
+        Style::Fixed { characters: false } => {
+            plans.iter().map(|record| record.length).max().unwrap_or(0)
+        }
+        Style::Fixed { characters: true } => {
+            let most = charset.character_bytes_max();
+            plans.iter().map(|record| record.length * most).max().unwrap_or(0)
+        }
+        Style::Delimited(_) | Style::Tagged => line_max,
+    };
+    let mut plan = LinesPlan { style, line, grammar, records: plans, tallies, longest };
+    place_tallies(&mut plan);
+    check::grammar(&plan, at, &places, faults);
+    plan
+}
+
+/// How often a record stands: a row any number of times, anything else once, unless it says so.
+fn times(spec: &RecordSpec) -> Occurs {
+    let usual = match spec.role {
+        Some(RecordRole::Row) => Occurs { optional: true, many: true },
+        _ => Occurs::ONE,
+    };
+    spec.occurs.unwrap_or(usual)
+}
+
+/// The items of each group and of the top, in the order in which their records are described.
+fn items(
+    groups: &[GroupSpec],
+    of_groups: &[Option<usize>],
+    of_records: &[Option<usize>],
+    records: &[RecordSpec],
+    faults: &Faults<'_>,
+) -> Vec<Vec<Item>> {
+    let top = groups.len();
+    let mut items: Vec<Vec<Item>> = vec![Vec::new(); top + 1];
+    for (record, group) in of_records.iter().enumerate() {
+        let mut item = Item::Record(record);
+        let mut at = *group;
+        // A group stands where its first record does; groups inside each other end somewhere.
+        for _ in 0..=groups.len() {
+            let list = &mut items[at.unwrap_or(top)];
+            match list.iter().position(|known| *known == item) {
+                None => list.push(item),
+                Some(place) if place + 1 != list.len() => {
+                    let hint = "the records of a group stand together";
+                    let what = format!("{} stands outside its group", records[record].name);
+                    faults.note(records[record].at, what, hint);
+                }
+                Some(_) => {}
+            }
+            let Some(group) = at else { break };
+            item = Item::Group(group);
+            at = of_groups[group];
+        }
+    }
+    for (group, list) in groups.iter().zip(&items) {
+        if list.is_empty() {
+            let hint = "in = \"...\" at the records of the group";
+            faults.note(group.at, format!("the group {} has no records", group.name), hint);
+        }
+    }
+    items
+}
+
+/// Puts fields in their places: no gap, no overlap. Tells the length of them all.
+fn placed(specs: Vec<FieldSpec>, charset: Charset, faults: &Faults<'_>) -> (Vec<Field>, usize) {
     let mut at = 0;
     let mut fields = Vec::new();
-    for FieldSpec { at: place, cell, place: fixed } in spec.fields {
-        let Place::Fixed { start, width, pad, side } = fixed else { continue };
-        if let Some(start) = start {
-            let expected = at + 1;
-            let name = &cell.name;
-            if start.value > expected {
-                let what = format!("a gap of {} bytes before {name}", start.value - expected);
-                let hint = format!("at = {expected}, or a literal field that fills the gap");
-                faults.note(start.at, what, hint);
-            } else if start.value < expected {
-                let over = expected - start.value;
-                let what = format!("{name} overlaps the field before it by {over} bytes");
-                faults.note(start.at, what, format!("at = {expected}"));
+    for FieldSpec { at: place, cell, place: spelled } in specs {
+        let place = match spelled {
+            spec::Place::Column { width_max } => Place::Column { width_max },
+            spec::Place::Tag { name, width_max } => {
+                Place::Tag { open: format!("<{name}>").into_bytes(), width_max }
             }
-            at = start.value.saturating_sub(1);
-        }
-        if width == 0 {
-            faults.note(place, format!("{} has no width", cell.name), "at least 1 byte");
-        }
-        fields.push(FixedField { cell, start: at, width, pad, side });
-        at += width;
+            spec::Place::Xml { .. } => continue,
+            spec::Place::Fixed { start, width, pad, absent, side } => {
+                if let Some(start) = start {
+                    gap(&start, at + 1, &cell.name, faults);
+                    at = start.value.saturating_sub(1);
+                }
+                if width == 0 {
+                    let what = format!("{} has no width", cell.name);
+                    faults.note(place, what, "at least 1 byte");
+                }
+                let spelled = |sign: char| {
+                    let mut bytes = Vec::new();
+                    charset.ascii_into(&[u8::try_from(sign).unwrap_or(b' ')], &mut bytes);
+                    bytes
+                };
+                let zeros = pad == '0' && side == spec::SIDE_OF_NUMBERS && cell.is_number();
+                let start = at;
+                at += width;
+                let absent = spelled(absent.unwrap_or(pad));
+                Place::Slab(Slab { start, width, pad: spelled(pad), absent, side, zeros })
+            }
+        };
+        fields.push(Field { cell, place });
     }
-    if let Some(length) = spec.length.filter(|length| length.value != at) {
-        let what = format!("the fields take {at} bytes, the record says {}", length.value);
-        faults.note(length.at, what, "widths are bytes after encoding, without the line end");
+    (fields, at)
+}
+
+fn gap(start: &Found<usize>, expected: usize, name: &str, faults: &Faults<'_>) {
+    if start.value > expected {
+        let what = format!("a gap of {} bytes before {name}", start.value - expected);
+        let hint = format!("at = {expected}, or a literal field that fills the gap");
+        faults.note(start.at, what, hint);
+    } else if start.value < expected {
+        let over = expected - start.value;
+        let what = format!("{name} overlaps the field before it by {over} bytes");
+        faults.note(start.at, what, format!("at = {expected}"));
     }
-    FixedRecord { length: at, fields }
+}
+
+fn stated_length(stated: Option<&Found<usize>>, length: usize, faults: &Faults<'_>) {
+    if let Some(stated) = stated.filter(|stated| stated.value != length) {
+        let what = format!("the fields take {length} bytes, the record says {}", stated.value);
+        faults.note(stated.at, what, "widths are bytes after encoding, without the line end");
+    }
+}
+
+fn tally(spec: TallySpec, grammar: &Grammar, records: &[RecordPlan], faults: &Faults<'_>) -> Tally {
+    let scope = spec.scope.as_ref().and_then(|name| {
+        let found = grammar.groups.iter().position(|group| group.name == name.value);
+        if found.is_none() {
+            faults.note(name.at, format!("there is no group {:?}", name.value), "");
+        }
+        found
+    });
+    let named = |name: &Found<String>| {
+        let found = records.iter().position(|record| record.name == name.value);
+        if found.is_none() {
+            faults.note(name.at, format!("there is no record {:?}", name.value), "");
+        }
+        found
+    };
+    let has = |slot: Slot| {
+        let having = records.iter().enumerate();
+        having.filter(move |(_, record)| record.slots().any(|own| own == slot)).map(|(at, _)| at)
+    };
+    let mut of: Vec<usize> = match (spec.what, spec.of.is_empty()) {
+        (_, false) => spec.of.iter().filter_map(named).collect(),
+        (Counting::Sum(slot) | Counting::Hash { slot, .. }, true) => has(slot).collect(),
+        (Counting::Records { .. }, true) => (0..records.len()).collect(),
+    };
+    if let Some(scope) = scope {
+        of.retain(|record| grammar.is_in(records[*record].group, scope));
+    }
+    if of.is_empty() {
+        faults.note(spec.at, "there is no record that this counts", "of = [\"row\"]");
+    }
+    Tally { what: spec.what, of, scope, start: spec.start, ahead: false }
+}
+
+/// Which tallies a record adds to, and which must be known before their records come.
+fn place_tallies(plan: &mut LinesPlan) {
+    for (at, tally) in plan.tallies.iter_mut().enumerate() {
+        for record in &tally.of {
+            plan.records[*record].touches.push(at);
+        }
+        let mut written = (0..plan.records.len())
+            .filter(|record| plan.records[*record].tallies().any(|own| own == at));
+        let running = matches!(tally.what, Counting::Records { running: true });
+        // Records are described in their order; a record that repeats is not the last of itself.
+        tally.ahead = !running
+            && written.any(|holder| {
+                tally.of.iter().any(|counted| {
+                    let again = *counted == holder && plan.records[holder].occurs.many;
+                    *counted > holder || again
+                })
+            });
+    }
 }

@@ -1,13 +1,21 @@
 //! Reading a message record by record, and the closing of its own count, sum and digest.
 
+use std::io::Read;
+
 use crate::format::Format;
+use crate::format::cell::ReadFault;
+use crate::format::charset::Charset;
+use crate::format::computed::{Computed, DigestOf, LengthOf, Stated};
 use crate::format::error::DataError;
-use crate::format::fixed::FixedReader;
+use crate::format::input::Input;
+use crate::format::lines::read::{LineReader, One};
+use crate::format::lines::{Place, RecordPlan, RecordRole};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::record::Record;
 use crate::format::words::{Key, MessageKind, Part, PartRole, Source};
-use crate::format::writing::{hex_sha256, whole};
+use crate::format::writing::whole;
 use crate::format::xml::read::XmlReader;
+use crate::guard::digest::{DigestAlgorithm, hex_digest};
 use crate::model::money::Fen;
 
 /// The records that a reader fills; each is used again.
@@ -16,6 +24,8 @@ pub(crate) struct Records {
     pub head: Record,
     pub row: Record,
     pub tail: Record,
+    /// One record of several that make up a payment, or one that only holds others together.
+    pub spare: Record,
 }
 
 /// What a reader came to.
@@ -44,23 +54,50 @@ pub(crate) struct Stop {
 }
 
 enum Reader<'f> {
-    Fixed(FixedReader<'f>),
+    Lines(Box<LineReader<'f>>),
     Xml(Box<XmlReader<'f>>),
 }
 
 impl Reader<'_> {
     fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
         match self {
-            Self::Fixed(reader) => reader.step(into),
+            Self::Lines(reader) => reader.step(into),
             Self::Xml(reader) => reader.step(into),
         }
     }
 
-    fn record(&self) -> usize {
+    const fn record(&self) -> usize {
         match self {
-            Self::Fixed(reader) => reader.record,
+            Self::Lines(reader) => reader.record,
             Self::Xml(reader) => reader.record,
         }
+    }
+}
+
+/// A part to be read, in memory or as a stream of which only a little is held at a time.
+pub struct PartBytes<'f> {
+    pub role: PartRole,
+    /// The file's name; empty for a message.
+    pub name: String,
+    pub bytes: PartContent<'f>,
+}
+
+/// Where the bytes of a part are.
+pub enum PartContent<'f> {
+    Here(&'f [u8]),
+    Stream(Box<dyn Read + Send + 'f>),
+}
+
+impl std::fmt::Debug for PartBytes<'_> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("PartBytes").field("role", &self.role).finish_non_exhaustive()
+    }
+}
+
+impl<'f> From<&'f Part> for PartBytes<'f> {
+    fn from(part: &'f Part) -> Self {
+        let bytes = PartContent::Here(&part.bytes);
+        Self { role: part.role, name: part.name.clone(), bytes }
     }
 }
 
@@ -74,6 +111,18 @@ pub enum Item<'r> {
     BadRow(DataError),
     /// Where the description has one: what stands behind the rows.
     Tail(&'r Record),
+}
+
+/// One record as it stands in the part that has the rows.
+#[derive(Debug)]
+pub struct Piece<'r> {
+    /// What the description calls it.
+    pub name: &'r str,
+    pub record: &'r Record,
+    /// A payment that cannot be read as a whole; the others are read.
+    pub fault: Option<DataError>,
+    /// Its first byte.
+    pub offset: usize,
 }
 
 /// What was counted and added up, and what could not be.
@@ -95,13 +144,20 @@ const FILE_NAME: &str = "file name";
 /// and sum close, and that nothing follows, is known only then.
 pub struct Reading<'f> {
     message: &'f MessagePlan,
-    role: PartRole,
+    plan: &'f PartPlan,
     reader: Reader<'f>,
     records: Records,
-    /// What a control part and the file names say; the head must say the same.
+    /// What other parts, the frame and the file names say; the head must say the same.
     stated: Vec<(&'static str, Record)>,
+    /// Digests that other parts state, with the field that does, and those of parts in memory.
+    declared: Vec<(Computed, String, String)>,
+    known: Vec<(DigestAlgorithm, DigestOf, String)>,
+    /// What the frame says of the body's length, and how long the frame is.
+    lengths: Vec<(LengthOf, i64, String)>,
+    frame: usize,
     totals: Totals,
     rows_max: usize,
+    told: bool,
     ended: Option<Result<(), DataError>>,
 }
 
@@ -118,39 +174,62 @@ impl<'f> Reading<'f> {
     pub(crate) fn open(
         format: &'f Format,
         kind: MessageKind,
-        parts: &'f [Part],
+        parts: Vec<PartBytes<'f>>,
     ) -> Result<Self, DataError> {
         let Some(message) = format.plan().message(kind) else {
             return Err(whole(kind, "a message that this format has", "no description of it"));
         };
-        let mut stated = Vec::new();
-        let mut main = None;
-        let mut control = None;
-        for plan in &message.parts {
-            let part = find(format, kind, plan, parts)?;
-            if let Some(keys) = keys_of_name(kind, plan, part)? {
-                stated.push((FILE_NAME, keys));
-            }
-            let slot = if plan.role == PartRole::Control { &mut control } else { &mut main };
-            *slot = Some((plan, part));
-        }
-        if parts.len() != message.parts.len() {
-            let expected = format!("{} parts", message.parts.len());
-            return Err(whole(kind, &expected, &parts.len().to_string()));
-        }
-        let Some((plan, part)) = main else {
+        let Some(main) = message.main() else {
             return Err(whole(kind, "a part with the data", "none"));
         };
-        if let Some((control_plan, control_part)) = control {
-            stated.push((
-                "control part",
-                read_control(format, kind, control_plan, control_part, part)?,
-            ));
+        let mut opening = Opening {
+            format,
+            message,
+            stated: Vec::new(),
+            declared: Vec::new(),
+            known: Vec::new(),
+            lengths: Vec::new(),
+        };
+        let mut reader = None;
+        let mut frame = 0;
+        let mut given: Vec<Option<PartBytes<'f>>> = parts.into_iter().map(Some).collect();
+        for plan in &message.parts {
+            let part = opening.find(plan, &mut given)?;
+            opening.name(plan, &part)?;
+            if std::ptr::eq(plan, main) {
+                let opened = opening.reader(plan, part.bytes)?;
+                (reader, frame) = (Some(opened.0), opened.1);
+            } else {
+                opening.beside(plan, part.bytes)?;
+            }
         }
-        let reader = reader(format, plan, part);
-        let rows_max = format.limits().rows_max;
-        let (role, records, totals) = (plan.role, Records::default(), Totals::default());
-        Ok(Self { message, role, reader, records, stated, totals, rows_max, ended: None })
+        let extra = given.iter().flatten().count();
+        if extra > 0 {
+            let expected = format!("{} parts", message.parts.len());
+            return Err(whole(kind, &expected, &(message.parts.len() + extra).to_string()));
+        }
+        let Some(reader) = reader else {
+            return Err(whole(kind, "a part with the data", "none"));
+        };
+        let Opening { stated, declared, known, lengths, .. } = opening;
+        let reading = Self {
+            message,
+            plan: main,
+            reader,
+            records: Records::default(),
+            stated,
+            declared,
+            known,
+            lengths,
+            frame,
+            totals: Totals::default(),
+            rows_max: format.limits().rows_max,
+            told: false,
+            ended: None,
+        };
+        // What is in memory can be told apart at once.
+        reading.digests(false)?;
+        Ok(reading)
     }
 
     /// The next record.
@@ -189,16 +268,100 @@ impl<'f> Reading<'f> {
     fn advance(&mut self) -> Result<Step, DataError> {
         let step = self.reader.step(&mut self.records).map_err(|stop| self.located(stop))?;
         match &step {
-            Step::Head => {
-                self.agree()?;
-                self.take_over_names();
-            }
+            Step::Head => self.check_head()?,
             Step::Row => self.count(self.records.row.amount(Key::Amount))?,
             Step::Bad(bad) => self.count(bad.amount)?,
             Step::Tail => {}
             Step::End => self.close()?,
         }
         Ok(step)
+    }
+
+    fn check_head(&mut self) -> Result<(), DataError> {
+        self.agree()?;
+        self.take_over();
+        Ok(())
+    }
+
+    /// The next record as it stands in the part that has the rows, with the name that the
+    /// description gives it. A reading is read by this or by [`Reading::next`], not by both.
+    ///
+    /// # Errors
+    /// As [`Reading::next`].
+    pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, DataError> {
+        match &self.ended {
+            Some(Ok(())) => return Ok(None),
+            Some(Err(error)) => return Err(error.clone()),
+            None => {}
+        }
+        match self.piece() {
+            Ok(Some((name, fault, offset, row))) => {
+                let record = match row {
+                    Shown::Spare => &self.records.spare,
+                    Shown::Head => &self.records.head,
+                    Shown::Row => &self.records.row,
+                    Shown::Tail => &self.records.tail,
+                };
+                Ok(Some(Piece { name, record, fault, offset }))
+            }
+            Ok(None) => {
+                self.ended = Some(Ok(()));
+                Ok(None)
+            }
+            Err(error) => {
+                self.ended = Some(Err(error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    fn piece(&mut self) -> Result<Option<(&'f str, Option<DataError>, usize, Shown)>, DataError> {
+        let Reader::Lines(reader) = &mut self.reader else { return self.xml_piece() };
+        let one = reader.one(&mut self.records, true);
+        let (next, bad, start) = match one.map_err(|stop| self.located(stop))? {
+            One::Record { next, bad, start } => (next, bad, start),
+            One::End => {
+                self.check_head()?;
+                self.close()?;
+                return Ok(None);
+            }
+        };
+        let Layout::Lines(lines) = &self.plan.layout else { return Ok(None) };
+        let plan: &'f RecordPlan = &lines.records[next.record];
+        if lines.is_of_row(next.record) {
+            let amount = self.records.spare.amount(Key::Amount);
+            if lines.row_group(next.record).is_none() || lines.begins_row(next.record) {
+                self.count(amount)?;
+            }
+        } else if plan.role.is_some() {
+            // What only a file name or another part says is told once, with the first head.
+            if !std::mem::replace(&mut self.told, true) {
+                self.stated.iter().for_each(|(_, stated)| self.records.spare.fill_from(stated));
+            }
+            let into = match plan.role {
+                Some(RecordRole::Tail) => &mut self.records.tail,
+                _ => &mut self.records.head,
+            };
+            plan.slots().for_each(|slot| into.unset_slot(slot));
+            into.fill_from(&self.records.spare);
+        }
+        let fault = bad.map(|stop| self.located(stop));
+        Ok(Some((&plan.name, fault, start, Shown::Spare)))
+    }
+
+    fn xml_piece(
+        &mut self,
+    ) -> Result<Option<(&'f str, Option<DataError>, usize, Shown)>, DataError> {
+        Ok(match self.advance()? {
+            Step::Head => Some(("head", None, 0, Shown::Head)),
+            Step::Row => Some(("row", None, 0, Shown::Row)),
+            Step::Bad(bad) => {
+                let offset = bad.stop.offset.unwrap_or(0);
+                Some(("row", Some(self.located(bad.stop)), offset, Shown::Row))
+            }
+            Step::Tail => Some(("tail", None, 0, Shown::Tail)),
+            Step::End => None,
+        })
     }
 
     /// Head, control part and file names speak of the same message.
@@ -217,9 +380,9 @@ impl<'f> Reading<'f> {
         Ok(())
     }
 
-    /// What only the file name says, like a serial, belongs to the head too.
-    fn take_over_names(&mut self) {
-        for (_, stated) in self.stated.iter().filter(|(place, _)| *place == FILE_NAME) {
+    /// What only the file name or another part says belongs to the head too.
+    fn take_over(&mut self) {
+        for (_, stated) in &self.stated {
             self.records.head.fill_from(stated);
         }
     }
@@ -247,7 +410,13 @@ impl<'f> Reading<'f> {
 
     /// Do the stated counts and sums match the rows? Where the amount of a bad row could not be
     /// read, what is left over must be at least one fen for each such row.
-    fn close(&self) -> Result<(), DataError> {
+    fn close(&mut self) -> Result<(), DataError> {
+        self.lengths()?;
+        if let Reader::Lines(reader) = &mut self.reader {
+            self.known.append(&mut reader.input.digested());
+            self.declared.append(&mut reader.declared);
+        }
+        self.digests(true)?;
         if !self.message.has_rows {
             return Ok(());
         }
@@ -285,14 +454,71 @@ impl<'f> Reading<'f> {
         }
     }
 
+    /// Is the body as long as its frame says?
+    fn lengths(&self) -> Result<(), DataError> {
+        let Reader::Lines(reader) = &self.reader else { return Ok(()) };
+        let body = reader.input.at - self.frame;
+        for (of, stated, field) in &self.lengths {
+            let found = of.bytes(body, self.frame);
+            if found != *stated {
+                let error =
+                    self.fault(&format!("{stated} bytes, as the frame states"), &found.to_string());
+                return Err(DataError { record: 0, field: field.clone(), ..error });
+            }
+        }
+        Ok(())
+    }
+
+    /// Are the digests those that were stated? At first only of what is in memory.
+    fn digests(&self, end: bool) -> Result<(), DataError> {
+        for (computed, stated, field) in &self.declared {
+            let (algorithm, of, found) = match computed {
+                Computed::Digest { algorithm, of } => {
+                    let known = self.known.iter().find(|(a, o, _)| a == algorithm && o == of);
+                    (*algorithm, *of, known.map(|(_, _, digest)| digest.as_str()))
+                }
+                _ => continue,
+            };
+            if found.is_none() && !end {
+                continue;
+            }
+            if !found.is_some_and(|found| found.eq_ignore_ascii_case(stated)) {
+                let name = match algorithm {
+                    DigestAlgorithm::Md5 => "MD5",
+                    DigestAlgorithm::Sha256 => "SHA-256",
+                    DigestAlgorithm::Sm3 => "SM3",
+                };
+                let what = match of {
+                    DigestOf::Part(role) => format!("the {name} of the {role} part"),
+                    DigestOf::Body => format!("the {name} of the body"),
+                };
+                let error = whole(self.message.kind, &what, "another one");
+                return Err(DataError { field: field.clone(), ..error });
+            }
+        }
+        Ok(())
+    }
+
     fn located(&self, stop: Stop) -> DataError {
-        located(self.message.kind, self.role, stop)
+        located(self.message.kind, self.plan.role, stop)
     }
 
     fn fault(&self, expected: &str, found: &str) -> DataError {
         let record = self.reader.record();
-        DataError { part: Some(self.role), record, ..whole(self.message.kind, expected, found) }
+        DataError {
+            part: Some(self.plan.role),
+            record,
+            ..whole(self.message.kind, expected, found)
+        }
     }
+}
+
+/// Which record a piece is in.
+enum Shown {
+    Spare,
+    Head,
+    Row,
+    Tail,
 }
 
 fn located(kind: MessageKind, role: PartRole, stop: Stop) -> DataError {
@@ -300,77 +526,216 @@ fn located(kind: MessageKind, role: PartRole, stop: Stop) -> DataError {
     DataError { message: kind, part: Some(role), record, field, offset, found, expected }
 }
 
-fn reader<'f>(format: &'f Format, plan: &'f PartPlan, part: &'f Part) -> Reader<'f> {
-    let charset = format.plan().charset;
-    match &plan.layout {
-        Layout::Fixed(fixed) => Reader::Fixed(FixedReader::new(fixed, charset, &part.bytes)),
-        Layout::Xml(xml) => Reader::Xml(Box::new(XmlReader::new(xml, charset, &part.bytes))),
-    }
+/// A message while its parts are looked at.
+struct Opening<'f> {
+    format: &'f Format,
+    message: &'f MessagePlan,
+    stated: Vec<(&'static str, Record)>,
+    declared: Vec<(Computed, String, String)>,
+    known: Vec<(DigestAlgorithm, DigestOf, String)>,
+    lengths: Vec<(LengthOf, i64, String)>,
 }
 
-/// The part that was given for a part of the description; there must be one, of a fair size.
-fn find<'f>(
-    format: &Format,
-    kind: MessageKind,
-    plan: &PartPlan,
-    parts: &'f [Part],
-) -> Result<&'f Part, DataError> {
-    let mut ours = parts.iter().filter(|part| part.role == plan.role);
-    let (part, None) = (ours.next(), ours.next()) else {
-        return Err(whole(kind, &format!("one {} part", plan.role), "several"));
-    };
-    let Some(part) = part else {
-        return Err(whole(kind, &format!("a {} part", plan.role), "none"));
-    };
-    let most = format.limits().bytes_max;
-    if part.bytes.len() > most {
-        let expected = format!("at most {most} bytes");
-        let error = whole(kind, &expected, &part.bytes.len().to_string());
-        return Err(DataError { part: Some(plan.role), ..error });
-    }
-    Ok(part)
-}
-
-/// The values in a part's name, where it has one and the description too.
-fn keys_of_name(
-    kind: MessageKind,
-    plan: &PartPlan,
-    part: &Part,
-) -> Result<Option<Record>, DataError> {
-    let Some(pattern) = plan.name.as_ref().filter(|_| !part.name.is_empty()) else {
-        return Ok(None);
-    };
-    if let Some(keys) = pattern.read(&part.name) {
-        return Ok(Some(keys));
-    }
-    let error = whole(kind, "a file name of the described pattern", "another one");
-    Err(DataError { part: Some(plan.role), ..error })
-}
-
-/// Reads a control part and compares its digest with the data part.
-fn read_control(
-    format: &Format,
-    kind: MessageKind,
-    plan: &PartPlan,
-    part: &Part,
-    data: &Part,
-) -> Result<Record, DataError> {
-    let mut reader = reader(format, plan, part);
-    let mut records = Records::default();
-    loop {
-        match reader.step(&mut records).map_err(|stop| located(kind, plan.role, stop))? {
-            Step::End => break,
-            Step::Bad(bad) => return Err(located(kind, plan.role, bad.stop)),
-            Step::Head | Step::Row | Step::Tail => {}
+impl<'f> Opening<'f> {
+    /// The part that was given for a part of the description; there must be one, of a fair size.
+    fn find(
+        &self,
+        plan: &PartPlan,
+        parts: &mut [Option<PartBytes<'f>>],
+    ) -> Result<PartBytes<'f>, DataError> {
+        let kind = self.message.kind;
+        let of_role = |part: &&mut Option<PartBytes<'f>>| {
+            part.as_ref().is_some_and(|part| part.role == plan.role)
+        };
+        let mut ours = parts.iter_mut().filter(of_role);
+        let (part, None) = (ours.next(), ours.next()) else {
+            return Err(whole(kind, &format!("one {} part", plan.role), "several"));
+        };
+        let Some(part) = part.and_then(Option::take) else {
+            return Err(whole(kind, &format!("a {} part", plan.role), "none"));
+        };
+        let most = self.format.limits().bytes_max;
+        if let PartContent::Here(bytes) = &part.bytes
+            && bytes.len() > most
+        {
+            let expected = format!("at most {most} bytes");
+            let error = whole(kind, &expected, &bytes.len().to_string());
+            return Err(DataError { part: Some(plan.role), ..error });
         }
+        Ok(part)
     }
-    if let Reader::Fixed(FixedReader { digest: Some(stated), .. }) = reader
-        && !stated.eq_ignore_ascii_case(hex_sha256(&data.bytes).as_bytes())
-    {
-        let error = whole(kind, "the SHA-256 of the data part", "another one");
-        return Err(DataError { part: Some(plan.role), ..error });
+
+    /// The values in a part's name, where it has one and the description too.
+    fn name(&mut self, plan: &PartPlan, part: &PartBytes<'f>) -> Result<(), DataError> {
+        let Some(pattern) = plan.name.as_ref().filter(|_| !part.name.is_empty()) else {
+            return Ok(());
+        };
+        let Some(keys) = pattern.read(&part.name) else {
+            let kind = self.message.kind;
+            let error = whole(kind, "a file name of the described pattern", "another one");
+            return Err(DataError { part: Some(plan.role), ..error });
+        };
+        self.stated.push((FILE_NAME, keys));
+        Ok(())
     }
-    Ok(records.head)
+
+    /// A reader behind the frame, and how long the frame is. What is stated about the part's bytes is
+    /// worked out: at once where they are in memory, while they pass by where not.
+    fn reader(
+        &mut self,
+        plan: &'f PartPlan,
+        content: PartContent<'f>,
+    ) -> Result<(Reader<'f>, usize), DataError> {
+        let of_part = DigestOf::Part(plan.role);
+        let wanted = |message: &MessagePlan| {
+            let digests = message.digests.iter().filter(|(_, role)| *role == plan.role);
+            digests.map(|(algorithm, _)| *algorithm).collect::<Vec<_>>()
+        };
+        let mut input = match content {
+            PartContent::Here(bytes) => {
+                for algorithm in wanted(self.message) {
+                    self.known.push((algorithm, of_part, hex_digest(algorithm, bytes)));
+                }
+                Input::here(bytes)
+            }
+            PartContent::Stream(from) => {
+                let mut input = Input::stream(from, self.format.limits().bytes_max);
+                let wanted = wanted(self.message).into_iter();
+                wanted.for_each(|algorithm| input.digest(algorithm, of_part));
+                input
+            }
+        };
+        let frame = match &plan.frame {
+            Some(frame) => self.frame(plan, frame, &mut input)?,
+            None => 0,
+        };
+        let reader = match &plan.layout {
+            Layout::Lines(lines) => {
+                Reader::Lines(Box::new(LineReader::new(lines, plan.charset, input)))
+            }
+            Layout::Xml(xml) => {
+                let bytes = input.rest().map_err(|error| {
+                    let error = whole(self.message.kind, "the whole document", &error.to_string());
+                    DataError { part: Some(plan.role), ..error }
+                })?;
+                self.known.append(&mut input.digested());
+                self.xml_length(plan, frame, bytes.len())?;
+                Reader::Xml(Box::new(XmlReader::new(xml, plan.charset, bytes)))
+            }
+        };
+        Ok((reader, frame))
+    }
+
+    /// A document is in memory as a whole, so that its length is known.
+    fn xml_length(&self, plan: &PartPlan, frame: usize, body: usize) -> Result<(), DataError> {
+        for (of, stated, field) in &self.lengths {
+            let found = of.bytes(body, frame);
+            if found != *stated {
+                let expected = format!("{stated} bytes, as the frame states");
+                let error = whole(self.message.kind, &expected, &found.to_string());
+                let field = field.clone();
+                return Err(DataError { part: Some(plan.role), field, ..error });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the record in front of the body.
+    fn frame(
+        &mut self,
+        plan: &PartPlan,
+        frame: &RecordPlan,
+        input: &mut Input<'f>,
+    ) -> Result<usize, DataError> {
+        let located = |stop: Stop| located(self.message.kind, plan.role, stop);
+        let window = input.window(frame.length).unwrap_or_default();
+        let Some(bytes) = window.get(..frame.length) else {
+            return Err(located(Stop {
+                record: 0,
+                field: "frame".to_owned(),
+                offset: Some(window.len()),
+                found: "the end".to_owned(),
+                expected: format!("a frame of {} bytes", frame.length),
+            }));
+        };
+        let (mut record, mut stated) = (Record::new(), Stated::default());
+        frame_fields(frame, plan.charset, bytes, &mut record, &mut stated).map_err(located)?;
+        input.pass(frame.length);
+        let body = match input.in_memory() {
+            Some(rest) => Some(rest),
+            None => {
+                let digests = frame.body_digests();
+                digests.for_each(|algorithm| input.digest(algorithm, DigestOf::Body));
+                None
+            }
+        };
+        for algorithm in frame.body_digests() {
+            if let Some(body) = body {
+                self.known.push((algorithm, DigestOf::Body, hex_digest(algorithm, body)));
+            }
+        }
+        for (computed, number, field) in stated.numbers {
+            if let Computed::Length(of) = computed {
+                self.lengths.push((of, number, field));
+            }
+        }
+        self.declared.append(&mut stated.texts);
+        self.stated.push(("frame", record));
+        Ok(frame.length)
+    }
+
+    /// Reads a part that has no rows: what it says of the whole, and of the others.
+    fn beside(&mut self, plan: &'f PartPlan, content: PartContent<'f>) -> Result<(), DataError> {
+        let kind = self.message.kind;
+        let (mut reader, frame) = self.reader(plan, content)?;
+        let mut records = Records::default();
+        loop {
+            match reader.step(&mut records).map_err(|stop| located(kind, plan.role, stop))? {
+                Step::End => break,
+                Step::Bad(bad) => return Err(located(kind, plan.role, bad.stop)),
+                Step::Head | Step::Row | Step::Tail => {}
+            }
+        }
+        if let Reader::Lines(mut lines) = reader {
+            self.xml_length(plan, frame, lines.input.at - frame)?;
+            self.declared.append(&mut lines.declared);
+            self.known.append(&mut lines.input.digested());
+        }
+        self.lengths.clear();
+        let mut head = records.head;
+        head.fill_from(&records.tail);
+        let place = match plan.role {
+            PartRole::Control | PartRole::Trigger => "control part",
+            PartRole::Message => "message part",
+            PartRole::Data | PartRole::Side => "other part",
+        };
+        self.stated.push((place, head));
+        Ok(())
+    }
+}
+
+/// The fields of a frame.
+fn frame_fields(
+    frame: &RecordPlan,
+    charset: Charset,
+    bytes: &[u8],
+    record: &mut Record,
+    stated: &mut Stated,
+) -> Result<(), Stop> {
+    for field in &frame.fields {
+        let Place::Slab(slab) = &field.place else { continue };
+        let value = bytes.get(slab.start..slab.start + slab.width).unwrap_or_default();
+        slab.take(&field.cell, charset, value, record, stated).map_err(
+            |ReadFault { at, found, expected }| Stop {
+                record: 0,
+                field: field.cell.name.clone(),
+                offset: Some(slab.start + at),
+                found,
+                expected,
+            },
+        )?;
+    }
+    Ok(())
 }
 
 /// The head and tail of a message in one record, once all of it was read and closes.
@@ -379,7 +744,7 @@ pub(crate) fn read_head(
     kind: MessageKind,
     parts: &[Part],
 ) -> Result<Record, DataError> {
-    let mut reading = Reading::open(format, kind, parts)?;
+    let mut reading = Reading::open(format, kind, parts.iter().map(PartBytes::from).collect())?;
     while reading.next()?.is_some() {}
     let mut head = std::mem::take(&mut reading.records.head);
     head.fill_from(&reading.records.tail);

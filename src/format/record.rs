@@ -2,20 +2,28 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value as Json};
-
-use crate::format::words::{Key, Moment, Source, Value, ValueKind};
+use crate::format::words::{Key, Moment, Slot, Source, Value, ValueKind};
 use crate::model::money::Fen;
 
 const KEYS: usize = Key::ALL.len();
 
-/// A head or a row in memory: at most one value for each key. Clearing it keeps its buffers, so
-/// that reading a million rows allocates for the longest one only.
+/// A head or a row in memory: at most one value for each key, and for each name of the format's own.
+/// Clearing it keeps its buffers, so that reading a million rows allocates for the longest one only.
 #[derive(Clone)]
 pub struct Record {
     present: u64,
     texts: [String; KEYS],
     numbers: [i64; KEYS],
+    moment: Moment,
+    own: Vec<OwnValue>,
+}
+
+/// One value of a bank's own.
+#[derive(Clone, Default)]
+struct OwnValue {
+    kind: Option<ValueKind>,
+    text: String,
+    number: i64,
     moment: Moment,
 }
 
@@ -27,6 +35,7 @@ impl Default for Record {
             texts: std::array::from_fn(|_| String::new()),
             numbers: [0; KEYS],
             moment: Moment::default(),
+            own: Vec::new(),
         }
     }
 }
@@ -37,16 +46,19 @@ impl Record {
     }
 
     /// Forgets the values and keeps the buffers.
-    pub const fn clear(&mut self) {
+    pub fn clear(&mut self) {
         self.present = 0;
+        for own in &mut self.own {
+            own.kind = None;
+        }
     }
 
     pub const fn has(&self, key: Key) -> bool {
         self.present & bit(key) != 0
     }
 
-    pub const fn is_empty(&self) -> bool {
-        self.present == 0
+    pub fn is_empty(&self) -> bool {
+        self.present == 0 && self.own.iter().all(|own| own.kind.is_none())
     }
 
     /// The keys that have a value, in their declared order.
@@ -54,11 +66,17 @@ impl Record {
         Key::ALL.iter().copied().filter(|key| self.has(*key))
     }
 
+    /// All that has a value: the road's words first, then the format's own.
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        let own = self.own.iter().enumerate().filter(|(_, own)| own.kind.is_some());
+        self.keys().map(Slot::Key).chain(own.map(|(at, _)| Slot::Own(at)))
+    }
+
     /// Keeps a value. A value of another kind than its key's is not kept: it has no meaning.
     pub fn set(&mut self, key: Key, value: Value<'_>) {
         match (key.kind(), value) {
             (ValueKind::Text, Value::Text(text)) => {
-                let slot = self.slot(key);
+                let slot = self.text_slot(Slot::Key(key));
                 slot.clear();
                 slot.push_str(text);
             }
@@ -70,6 +88,37 @@ impl Record {
             }
             _ => {}
         }
+    }
+
+    /// Keeps a value under a key or under a name of the format's own.
+    pub fn set_slot(&mut self, slot: Slot, value: Value<'_>) {
+        let at = match slot {
+            Slot::Key(key) => return self.set(key, value),
+            Slot::Own(at) => at,
+        };
+        if let Value::Text(text) = value {
+            let slot = self.text_slot(slot);
+            slot.clear();
+            slot.push_str(text);
+            return;
+        }
+        let own = self.own_at(at);
+        match value {
+            Value::Text(_) => {}
+            Value::Int(number) => (own.kind, own.number) = (Some(ValueKind::Int), number),
+            Value::Amount(fen) => (own.kind, own.number) = (Some(ValueKind::Amount), fen.get()),
+            Value::Decimal(number) => {
+                (own.kind, own.number) = (Some(ValueKind::Decimal(0)), number);
+            }
+            Value::Moment(moment) => (own.kind, own.moment) = (Some(ValueKind::Moment), moment),
+        }
+    }
+
+    fn own_at(&mut self, at: usize) -> &mut OwnValue {
+        if self.own.len() <= at {
+            self.own.resize_with(at + 1, OwnValue::default);
+        }
+        &mut self.own[at]
     }
 
     pub fn text(&self, key: Key) -> Option<&str> {
@@ -89,21 +138,30 @@ impl Record {
         self.has(Key::Moment).then_some(self.moment)
     }
 
-    /// Takes over the values of `other` for the keys that have none here.
+    /// Takes over the values of `other` for what has none here.
     pub fn fill_from(&mut self, other: &Self) {
-        for key in other.keys() {
-            if !self.has(key)
-                && let Some(value) = other.get(key)
+        for slot in other.slots() {
+            if self.slot(slot).is_none()
+                && let Some(value) = other.slot(slot)
             {
-                self.set(key, value);
+                self.set_slot(slot, value);
             }
         }
     }
 
-    /// The buffer of a text key, marked as present; the caller writes the text.
-    pub(crate) fn slot(&mut self, key: Key) -> &mut String {
-        self.present |= bit(key);
-        &mut self.texts[key.index()]
+    /// The buffer of a text, marked as present; the caller writes the text.
+    pub(crate) fn text_slot(&mut self, slot: Slot) -> &mut String {
+        match slot {
+            Slot::Key(key) => {
+                self.present |= bit(key);
+                &mut self.texts[key.index()]
+            }
+            Slot::Own(at) => {
+                let own = self.own_at(at);
+                own.kind = Some(ValueKind::Text);
+                &mut own.text
+            }
+        }
     }
 
     /// Takes a value back, for a field that turned out to be empty.
@@ -111,60 +169,17 @@ impl Record {
         self.present &= !bit(key);
     }
 
+    /// Takes a value back, whatever it is called by.
+    pub(crate) fn unset_slot(&mut self, slot: Slot) {
+        match slot {
+            Slot::Key(key) => self.unset(key),
+            Slot::Own(at) => self.own_at(at).kind = None,
+        }
+    }
+
     fn put(&mut self, key: Key, number: i64) {
         self.numbers[key.index()] = number;
         self.present |= bit(key);
-    }
-
-    /// As a JSON object: amounts in yuan as decimal strings, moments as `2026-11-23T15:49:04`.
-    pub fn to_json(&self) -> Json {
-        let mut object = Map::new();
-        for key in self.keys() {
-            let json = match self.get(key) {
-                Some(Value::Text(text)) => Json::from(text),
-                Some(Value::Int(number)) => Json::from(number),
-                Some(Value::Amount(fen)) => Json::from(fen.yuan()),
-                Some(Value::Moment(moment)) => Json::from(moment.to_string()),
-                None => continue,
-            };
-            object.insert(key.as_str().to_owned(), json);
-        }
-        Json::Object(object)
-    }
-
-    /// Reads the form that [`Record::to_json`] writes.
-    ///
-    /// # Errors
-    /// Says which key is unknown or has a value of the wrong shape; never repeats the value.
-    pub fn from_json(json: &Json) -> Result<Self, String> {
-        let object = json.as_object().ok_or("expected a JSON object of values")?;
-        let mut record = Self::new();
-        for (name, json) in object {
-            let key =
-                Key::parse(name).ok_or_else(|| format!("there is no value called {name:?}"))?;
-            let wrong = |expected: &str| format!("{name}: expected {expected}");
-            match key.kind() {
-                ValueKind::Text => {
-                    let text = json.as_str().ok_or_else(|| wrong("a text"))?;
-                    record.set(key, Value::Text(text));
-                }
-                ValueKind::Int => {
-                    let number = json.as_i64().ok_or_else(|| wrong("a whole number"))?;
-                    record.set(key, Value::Int(number));
-                }
-                ValueKind::Amount => {
-                    let fen = json.as_str().and_then(|text| Fen::parse_yuan(text).ok());
-                    let fen = fen.ok_or_else(|| wrong("yuan as a text, like \"1234.50\""))?;
-                    record.set(key, Value::Amount(fen));
-                }
-                ValueKind::Moment => {
-                    let moment = json.as_str().and_then(Moment::parse);
-                    let moment = moment.ok_or_else(|| wrong("a time like 2026-11-23T15:49:04"))?;
-                    record.set(key, Value::Moment(moment));
-                }
-            }
-        }
-        Ok(record)
     }
 }
 
@@ -178,20 +193,34 @@ impl Source for Record {
             ValueKind::Int => Value::Int(self.numbers[key.index()]),
             ValueKind::Amount => Value::Amount(Fen::new(self.numbers[key.index()])),
             ValueKind::Moment => Value::Moment(self.moment),
+            ValueKind::Decimal(_) => Value::Decimal(self.numbers[key.index()]),
+        })
+    }
+
+    fn own(&self, at: usize) -> Option<Value<'_>> {
+        let own = self.own.get(at)?;
+        Some(match own.kind? {
+            ValueKind::Text => Value::Text(&own.text),
+            ValueKind::Int => Value::Int(own.number),
+            ValueKind::Amount => Value::Amount(Fen::new(own.number)),
+            ValueKind::Moment => Value::Moment(own.moment),
+            ValueKind::Decimal(_) => Value::Decimal(own.number),
         })
     }
 }
 
 impl PartialEq for Record {
     fn eq(&self, other: &Self) -> bool {
-        self.present == other.present && self.keys().all(|key| self.get(key) == other.get(key))
+        self.slots().eq(other.slots())
+            && self.slots().all(|slot| self.slot(slot) == other.slot(slot))
     }
 }
 
 /// Names the keys only: a row is a person's (I27).
 impl fmt::Debug for Record {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.debug_list().entries(self.keys().map(Key::as_str)).finish()
+        let own = self.slots().filter(|slot| slot.key().is_none()).count();
+        out.debug_list().entries(self.keys().map(Key::as_str)).entry(&own).finish()
     }
 }
 

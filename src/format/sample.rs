@@ -1,7 +1,7 @@
 //! Samples: pairs of bytes and values that a description carries as its own proof.
 //!
-//! `samples/<message>[.<label>]/` holds `values.jsonl` (the head on the first line, then the rows)
-//! and the parts as files: under the names that the description gives them, or `message.xml` for a
+//! `samples/<message>[.<label>]/` holds `values.jsonl` (a record on each line, in their order) and
+//! the parts as files: under the names that the description gives them, or `message.xml` for a
 //! message that has no file name. Each sample must hold both ways.
 
 use std::path::{Path, PathBuf};
@@ -9,41 +9,77 @@ use std::path::{Path, PathBuf};
 use serde_json::Value as Json;
 
 use crate::format::error::{Problem, Problems};
-use crate::format::reading::Item;
+use crate::format::lines::RecordRole;
 use crate::format::record::Record;
-use crate::format::words::{MessageKind, Part, PartRole};
+use crate::format::words::{MessageKind, Part, PartRole, Slot, Source};
 use crate::format::{DataError, Format};
 
 /// The file of a sample that holds its values.
 pub const VALUES: &str = "values.jsonl";
 
-/// The values of a message: its head (with what stands behind the rows) and its rows.
+/// What says which record a line is.
+const RECORD: &str = "record";
+
+/// The records of a message with their names, as they follow each other.
 #[derive(Debug, PartialEq)]
 pub struct Values {
-    pub head: Record,
-    pub rows: Vec<Record>,
+    pub records: Vec<(String, Record)>,
 }
 
+/// The records of a document, which has no others.
+const IN_XML: [(&str, Option<RecordRole>); 3] = [
+    ("head", Some(RecordRole::Head)),
+    ("row", Some(RecordRole::Row)),
+    ("tail", Some(RecordRole::Tail)),
+];
+
 impl Values {
-    /// Reads JSON lines: the head first, then the rows.
+    /// Reads JSON lines, a record each: `{"record":"row","amount":"1.00"}`. Where a message has one
+    /// head and one sort of row, `record` may be left out: the head comes first.
     ///
     /// # Errors
     /// The line and what is wrong with it.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let mut records = Vec::new();
+    pub fn parse(format: &Format, kind: MessageKind, text: &str) -> Result<Self, String> {
+        let known = format.records(kind).unwrap_or_else(|| IN_XML.to_vec());
+        let usual = |role: RecordRole| {
+            let mut of_role = known.iter().filter(|(_, known)| *known == Some(role));
+            match (of_role.next(), of_role.next()) {
+                (Some((name, _)), None) => Some(*name),
+                _ => None,
+            }
+        };
+        let mut records: Vec<(String, Record)> = Vec::new();
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let line_number = at + 1;
-            let json: Json = serde_json::from_str(line)
-                .map_err(|error| format!("line {line_number}: {error}"))?;
-            let record = Record::from_json(&json);
-            records.push(record.map_err(|what| format!("line {line_number}: {what}"))?);
+            let located = |what: String| format!("line {}: {what}", at + 1);
+            let json: Json =
+                serde_json::from_str(line).map_err(|error| located(error.to_string()))?;
+            let Json::Object(mut object) = json else {
+                return Err(located("expected a JSON object of values".to_owned()));
+            };
+            let name = match object.remove(RECORD) {
+                Some(Json::String(name)) => name,
+                Some(_) => return Err(located("record: expected a name".to_owned())),
+                None => {
+                    let role = if records.is_empty() { RecordRole::Head } else { RecordRole::Row };
+                    let usual = usual(role).ok_or_else(|| {
+                        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                        located(format!("expected \"record\": one of {}", names.join(", ")))
+                    });
+                    usual?.to_owned()
+                }
+            };
+            if !known.iter().any(|(known, _)| *known == name) {
+                let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+                let what = format!("there is no record {name:?}: one of {}", names.join(", "));
+                return Err(located(what));
+            }
+            let record = format.plan().own.from_json(&object).map_err(located)?;
+            records.push((name, record));
         }
         if records.is_empty() {
-            return Err("expected the head on the first line".to_owned());
+            return Err("expected a record on the first line".to_owned());
         }
-        let rows = records.split_off(1);
-        let head = records.pop().unwrap_or_default();
-        Ok(Self { head, rows })
+        Ok(Self { records })
     }
 
     /// Reads a whole message into memory: for samples and commands, not for results of a bank.
@@ -52,17 +88,48 @@ impl Values {
     /// As [`Format::read`] and [`crate::format::Reading::next`]; a row with a fault is an error too.
     pub fn read(format: &Format, kind: MessageKind, parts: &[Part]) -> Result<Self, DataError> {
         let mut reading = format.read(kind, parts)?;
-        let mut values = Self { head: Record::new(), rows: Vec::new() };
-        while let Some(item) = reading.next()? {
-            match item {
-                Item::Head(head) => values.head = head.clone(),
-                Item::Row(row) => values.rows.push(row.clone()),
-                Item::BadRow(error) => return Err(error),
-                Item::Tail(tail) => values.head.fill_from(tail),
+        let mut records = Vec::new();
+        while let Some(piece) = reading.next_piece()? {
+            if let Some(fault) = piece.fault {
+                return Err(fault);
+            }
+            records.push((piece.name.to_owned(), piece.record.clone()));
+        }
+        Ok(Self { records })
+    }
+
+    /// Writes the message.
+    ///
+    /// # Errors
+    /// As [`Format::encode`].
+    pub fn write(&self, format: &Format, kind: MessageKind) -> Result<Vec<Part>, DataError> {
+        if let Some(known) = format.records(kind) {
+            let place = |name: &str| known.iter().position(|(known, _)| *known == name);
+            let records = self
+                .records
+                .iter()
+                .filter_map(|(name, record)| Some((place(name)?, record.clone())));
+            let records: Vec<_> = records.collect();
+            return format.encode_records(kind, &records);
+        }
+        let (mut head, mut rows) = (Record::new(), Vec::new());
+        for (name, record) in &self.records {
+            if name == "row" {
+                rows.push(record);
+            } else {
+                head.fill_from(record);
             }
         }
-        Ok(values)
+        format.encode(kind, &head, &rows)
     }
+}
+
+/// One record as a line of JSON.
+pub fn json_line(format: &Format, name: &str, record: &Record) -> String {
+    let values = Json::Object(format.plan().own.to_json(record)).to_string();
+    let separator = if values == "{}" { "" } else { "," };
+    let values = values.strip_prefix('{').unwrap_or_default();
+    format!("{{\"{RECORD}\":{}{separator}{values}", Json::from(name))
 }
 
 /// Runs all samples of the format in `dir`.
@@ -106,14 +173,13 @@ pub fn run(format: &Format, dir: &Path) -> Result<(), Problems> {
 pub fn prove(format: &Format, kind: MessageKind, sample: &Path) -> Result<(), String> {
     let text = std::fs::read_to_string(sample.join(VALUES))
         .map_err(|error| format!("{VALUES} cannot be read: {error}"))?;
-    let values = Values::parse(&text).map_err(|what| format!("{VALUES}: {what}"))?;
+    let values = Values::parse(format, kind, &text).map_err(|what| format!("{VALUES}: {what}"))?;
     let parts = parts(format, kind, sample)?;
     let read = Values::read(format, kind, &parts).map_err(|error| error.to_string())?;
-    if let Some(difference) = difference(&values, &read) {
+    if let Some(difference) = difference(format, &values, &read) {
         return Err(format!("reads otherwise than {VALUES} says: {difference}"));
     }
-    let written = format.encode(kind, &values.head, &values.rows);
-    let written = written.map_err(|error| error.to_string())?;
+    let written = values.write(format, kind).map_err(|error| error.to_string())?;
     for part in &written {
         let kept = parts.iter().find(|kept| kept.role == part.role);
         let Some(kept) = kept else { return Err(format!("the {} part is missing", part.role)) };
@@ -168,17 +234,19 @@ pub fn part(format: &Format, kind: MessageKind, path: &Path) -> Result<Part, Str
 }
 
 /// Where two readings of one message differ, told without the values.
-fn difference(expected: &Values, read: &Values) -> Option<String> {
-    if expected.rows.len() != read.rows.len() {
-        return Some(format!("{} rows, {} expected", read.rows.len(), expected.rows.len()));
+fn difference(format: &Format, expected: &Values, read: &Values) -> Option<String> {
+    let (ours, theirs) = (&expected.records, &read.records);
+    if ours.len() != theirs.len() {
+        return Some(format!("{} records, {} expected", theirs.len(), ours.len()));
     }
-    let heads = std::iter::once(("the head".to_owned(), &expected.head, &read.head));
-    let rows = expected.rows.iter().zip(&read.rows).enumerate();
-    let rows = rows.map(|(at, (expected, read))| (format!("row {}", at + 1), expected, read));
-    heads.chain(rows).find_map(|(place, expected, read)| {
-        use crate::format::words::{Key, Source};
-        let key = Key::ALL.iter().find(|key| expected.get(**key) != read.get(**key))?;
-        Some(format!("{key} of {place}"))
+    ours.iter().zip(theirs).enumerate().find_map(|(at, (expected, read))| {
+        if expected.0 != read.0 {
+            return Some(format!("record {} is {}, expected {}", at + 1, read.0, expected.0));
+        }
+        let slots = expected.1.slots().chain(read.1.slots());
+        let differs = |slot: &Slot| expected.1.slot(*slot) != read.1.slot(*slot);
+        let slot = slots.filter(differs).min()?;
+        Some(format!("{} of record {} ({})", format.plan().own.name(slot), at + 1, read.0))
     })
 }
 

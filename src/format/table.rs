@@ -114,6 +114,32 @@ impl<'a> Table<'a> {
         self.typed(key, "true or false", DeValue::as_bool)
     }
 
+    /// `true`, `false` or a text.
+    pub fn flag_or_text(&self, key: &'static str) -> Option<Found<Result<bool, &'a str>>> {
+        self.typed(key, "true, false or a text", |value| {
+            value.as_bool().map(Ok).or_else(|| value.as_str().map(Err))
+        })
+    }
+
+    /// Texts under names that the author chose.
+    pub fn pairs(&self) -> Vec<(&'a str, Found<&'a str>)> {
+        let pair =
+            |(name, value): (&'a Spanned<toml::de::DeString<'a>>, &'a Spanned<DeValue<'a>>)| {
+                let at = value.span().start;
+                let text = value.get_ref().as_str();
+                if text.is_none() {
+                    self.faults.note(at, format!("{}: expected a text", name.get_ref()), "");
+                }
+                Some((name.get_ref().as_ref(), Found { at, value: text? }))
+            };
+        self.keys.iter().filter_map(pair).collect()
+    }
+
+    /// The table as it was read, for a look at all of it before its keys are asked for.
+    pub const fn raw(&self) -> &'a DeTable<'a> {
+        self.keys
+    }
+
     /// A text that must be there.
     pub fn need_text(&self, key: &'static str, hint: &str) -> Option<Found<&'a str>> {
         let found = self.text(key);

@@ -23,6 +23,11 @@ words! {
         RefundRequest = "refund_request",
         RefundAnswer = "refund_answer",
         RefundQuery = "refund_query",
+        /// What moved on an account of the bank's, as it states it.
+        Statement = "statement",
+        /// Asks for cards to be opened for payees who have none of this bank.
+        AccountRequest = "account_request",
+        AccountAnswer = "account_answer",
     }
 }
 
@@ -78,6 +83,8 @@ words! {
         BankSerial = "bank_serial",
         /// What a query asks for.
         Section = "section",
+        /// How often this bank was sent a file on this day, this one included.
+        DaySequence = "day_sequence",
     }
 }
 
@@ -86,15 +93,18 @@ words! {
 pub enum ValueKind {
     Text,
     Int,
+    /// Money, in fen.
     Amount,
     Moment,
+    /// A number with so many digits behind its point; for values of the bank's own alone.
+    Decimal(u8),
 }
 
 impl Key {
     /// What sort of value it names.
     pub const fn kind(self) -> ValueKind {
         match self {
-            Self::Count | Self::Ordinal => ValueKind::Int,
+            Self::Count | Self::Ordinal | Self::DaySequence => ValueKind::Int,
             Self::Sum | Self::Amount => ValueKind::Amount,
             Self::Moment => ValueKind::Moment,
             _ => ValueKind::Text,
@@ -112,6 +122,7 @@ impl Key {
                 | Self::Sum
                 | Self::Moment
                 | Self::Ordinal
+                | Self::DaySequence
         )
     }
 
@@ -134,6 +145,7 @@ impl Key {
                 | Self::Period
                 | Self::RegisterId
                 | Self::Bank
+                | Self::DaySequence
         )
     }
 
@@ -148,6 +160,29 @@ words! {
         Data = "data",
         Control = "control",
         Message = "message",
+        /// Details that a message refers to by their file's name.
+        Side = "side",
+        /// A file whose mere name says that the others are whole.
+        Trigger = "trigger",
+    }
+}
+
+/// A value of a message: one of the road's own words, or one that this bank alone has and its
+/// description gives a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Slot {
+    Key(Key),
+    /// Its place among the names of the format.
+    Own(usize),
+}
+
+impl Slot {
+    /// The road's word, where it is one.
+    pub const fn key(self) -> Option<Key> {
+        match self {
+            Self::Key(key) => Some(key),
+            Self::Own(_) => None,
+        }
     }
 }
 
@@ -169,17 +204,36 @@ pub enum Value<'a> {
     Int(i64),
     Amount(Fen),
     Moment(Moment),
+    /// Counted in its last digit; how many are behind the point belongs to its name.
+    Decimal(i64),
 }
 
 /// Where the values of a head or of a row come from.
 pub trait Source {
     /// The value of `key`, or nothing where there is none. An empty text counts as none.
     fn get(&self, key: Key) -> Option<Value<'_>>;
+
+    /// A value that the format alone has a name for, by its place among those names.
+    fn own(&self, _at: usize) -> Option<Value<'_>> {
+        None
+    }
+
+    /// Either of the two.
+    fn slot(&self, slot: Slot) -> Option<Value<'_>> {
+        match slot {
+            Slot::Key(key) => self.get(key),
+            Slot::Own(at) => self.own(at),
+        }
+    }
 }
 
 impl<S: Source + ?Sized> Source for &S {
     fn get(&self, key: Key) -> Option<Value<'_>> {
         (**self).get(key)
+    }
+
+    fn own(&self, at: usize) -> Option<Value<'_>> {
+        (**self).own(at)
     }
 }
 

@@ -1,22 +1,16 @@
 //! Writing a message: count, sum and digest are computed here, never taken from a caller.
 
 use crate::format::Format;
-use crate::format::cell::Cell;
-use crate::format::charset::Charset;
+use crate::format::cell::{Cell, Pen};
+use crate::format::computed::{DigestOf, Facts};
 use crate::format::error::{DataError, FieldError, FieldFault, shape};
+use crate::format::lines::write::write_fields;
+use crate::format::lines::{LinesPlan, Style};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
-use crate::format::words::{Key, MessageKind, Part, PartRole, Source, Value};
-use crate::guard::digest::sha256;
-use crate::guard::key::hex;
+use crate::format::record::Record;
+use crate::format::words::{Key, MessageKind, Part, PartRole, Slot, Source, Value};
+use crate::guard::digest::hex_digest;
 use crate::model::money::Fen;
-
-/// What every part of one message is written from.
-pub(crate) struct Job<'a> {
-    pub charset: Charset,
-    pub head: &'a dyn Source,
-    /// SHA-256 of the data part in hex, where it is written already.
-    pub digest: &'a str,
-}
 
 /// A row's own values, and the head's for what holds for the whole.
 pub(crate) struct RowAndHead<'a> {
@@ -30,6 +24,10 @@ impl Source for RowAndHead<'_> {
             None if key.is_of_the_whole() => self.head.get(key),
             own => own,
         }
+    }
+
+    fn own(&self, at: usize) -> Option<Value<'_>> {
+        self.row.own(at)
     }
 }
 
@@ -48,6 +46,10 @@ impl Source for Counted<'_> {
             _ => self.head.get(key),
         }
     }
+
+    fn own(&self, at: usize) -> Option<Value<'_>> {
+        self.head.own(at)
+    }
 }
 
 /// What could not be written, and in which record.
@@ -58,7 +60,8 @@ pub(crate) struct WriteFault {
 
 impl WriteFault {
     pub fn new(record: usize, cell: &Cell, fault: FieldFault) -> Self {
-        Self { record, error: FieldError { key: cell.key(), field: cell.name.clone(), fault } }
+        let key = cell.slot().and_then(Slot::key);
+        Self { record, error: FieldError { key, field: cell.name.clone(), fault } }
     }
 }
 
@@ -73,16 +76,69 @@ pub(crate) fn encode<R: Source>(
     };
     known_codes(format, message, head, rows)?;
     if !message.has_rows {
-        return write_parts(format, message, head, rows);
+        if !rows.is_empty() {
+            return Err(whole(kind, "no rows: this message has none", &rows.len().to_string()));
+        }
+        return write_parts(format, message, head, &Content::Rows(rows));
     }
     let (count, sum) = total(format, message, rows)?;
+    let counted = counted(kind, head, count, sum)?;
+    write_parts(format, message, &counted, &Content::Rows(rows))
+}
+
+/// A head with the count and sum of its rows; it may state them itself, but no others.
+fn counted(
+    kind: MessageKind,
+    head: &dyn Source,
+    count: i64,
+    sum: Fen,
+) -> Result<Counted<'_>, DataError> {
     for (key, ours) in [(Key::Count, Value::Int(count)), (Key::Sum, Value::Amount(sum))] {
         if head.get(key).is_some_and(|theirs| theirs != ours) {
             let expected = format!("the {key} of the rows, or none stated");
             return Err(whole(kind, &expected, "another one in the head"));
         }
     }
-    write_parts(format, message, &Counted { head, count, sum }, rows)
+    Ok(Counted { head, count, sum })
+}
+
+/// A record of a message by its place among those of the main part, with its values.
+pub type Placed = (usize, Record);
+
+/// Writes a message out of its records as they follow each other in the main part.
+pub(crate) fn encode_records(
+    format: &Format,
+    kind: MessageKind,
+    records: &[Placed],
+) -> Result<Vec<Part>, DataError> {
+    let message = format.plan().message(kind);
+    let main = message.and_then(|message| Some((message, message.main()?)));
+    let Some((message, PartPlan { layout: Layout::Lines(lines), .. })) = main else {
+        return Err(whole(kind, "a message that this format has", "no description of it"));
+    };
+    let mut head = Record::new();
+    let mut rows: Vec<&Record> = Vec::new();
+    for (at, record) in records {
+        if !lines.is_of_row(*at) {
+            head.fill_from(record);
+        } else if lines.row_group(*at).is_none() || lines.begins_row(*at) {
+            rows.push(record);
+        }
+    }
+    known_codes(format, message, &head, &rows)?;
+    let content: Content<'_, Record> = Content::Records(records);
+    if !message.has_rows {
+        return write_parts(format, message, &head, &content);
+    }
+    let (count, sum) = total(format, message, &rows)?;
+    let counted = counted(kind, &head, count, sum)?;
+    write_parts(format, message, &counted, &content)
+}
+
+/// What a message is made of: rows under a head, or records one by one.
+enum Content<'a, R: Source> {
+    Rows(&'a [R]),
+    Records(&'a [Placed]),
 }
 
 /// A code that its table does not have would be read by nobody.
@@ -157,39 +213,45 @@ fn write_parts<R: Source>(
     format: &Format,
     message: &MessagePlan,
     head: &dyn Source,
-    rows: &[R],
+    content: &Content<'_, R>,
 ) -> Result<Vec<Part>, DataError> {
     let kind = message.kind;
-    if !message.has_rows && !rows.is_empty() {
-        return Err(whole(kind, "no rows: this message has none", &rows.len().to_string()));
+    let mut names = Vec::new();
+    for plan in &message.parts {
+        let name = plan.name.as_ref().map_or(Ok(String::new()), |name| name.write(head));
+        names.push((plan.role, name.map_err(|error| located(kind, plan, 0, error))?));
     }
+    // What speaks about another part is written behind it, whatever is handed over first.
+    let mut order: Vec<usize> = (0..message.parts.len()).collect();
+    order.sort_by_key(|at| match message.parts[*at].role {
+        PartRole::Side => 0,
+        PartRole::Data => 1,
+        PartRole::Message => 2,
+        PartRole::Control => 3,
+        PartRole::Trigger => 4,
+    });
     let mut parts: Vec<Option<Part>> = message.parts.iter().map(|_| None).collect();
-    let mut digest = String::new();
-    // Control parts speak about the data part, which therefore is written first.
-    for control in [false, true] {
-        for (plan, slot) in message.parts.iter().zip(&mut parts) {
-            if (plan.role == PartRole::Control) != control {
-                continue;
-            }
-            let job = Job { charset: format.plan().charset, head, digest: &digest };
-            let part = write_part(format, kind, plan, &job, if control { &[] } else { rows })?;
-            if !control {
-                digest = hex_sha256(&part.bytes);
-            }
-            *slot = Some(part);
+    let mut digests = Vec::new();
+    let main = message.main().map(|part| part.role);
+    let nothing = Content::Rows(&[]);
+    for at in order {
+        let plan = &message.parts[at];
+        let facts = Facts { digests: digests.clone(), names: names.clone(), ..Facts::default() };
+        let content = if main == Some(plan.role) { content } else { &nothing };
+        let bytes = write_part(format, kind, plan, facts, head, content)?;
+        for (algorithm, _) in message.digests.iter().filter(|(_, role)| *role == plan.role) {
+            let digest = hex_digest(*algorithm, &bytes);
+            digests.push((*algorithm, DigestOf::Part(plan.role), digest));
         }
+        let name = std::mem::take(&mut names[at].1);
+        names[at].1.clone_from(&name);
+        parts[at] = Some(Part { role: plan.role, name, bytes, committing: plan.committing });
     }
     Ok(parts.into_iter().flatten().collect())
 }
 
-fn write_part<R: Source>(
-    format: &Format,
-    kind: MessageKind,
-    plan: &PartPlan,
-    job: &Job<'_>,
-    rows: &[R],
-) -> Result<Part, DataError> {
-    let located = |record: usize, error: FieldError| DataError {
+fn located(kind: MessageKind, plan: &PartPlan, record: usize, error: FieldError) -> DataError {
+    DataError {
         message: kind,
         part: Some(plan.role),
         record,
@@ -200,27 +262,94 @@ fn write_part<R: Source>(
             FieldFault::OutOfRange { expected } => expected,
             fault => format!("a value that fits: {fault}"),
         },
-    };
-    let name = match &plan.name {
-        Some(name) => name.write(job.head).map_err(|error| located(0, error))?,
-        None => String::new(),
-    };
+    }
+}
+
+fn write_part<R: Source>(
+    format: &Format,
+    kind: MessageKind,
+    plan: &PartPlan,
+    mut facts: Facts,
+    head: &dyn Source,
+    content: &Content<'_, R>,
+) -> Result<Vec<u8>, DataError> {
+    let framed =
+        plan.frame.as_ref().map(|frame| (frame, facts.digests.clone(), facts.names.clone()));
     let mut bytes = Vec::new();
-    let written = match &plan.layout {
-        Layout::Fixed(fixed) => fixed.write(job, rows, &mut bytes),
-        Layout::Xml(xml) => xml.write(job, rows, &mut bytes),
+    let charset = plan.charset;
+    let written = match (&plan.layout, content) {
+        (Layout::Lines(lines), Content::Rows(rows)) => {
+            lines.write(charset, facts, head, rows, &mut bytes)
+        }
+        (Layout::Lines(lines), Content::Records(records)) => {
+            write_records(lines, plan, facts, head, records, &mut bytes)
+        }
+        (Layout::Xml(xml), Content::Rows(rows)) => {
+            let pen = Pen { charset, facts: &facts };
+            xml.write(&pen, head, rows, &mut bytes)
+        }
+        (Layout::Xml(_), Content::Records(_)) => Ok(()),
     };
-    written.map_err(|fault| located(fault.record, fault.error))?;
+    written.map_err(|fault| located(kind, plan, fault.record, fault.error))?;
+    if let Some((frame, digests, names)) = framed {
+        facts =
+            Facts { digests, names, body: bytes.len(), frame: frame.length, ..Facts::default() };
+        for algorithm in frame.body_digests() {
+            facts.digests.push((algorithm, DigestOf::Body, hex_digest(algorithm, &bytes)));
+        }
+        let mut whole = Vec::with_capacity(frame.length + bytes.len());
+        let pen = Pen { charset, facts: &facts };
+        let style = Style::Fixed { characters: false };
+        write_fields(&style, frame, &pen, head, &mut whole)
+            .map_err(|error| located(kind, plan, 0, error))?;
+        whole.append(&mut bytes);
+        bytes = whole;
+    }
     let most = format.limits().bytes_max;
     if bytes.len() > most {
         return Err(whole(kind, &format!("at most {most} bytes"), &bytes.len().to_string()));
     }
-    Ok(Part { role: plan.role, name, bytes, committing: plan.committing })
+    Ok(bytes)
 }
 
-/// SHA-256 in lower-case hex.
-pub(crate) fn hex_sha256(bytes: &[u8]) -> String {
-    hex(&sha256(bytes))
+/// Records as they follow each other; what speaks of the whole may take its values from all of it.
+fn write_records(
+    lines: &LinesPlan,
+    plan: &PartPlan,
+    facts: Facts,
+    head: &dyn Source,
+    records: &[Placed],
+    out: &mut Vec<u8>,
+) -> Result<(), WriteFault> {
+    lines.write_all(plan.charset, facts, out, |each| {
+        for (at, record) in records {
+            if lines.is_of_row(*at) {
+                each(*at, &RowAndHead { row: record, head })?;
+            } else {
+                each(*at, &RecordAndTotals { record, head })?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A record's own values, and the count and sum of all rows.
+struct RecordAndTotals<'a> {
+    record: &'a Record,
+    head: &'a dyn Source,
+}
+
+impl Source for RecordAndTotals<'_> {
+    fn get(&self, key: Key) -> Option<Value<'_>> {
+        match key {
+            Key::Count | Key::Sum => self.head.get(key),
+            _ => self.record.get(key),
+        }
+    }
+
+    fn own(&self, at: usize) -> Option<Value<'_>> {
+        self.record.own(at)
+    }
 }
 
 /// A fault of a message as a whole.
@@ -264,25 +393,28 @@ impl<'f> Fitter<'f> {
             })?;
         }
         let source = RowAndHead { row, head };
-        let charset = self.format.plan().charset;
-        let now = |cell: &Cell| cell.key().is_some_and(|key| !key.comes_with_the_batch());
+        let facts = Facts::default();
+        let now = |cell: &Cell| match cell.slot() {
+            Some(Slot::Key(key)) => !key.comes_with_the_batch(),
+            Some(Slot::Own(_)) => cell.default.is_none(),
+            None => false,
+        };
         for part in &message.parts {
+            let pen = Pen { charset: part.charset, facts: &facts };
             match &part.layout {
-                Layout::Fixed(fixed) => {
-                    for field in fixed.head.fields.iter().filter(|field| now(&field.cell)) {
-                        field.check(charset, head, &mut self.scratch)?;
-                    }
-                    let row = fixed.row.iter().flat_map(|row| &row.fields);
-                    for field in row.filter(|field| now(&field.cell)) {
-                        field.check(charset, &source, &mut self.scratch)?;
+                Layout::Lines(lines) => {
+                    for (record, field) in lines.fields().filter(|(_, field)| now(&field.cell)) {
+                        let of_row = lines.is_of_row(record);
+                        let source: &dyn Source = if of_row { &source } else { head };
+                        lines.check(field, &pen, source, &mut self.scratch)?;
                     }
                 }
                 Layout::Xml(xml) => {
                     for field in xml.head_fields().filter(|field| now(&field.cell)) {
-                        field.check(charset, head, &mut self.scratch)?;
+                        field.check(&pen, head, &mut self.scratch)?;
                     }
                     for field in xml.row_fields().filter(|field| now(&field.cell)) {
-                        field.check(charset, &source, &mut self.scratch)?;
+                        field.check(&pen, &source, &mut self.scratch)?;
                     }
                 }
             }

@@ -6,10 +6,14 @@
 //! the *values* of the head, whose funded time may be filled in later and therefore stays outside.
 //! `finance/openapi.yaml` repeats this definition in prose for those who write the other side.
 
+use md5::Md5;
 use ring::digest::{Context, SHA256, digest};
+use sm3::{Digest, Sm3};
 
 use crate::guard::chain::{finish, framed};
+use crate::guard::key::hex;
 use crate::model::register::RegisterHead;
+use crate::model::words;
 
 /// The digest of a register while its lines pass by.
 #[derive(Clone)]
@@ -65,10 +69,94 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     hash
 }
 
+words! {
+    /// The digests that banks state of their own files. MD5 finds a damaged file, not a forger.
+    DigestAlgorithm {
+        Md5 = "md5",
+        Sha256 = "sha256",
+        Sm3 = "sm3",
+    }
+}
+
+impl DigestAlgorithm {
+    /// How many hexadecimal digits it has.
+    pub const fn hex_length(self) -> usize {
+        match self {
+            Self::Md5 => 32,
+            Self::Sha256 | Self::Sm3 => 64,
+        }
+    }
+}
+
+/// A digest over bytes that pass by piece by piece.
+#[derive(Clone)]
+pub enum BodyDigest {
+    Md5(Md5),
+    Sha256(Context),
+    Sm3(Sm3),
+}
+
+impl std::fmt::Debug for BodyDigest {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("BodyDigest")
+    }
+}
+
+impl BodyDigest {
+    pub fn new(algorithm: DigestAlgorithm) -> Self {
+        match algorithm {
+            DigestAlgorithm::Md5 => Self::Md5(Md5::new()),
+            DigestAlgorithm::Sha256 => Self::Sha256(Context::new(&SHA256)),
+            DigestAlgorithm::Sm3 => Self::Sm3(Sm3::new()),
+        }
+    }
+
+    pub fn update(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Md5(digest) => digest.update(bytes),
+            Self::Sha256(context) => context.update(bytes),
+            Self::Sm3(digest) => digest.update(bytes),
+        }
+    }
+
+    /// In lower-case hexadecimal digits.
+    pub fn finish(self) -> String {
+        match self {
+            Self::Md5(digest) => hex(&digest.finalize()),
+            Self::Sha256(context) => hex(context.finish().as_ref()),
+            Self::Sm3(digest) => hex(&digest.finalize()),
+        }
+    }
+}
+
+/// A digest in lower-case hexadecimal digits.
+pub fn hex_digest(algorithm: DigestAlgorithm, bytes: &[u8]) -> String {
+    let mut digest = BodyDigest::new(algorithm);
+    digest.update(bytes);
+    digest.finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::key::hex;
+
+    #[test]
+    fn digests_of_files_pass_their_standards_vectors() {
+        for (algorithm, expected) in [
+            (DigestAlgorithm::Md5, "900150983cd24fb0d6963f7d28e17f72"),
+            (
+                DigestAlgorithm::Sha256,
+                "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+            ),
+            (
+                DigestAlgorithm::Sm3,
+                "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0",
+            ),
+        ] {
+            assert_eq!(hex_digest(algorithm, b"abc"), expected);
+            assert_eq!(expected.len(), algorithm.hex_length());
+        }
+    }
     use crate::model::money::Fen;
 
     fn head() -> RegisterHead {

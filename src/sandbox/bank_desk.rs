@@ -95,7 +95,10 @@ impl Desk {
             | MessageKind::Result
             | MessageKind::LateReturn
             | MessageKind::Notice
-            | MessageKind::RefundAnswer => Ok(Reply::NotUnderstood),
+            | MessageKind::RefundAnswer
+            | MessageKind::Statement
+            | MessageKind::AccountRequest
+            | MessageKind::AccountAnswer => Ok(Reply::NotUnderstood),
         }
     }
 

@@ -1,35 +1,38 @@
 //! The language of `format.toml`, version 1: what a description may say, read with the place of
 //! everything it says. Whether it makes sense as a whole is for `check` and `plan`.
 
+mod cell;
 mod codes;
 mod field;
+mod part;
+
+use toml::de::{DeTable, DeValue};
 
 use crate::format::Limits;
-use crate::format::cell::Cell;
+use crate::format::cell::{Cell, When};
 use crate::format::charset::Charset;
 use crate::format::codes::CodeTable;
+use crate::format::computed::Counting;
+use crate::format::grammar::Occurs;
+use crate::format::lines::delimited::Delimited;
+use crate::format::lines::fixed::Side;
+use crate::format::lines::{Line, RecordRole};
 use crate::format::name::NamePattern;
+use crate::format::names::{OwnNames, SCALE_MAX};
 use crate::format::table::{Found, Table};
-use crate::format::words::{MessageKind, PartRole};
+use crate::format::words::{Key, MessageKind, PartRole, ValueKind};
 use crate::model::money::Fen;
-use crate::model::words;
 
 /// The version of the language that this reads.
 pub(crate) const LANGUAGE: usize = 1;
 
-words! {
-    /// Where a record stands in its part.
-    RecordRole {
-        Head = "head",
-        Row = "row",
-        Tail = "tail",
-    }
-}
-
 /// A whole description.
 pub(crate) struct FormatSpec {
+    pub title: String,
+    pub source: String,
     pub charset: Charset,
     pub limits: Limits,
+    pub own: OwnNames,
     pub codes: Vec<(usize, CodeTable)>,
     pub messages: Vec<MessageSpec>,
 }
@@ -46,18 +49,36 @@ pub(crate) struct PartSpec {
     pub role: PartRole,
     pub name: Option<Found<NamePattern>>,
     pub committing: bool,
+    pub charset: Charset,
+    pub frame: Option<RecordSpec>,
     pub layout: LayoutSpec,
+    pub groups: Vec<GroupSpec>,
     pub records: Vec<RecordSpec>,
+    pub tallies: Vec<TallySpec>,
 }
 
 pub(crate) enum LayoutSpec {
-    Fixed { line_end: &'static [u8] },
+    Fixed { line: Line, characters: bool },
+    Delimited { line: Line, delimited: Delimited, line_max: usize },
+    Tagged { line: Line, line_max: usize },
     Xml { root: String, rows: Option<Found<Vec<String>>>, ignore: Vec<Vec<String>> },
+}
+
+pub(crate) struct GroupSpec {
+    pub at: usize,
+    pub name: String,
+    pub inside: Option<Found<String>>,
+    pub occurs: Occurs,
+    pub row: bool,
 }
 
 pub(crate) struct RecordSpec {
     pub at: usize,
-    pub role: RecordRole,
+    pub name: String,
+    pub role: Option<RecordRole>,
+    pub inside: Option<Found<String>>,
+    pub occurs: Option<Occurs>,
+    pub when: Option<When>,
     pub length: Option<Found<usize>>,
     pub fields: Vec<FieldSpec>,
 }
@@ -68,21 +89,35 @@ pub(crate) struct FieldSpec {
     pub place: Place,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Side {
-    Left,
-    Right,
+/// A number that is kept over the records of a part, by their names.
+pub(crate) struct TallySpec {
+    pub at: usize,
+    pub what: Counting,
+    pub of: Vec<Found<String>>,
+    pub scope: Option<Found<String>>,
+    pub start: i64,
 }
 
 pub(crate) enum Place {
-    Fixed { start: Option<Found<usize>>, width: usize, pad: u8, side: Side },
+    Fixed { start: Option<Found<usize>>, width: usize, pad: char, absent: Option<char>, side: Side },
+    Column { width_max: Option<usize> },
+    Tag { name: String, width_max: Option<usize> },
     Xml { path: Vec<String>, width_max: Option<usize>, empty: bool },
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
     Fixed,
+    Delimited,
+    Tagged,
     Xml,
+}
+
+/// What everything in a description may refer to.
+struct Scope<'s> {
+    charset: Charset,
+    codes: &'s [(usize, CodeTable)],
+    own: &'s OwnNames,
 }
 
 /// Reads a description; nothing where a part without which nothing can be read is missing. Faults
@@ -93,8 +128,8 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
         let what = format!("language {} is not known here", language.value);
         root.faults().note(language.at, what, "this reads language 1");
     }
-    root.need_text("title", "title = \"whose interface this is\"");
-    root.need_text("source", "source = \"where its shape comes from\"");
+    let title = root.need_text("title", "title = \"whose interface this is\"");
+    let source = root.need_text("source", "source = \"where its shape comes from\"");
     if root
         .word("status", &["example", "bank"], |w| matches!(w, "example" | "bank").then_some(()))
         .is_none()
@@ -103,6 +138,9 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
         root.faults().note(0, "a format without status", "status = \"example\" or \"bank\"");
     }
     let charset = charset(&root);
+    if charset.is_none() && !root.has("charset") {
+        root.faults().note(0, "a format without charset", "charset = \"GB18030\"");
+    }
     let limits = root.table("limits", "limits").and_then(limits);
     if !root.has("limits") {
         let hint = "[limits] with rows_max, amount_max, sum_max and bytes_max";
@@ -113,20 +151,65 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
     if messages.is_empty() && !root.has("message") {
         root.faults().note(0, "a format without messages", "[[message]]");
     }
-    let charset_or_any = charset.unwrap_or(Charset::Utf8);
-    let messages =
-        messages.into_iter().filter_map(|table| message(table, charset_or_any, &codes)).collect();
+    let mut own = OwnNames::default();
+    declared(&root, root.raw(), &mut own);
+    let scope = Scope { charset: charset.unwrap_or(Charset::Utf8), codes: &codes, own: &own };
+    let messages = messages.into_iter().filter_map(|table| message(table, &scope)).collect();
     root.finish();
-    Some(FormatSpec { charset: charset?, limits: limits?, codes, messages })
+    Some(FormatSpec {
+        title: title.map_or_else(String::new, |found| found.value.to_owned()),
+        source: source.map_or_else(String::new, |found| found.value.to_owned()),
+        charset: charset?,
+        limits: limits?,
+        own,
+        codes,
+        messages,
+    })
 }
 
-fn charset(root: &Table<'_>) -> Option<Charset> {
-    const KNOWN: [&str; 6] = ["GB18030", "GBK", "UTF-8", "ASCII", "cp936", "ms936"];
-    let found = root.word("charset", &KNOWN, Charset::parse);
-    if found.is_none() && !root.has("charset") {
-        root.faults().note(0, "a format without charset", "charset = \"GB18030\"");
+/// Every value of the bank's own, wherever a field declares it: others may refer to it before.
+fn declared(root: &Table<'_>, table: &DeTable<'_>, own: &mut OwnNames) {
+    let text = |key: &str| {
+        let found = table.iter().find(|(name, _)| name.get_ref() == key)?.1;
+        Some((found.span().start, found.get_ref().as_str()?))
+    };
+    if let Some((at, name)) = text("own") {
+        let scale = table.iter().find(|(name, _)| name.get_ref() == "scale");
+        let scale =
+            scale.and_then(|(_, value)| value.get_ref().as_integer()?.as_str().parse().ok());
+        let kind = match text("type").map_or("text", |(_, kind)| kind) {
+            "integer" => ValueKind::Int,
+            "decimal" => ValueKind::Decimal(scale.unwrap_or(0_u8).min(SCALE_MAX)),
+            "date" => ValueKind::Moment,
+            _ => ValueKind::Text,
+        };
+        let named = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+            && name.starts_with(|c: char| c.is_ascii_lowercase())
+            && name != "record";
+        if Key::parse(name).is_some() {
+            let hint = "key = \"...\" is for the words of the payment road";
+            root.faults().note(at, format!("own: {name} is a word of the road"), hint);
+        } else if !named {
+            let hint = "small letters, digits and _, like payer_branch";
+            root.faults().note(at, format!("own: {name:?} is no name"), hint);
+        } else if own.place(name, kind).is_none() {
+            let what = format!("own: {name} is another type (or scale) elsewhere");
+            root.faults().note(at, what, "one name, one type");
+        }
     }
-    found.map(|found| found.value)
+    let mut inside: Vec<&DeValue<'_>> = table.values().map(toml::Spanned::get_ref).collect();
+    while let Some(value) = inside.pop() {
+        match value {
+            DeValue::Table(table) => declared(root, table, own),
+            DeValue::Array(array) => inside.extend(array.iter().rev().map(toml::Spanned::get_ref)),
+            _ => {}
+        }
+    }
+}
+
+fn charset(table: &Table<'_>) -> Option<Charset> {
+    let known = Charset::names();
+    table.word("charset", &known, Charset::parse).map(|found| found.value)
 }
 
 fn limits(table: Table<'_>) -> Option<Limits> {
@@ -151,11 +234,7 @@ fn limits(table: Table<'_>) -> Option<Limits> {
     })
 }
 
-fn message(
-    table: Table<'_>,
-    charset: Charset,
-    codes: &[(usize, CodeTable)],
-) -> Option<MessageSpec> {
+fn message(table: Table<'_>, scope: &Scope<'_>) -> Option<MessageSpec> {
     let at = table.at;
     let kinds: Vec<&str> = MessageKind::ALL.iter().map(|word| word.as_str()).collect();
     table.need_text("kind", "kind = \"payment_request\"");
@@ -165,111 +244,44 @@ fn message(
     if parts.is_empty() && !table.has("part") {
         table.faults().note(at, "a message without parts", "[[message.part]]");
     }
-    let parts = parts.into_iter().filter_map(|table| part(table, charset, codes)).collect();
+    let parts = parts.into_iter().filter_map(|table| part::part(table, scope)).collect();
     table.finish();
     Some(MessageSpec { at, kind: kind?.value, rows_min, parts })
 }
 
-fn part(table: Table<'_>, charset: Charset, codes: &[(usize, CodeTable)]) -> Option<PartSpec> {
-    let at = table.at;
-    table.need_text("role", "role = \"data\", \"control\" or \"message\"");
-    let roles: Vec<&str> = PartRole::ALL.iter().map(|word| word.as_str()).collect();
-    let role = table.word("role", &roles, PartRole::parse);
-    let name = table.text("name").and_then(|text| {
-        let parsed = NamePattern::parse(text.value);
-        let noted = |what| table.faults().note(text.at, format!("name: {what}"), "");
-        parsed.map_err(noted).ok().map(|value| Found { at: text.at, value })
-    });
-    let committing = table.flag("committing").is_some_and(|found| found.value);
-    table.need_text("layout", "layout = \"fixed\" or \"xml\"");
-    let layout = table.word("layout", &["fixed", "xml"], |word| match word {
-        "fixed" => Some(Layout::Fixed),
-        "xml" => Some(Layout::Xml),
-        _ => None,
-    });
-    let layout = layout?.value;
-    let shape = match layout {
-        Layout::Fixed => fixed(&table),
-        Layout::Xml => xml(&table),
-    };
-    let records = table.tables("record", "a record");
-    let records: Vec<RecordSpec> =
-        records.into_iter().filter_map(|table| record(table, layout, charset, codes)).collect();
-    table.finish();
-    Some(PartSpec { at, role: role?.value, name, committing, layout: shape?, records })
-}
+/// Numbers stand on the right of their zeros.
+pub(crate) const SIDE_OF_NUMBERS: Side = Side::Right;
 
-fn fixed(table: &Table<'_>) -> Option<LayoutSpec> {
-    table.need_text("line_end", "line_end = \"CRLF\", \"LF\", \"CR\" or \"none\"");
-    let ends = ["CRLF", "LF", "CR", "none"];
-    let line_end: Found<&'static [u8]> = table.word("line_end", &ends, |word| match word {
-        "CRLF" => Some(&b"\r\n"[..]),
-        "LF" => Some(b"\n"),
-        "CR" => Some(b"\r"),
-        "none" => Some(b""),
-        _ => None,
-    })?;
-    Some(LayoutSpec::Fixed { line_end: line_end.value })
-}
-
-fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
-    let root = table.need_text("root", "root = \"the name of the outermost element\"");
-    let rows = table.text("rows").and_then(|text| {
-        let path = path(table, &text, false)?;
-        Some(Found { at: text.at, value: path })
-    });
-    let ignore = table.texts("ignore").iter().filter_map(|text| path(table, text, true)).collect();
-    let root = root.filter(|root| {
-        let good = is_xml_name(root.value);
-        if !good {
-            table.faults().note(root.at, format!("{:?} is no element's name", root.value), "");
+impl PartSpec {
+    /// Is this record, or a group around it, a payment?
+    pub fn is_of_row(&self, record: &RecordSpec) -> bool {
+        let mut inside = record.inside.as_ref();
+        for _ in 0..=self.groups.len() {
+            let group =
+                inside.and_then(|name| self.groups.iter().find(|group| group.name == name.value));
+            match group {
+                Some(group) if group.row => return true,
+                Some(group) => inside = group.inside.as_ref(),
+                None => break,
+            }
         }
-        good
-    })?;
-    Some(LayoutSpec::Xml { root: root.value.to_owned(), rows, ignore })
-}
-
-/// A path of elements beneath the root (or beneath a row), at its end perhaps an `@attribute`.
-fn path(table: &Table<'_>, text: &Found<&str>, attribute: bool) -> Option<Vec<String>> {
-    let segments: Vec<String> = text.value.split('/').map(str::to_owned).collect();
-    let last = segments.len() - 1;
-    let good = |(at, segment): (usize, &String)| match segment.strip_prefix('@') {
-        Some(name) => attribute && at == last && is_xml_name(name),
-        None => is_xml_name(segment),
-    };
-    if segments.iter().enumerate().all(good) {
-        return Some(segments);
+        record.role == Some(RecordRole::Row)
     }
-    let hint = "names with / between them, like Body/Row/Amount or Body/@count; no namespaces";
-    table.faults().note(text.at, format!("{:?} is no path", text.value), hint);
-    None
 }
 
-fn is_xml_name(name: &str) -> bool {
-    let first = name.bytes().next();
-    first.is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
-}
-
-fn record(
-    table: Table<'_>,
-    layout: Layout,
-    charset: Charset,
-    codes: &[(usize, CodeTable)],
-) -> Option<RecordSpec> {
-    let at = table.at;
-    table.need_text("is", "is = \"head\", \"row\" or \"tail\"");
-    let roles: Vec<&str> = RecordRole::ALL.iter().map(|word| word.as_str()).collect();
-    let role = table.word("is", &roles, RecordRole::parse);
-    let length = if layout == Layout::Fixed { table.number("length") } else { None };
-    let fields = table.tables("fields", "a field");
-    if fields.is_empty() && !table.has("fields") {
-        table.faults().note(at, "a record without fields", "");
+impl MessageSpec {
+    /// Every field, and whether it belongs to a payment.
+    pub fn fields(&self) -> impl Iterator<Item = (bool, &FieldSpec)> {
+        self.parts.iter().flat_map(|part| {
+            let records = part.records.iter().map(|record| (part.is_of_row(record), record));
+            let frame = part.frame.iter().map(|frame| (false, frame));
+            frame
+                .chain(records)
+                .flat_map(|(row, record)| record.fields.iter().map(move |field| (row, field)))
+        })
     }
-    let fields = fields
-        .into_iter()
-        .filter_map(|table| field::field(table, layout, charset, codes))
-        .collect();
-    table.finish();
-    Some(RecordSpec { at, role: role?.value, length, fields })
+
+    pub fn has_rows(&self) -> bool {
+        self.parts.iter().any(|part| part.records.iter().any(|record| part.is_of_row(record)))
+    }
 }

@@ -1,7 +1,8 @@
 //! From the paths of a description to the tree that is read and the pieces that are written.
 
 use crate::format::charset::Charset;
-use crate::format::spec::{FieldSpec, Place, RecordRole, RecordSpec};
+use crate::format::lines::RecordRole;
+use crate::format::spec::{FieldSpec, Place, RecordSpec};
 use crate::format::table::{Faults, Found};
 use crate::format::xml::{FieldRef, Node, Piece, XmlField, XmlPlan};
 
@@ -36,10 +37,11 @@ pub(crate) fn build(
     };
     // The rows stand behind what the head says and before what the tail says.
     for record in records {
-        if record.role != RecordRole::Head && plan.row_node.is_none() {
+        let role = record.role.unwrap_or(RecordRole::Head);
+        if role != RecordRole::Head && plan.row_node.is_none() {
             plan.row_node = outline.rows.map(|rows| place_rows(&mut plan.nodes, rows, faults));
         }
-        let from = if record.role == RecordRole::Row {
+        let from = if role == RecordRole::Row {
             let Some(row) = plan.row_node else {
                 let hint = "rows = \"Body/Row\": the path of the element of one row";
                 faults.note(record.at, "a part with a row and no path of its rows", hint);
@@ -50,7 +52,7 @@ pub(crate) fn build(
             ROOT
         };
         for field in record.fields {
-            place_field(&mut plan, from, record.role, field, faults);
+            place_field(&mut plan, from, role, field, faults);
         }
     }
     for path in outline.ignore {

@@ -1,5 +1,6 @@
 //! Bytes of a bank's character set as the UTF-8 that the event reader wants, piece by piece.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 
@@ -11,7 +12,7 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// A strict decoder that the event reader reads from.
 pub(crate) struct Feed<'f> {
     charset: Charset,
-    bytes: &'f [u8],
+    bytes: Cow<'f, [u8]>,
     /// Bytes decoded so far.
     taken: usize,
     text: String,
@@ -25,7 +26,7 @@ pub(crate) struct Feed<'f> {
 }
 
 impl<'f> Feed<'f> {
-    pub const fn new(charset: Charset, bytes: &'f [u8]) -> Self {
+    pub const fn new(charset: Charset, bytes: Cow<'f, [u8]>) -> Self {
         Self {
             charset,
             bytes,

@@ -6,11 +6,10 @@ mod feed;
 pub(crate) mod read;
 
 use crate::format::BytePlace;
-use crate::format::cell::Cell;
-use crate::format::charset::Charset;
+use crate::format::cell::{Cell, Pen};
 use crate::format::error::{FieldError, FieldFault};
-use crate::format::words::Source;
-use crate::format::writing::{Job, RowAndHead, WriteFault};
+use crate::format::words::{Slot, Source};
+use crate::format::writing::{RowAndHead, WriteFault};
 
 /// One part in XML.
 #[derive(Debug)]
@@ -93,24 +92,25 @@ impl XmlPlan {
     /// Writes the declaration and the document, rows repeated inside.
     pub fn write<R: Source>(
         &self,
-        job: &Job<'_>,
+        pen: &Pen<'_>,
+        head: &dyn Source,
         rows: &[R],
         out: &mut Vec<u8>,
     ) -> Result<(), WriteFault> {
         out.extend_from_slice(&self.declaration);
-        self.pieces(&self.before, 1, job, job.head, out)?;
+        self.pieces(&self.before, 1, pen, head, out)?;
         for (at, row) in rows.iter().enumerate() {
-            let source = RowAndHead { row, head: job.head };
-            self.pieces(&self.each, at + 2, job, &source, out)?;
+            let source = RowAndHead { row, head };
+            self.pieces(&self.each, at + 2, pen, &source, out)?;
         }
-        self.pieces(&self.after, rows.len() + 2, job, job.head, out)
+        self.pieces(&self.after, rows.len() + 2, pen, head, out)
     }
 
     fn pieces(
         &self,
         pieces: &[Piece],
         record: usize,
-        job: &Job<'_>,
+        pen: &Pen<'_>,
         source: &dyn Source,
         out: &mut Vec<u8>,
     ) -> Result<(), WriteFault> {
@@ -122,7 +122,7 @@ impl XmlPlan {
                     out.extend_from_slice(before);
                     let field = self.field(*field);
                     let there = field
-                        .put(job.charset, source, job.digest, out)
+                        .put(pen, source, out)
                         .map_err(|fault| WriteFault::new(record, &field.cell, fault))?;
                     if there {
                         out.extend_from_slice(after);
@@ -141,13 +141,12 @@ impl XmlField {
     /// Appends the value, escaped; tells whether there is one.
     fn put(
         &self,
-        charset: Charset,
+        pen: &Pen<'_>,
         source: &dyn Source,
-        digest: &str,
         out: &mut Vec<u8>,
     ) -> Result<bool, FieldFault> {
         let from = out.len();
-        let there = self.cell.write(charset, source, digest, out)?;
+        let there = self.cell.write(pen, source, 0, out)?;
         let needed = out.len() - from;
         if let Some(most) = self.width_max.filter(|most| needed > *most) {
             return Err(FieldFault::TooWide { needed, there: most });
@@ -159,14 +158,14 @@ impl XmlField {
     /// Checks whether a value fits, without keeping the bytes.
     pub fn check(
         &self,
-        charset: Charset,
+        pen: &Pen<'_>,
         source: &dyn Source,
         scratch: &mut Vec<u8>,
     ) -> Result<(), FieldError> {
         scratch.clear();
-        let put = self.put(charset, source, "", scratch).map(|_| ());
+        let put = self.put(pen, source, scratch).map(|_| ());
         put.map_err(|fault| FieldError {
-            key: self.cell.key(),
+            key: self.cell.slot().and_then(Slot::key),
             field: self.cell.name.clone(),
             fault,
         })

@@ -9,6 +9,7 @@ use quick_xml::events::{BytesStart, Event};
 
 use crate::format::cell::Bind;
 use crate::format::charset::Charset;
+use crate::format::computed::Stated;
 use crate::format::error::shape;
 use crate::format::reading::{Bad, Records, Step, Stop};
 use crate::format::words::Key;
@@ -50,11 +51,13 @@ pub(crate) struct XmlReader<'f> {
     tail_told: bool,
     at_end: bool,
     bad: Option<Stop>,
+    /// What the document says of others; language 1 compares none of it.
+    stated: Stated,
     pub record: usize,
 }
 
 impl<'f> XmlReader<'f> {
-    pub fn new(plan: &'f XmlPlan, charset: Charset, bytes: &'f [u8]) -> Self {
+    pub fn new(plan: &'f XmlPlan, charset: Charset, bytes: Cow<'f, [u8]>) -> Self {
         let mut reader = Reader::from_reader(Feed::new(charset, bytes));
         let config = reader.config_mut();
         config.expand_empty_elements = true;
@@ -77,6 +80,7 @@ impl<'f> XmlReader<'f> {
             tail_told: false,
             at_end: false,
             bad: None,
+            stated: Stated::default(),
             record: 1,
         }
     }
@@ -317,7 +321,8 @@ impl<'f> XmlReader<'f> {
             let missing = ("nothing".to_owned(), "a value".to_owned());
             (!field.cell.optional).then_some(missing)
         } else {
-            let read = field.cell.read(Charset::Utf8, text.as_bytes(), record);
+            let bytes = text.as_bytes();
+            let read = field.cell.read(Charset::Utf8, bytes, record, &mut self.stated);
             read.err().map(|fault| (fault.found, fault.expected))
         };
         let Some((found, expected)) = fault else { return Ok(()) };
@@ -335,7 +340,7 @@ impl<'f> XmlReader<'f> {
         let plan = self.plan;
         let fields = [&plan.head, &plan.row, &plan.tail][list];
         let missing = fields.iter().zip(&self.got[list]).find(|(field, got)| {
-            !**got && !field.cell.optional && !matches!(field.cell.bind, Bind::DataDigest)
+            !**got && !field.cell.optional && !matches!(field.cell.bind, Bind::Computed(_))
         });
         let Some((field, _)) = missing else { return Ok(()) };
         let mut stop = self.stop("a value", "nothing");

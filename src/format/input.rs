@@ -1,0 +1,181 @@
+//! The bytes of a part as a reader looks at them: a few at a time out of a stream, or all at once
+//! where they are in memory. A reader asks for what it needs, and no answer grows with the file.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use crate::format::computed::DigestOf;
+use crate::guard::digest::{BodyDigest, DigestAlgorithm};
+
+/// How much is read from a stream at a time.
+const PIECE_BYTES: usize = 64 * 1024;
+
+enum Bytes<'f> {
+    Here(&'f [u8]),
+    Stream { from: Box<dyn Read + Send + 'f>, buffer: Vec<u8>, ended: bool },
+}
+
+/// A window on a part.
+pub(crate) struct Input<'f> {
+    bytes: Bytes<'f>,
+    /// Where the window begins, in `buffer` or in the slice.
+    start: usize,
+    /// Bytes of the part before the window.
+    pub at: usize,
+    most: usize,
+    /// Digests over the bytes that were passed.
+    digests: Vec<(DigestAlgorithm, DigestOf, BodyDigest)>,
+}
+
+impl<'f> Input<'f> {
+    pub const fn here(bytes: &'f [u8]) -> Self {
+        let most = bytes.len();
+        Self { bytes: Bytes::Here(bytes), start: 0, at: 0, most, digests: Vec::new() }
+    }
+
+    /// A stream of at most `most` bytes.
+    pub fn stream(from: Box<dyn Read + Send + 'f>, most: usize) -> Self {
+        let bytes = Bytes::Stream { from, buffer: Vec::new(), ended: false };
+        Self { bytes, start: 0, at: 0, most, digests: Vec::new() }
+    }
+
+    /// All that is left, where it is in memory.
+    pub fn in_memory(&self) -> Option<&'f [u8]> {
+        match &self.bytes {
+            Bytes::Here(bytes) => Some(bytes.get(self.start..).unwrap_or_default()),
+            Bytes::Stream { .. } => None,
+        }
+    }
+
+    /// Digests everything that passes by from here on.
+    pub fn digest(&mut self, algorithm: DigestAlgorithm, of: DigestOf) {
+        self.digests.push((algorithm, of, BodyDigest::new(algorithm)));
+    }
+
+    /// The digests, once all has passed.
+    pub fn digested(&mut self) -> Vec<(DigestAlgorithm, DigestOf, String)> {
+        let finished = self.digests.drain(..);
+        finished.map(|(algorithm, of, digest)| (algorithm, of, digest.finish())).collect()
+    }
+
+    /// All that is left, in memory, and passed.
+    ///
+    /// # Errors
+    /// As [`Input::window`].
+    pub fn rest(&mut self) -> io::Result<Cow<'f, [u8]>> {
+        let rest = match self.in_memory() {
+            Some(rest) => Cow::Borrowed(rest),
+            None => Cow::Owned(self.window(self.most.saturating_add(1))?.to_vec()),
+        };
+        self.pass(rest.len());
+        Ok(rest)
+    }
+
+    /// At least `least` bytes from here on, or all that are left.
+    ///
+    /// # Errors
+    /// Where the stream cannot be read, or has more bytes than it may.
+    pub fn window(&mut self, least: usize) -> io::Result<&[u8]> {
+        let start = self.start;
+        match &mut self.bytes {
+            Bytes::Here(bytes) => Ok(bytes.get(start..).unwrap_or_default()),
+            Bytes::Stream { from, buffer, ended } => {
+                if buffer.len() - start < least && !*ended {
+                    buffer.drain(..start);
+                    self.start = 0;
+                    while buffer.len() < least && !*ended {
+                        let filled = buffer.len();
+                        buffer.resize(filled + PIECE_BYTES, 0);
+                        let read = from.read(&mut buffer[filled..]);
+                        buffer.truncate(filled + *read.as_ref().unwrap_or(&0));
+                        match read {
+                            Ok(0) => *ended = true,
+                            Ok(_) => {}
+                            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                            Err(error) => return Err(error),
+                        }
+                        if self.at.saturating_add(buffer.len()) > self.most {
+                            return Err(io::Error::other(format!(
+                                "more than the {} bytes that limits.bytes_max allows",
+                                self.most
+                            )));
+                        }
+                    }
+                }
+                Ok(buffer.get(self.start..).unwrap_or_default())
+            }
+        }
+    }
+
+    /// Passes bytes that were seen in the window.
+    pub fn pass(&mut self, count: usize) {
+        if !self.digests.is_empty() {
+            let bytes = match &self.bytes {
+                Bytes::Here(bytes) => bytes,
+                Bytes::Stream { buffer, .. } => buffer.as_slice(),
+            };
+            let passed = bytes.get(self.start..self.start + count).unwrap_or_default();
+            for (_, _, digest) in &mut self.digests {
+                digest.update(passed);
+            }
+        }
+        self.start += count;
+        self.at += count;
+    }
+
+    /// Bytes that were seen in the window, by their distance from its start.
+    pub fn seen(&self, from: usize, to: usize) -> &[u8] {
+        let bytes = match &self.bytes {
+            Bytes::Here(bytes) => bytes,
+            Bytes::Stream { buffer, .. } => buffer.as_slice(),
+        };
+        bytes.get(self.start + from..self.start + to).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Gives one byte at a time.
+    struct Slow<'a>(&'a [u8]);
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+            let Some((first, rest)) = self.0.split_first() else { return Ok(0) };
+            into[0] = *first;
+            self.0 = rest;
+            Ok(1)
+        }
+    }
+
+    #[test]
+    fn a_stream_gives_the_same_windows_as_memory() {
+        let text: Vec<u8> = (0..=255).cycle().take(1000).collect();
+        let mut here = Input::here(&text);
+        let mut stream = Input::stream(Box::new(Slow(&text)), text.len());
+        for input in [&mut here, &mut stream] {
+            input.digest(DigestAlgorithm::Sha256, DigestOf::Body);
+        }
+        loop {
+            let window = stream.window(7).unwrap().to_vec();
+            assert!(here.window(7).unwrap().starts_with(&window));
+            assert!(window.len() >= 7 || here.at + window.len() == text.len());
+            if window.is_empty() {
+                break;
+            }
+            let step = window.len().min(5);
+            stream.pass(step);
+            here.pass(step);
+        }
+        assert_eq!(here.digested(), stream.digested());
+    }
+
+    #[test]
+    fn f43_a_stream_that_is_too_long_is_refused() {
+        let text = [0_u8; 100];
+        let mut stream = Input::stream(Box::new(Slow(&text)), 99);
+        assert!(stream.window(99).is_ok());
+        assert!(stream.window(100).is_err());
+    }
+}

@@ -1,0 +1,178 @@
+//! Delimited: the fields of a record are set off by a sign, which is only one where it is no later
+//! byte of a character (GBK has `|` in the middle of many).
+
+use std::ops::Range;
+
+use crate::format::cell::{Cell, Pen};
+use crate::format::charset::Charset;
+use crate::format::error::FieldFault;
+use crate::format::words::Source;
+
+/// How fields are set off.
+#[derive(Debug, Clone)]
+pub(crate) struct Delimited {
+    pub separator: u8,
+    /// Any number of blanks separates; one is written.
+    pub blanks: bool,
+    pub quote: Option<Quote>,
+    /// A separator stands behind the last field too.
+    pub trailing: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Quote {
+    pub sign: u8,
+    /// Every field has quotes, or only those that need them.
+    pub always: bool,
+}
+
+impl Delimited {
+    /// Appends one field.
+    pub fn put(
+        &self,
+        cell: &Cell,
+        width_max: Option<usize>,
+        pen: &Pen<'_>,
+        source: &dyn Source,
+        out: &mut Vec<u8>,
+    ) -> Result<(), FieldFault> {
+        let from = out.len();
+        let there = cell.write(pen, source, 0, out)?;
+        let needed = out.len() - from;
+        if let Some(most) = width_max.filter(|most| needed > *most) {
+            return Err(FieldFault::TooWide { needed, there: most });
+        }
+        let value = out.get(from..).unwrap_or_default();
+        let has = |sign: u8| pen.charset.find(value, 0, sign).is_some();
+        let special = has(self.separator) || has(b'\n') || has(b'\r');
+        match self.quote {
+            None if special || (self.blanks && (has(b'\t') || !there)) => {
+                let character = char::from(self.separator);
+                Err(FieldFault::NotEncodable { character })
+            }
+            Some(quote) if special || has(quote.sign) || (quote.always && there) => {
+                let plain = out.split_off(from);
+                out.push(quote.sign);
+                let mut rest = 0;
+                while let Some(at) = pen.charset.find(&plain, rest, quote.sign) {
+                    out.extend_from_slice(&plain[rest..=at]);
+                    out.push(quote.sign);
+                    rest = at + 1;
+                }
+                out.extend_from_slice(&plain[rest..]);
+                out.push(quote.sign);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the line that begins here ends: the length of its fields. Nothing where it is not
+    /// whole yet.
+    pub fn line(&self, charset: Charset, bytes: &[u8], end: &[u8]) -> Option<usize> {
+        let first = *end.first()?;
+        let mut from = 0;
+        loop {
+            let at = charset.find(bytes, from, first)?;
+            let inside = self.quote.is_some_and(|quote| {
+                let line = bytes.get(..at).unwrap_or_default();
+                !quotes(charset, line, quote.sign).is_multiple_of(2)
+            });
+            if !inside && bytes.get(at..).unwrap_or_default().starts_with(end) {
+                return Some(at);
+            }
+            from = at + 1;
+        }
+    }
+
+    /// The columns of a line.
+    ///
+    /// # Errors
+    /// The byte at which a quoted field is none.
+    pub fn columns(
+        &self,
+        charset: Charset,
+        line: &[u8],
+        into: &mut Vec<Range<usize>>,
+    ) -> Result<(), usize> {
+        into.clear();
+        let mut from = 0;
+        if self.blanks {
+            let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+            while let Some(skip) = line.get(from..).and_then(|r| r.iter().position(|b| !blank(b))) {
+                let start = from + skip;
+                let rest = line.get(start..).unwrap_or_default();
+                let length = rest.iter().position(blank).unwrap_or(rest.len());
+                into.push(start..start + length);
+                from = start + length;
+            }
+            return Ok(());
+        }
+        loop {
+            let quoted = self.quote.filter(|quote| line.get(from) == Some(&quote.sign));
+            let end = match quoted {
+                Some(quote) => {
+                    let end = closing(charset, line, from, quote.sign).ok_or(from)?;
+                    into.push(from..end);
+                    end
+                }
+                None => {
+                    let end = charset.find(line, from, self.separator).unwrap_or(line.len());
+                    into.push(from..end);
+                    end
+                }
+            };
+            match line.get(end) {
+                None => break,
+                Some(byte) if *byte == self.separator => from = end + 1,
+                Some(_) => return Err(end),
+            }
+        }
+        if self.trailing {
+            match into.pop() {
+                Some(last) if last.is_empty() => {}
+                _ => return Err(line.len()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A column without its quotes; `into` holds it where a quote inside was doubled.
+    pub fn value<'l>(&self, charset: Charset, column: &'l [u8], into: &'l mut Vec<u8>) -> &'l [u8] {
+        let Some(quote) = self.quote.filter(|quote| column.first() == Some(&quote.sign)) else {
+            return column;
+        };
+        let inner = column.get(1..column.len() - 1).unwrap_or_default();
+        if charset.find(inner, 0, quote.sign).is_none() {
+            return inner;
+        }
+        into.clear();
+        let mut rest = 0;
+        while let Some(at) = charset.find(inner, rest, quote.sign) {
+            into.extend_from_slice(&inner[rest..=at]);
+            rest = at + 2;
+        }
+        into.extend_from_slice(inner.get(rest..).unwrap_or_default());
+        into
+    }
+}
+
+fn quotes(charset: Charset, line: &[u8], sign: u8) -> usize {
+    let (mut count, mut from) = (0, 0);
+    while let Some(at) = charset.find(line, from, sign) {
+        (count, from) = (count + 1, at + 1);
+    }
+    count
+}
+
+/// The byte behind the quote that closes the field which begins here.
+fn closing(charset: Charset, line: &[u8], from: usize, sign: u8) -> Option<usize> {
+    let mut at = from + 1;
+    loop {
+        let end = charset.find(line, at, sign)?;
+        if line.get(end + 1) != Some(&sign) {
+            return Some(end + 1);
+        }
+        at = end + 2;
+    }
+}

@@ -1,0 +1,260 @@
+//! Parts that are records one after the other: in fixed width, delimited, or tagged. What stands in
+//! a record differs; which records follow each other, what they count, and how lines end is one.
+
+pub(crate) mod delimited;
+pub(crate) mod fixed;
+pub(crate) mod place;
+pub(crate) mod read;
+pub(crate) mod tagged;
+pub(crate) mod write;
+
+use crate::format::cell::{Bind, Cell, Pen, When};
+use crate::format::computed::{CheckDigit, Computed, DigestOf, Tally};
+use crate::format::error::FieldError;
+use crate::format::grammar::{Grammar, Item, Occurs};
+use crate::format::lines::delimited::Delimited;
+use crate::format::lines::fixed::Slab;
+use crate::format::words::{Slot, Source};
+use crate::guard::digest::DigestAlgorithm;
+use crate::model::words;
+
+words! {
+    /// What a record is to the payment that it is about.
+    RecordRole {
+        /// Speaks of the whole, or of the batch that it begins.
+        Head = "head",
+        /// One payment.
+        Row = "row",
+        /// Speaks of the whole, behind the rows.
+        Tail = "tail",
+    }
+}
+
+/// One part of this sort.
+#[derive(Debug)]
+pub(crate) struct LinesPlan {
+    pub style: Style,
+    pub line: Line,
+    pub grammar: Grammar,
+    pub records: Vec<RecordPlan>,
+    pub tallies: Vec<Tally>,
+    /// The longest record in fixed width, in bytes; the most bytes of a line elsewhere.
+    pub longest: usize,
+}
+
+#[derive(Debug)]
+pub(crate) enum Style {
+    /// Widths in bytes after encoding, or in characters where a bank says so.
+    Fixed {
+        characters: bool,
+    },
+    Delimited(Delimited),
+    Tagged,
+}
+
+/// How records are set off from each other, and how the part ends.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Line {
+    pub end: Vec<u8>,
+    /// The last one has no line end.
+    pub last_open: bool,
+    /// What stands behind the last record, like a 1A.
+    pub file_end: Vec<u8>,
+    pub block: Option<Block>,
+}
+
+/// Filling lines up to a multiple.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block {
+    pub lines: usize,
+    pub fill: u8,
+}
+
+#[derive(Debug)]
+pub(crate) struct RecordPlan {
+    pub name: String,
+    pub role: Option<RecordRole>,
+    pub group: Option<usize>,
+    pub occurs: Occurs,
+    pub when: Option<When>,
+    /// In fixed width: in bytes (or characters), without the line end.
+    pub length: usize,
+    pub fields: Vec<Field>,
+    /// What tells it from other records.
+    pub marks: Vec<Mark>,
+    /// The tallies that it adds to.
+    pub touches: Vec<usize>,
+    pub check_digits: Vec<CheckDigit>,
+    /// Has a value that is worked out.
+    pub computes: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub cell: Cell,
+    pub place: Place,
+}
+
+#[derive(Debug)]
+pub(crate) enum Place {
+    Slab(Slab),
+    Column {
+        width_max: Option<usize>,
+    },
+    /// `<name>` as it is spelled.
+    Tag {
+        open: Vec<u8>,
+        width_max: Option<usize>,
+    },
+}
+
+/// Bytes in a place, any of which make a record the one that is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The field's index.
+    pub field: usize,
+    /// In fixed width: the first byte (or character); else the field's index.
+    pub at: usize,
+    pub words: Vec<Vec<u8>>,
+}
+
+impl RecordPlan {
+    pub fn slots(&self) -> impl Iterator<Item = Slot> + '_ {
+        self.fields.iter().filter_map(|field| field.cell.slot())
+    }
+
+    /// What in its fields tells it from other records: constants, and values out of a closed list.
+    pub fn find_marks(fields: &[Field]) -> Vec<Mark> {
+        let mark = |(index, field): (usize, &Field)| {
+            let words = match (&field.cell.bind, &field.cell.spelling) {
+                (Bind::Literal { bytes, .. }, _) => vec![bytes.clone()],
+                (_, crate::format::cell::Spelling::Words(words)) => {
+                    words.iter().map(|word| word.bytes.clone()).collect()
+                }
+                _ => return None,
+            };
+            if words.iter().any(Vec::is_empty) || field.cell.may_be_absent() {
+                return None;
+            }
+            let at = match &field.place {
+                Place::Slab(slab) => slab.mark_at(words.first().map_or(0, Vec::len)),
+                Place::Column { .. } | Place::Tag { .. } => index,
+            };
+            Some(Mark { field: index, at, words })
+        };
+        fields.iter().enumerate().filter_map(mark).collect()
+    }
+
+    /// Do the two have marks in one place that exclude each other?
+    pub fn differs_from(&self, other: &Self) -> bool {
+        self.marks.iter().any(|ours| {
+            other.marks.iter().any(|theirs| {
+                let same = |a: &Vec<u8>, b: &Vec<u8>| a.starts_with(b) || b.starts_with(a);
+                theirs.at == ours.at
+                    && !ours.words.iter().any(|our| theirs.words.iter().any(|t| same(our, t)))
+            })
+        })
+    }
+
+    /// The digests of the body that a frame states.
+    pub fn body_digests(&self) -> impl Iterator<Item = DigestAlgorithm> + '_ {
+        self.fields.iter().filter_map(|field| match field.cell.bind {
+            Bind::Computed(Computed::Digest { algorithm, of: DigestOf::Body }) => Some(algorithm),
+            _ => None,
+        })
+    }
+
+    /// The tallies that are written in it.
+    pub fn tallies(&self) -> impl Iterator<Item = usize> + '_ {
+        self.fields.iter().filter_map(|field| match field.cell.bind {
+            Bind::Computed(Computed::Tally(at)) => Some(at),
+            _ => None,
+        })
+    }
+}
+
+impl LinesPlan {
+    /// Is a record part of a payment that several records make up?
+    pub fn row_group(&self, record: usize) -> Option<usize> {
+        let mut at = self.records[record].group;
+        while let Some(group) = at {
+            if self.grammar.groups[group].row {
+                return Some(group);
+            }
+            at = self.grammar.groups[group].parent;
+        }
+        None
+    }
+
+    /// Is it the record with which a payment of several begins?
+    pub fn begins_row(&self, record: usize) -> bool {
+        let Some(mut group) = self.row_group(record) else { return false };
+        loop {
+            match self.grammar.items[group].first() {
+                Some(Item::Record(first)) => return *first == record,
+                Some(Item::Group(first)) => group = *first,
+                None => return false,
+            }
+        }
+    }
+
+    /// Checks whether a value fits, without keeping the bytes.
+    ///
+    /// # Errors
+    /// What does not fit, and why.
+    pub fn check(
+        &self,
+        field: &Field,
+        pen: &Pen<'_>,
+        source: &dyn Source,
+        scratch: &mut Vec<u8>,
+    ) -> Result<(), FieldError> {
+        scratch.clear();
+        let put = match (&field.place, &self.style) {
+            (Place::Slab(slab), Style::Fixed { characters }) => {
+                slab.put(&field.cell, *characters, pen, source, scratch)
+            }
+            (Place::Column { width_max }, Style::Delimited(delimited)) => {
+                delimited.put(&field.cell, *width_max, pen, source, scratch)
+            }
+            (Place::Tag { open, width_max }, _) => {
+                tagged::put(&field.cell, open, *width_max, pen, source, scratch)
+            }
+            _ => Ok(()),
+        };
+        put.map_err(|fault| FieldError {
+            key: field.cell.slot().and_then(Slot::key),
+            field: field.cell.name.clone(),
+            fault,
+        })
+    }
+
+    pub fn has_rows(&self) -> bool {
+        self.records.iter().any(|record| record.role == Some(RecordRole::Row))
+            || self.grammar.groups.iter().any(|group| group.row)
+    }
+
+    /// Is a record, or the group that it stands in, a payment?
+    pub fn is_of_row(&self, record: usize) -> bool {
+        self.records[record].role == Some(RecordRole::Row) || self.row_group(record).is_some()
+    }
+
+    pub fn fields(&self) -> impl Iterator<Item = (usize, &Field)> {
+        self.records
+            .iter()
+            .enumerate()
+            .flat_map(|(at, record)| record.fields.iter().map(move |field| (at, field)))
+    }
+
+    /// The size of a part with this many rows, where every record has its width.
+    pub fn bytes(&self, rows: usize) -> Option<usize> {
+        if !matches!(self.style, Style::Fixed { characters: false }) {
+            return None;
+        }
+        let sum = |of_row: bool| -> usize {
+            let ours = (0..self.records.len()).filter(|at| self.is_of_row(*at) == of_row);
+            ours.map(|at| self.records[at].length + self.line.end.len()).sum()
+        };
+        Some(sum(true).saturating_mul(rows).saturating_add(sum(false)))
+    }
+}

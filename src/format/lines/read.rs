@@ -1,0 +1,594 @@
+//! Reading records one after the other: which one it is, its fields, and what it says of the others.
+
+use std::ops::Range;
+
+use crate::format::cell::ReadFault;
+use crate::format::charset::Charset;
+use crate::format::computed::{Computed, Open, Stated, Tallies, check_digits};
+use crate::format::error::shape;
+use crate::format::grammar::Next;
+use crate::format::input::Input;
+use crate::format::lines::delimited::Delimited;
+use crate::format::lines::{Field, LinesPlan, Mark, Place, RecordPlan, RecordRole, Style, tagged};
+use crate::format::reading::{Bad, Records, Step, Stop};
+use crate::format::record::Record;
+use crate::format::words::Key;
+
+/// Walks through one part.
+pub(crate) struct LineReader<'f> {
+    plan: &'f LinesPlan,
+    charset: Charset,
+    pub input: Input<'f>,
+    state: Option<usize>,
+    /// Records read so far.
+    pub record: usize,
+    tallies: Tallies,
+    stated: Stated,
+    /// What records state of other parts, with the field that does.
+    pub declared: Vec<(Computed, String, String)>,
+    columns: Vec<Range<usize>>,
+    unquoted: Vec<u8>,
+    /// The record that was read and not yet told.
+    ahead: Option<One>,
+    /// The head changed since it was last told.
+    head_waits: bool,
+    /// The payment that several records make up, while it is being read, and its first fault.
+    row: Option<Option<Stop>>,
+}
+
+/// One record, as it stands in the part.
+pub(crate) enum One {
+    Record { next: Next, bad: Option<Stop>, start: usize },
+    End,
+}
+
+impl<'f> LineReader<'f> {
+    pub fn new(plan: &'f LinesPlan, charset: Charset, input: Input<'f>) -> Self {
+        Self {
+            plan,
+            charset,
+            input,
+            state: None,
+            record: 0,
+            tallies: Tallies::new(&plan.tallies, &plan.grammar),
+            stated: Stated::default(),
+            declared: Vec::new(),
+            columns: Vec::new(),
+            unquoted: Vec::new(),
+            ahead: None,
+            head_waits: true,
+            row: None,
+        }
+    }
+
+    /// Reads on to the next thing that the road knows: the head, a payment, what stands behind.
+    pub fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
+        loop {
+            let one = match self.ahead.take() {
+                Some(one) => one,
+                None => self.one(into, false)?,
+            };
+            let (next, bad) = match &one {
+                One::End => (None, None),
+                One::Record { next, bad, .. } => (Some(*next), bad.clone()),
+            };
+            let group = next.and_then(|next| self.plan.row_group(next.record));
+            let anew = match (next, group) {
+                (Some(Next { enters: Some(enters), .. }), Some(group)) => {
+                    self.plan.grammar.is_in(Some(group), enters)
+                }
+                _ => group.is_none(),
+            };
+            if anew && let Some(bad) = self.row.take() {
+                self.ahead = Some(one);
+                return Ok(row(bad, &into.row));
+            }
+            let role = next.and_then(|next| self.plan.records[next.record].role);
+            let is_row = group.is_some() || role == Some(RecordRole::Row);
+            let told = next.is_none() || is_row || role == Some(RecordRole::Tail);
+            if told && std::mem::take(&mut self.head_waits) {
+                self.ahead = Some(one);
+                return Ok(Step::Head);
+            }
+            match (next, role) {
+                (None, _) => return Ok(Step::End),
+                _ if group.is_some() => self.gather(bad, into),
+                (_, Some(RecordRole::Row)) => return Ok(row(bad, &into.row)),
+                (_, Some(RecordRole::Tail)) => return Ok(Step::Tail),
+                (_, Some(RecordRole::Head)) => self.head_waits = true,
+                (_, None) => {}
+            }
+        }
+    }
+
+    /// One more record of a payment that several make up.
+    fn gather(&mut self, bad: Option<Stop>, into: &mut Records) {
+        match &mut self.row {
+            Some(first) => {
+                if first.is_none() {
+                    *first = bad;
+                }
+            }
+            None => {
+                into.row.clear();
+                self.row = Some(bad);
+            }
+        }
+        into.row.fill_from(&into.spare);
+    }
+
+    /// Reads one record into its place, or into the spare one.
+    pub fn one(&mut self, into: &mut Records, spare: bool) -> Result<One, Stop> {
+        let end = self.plan.line.end.len();
+        let least = self.plan.longest + end + self.plan.line.file_end.len() + 1;
+        let there = self.look(least)?;
+        if self.is_end(there, least)? {
+            return Ok(One::End);
+        }
+        let start = self.input.at;
+        let (next, length, passed) = match &self.plan.style {
+            Style::Fixed { characters } => self.fixed(*characters)?,
+            Style::Delimited(delimited) => self.delimited(delimited)?,
+            Style::Tagged => self.tagged()?,
+        };
+        let plan = &self.plan.records[next.record];
+        self.record += 1;
+        let of_row = self.plan.is_of_row(next.record);
+        let record = match plan.role {
+            _ if spare => &mut into.spare,
+            Some(RecordRole::Row) => &mut into.row,
+            Some(RecordRole::Head) => &mut into.head,
+            Some(RecordRole::Tail) => &mut into.tail,
+            None => &mut into.spare,
+        };
+        if spare || of_row || plan.role.is_none() {
+            record.clear();
+        } else {
+            plan.slots().for_each(|slot| record.unset_slot(slot));
+        }
+        self.stated.clear();
+        let read = self.fields(plan, start, length, record);
+        let bad = match read {
+            Ok(()) => None,
+            Err(stop) if of_row => Some(stop),
+            Err(stop) => return Err(stop),
+        };
+        let enter = self.tallies.enter(&self.plan.tallies, &self.plan.grammar, next, plan.group);
+        enter.map_err(|open| self.open(start, open))?;
+        self.tallies.count(&self.plan.tallies, &plan.touches, record);
+        self.compare(plan, start, record, bad.is_some())?;
+        self.state = Some(next.record);
+        self.input.pass(passed);
+        Ok(One::Record { next, bad, start })
+    }
+
+    /// At least so many bytes, or all that are left; tells how many there are.
+    fn look(&mut self, least: usize) -> Result<usize, Stop> {
+        let (record, at) = (self.record, self.input.at);
+        let window = self.input.window(least);
+        window.map(<[u8]>::len).map_err(|error| broken(record, at, &error))
+    }
+
+    /// Is this the end of the part, and may it be?
+    fn is_end(&mut self, there: usize, least: usize) -> Result<bool, Stop> {
+        let line = &self.plan.line;
+        let at_end = there < least && { self.input.seen(0, there) == line.file_end };
+        let fills = line.block.is_some_and(|block| {
+            let filling = self.input.seen(0, self.plan.longest);
+            self.plan.grammar.may_end(self.state)
+                && filling.len() == self.plan.longest
+                && filling.iter().all(|byte| *byte == block.fill)
+        });
+        if fills {
+            self.filling()?;
+        } else if !at_end {
+            return Ok(false);
+        }
+        if !self.plan.grammar.may_end(self.state) {
+            let expected = format!("the record {}", self.names());
+            return Err(self.stop(self.input.at, "", "the end", &expected));
+        }
+        let lines = self.plan.line.block.map_or(1, |block| block.lines);
+        if !fills && !self.record.is_multiple_of(lines) {
+            let expected = format!("lines up to a multiple of {lines}");
+            return Err(self.stop(self.input.at, "", "the end", &expected));
+        }
+        let finish = self.tallies.finish(&self.plan.tallies);
+        finish.map_err(|open| self.open(self.input.at, open))?;
+        self.input.pass(self.plan.line.file_end.len());
+        Ok(true)
+    }
+
+    /// Filling lines up to a multiple, and then the end.
+    fn filling(&mut self) -> Result<(), Stop> {
+        let plan = self.plan;
+        let Some(block) = plan.line.block else { return Ok(()) };
+        let mut lines = self.record;
+        loop {
+            let least = plan.longest + plan.line.end.len() + plan.line.file_end.len() + 1;
+            let there = self.look(least)?;
+            if self.input.seen(0, there) == plan.line.file_end {
+                break;
+            }
+            let filling = self.input.seen(0, plan.longest);
+            let whole = filling.len() == plan.longest && filling.iter().all(|b| *b == block.fill);
+            let end = self.input.seen(plan.longest, plan.longest + plan.line.end.len());
+            let last = plan.line.last_open && there == plan.longest;
+            if !whole || (end != plan.line.end && !last) {
+                return Err(self.stop(self.input.at, "", "something else", "filling lines"));
+            }
+            self.input.pass(plan.longest + if last { 0 } else { plan.line.end.len() });
+            lines += 1;
+        }
+        if lines.is_multiple_of(block.lines) {
+            return Ok(());
+        }
+        let expected = format!("lines up to a multiple of {}", block.lines);
+        Err(self.stop(self.input.at, "", &format!("{lines} lines"), &expected))
+    }
+
+    /// The names of the records that may come.
+    fn names(&self) -> String {
+        let next = self.plan.grammar.next(self.state).iter();
+        let names: Vec<&str> =
+            next.map(|next| self.plan.records[next.record].name.as_str()).collect();
+        if names.is_empty() { "that ends the file".to_owned() } else { names.join(" or ") }
+    }
+
+    /// The record in fixed width that begins here: which, its length, and how far to pass.
+    fn fixed(&mut self, characters: bool) -> Result<(Next, usize, usize), Stop> {
+        let plan = self.plan;
+        let there = self.look(0)?;
+        let window = self.input.seen(0, there);
+        let candidates = plan.grammar.next(self.state);
+        let is = |next: &&Next| {
+            let record = &plan.records[next.record];
+            record.marks.iter().all(|mark| stands(mark, self.charset, characters, window))
+        };
+        let Some(next) = candidates.iter().find(is).copied() else {
+            return Err(self.no_record(characters, window));
+        };
+        let record = &plan.records[next.record];
+        let length = if characters {
+            self.charset.characters(window, record.length)
+        } else {
+            (record.length <= window.len()).then_some(record.length)
+        };
+        let end = plan.line.end.as_slice();
+        let after = length.and_then(|length| window.get(length..));
+        let passed = match (length, after) {
+            (Some(length), Some(after)) if !plan.line.last_open && after.starts_with(end) => {
+                Some(length + end.len())
+            }
+            (Some(length), Some(after)) if plan.line.last_open && after == plan.line.file_end => {
+                Some(length)
+            }
+            (Some(length), Some(after)) if plan.line.last_open && after.starts_with(end) => {
+                (after.len() > end.len()).then_some(length + end.len())
+            }
+            _ => None,
+        };
+        let (Some(length), Some(passed)) = (length, passed) else {
+            return Err(self.no_line(record, window));
+        };
+        Ok((next, length, passed))
+    }
+
+    /// None of the records that may come stands here.
+    fn no_record(&self, characters: bool, window: &[u8]) -> Stop {
+        let candidates = self.plan.grammar.next(self.state);
+        if let [only] = candidates {
+            let record = &self.plan.records[only.record];
+            let missing =
+                record.marks.iter().find(|mark| !stands(mark, self.charset, characters, window));
+            if let Some(mark) = missing {
+                let field = &record.fields[mark.field];
+                let words: Vec<String> = mark
+                    .words
+                    .iter()
+                    .map(|word| format!("{:?}", String::from_utf8_lossy(word)))
+                    .collect();
+                let from = mark.at.min(window.len());
+                let found = window.get(from..window.len().min(from + 8)).unwrap_or_default();
+                let expected = format!("the constant {}", words.join(" or "));
+                let at = self.input.at + mark.at;
+                return self.stop(at, &field.cell.name, &shape(found), &expected);
+            }
+        }
+        let found = shape(window.get(..window.len().min(8)).unwrap_or_default());
+        let expected = match candidates {
+            [] => "the end of the file".to_owned(),
+            _ => format!("the record {}", self.names()),
+        };
+        self.stop(self.input.at, "", &found, &expected)
+    }
+
+    /// What begins here is not as long as its record.
+    fn no_line(&self, record: &RecordPlan, window: &[u8]) -> Stop {
+        let end = self.plan.line.end.as_slice();
+        let searched = window.windows(end.len().max(1)).take(record.length + 1);
+        let here = searched.enumerate().find(|(_, found)| !end.is_empty() && *found == end);
+        let found = match here {
+            Some((length, _)) => format!("a line end after {length}"),
+            None if window.len() < record.length + end.len() => {
+                format!("{} at the end", window.len())
+            }
+            None => "more".to_owned(),
+        };
+        let unit = match self.plan.style {
+            Style::Fixed { characters: true } => "characters",
+            _ => "bytes",
+        };
+        let with = if end.is_empty() { "" } else { " and its line end" };
+        let expected = format!("a record of {} {unit}{with}", record.length);
+        self.stop(self.input.at, "", &found, &expected)
+    }
+
+    /// The delimited record that begins here.
+    fn delimited(&mut self, delimited: &Delimited) -> Result<(Next, usize, usize), Stop> {
+        let plan = self.plan;
+        let end = plan.line.end.as_slice();
+        let there = self.look(0)?;
+        let window = self.input.seen(0, there);
+        let (length, passed) = match delimited.line(self.charset, window, end) {
+            Some(length) if length <= plan.longest => {
+                let passed = length + end.len();
+                if plan.line.last_open && passed == window.len() {
+                    let expected = "no line end behind the last line";
+                    return Err(self.stop(self.input.at + length, "", "one", expected));
+                }
+                (length, passed)
+            }
+            None if plan.line.last_open && window.len() <= plan.longest => {
+                (window.len(), window.len())
+            }
+            _ => {
+                let expected = format!("a line of at most {} bytes and its end", plan.longest);
+                return Err(self.stop(self.input.at, "", "none", &expected));
+            }
+        };
+        let line = window.get(..length).unwrap_or_default();
+        let mut columns = std::mem::take(&mut self.columns);
+        let split = delimited.columns(self.charset, line, &mut columns);
+        let candidates = plan.grammar.next(self.state);
+        let is = |next: &&Next| {
+            let record = &plan.records[next.record];
+            record.fields.len() == columns.len()
+                && record.marks.iter().all(|mark| {
+                    let column = columns.get(mark.at).and_then(|at| line.get(at.clone()));
+                    let mut plain = Vec::new();
+                    let value =
+                        delimited.value(self.charset, column.unwrap_or_default(), &mut plain);
+                    mark.words.iter().any(|word| word.as_slice() == value)
+                })
+        };
+        let next = candidates.iter().find(is).copied();
+        let told = match (&split, candidates) {
+            (Err(at), _) => Some((*at, "a field with its quotes and separators".to_owned())),
+            (Ok(()), [only]) if next.is_none() => {
+                let record = &plan.records[only.record];
+                Some((0, format!("a record {} of {} fields", record.name, record.fields.len())))
+            }
+            (Ok(()), []) => Some((0, "the end of the file".to_owned())),
+            (Ok(()), _) => Some((0, format!("the record {}", self.names()))),
+        };
+        let found = format!("{} fields", columns.len());
+        self.columns = columns;
+        match next {
+            Some(next) if split.is_ok() => Ok((next, length, passed)),
+            _ => {
+                let (at, expected) = told.unwrap_or_default();
+                Err(self.stop(self.input.at + at, "", &found, &expected))
+            }
+        }
+    }
+
+    /// The run of tags that begins here.
+    fn tagged(&mut self) -> Result<(Next, usize, usize), Stop> {
+        let plan = self.plan;
+        let there = self.look(0)?;
+        let window = self.input.seen(0, there);
+        let mut columns = std::mem::take(&mut self.columns);
+        columns.clear();
+        let tag = tagged::opening(window);
+        let place = |record: &RecordPlan, tag: &[u8], from: usize| {
+            let fields = record.fields.iter().enumerate().skip(from);
+            fields
+                .filter_map(|(at, field)| match &field.place {
+                    Place::Tag { open, .. } if open == tag => Some(at),
+                    _ => None,
+                })
+                .next()
+        };
+        let candidates = plan.grammar.next(self.state).iter();
+        let next = tag.and_then(|tag| {
+            let mut fitting =
+                candidates.filter(|n| place(&plan.records[n.record], tag, 0).is_some());
+            fitting.next().copied()
+        });
+        let Some(next) = next else {
+            let found = shape(window.get(..window.len().min(24)).unwrap_or_default());
+            let expected = format!("the record {}", self.names());
+            return Err(self.stop(self.input.at, "", &found, &expected));
+        };
+        let record = &plan.records[next.record];
+        columns.resize(record.fields.len(), 0..0);
+        let (mut at, mut from) = (0, 0);
+        while let Some(tag) = tagged::opening(window.get(at..).unwrap_or_default()) {
+            let Some(field) = place(record, tag, from) else { break };
+            let value = at + tag.len();
+            let length = tagged::value_length(window.get(value..).unwrap_or_default());
+            let Some(length) = length.filter(|length| value + length <= plan.longest) else {
+                let name = record.fields[field].cell.name.clone();
+                self.columns = columns;
+                let expected = "a value and its closing </>";
+                return Err(self.stop(self.input.at + value, &name, "none", expected));
+            };
+            columns[field] = value..value + length;
+            (at, from) = (value + length + tagged::CLOSE.len(), field + 1);
+        }
+        self.columns = columns;
+        let rest = window.get(at..).unwrap_or_default();
+        let end = plan.line.end.as_slice();
+        let passed = match (rest.starts_with(end), plan.line.last_open) {
+            (true, _) => at + end.len(),
+            (false, true) if rest.is_empty() => at,
+            _ => {
+                let found = shape(rest.get(..rest.len().min(24)).unwrap_or_default());
+                let expected = format!("a field of {} and the line end", record.name);
+                return Err(self.stop(self.input.at + at, "", &found, &expected));
+            }
+        };
+        Ok((next, at, passed))
+    }
+
+    /// All fields; the first fault is told, and what can be read is read nevertheless.
+    fn fields(
+        &mut self,
+        plan: &RecordPlan,
+        start: usize,
+        length: usize,
+        into: &mut Record,
+    ) -> Result<(), Stop> {
+        let bytes = self.input.seen(0, length);
+        let mut first = None;
+        let mut at = 0;
+        for (index, field) in plan.fields.iter().enumerate() {
+            let (from, fault) = match (&field.place, &self.plan.style) {
+                (Place::Slab(slab), Style::Fixed { characters }) => {
+                    let rest = bytes.get(at..).unwrap_or_default();
+                    let width = if *characters {
+                        self.charset.characters(rest, slab.width).unwrap_or(rest.len())
+                    } else {
+                        slab.width
+                    };
+                    let value = rest.get(..width).unwrap_or_default();
+                    let from = at;
+                    at += width;
+                    (
+                        from,
+                        slab.take(&field.cell, self.charset, value, into, &mut self.stated).err(),
+                    )
+                }
+                (_, Style::Delimited(delimited)) => {
+                    let column = self.columns.get(index).cloned().unwrap_or_default();
+                    let from = column.start;
+                    let raw = bytes.get(column).unwrap_or_default();
+                    let value = delimited.value(self.charset, raw, &mut self.unquoted);
+                    (from, read_value(field, self.charset, value, into, &mut self.stated).err())
+                }
+                _ => {
+                    let column = self.columns.get(index).cloned().unwrap_or_default();
+                    let value = bytes.get(column.clone()).unwrap_or_default();
+                    (
+                        column.start,
+                        read_value(field, self.charset, value, into, &mut self.stated).err(),
+                    )
+                }
+            };
+            if let Some(fault) = fault
+                && first.is_none()
+            {
+                first = Some(Stop {
+                    record: self.record,
+                    field: field.cell.name.clone(),
+                    offset: Some(start + from + fault.at),
+                    found: fault.found,
+                    expected: fault.expected,
+                });
+            }
+        }
+        first.map_or(Ok(()), Err)
+    }
+
+    /// What the record says of the others, and of itself.
+    fn compare(
+        &mut self,
+        plan: &RecordPlan,
+        start: usize,
+        record: &Record,
+        bad: bool,
+    ) -> Result<(), Stop> {
+        if !plan.computes {
+            return Ok(());
+        }
+        let mut digits = Vec::new();
+        check_digits(plan.check_digits.iter(), record, &mut digits);
+        for (computed, number, field) in std::mem::take(&mut self.stated.numbers) {
+            let open = match &computed {
+                Computed::Tally(at) => {
+                    self.tallies.state(&self.plan.tallies, *at, number, &field).err()
+                }
+                Computed::CheckDigit(digit) if !bad => {
+                    let known = digits.iter().find(|(known, _)| known == digit);
+                    let found = known.map_or(-1, |(_, found)| *found);
+                    (found != number).then_some(Open { field, stated: number, found })
+                }
+                _ => None,
+            };
+            if let Some(open) = open {
+                return Err(self.open(start, open));
+            }
+        }
+        self.declared.append(&mut self.stated.texts);
+        Ok(())
+    }
+
+    fn open(&self, at: usize, open: Open) -> Stop {
+        let expected = format!("{}, as stated", open.stated);
+        self.stop(at, &open.field, &open.found.to_string(), &expected)
+    }
+
+    fn stop(&self, at: usize, field: &str, found: &str, expected: &str) -> Stop {
+        Stop {
+            record: self.record + 1,
+            field: field.to_owned(),
+            offset: Some(at),
+            found: found.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+}
+
+/// A payment, whole or with its first fault.
+fn row(bad: Option<Stop>, row: &Record) -> Step {
+    match bad {
+        None => Step::Row,
+        Some(stop) => Step::Bad(Bad { stop, amount: row.amount(Key::Amount) }),
+    }
+}
+
+/// A value that has no filling.
+fn read_value(
+    field: &Field,
+    charset: Charset,
+    value: &[u8],
+    into: &mut Record,
+    stated: &mut Stated,
+) -> Result<(), ReadFault> {
+    if value.is_empty() {
+        if field.cell.may_be_absent() {
+            return Ok(());
+        }
+        let expected = "a value".to_owned();
+        return Err(ReadFault { at: 0, found: "nothing".to_owned(), expected });
+    }
+    field.cell.read(charset, value, into, stated)
+}
+
+/// Does one of the words stand where it should?
+fn stands(mark: &Mark, charset: Charset, characters: bool, window: &[u8]) -> bool {
+    let at = if characters { charset.characters(window, mark.at) } else { Some(mark.at) };
+    let rest = at.and_then(|at| window.get(at..)).unwrap_or_default();
+    mark.words.iter().any(|word| rest.starts_with(word))
+}
+
+fn broken(record: usize, at: usize, error: &std::io::Error) -> Stop {
+    Stop {
+        record,
+        field: String::new(),
+        offset: Some(at),
+        found: error.to_string(),
+        expected: "the rest of the part".to_owned(),
+    }
+}

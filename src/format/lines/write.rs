@@ -1,0 +1,263 @@
+//! Writing records one after the other, in the order that the description allows.
+
+use crate::format::cell::Pen;
+use crate::format::charset::Charset;
+use crate::format::computed::{Facts, Tallies, check_digits};
+use crate::format::error::{FieldError, FieldFault};
+use crate::format::grammar::Item;
+use crate::format::lines::{LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
+use crate::format::words::Source;
+use crate::format::writing::{RowAndHead, WriteFault};
+
+/// What is done with each record of a message, in its order.
+pub(crate) type Each<'e> = dyn FnMut(usize, &dyn Source) -> Result<(), WriteFault> + 'e;
+
+/// Writes one part, record by record.
+pub(crate) struct LineWriter<'p> {
+    plan: &'p LinesPlan,
+    charset: Charset,
+    state: Option<usize>,
+    tallies: Tallies,
+    facts: Facts,
+    /// Records so far.
+    records: usize,
+}
+
+impl LinesPlan {
+    /// Writes head and rows in the order of the description.
+    pub fn write<R: Source>(
+        &self,
+        charset: Charset,
+        facts: Facts,
+        head: &dyn Source,
+        rows: &[R],
+        out: &mut Vec<u8>,
+    ) -> Result<(), WriteFault> {
+        if let Some(size) = self.bytes(rows.len()) {
+            out.reserve(size);
+        }
+        self.write_all(charset, facts, out, |each| self.walk(None, head, rows, each))
+    }
+
+    /// Writes records as `pass` gives them. Where a number must be known before the records that it
+    /// counts, they are passed twice.
+    pub fn write_all(
+        &self,
+        charset: Charset,
+        facts: Facts,
+        out: &mut Vec<u8>,
+        pass: impl Fn(&mut Each<'_>) -> Result<(), WriteFault>,
+    ) -> Result<(), WriteFault> {
+        let mut writer = LineWriter {
+            plan: self,
+            charset,
+            state: None,
+            tallies: Tallies::new(&self.tallies, &self.grammar),
+            facts,
+            records: 0,
+        };
+        if self.tallies.iter().any(|tally| tally.ahead) {
+            writer.tallies.begin_first();
+            pass(&mut |record, source| writer.step(record, source))?;
+            writer.tallies.begin_second(&self.tallies, &self.grammar);
+            (writer.state, writer.records) = (None, 0);
+        }
+        pass(&mut |record, source| writer.put(record, source, out))?;
+        writer.finish(out)
+    }
+
+    /// Goes through the items of a group once: what speaks of the whole from `head`, the rows in
+    /// between.
+    fn walk<R: Source>(
+        &self,
+        group: Option<usize>,
+        head: &dyn Source,
+        rows: &[R],
+        each: &mut Each<'_>,
+    ) -> Result<(), WriteFault> {
+        for item in &self.grammar.items[group.unwrap_or(self.grammar.groups.len())] {
+            match *item {
+                Item::Record(at) if self.records[at].role == Some(RecordRole::Row) => {
+                    for row in rows {
+                        each(at, &RowAndHead { row, head })?;
+                    }
+                }
+                Item::Record(at) => {
+                    if self.records[at].stands(head) {
+                        each(at, head)?;
+                    }
+                }
+                Item::Group(at) if self.grammar.groups[at].row => {
+                    for row in rows {
+                        self.walk_row(at, &RowAndHead { row, head }, each)?;
+                    }
+                }
+                Item::Group(at) => {
+                    let of_rows = (0..self.records.len()).any(|record| {
+                        self.is_of_row(record) && self.grammar.is_in(self.records[record].group, at)
+                    });
+                    if !self.grammar.groups[at].occurs.optional || (of_rows && !rows.is_empty()) {
+                        self.walk(Some(at), head, rows, each)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes through the records of one payment.
+    fn walk_row(
+        &self,
+        group: usize,
+        source: &dyn Source,
+        each: &mut Each<'_>,
+    ) -> Result<(), WriteFault> {
+        for item in &self.grammar.items[group] {
+            match *item {
+                Item::Record(at) if self.records[at].stands(source) => each(at, source)?,
+                Item::Record(_) => {}
+                Item::Group(at) => {
+                    let inside = |at: &usize| self.grammar.is_in(self.records[*at].group, group);
+                    let stands = (0..self.records.len()).filter(inside).any(|at| {
+                        self.records[at].occurs.optional && self.records[at].stands(source)
+                    });
+                    if stands || !self.grammar.groups[at].occurs.optional {
+                        self.walk_row(at, source, each)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RecordPlan {
+    /// Does this record stand for these values? An optional one does where it has any.
+    fn stands(&self, source: &dyn Source) -> bool {
+        match &self.when {
+            Some(when) => when.holds(source),
+            None if !self.occurs.optional => true,
+            None => self.slots().any(|slot| source.slot(slot).is_some()),
+        }
+    }
+}
+
+impl LineWriter<'_> {
+    /// A record passes by: it may stand here, and it counts.
+    fn step(&mut self, record: usize, source: &dyn Source) -> Result<(), WriteFault> {
+        let lines = self.plan;
+        let plan = &lines.records[record];
+        self.records += 1;
+        let next = lines.grammar.next(self.state);
+        let Some(next) = next.iter().find(|next| next.record == record) else {
+            let names: Vec<&str> =
+                next.iter().map(|next| lines.records[next.record].name.as_str()).collect();
+            let expected = match names.as_slice() {
+                [] => "no further record".to_owned(),
+                names => format!("a record {} here", names.join(" or ")),
+            };
+            let fault = FieldFault::OutOfRange { expected };
+            let error = FieldError { key: None, field: plan.name.clone(), fault };
+            return Err(WriteFault { record: self.records, error });
+        };
+        self.state = Some(record);
+        // Nothing is stated while writing, so that nothing can fail to come true.
+        let _ = self.tallies.enter(&lines.tallies, &lines.grammar, *next, plan.group).is_ok();
+        self.tallies.count(&lines.tallies, &plan.touches, source);
+        Ok(())
+    }
+
+    /// Appends one record.
+    fn put(
+        &mut self,
+        record: usize,
+        source: &dyn Source,
+        out: &mut Vec<u8>,
+    ) -> Result<(), WriteFault> {
+        let begun = self.state.is_some();
+        self.step(record, source)?;
+        let plan = &self.plan.records[record];
+        if plan.computes {
+            self.facts.tallies.resize(self.plan.tallies.len(), 0);
+            for at in plan.tallies() {
+                self.facts.tallies[at] = self.tallies.value(&self.plan.tallies, at);
+            }
+            check_digits(plan.check_digits.iter(), source, &mut self.facts.check_digits);
+        }
+        if begun && self.plan.line.last_open {
+            out.extend_from_slice(&self.plan.line.end);
+        }
+        let pen = Pen { charset: self.charset, facts: &self.facts };
+        write_fields(&self.plan.style, plan, &pen, source, out)
+            .map_err(|error| WriteFault { record: self.records, error })?;
+        if !self.plan.line.last_open {
+            out.extend_from_slice(&self.plan.line.end);
+        }
+        Ok(())
+    }
+
+    /// What stands behind the last record.
+    fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), WriteFault> {
+        let grammar = &self.plan.grammar;
+        if !grammar.may_end(self.state) {
+            let next = grammar.next(self.state).first();
+            let name = next.map_or("record", |next| self.plan.records[next.record].name.as_str());
+            let error =
+                FieldError { key: None, field: name.to_owned(), fault: FieldFault::Missing };
+            return Err(WriteFault { record: self.records + 1, error });
+        }
+        let line = &self.plan.line;
+        if let Some(block) = line.block {
+            while !self.records.is_multiple_of(block.lines) {
+                if line.last_open && self.records > 0 {
+                    out.extend_from_slice(&line.end);
+                }
+                out.resize(out.len() + self.plan.longest, block.fill);
+                if !line.last_open {
+                    out.extend_from_slice(&line.end);
+                }
+                self.records += 1;
+            }
+        }
+        out.extend_from_slice(&line.file_end);
+        Ok(())
+    }
+}
+
+/// Appends the fields of one record.
+pub(crate) fn write_fields(
+    style: &Style,
+    plan: &RecordPlan,
+    pen: &Pen<'_>,
+    source: &dyn Source,
+    out: &mut Vec<u8>,
+) -> Result<(), FieldError> {
+    for (at, field) in plan.fields.iter().enumerate() {
+        let put = match (&field.place, style) {
+            (Place::Slab(slab), Style::Fixed { characters }) => {
+                slab.put(&field.cell, *characters, pen, source, out)
+            }
+            (Place::Column { width_max }, Style::Delimited(delimited)) => {
+                if at > 0 {
+                    out.push(delimited.separator);
+                }
+                delimited.put(&field.cell, *width_max, pen, source, out)
+            }
+            (Place::Tag { open, width_max }, _) => {
+                tagged::put(&field.cell, open, *width_max, pen, source, out)
+            }
+            _ => Ok(()),
+        };
+        put.map_err(|fault| FieldError {
+            key: field.cell.slot().and_then(crate::format::words::Slot::key),
+            field: field.cell.name.clone(),
+            fault,
+        })?;
+    }
+    if let Style::Delimited(delimited) = style
+        && delimited.trailing
+    {
+        out.push(delimited.separator);
+    }
+    Ok(())
+}

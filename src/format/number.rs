@@ -1,0 +1,393 @@
+//! Numbers as banks spell them: filling zeros, an implied or a written point, and the many ways to
+//! say that one is negative. Never a float, and never a digit that is dropped (F37, I22).
+
+use crate::format::cell::{ReadFault, not};
+use crate::format::error::FieldFault;
+use crate::format::error::shape;
+use crate::model::money::Fen;
+
+/// How a sign is spelled. The default is none: an amount of a payment has no business with one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Sign {
+    /// Negative numbers cannot be written, and no sign is read.
+    #[default]
+    None,
+    /// `-` before a negative number.
+    Minus,
+    /// `+` or `-` before every number.
+    Before,
+    /// `+` or `-` behind every number.
+    After,
+    /// `-` behind a negative number, a blank behind any other.
+    MinusAfter,
+    /// A letter before every number, like `C` and `D`.
+    LetterBefore { positive: u8, negative: u8 },
+    /// A letter behind every number.
+    LetterAfter { positive: u8, negative: u8 },
+    /// The last digit carries the sign (`{ABC...I` and `}JKL...R`), as COBOL has it.
+    Overpunch,
+}
+
+/// What is before the digits and behind them.
+const fn around(sign: Sign, negative: bool) -> (Option<u8>, Option<u8>) {
+    let plus_minus = if negative { b'-' } else { b'+' };
+    match sign {
+        Sign::None | Sign::Overpunch => (None, None),
+        Sign::Minus => (if negative { Some(b'-') } else { None }, None),
+        Sign::Before => (Some(plus_minus), None),
+        Sign::After => (None, Some(plus_minus)),
+        Sign::MinusAfter => (None, Some(if negative { b'-' } else { b' ' })),
+        Sign::LetterBefore { positive, negative: letter } => {
+            (Some(if negative { letter } else { positive }), None)
+        }
+        Sign::LetterAfter { positive, negative: letter } => {
+            (None, Some(if negative { letter } else { positive }))
+        }
+    }
+}
+
+const OVERPUNCH: [&[u8; 10]; 2] = [b"{ABCDEFGHI", b"}JKLMNOPQR"];
+
+/// The shape of a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Shape {
+    /// Digits behind the point.
+    pub scale: u8,
+    /// The sign that stands for the point; nothing where it is implied.
+    pub point: Option<u8>,
+    pub sign: Sign,
+}
+
+impl Shape {
+    /// Digits alone.
+    pub const WHOLE: Self = Self { scale: 0, point: None, sign: Sign::None };
+
+    /// Appends a number that is counted in its last digit, with zeros before it up to `fill` bytes.
+    pub fn write(self, number: i64, fill: usize, out: &mut Vec<u8>) -> Result<(), FieldFault> {
+        let negative = number < 0;
+        if negative && self.sign == Sign::None {
+            let expected = "a number that is not negative".to_owned();
+            return Err(FieldFault::OutOfRange { expected });
+        }
+        let (before, after) = around(self.sign, negative);
+        let scale = usize::from(self.scale);
+        let point = self.point.filter(|_| scale > 0);
+        let signs = usize::from(before.is_some())
+            + usize::from(after.is_some())
+            + usize::from(point.is_some());
+        let least = fill.saturating_sub(signs).max(scale + 1);
+        out.extend(before);
+        let from = out.len();
+        write_digits(number.unsigned_abs(), least, out);
+        if let Some(point) = point {
+            out.insert(out.len() - scale, point);
+        }
+        if self.sign == Sign::Overpunch
+            && let Some(last) = out.get_mut(from..).and_then(|digits| digits.last_mut())
+        {
+            *last = OVERPUNCH[usize::from(negative)][usize::from(*last - b'0')];
+        }
+        out.extend(after);
+        Ok(())
+    }
+
+    /// Reads the number; filling zeros belong to it.
+    pub fn read(self, bytes: &[u8]) -> Option<i64> {
+        let (negative, digits) = self.unsigned(bytes)?;
+        let scale = usize::from(self.scale);
+        let number = match self.point.filter(|_| scale > 0) {
+            Some(point) => {
+                let at = digits.len().checked_sub(scale + 1).filter(|at| *at > 0)?;
+                if digits[at] != point {
+                    return None;
+                }
+                let whole = read_digits(&digits[..at], negative)?;
+                let whole = whole.checked_mul(10_i64.checked_pow(u32::from(self.scale))?)?;
+                let rest = read_digits(&digits[at + 1..], negative)?;
+                whole.checked_add(rest)?
+            }
+            // Without a point no digit is there to tell where it would be.
+            None if digits.len() > scale => read_digits(digits, negative)?,
+            None => return None,
+        };
+        // There is no minus zero: it would not be written again.
+        (number != 0 || !negative).then_some(number)
+    }
+
+    fn unsigned(self, bytes: &[u8]) -> Option<(bool, &[u8])> {
+        let by = |sign: u8, positive: u8, negative: u8| match sign {
+            _ if sign == positive => Some(false),
+            _ if sign == negative => Some(true),
+            _ => None,
+        };
+        let (last, but_last) = bytes.split_last()?;
+        let (first, but_first) = bytes.split_first()?;
+        Some(match self.sign {
+            Sign::None => (false, bytes),
+            Sign::Minus if *first == b'-' => (true, but_first),
+            Sign::Minus => (false, bytes),
+            Sign::Before => (by(*first, b'+', b'-')?, but_first),
+            Sign::After => (by(*last, b'+', b'-')?, but_last),
+            Sign::MinusAfter => (by(*last, b' ', b'-')?, but_last),
+            Sign::LetterBefore { positive, negative } => {
+                (by(*first, positive, negative)?, but_first)
+            }
+            Sign::LetterAfter { positive, negative } => (by(*last, positive, negative)?, but_last),
+            // Its last digit is read where the digits are.
+            Sign::Overpunch => return None,
+        })
+    }
+
+    /// Reads a number whose last digit carries its sign.
+    pub fn read_overpunched(self, bytes: &[u8]) -> Option<i64> {
+        let (last, digits) = bytes.split_last()?;
+        let digit = |row: &[u8; 10]| row.iter().position(|sign| sign == last);
+        let (digit, negative) = match (digit(OVERPUNCH[0]), digit(OVERPUNCH[1])) {
+            (Some(digit), _) => (digit, false),
+            (None, Some(digit)) => (digit, true),
+            (None, None) => return None,
+        };
+        let mut plain = digits.to_vec();
+        plain.push(b'0' + u8::try_from(digit).ok()?);
+        let number = Self { sign: Sign::None, ..self }.read(&plain)?;
+        match negative {
+            true if number == 0 => None,
+            true => Some(-number),
+            false => Some(number),
+        }
+    }
+
+    /// As [`Shape::read`], with a fault that says what was expected.
+    pub fn take(self, bytes: &[u8]) -> Result<i64, ReadFault> {
+        let number = match self.sign {
+            Sign::Overpunch => self.read_overpunched(bytes),
+            _ => self.read(bytes),
+        };
+        number.ok_or_else(|| not(bytes, &self.told()))
+    }
+
+    /// What a number of this shape looks like.
+    pub fn told(self) -> String {
+        let sign = match self.sign {
+            Sign::None => "",
+            Sign::Minus => ", perhaps with a minus before it",
+            Sign::Before => " behind a + or -",
+            Sign::After => " before a + or -",
+            Sign::MinusAfter => " before a - or blank",
+            Sign::LetterBefore { .. } => " behind the letter of its sign",
+            Sign::LetterAfter { .. } => " before the letter of its sign",
+            Sign::Overpunch => ", the last one with the sign in it",
+        };
+        match (self.point, self.scale) {
+            (_, 0) => format!("digits alone{sign}"),
+            (Some(point), scale) => {
+                format!("digits, a {:?} and {scale} digits{sign}", char::from(point))
+            }
+            (None, scale) => format!("digits, the last {scale} behind an implied point{sign}"),
+        }
+    }
+
+    /// How many bytes this number takes at least.
+    pub fn width(self, number: i64) -> usize {
+        let mut out = Vec::new();
+        // What cannot be written has no width; the check of the value says so.
+        let _ = self.write(number, 0, &mut out).is_ok();
+        out.len()
+    }
+}
+
+/// Appends digits, at least so many.
+pub(crate) fn write_digits(number: u64, least: usize, out: &mut Vec<u8>) {
+    const MOST: usize = 20;
+    let mut digits = [b'0'; MOST];
+    let mut at = MOST;
+    let mut rest = number;
+    while rest > 0 {
+        at -= 1;
+        digits[at] = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+        rest /= 10;
+    }
+    let missing = least.saturating_sub(MOST - at);
+    if missing <= at {
+        out.extend_from_slice(&digits[at - missing..]);
+    } else {
+        out.resize(out.len() + missing, b'0');
+        out.extend_from_slice(&digits[at..]);
+    }
+}
+
+/// Digits alone, without overflow.
+pub(crate) fn digits(bytes: &[u8]) -> Option<i64> {
+    read_digits(bytes, false)
+}
+
+/// Digits alone; below zero where they are negative, so that the lowest number can be read too.
+fn read_digits(bytes: &[u8], negative: bool) -> Option<i64> {
+    if bytes.is_empty() {
+        return None;
+    }
+    let mut number = 0_i64;
+    // Eighteen digits cannot overflow.
+    let checked = bytes.len() > 18;
+    for byte in bytes {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        let digit = i64::from(digit);
+        number = match (checked, negative) {
+            (false, false) => number * 10 + digit,
+            (false, true) => number * 10 - digit,
+            (true, false) => number.checked_mul(10)?.checked_add(digit)?,
+            (true, true) => number.checked_mul(10)?.checked_sub(digit)?,
+        };
+    }
+    Some(number)
+}
+
+/// The unit of an amount. There is no default: somebody always means the other one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Fen,
+    Yuan,
+}
+
+/// Money as a field spells it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AmountShape {
+    pub unit: Unit,
+    pub shape: Shape,
+}
+
+impl AmountShape {
+    /// How many fen one unit of the last digit is.
+    const fn step(self) -> i64 {
+        match (self.unit, self.shape.scale) {
+            (Unit::Fen, _) | (Unit::Yuan, 2..) => 1,
+            (Unit::Yuan, 1) => 10,
+            (Unit::Yuan, 0) => 100,
+        }
+    }
+
+    /// Appends an amount, with zeros before it up to `fill` bytes.
+    pub fn write(self, fen: Fen, fill: usize, out: &mut Vec<u8>) -> Result<(), FieldFault> {
+        let step = self.step();
+        if fen.get() % step != 0 {
+            let expected = "an amount without smaller coins than this field has".to_owned();
+            return Err(FieldFault::OutOfRange { expected });
+        }
+        self.shape.write(fen.get() / step, fill, out)
+    }
+
+    pub fn take(self, bytes: &[u8]) -> Result<Fen, ReadFault> {
+        let number = match self.shape.sign {
+            Sign::Overpunch => self.shape.read_overpunched(bytes),
+            _ => self.shape.read(bytes),
+        };
+        number.and_then(|number| number.checked_mul(self.step())).map(Fen::new).ok_or_else(|| {
+            let unit = if self.unit == Unit::Fen { "fen" } else { "yuan" };
+            let expected = format!("{unit} as {}", self.shape.told());
+            ReadFault { at: 0, found: shape(bytes), expected }
+        })
+    }
+
+    /// How many bytes this amount takes at least.
+    pub fn width(self, most: Fen) -> usize {
+        self.shape.width(most.get() / self.step())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn yuan(scale: u8, point: Option<u8>) -> AmountShape {
+        AmountShape { unit: Unit::Yuan, shape: Shape { scale, point, sign: Sign::None } }
+    }
+
+    fn written(shape: AmountShape, fen: i64) -> Option<String> {
+        let mut out = Vec::new();
+        shape.write(Fen::new(fen), 0, &mut out).ok()?;
+        assert_eq!(shape.take(&out).ok(), Some(Fen::new(fen)));
+        String::from_utf8(out).ok()
+    }
+
+    #[test]
+    fn i22_an_amount_has_its_unit_and_loses_no_coin() {
+        let fen = AmountShape { unit: Unit::Fen, shape: Shape::WHOLE };
+        for (shape, fen, text) in [
+            (yuan(2, Some(b'.')), 123_405, Some("1234.05")),
+            (yuan(2, Some(b',')), 123_405, Some("1234,05")),
+            (yuan(2, None), 123_405, Some("123405")),
+            (yuan(2, None), 5, Some("005")),
+            (yuan(1, Some(b'.')), 123_400, Some("1234.0")),
+            (yuan(1, Some(b'.')), 123_405, None),
+            (yuan(0, None), 123_400, Some("1234")),
+            (yuan(0, None), 123_405, None),
+            (fen, 0, Some("0")),
+            (fen, i64::MAX, Some("9223372036854775807")),
+            (fen, -1, None),
+        ] {
+            assert_eq!(written(shape, fen).as_deref(), text, "{shape:?} {fen}");
+        }
+    }
+
+    #[test]
+    fn f37_anything_but_exact_digits_is_no_amount() {
+        for text in [
+            "",
+            ".",
+            ".00",
+            "1.0",
+            "1.000",
+            "1,000.00",
+            "-1.00",
+            "+1.00",
+            " 1.00",
+            "1.00 ",
+            "1 0.00",
+            "1.0a",
+            "1..0",
+            "99999999999999999999.00",
+            "92233720368547758.08",
+            "\u{FF11}.00",
+        ] {
+            assert!(yuan(2, Some(b'.')).take(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(yuan(2, None).take(b"12").is_err());
+        let fen = AmountShape { unit: Unit::Fen, shape: Shape::WHOLE };
+        assert!(fen.take(b"1.00").is_err());
+        assert!(yuan(0, None).take(b"92233720368547759").is_err());
+    }
+
+    #[test]
+    fn i22_every_sign_style_reads_back() {
+        let letters = Sign::LetterBefore { positive: b'C', negative: b'D' };
+        let behind = Sign::LetterAfter { positive: b'C', negative: b'D' };
+        for (sign, positive, negative) in [
+            (Sign::Minus, "0012.05", "-012.05"),
+            (Sign::Before, "+012.05", "-012.05"),
+            (Sign::After, "012.05+", "012.05-"),
+            (Sign::MinusAfter, "012.05 ", "012.05-"),
+            (letters, "C012.05", "D012.05"),
+            (behind, "012.05C", "012.05D"),
+            (Sign::Overpunch, "0012.0E", "0012.0N"),
+        ] {
+            let shape = Shape { scale: 2, point: Some(b'.'), sign };
+            for (number, text) in [(1_205, positive), (-1_205, negative)] {
+                let mut out = Vec::new();
+                shape.write(number, 7, &mut out).unwrap();
+                assert_eq!(String::from_utf8_lossy(&out), text, "{sign:?}");
+                assert_eq!(shape.take(&out).ok(), Some(number), "{sign:?}");
+            }
+            for number in [0, 1, -1, 99, -100, i64::MAX, i64::MIN + 1] {
+                let mut out = Vec::new();
+                shape.write(number, 0, &mut out).unwrap();
+                assert_eq!(shape.take(&out).ok(), Some(number), "{sign:?} {number}");
+            }
+        }
+        // Minus zero is nobody's spelling.
+        let shape = Shape { scale: 0, point: None, sign: Sign::Minus };
+        assert!(shape.take(b"-0").is_err());
+    }
+}

@@ -1,0 +1,413 @@
+//! What stands in a field and how it is spelled, as a description writes it.
+
+use std::cell::RefCell;
+
+use crate::format::cell::{Bind, Cell, Join, Only, Spelling, When, Word};
+use crate::format::computed::{CheckAlgorithm, CheckDigit, Computed, Counting, DigestOf, LengthOf};
+use crate::format::moment::Piece;
+use crate::format::names::SCALE_MAX;
+use crate::format::number::{AmountShape, Shape, Sign, Unit};
+use crate::format::spec::{Scope, TallySpec};
+use crate::format::table::{Found, Table};
+use crate::format::words::{Key, PartRole, Slot, ValueKind};
+use crate::guard::digest::DigestAlgorithm;
+
+/// The kinds of content of a field; each says exactly one.
+const CONTENTS: [&str; 5] = ["key", "own", "literal", "computed", "ignored"];
+
+const COMPUTED: [&str; 8] =
+    ["count", "sequence", "sum", "hash", "digest", "length", "part_name", "check_digit"];
+
+pub(super) fn cell(
+    table: &Table<'_>,
+    scope: &Scope<'_>,
+    tallies: &RefCell<Vec<TallySpec>>,
+) -> Option<Cell> {
+    let keys: Vec<&str> = Key::ALL.iter().map(|key| key.as_str()).collect();
+    let key = table.word("key", &keys, Key::parse);
+    let own = table.text("own");
+    let literal = table.text("literal");
+    let ignored = table.text("ignored");
+    let computed = table.word("computed", &COMPUTED, |word| COMPUTED.contains(&word).then_some(()));
+    let computed = computed.and_then(|found| {
+        let word = table.text("computed")?.value.to_owned();
+        Some(Found { at: found.at, value: word })
+    });
+    let name = table.text("name").map(|found| found.value.to_owned());
+    let optional = table.flag("optional").is_some_and(|found| found.value);
+    let when = when(table, scope);
+    if CONTENTS.iter().filter(|key| table.has(key)).count() != 1 {
+        let hint = "a field is one of key, own, literal, computed or ignored = \"...\"";
+        table.faults().note(table.at, "a field that does not say what stands in it", hint);
+        return None;
+    }
+    let plain = |name: String, bind: Bind, spelling: Spelling| Cell {
+        name,
+        bind,
+        spelling,
+        optional,
+        default: None,
+        when: when.clone(),
+        cut_tail: false,
+        codes: None,
+    };
+    if let Some(text) = literal.as_ref().or(ignored.as_ref()) {
+        let bytes = encoded(table, scope, text);
+        let name = name.unwrap_or_else(|| "constant".to_owned());
+        return Some(if literal.is_some() {
+            let bind = Bind::Literal { text: text.value.to_owned(), bytes };
+            plain(name, bind, Spelling::Literal)
+        } else {
+            plain(name, Bind::Ignored { bytes }, Spelling::Anything)
+        });
+    }
+    if let Some(word) = computed {
+        let (computed, spelling) = worked_out(table, scope, &word.value, tallies)?;
+        return Some(plain(name.unwrap_or(word.value), Bind::Computed(computed), spelling));
+    }
+    let slot = match (key, &own) {
+        (Some(key), _) => Slot::Key(key.value),
+        (None, Some(own)) => scope.own.slot(own.value)?,
+        (None, None) => return None,
+    };
+    if own.is_some() {
+        table.word("type", &["text", "integer", "decimal", "date"], |word| {
+            matches!(word, "text" | "integer" | "decimal" | "date").then_some(())
+        });
+    }
+    let spelling = spelling(table, scope, scope.own.kind(slot))?;
+    let default = table.text("default").map(|text| {
+        encoded(table, scope, &text);
+        text.value.to_owned()
+    });
+    let join = table.text("join").and_then(|text| joined(table, scope, &text));
+    let bind = match join {
+        Some(pieces) => Bind::Joined { slot, pieces },
+        None => Bind::Slot(slot),
+    };
+    Some(Cell {
+        name: name.unwrap_or_else(|| scope.own.name(slot).to_owned()),
+        bind,
+        spelling,
+        optional,
+        default,
+        when,
+        cut_tail: table.flag("cut_tail").is_some_and(|found| found.value),
+        codes: codes(table, scope),
+    })
+}
+
+fn codes(table: &Table<'_>, scope: &Scope<'_>) -> Option<usize> {
+    let text = table.text("codes")?;
+    let found = scope.codes.iter().position(|(_, codes)| codes.name == text.value);
+    if found.is_none() {
+        table.faults().note(text.at, format!("there is no [codes.{}]", text.value), "");
+    }
+    found
+}
+
+/// A text of the description in the bank's character set.
+fn encoded(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    if let Err(character) = scope.charset.encode_into(text.value, &mut bytes) {
+        let what = format!("U+{:04X} is not in {}", u32::from(character), scope.charset.as_str());
+        table.faults().note(text.at, what, "");
+    }
+    bytes
+}
+
+/// A value that the description refers to.
+fn slot(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Option<Slot> {
+    let slot = scope.own.slot(text.value);
+    if slot.is_none() {
+        let hint = "a word of the road, or a name that a field declares by own = \"...\"";
+        table.faults().note(text.at, format!("there is no value {:?}", text.value), hint);
+    }
+    slot
+}
+
+/// `when = { value = "document_kind", is = ["01"] }`.
+pub(super) fn when(table: &Table<'_>, scope: &Scope<'_>) -> Option<When> {
+    let when = table.table("when", "a condition")?;
+    let value = when.need_text("value", "value = \"document_kind\"");
+    let is = when.texts("is");
+    let not = when.flag("not").is_some_and(|found| found.value);
+    let slot = value.and_then(|value| slot(&when, scope, &value));
+    when.finish();
+    let is = is.into_iter().map(|found| found.value.to_owned()).collect();
+    Some(When { slot: slot?, is, not })
+}
+
+/// `join = "{programme_name} {period}"`.
+fn joined(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Option<Vec<Join>> {
+    let mut pieces = Vec::new();
+    let mut rest = text.value;
+    while !rest.is_empty() {
+        if let Some(after) = rest.strip_prefix('{') {
+            let Some((name, after)) = after.split_once('}') else {
+                table.faults().note(text.at, "join: a { without its }", "");
+                return None;
+            };
+            pieces.push(Join::Value(slot(table, scope, &Found { at: text.at, value: name })?));
+            rest = after;
+        } else {
+            let (sign, after) = rest.split_at(rest.find('{').unwrap_or(rest.len()));
+            pieces.push(Join::Sign(sign.to_owned()));
+            rest = after;
+        }
+    }
+    Some(pieces)
+}
+
+fn spelling(table: &Table<'_>, scope: &Scope<'_>, kind: ValueKind) -> Option<Spelling> {
+    match kind {
+        ValueKind::Int => Some(Spelling::Int(Shape { sign: sign(table), ..Shape::WHOLE })),
+        ValueKind::Text => {
+            if let Some(words) = table.table("map", "a list of words") {
+                return Some(Spelling::Words(map(&words, scope)));
+            }
+            let only = table.word("only", &["ascii", "digits"], |word| match word {
+                "ascii" => Some(Only::Ascii),
+                "digits" => Some(Only::Digits),
+                _ => None,
+            });
+            Some(Spelling::Text(only.map_or(Only::Any, |found| found.value)))
+        }
+        ValueKind::Amount => amount(table).map(Spelling::Amount),
+        ValueKind::Decimal(_) => {
+            let (scale, point) = scaled(table)?;
+            Some(Spelling::Decimal(Shape { scale, point, sign: sign(table) }))
+        }
+        ValueKind::Moment => {
+            let text = table.need_text("pattern", "pattern = \"yyyyMMddHHmmss\"")?;
+            let pieces = Piece::parse(text.value);
+            if pieces.is_none() {
+                let hint = "yyyy or yy, MM, dd, HH, mm, ss and the signs - : / . T and blank";
+                table.faults().note(text.at, format!("{:?} is no pattern", text.value), hint);
+            }
+            pieces.map(Spelling::Moment)
+        }
+    }
+}
+
+/// `map = { "身份证" = "01" }`: our word and the bank's.
+fn map(words: &Table<'_>, scope: &Scope<'_>) -> Vec<Word> {
+    let mut list: Vec<Word> = Vec::new();
+    for (ours, theirs) in words.pairs() {
+        let bytes = encoded(words, scope, &theirs);
+        if list.iter().any(|known| known.bytes == bytes) {
+            let hint = "the bank's word would be read back as another one of ours";
+            words.faults().note(theirs.at, format!("{:?} stands twice", theirs.value), hint);
+        }
+        list.push(Word { ours: ours.to_owned(), theirs: theirs.value.to_owned(), bytes });
+    }
+    list
+}
+
+/// `scale`, and `point = true`, or `","` where it is another sign, or `false` where it is implied.
+fn scaled(table: &Table<'_>) -> Option<(u8, Option<u8>)> {
+    let scale = table.need_number("scale", "scale = 2 (digits behind the point), 0 for fen");
+    let point = match table.flag_or_text("point") {
+        None => None,
+        Some(found) => match found.value {
+            Ok(true) => Some(Some(b'.')),
+            Ok(false) => Some(None),
+            Err(text) => match text.as_bytes() {
+                [byte @ (b'.' | b',')] => Some(Some(*byte)),
+                _ => {
+                    table.faults().note(found.at, "point: expected true, false or \",\"", "");
+                    Some(None)
+                }
+            },
+        },
+    };
+    let scale = scale?;
+    if (scale.value > 0) != point.is_some() {
+        let hint = "point = true where a point is written, false where it is implied";
+        table.faults().note(table.at, "scale and point do not fit together", hint);
+    }
+    let small = u8::try_from(scale.value).ok().filter(|scale| *scale <= SCALE_MAX);
+    if small.is_none() {
+        let what = format!("a scale of at most {SCALE_MAX}");
+        table.faults().note(scale.at, what, "");
+    }
+    Some((small?, point.flatten()))
+}
+
+fn amount(table: &Table<'_>) -> Option<AmountShape> {
+    table.need_text("unit", "unit = \"fen\" or \"yuan\"; there is no default");
+    let unit = table.word("unit", &["fen", "yuan"], |word| match word {
+        "fen" => Some(Unit::Fen),
+        "yuan" => Some(Unit::Yuan),
+        _ => None,
+    });
+    let scaled = scaled(table);
+    let sign = sign(table);
+    let (unit, (scale, point)) = (unit?.value, scaled?);
+    if scale > 2 || (unit == Unit::Fen && scale > 0) {
+        let hint = "fen have scale 0, yuan at most 2";
+        table.faults().note(table.at, "there is no coin below the fen", hint);
+        return None;
+    }
+    Some(AmountShape { unit, shape: Shape { scale, point, sign } })
+}
+
+/// `sign = "minus"` and the like; `signs = "CD"` gives the letters.
+fn sign(table: &Table<'_>) -> Sign {
+    const STYLES: [&str; 7] =
+        ["minus", "before", "after", "minus_after", "letter_before", "letter_after", "overpunch"];
+    let letters = table.text("signs");
+    let (positive, negative) = match letters.as_ref().map(|found| found.value.as_bytes()) {
+        Some([positive, negative]) if positive != negative => (*positive, *negative),
+        Some(_) => {
+            let at = letters.as_ref().map_or(table.at, |found| found.at);
+            table.faults().note(at, "signs: expected two signs", "signs = \"CD\": plus and minus");
+            (b'+', b'-')
+        }
+        None => (b'+', b'-'),
+    };
+    let style = table.word("sign", &STYLES, |word| {
+        Some(match word {
+            "minus" => Sign::Minus,
+            "before" => Sign::Before,
+            "after" => Sign::After,
+            "minus_after" => Sign::MinusAfter,
+            "letter_before" => Sign::LetterBefore { positive, negative },
+            "letter_after" => Sign::LetterAfter { positive, negative },
+            "overpunch" => Sign::Overpunch,
+            _ => return None,
+        })
+    });
+    style.map_or(Sign::None, |found| found.value)
+}
+
+/// What is worked out from the message itself.
+fn worked_out(
+    table: &Table<'_>,
+    scope: &Scope<'_>,
+    word: &str,
+    tallies: &RefCell<Vec<TallySpec>>,
+) -> Option<(Computed, Spelling)> {
+    match word {
+        "count" | "sequence" | "sum" | "hash" => tally(table, scope, word, tallies),
+        "digest" => digest(table),
+        "length" => length(table),
+        "part_name" => {
+            let of = table.need_text("of", "of = \"side\": whose file name it is")?;
+            let role = PartRole::parse(of.value);
+            if role.is_none() {
+                table.faults().note(of.at, format!("there is no part {:?}", of.value), "");
+            }
+            Some((Computed::PartName(role?), Spelling::Text(Only::Ascii)))
+        }
+        _ => {
+            let algorithms = ["luhn", "mod11", "mod10_371"];
+            table.need_text("algorithm", "algorithm = \"luhn\"");
+            let algorithm = table.word("algorithm", &algorithms, |word| match word {
+                "luhn" => Some(CheckAlgorithm::Luhn),
+                "mod11" => Some(CheckAlgorithm::Mod11),
+                "mod10_371" => Some(CheckAlgorithm::Mod10Weights371),
+                _ => None,
+            });
+            let of = table.texts("of");
+            let of: Option<Vec<Slot>> = of.iter().map(|text| slot(table, scope, text)).collect();
+            let check = CheckDigit { algorithm: algorithm?.value, of: of? };
+            Some((Computed::CheckDigit(check), Spelling::Int(Shape::WHOLE)))
+        }
+    }
+}
+
+fn tally(
+    table: &Table<'_>,
+    scope: &Scope<'_>,
+    word: &str,
+    tallies: &RefCell<Vec<TallySpec>>,
+) -> Option<(Computed, Spelling)> {
+    let own = |found: Found<&str>| Found { at: found.at, value: found.value.to_owned() };
+    let of: Vec<Found<String>> = table.texts("of").into_iter().map(own).collect();
+    let within = table.text("in").map(own);
+    let start = table.number("start").map(|found| found.value);
+    let value = match word {
+        "sum" | "hash" => {
+            let text = table.need_text("value", "value = \"amount\": what is added up")?;
+            Some((text.at, slot(table, scope, &text)?))
+        }
+        _ => None,
+    };
+    let (what, spelling) = match (word, value) {
+        ("sum", Some((at, slot))) => {
+            let spelling = spelling(table, scope, scope.own.kind(slot))?;
+            if matches!(spelling, Spelling::Text(_) | Spelling::Words(_) | Spelling::Moment(_)) {
+                table.faults().note(at, "only numbers are added up", "computed = \"hash\"?");
+            }
+            (Counting::Sum(slot), spelling)
+        }
+        ("hash", Some((_, slot))) => {
+            let digits = table.number("digits").map_or(usize::MAX, |found| found.value);
+            let keep = table.need_number("keep", "keep = 10: so many last digits of the sum")?;
+            let keep = u32::try_from(keep.value).unwrap_or(u32::MAX);
+            let Some(modulo) = 10_i64.checked_pow(keep) else {
+                table.faults().note(table.at, "keep: at most 18 digits", "");
+                return None;
+            };
+            (Counting::Hash { slot, digits, modulo }, Spelling::Int(Shape::WHOLE))
+        }
+        ("sequence", _) => (Counting::Records { running: true }, Spelling::Int(Shape::WHOLE)),
+        _ => (Counting::Records { running: false }, Spelling::Int(Shape::WHOLE)),
+    };
+    let start = match what {
+        Counting::Records { running: true } => {
+            i64::try_from(start.unwrap_or(1)).unwrap_or(i64::MAX) - 1
+        }
+        _ => i64::try_from(start.unwrap_or(0)).unwrap_or(i64::MAX),
+    };
+    let mut tallies = tallies.borrow_mut();
+    tallies.push(TallySpec { at: table.at, what, of, scope: within, start });
+    Some((Computed::Tally(tallies.len() - 1), spelling))
+}
+
+fn digest(table: &Table<'_>) -> Option<(Computed, Spelling)> {
+    let algorithms: Vec<&str> = DigestAlgorithm::ALL.iter().map(|word| word.as_str()).collect();
+    table.need_text("algorithm", "algorithm = \"sha256\"");
+    let algorithm = table.word("algorithm", &algorithms, DigestAlgorithm::parse);
+    let of = table.need_text("of", "of = \"data\" (another part), or \"body\" in a frame");
+    let upper = table.flag("upper").is_some_and(|found| found.value);
+    let (algorithm, of) = (algorithm?.value, of?);
+    let of = match (of.value, PartRole::parse(of.value)) {
+        ("body", _) => DigestOf::Body,
+        (_, Some(role)) => DigestOf::Part(role),
+        (word, None) => {
+            table.faults().note(of.at, format!("there is no part {word:?}"), "");
+            return None;
+        }
+    };
+    Some((Computed::Digest { algorithm, of }, Spelling::Hex { upper }))
+}
+
+fn length(table: &Table<'_>) -> Option<(Computed, Spelling)> {
+    let hint = "of = \"body\" (behind the frame), \"all\" or \"rest\" (behind this field)";
+    table.need_text("of", hint);
+    let of = table.word("of", &["body", "all", "rest"], |word| match word {
+        "body" => Some(LengthOf::Body),
+        "all" => Some(LengthOf::All),
+        "rest" => Some(LengthOf::Rest { behind: 0 }),
+        _ => None,
+    });
+    let binary = table.word("binary", &["big", "little"], |word| match word {
+        "big" => Some(false),
+        "little" => Some(true),
+        _ => None,
+    });
+    let spelling = match binary {
+        None => Spelling::Int(Shape::WHOLE),
+        Some(little) => {
+            let width = table.need_number("width", "width = 4")?;
+            if !(1..=8).contains(&width.value) {
+                table.faults().note(width.at, "a binary number has 1 to 8 bytes", "");
+                return None;
+            }
+            Spelling::Binary { width: width.value, little: little.value }
+        }
+    };
+    Some((Computed::Length(of?.value), spelling))
+}
