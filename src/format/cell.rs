@@ -195,7 +195,7 @@ impl Cell {
                 let Some(default) = &self.default else {
                     return if self.optional { Ok(false) } else { Err(FieldFault::Missing) };
                 };
-                return self.write_default(default, pen, out);
+                return write_default(default, pen, out);
             }
             Some(value) => value,
         };
@@ -222,18 +222,6 @@ impl Cell {
         }
         pen.charset.respell(from, out);
         Ok(true)
-    }
-
-    /// A default is written as the description spells it.
-    fn write_default(
-        &self,
-        default: &str,
-        pen: &Pen<'_>,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, FieldFault> {
-        let written = pen.charset.encode_into(default, out);
-        written.map_err(|character| FieldFault::NotEncodable { character })?;
-        Ok(!default.is_empty())
     }
 
     fn write_computed(
@@ -407,6 +395,13 @@ impl Cell {
         }
         Ok(())
     }
+}
+
+/// A default is written as the description spells it.
+fn write_default(default: &str, pen: &Pen<'_>, out: &mut Vec<u8>) -> Result<bool, FieldFault> {
+    let written = pen.charset.encode_into(default, out);
+    written.map_err(|character| FieldFault::NotEncodable { character })?;
+    Ok(!default.is_empty())
 }
 
 const NO_MOMENT: Moment = Moment { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0 };

@@ -1,6 +1,8 @@
-//! TEMPORARY
+//! How the plain signs of ASCII are spelled in a character set.
+
 use crate::format::charset::{BadBytes, Charset, Controls};
 
+#[expect(clippy::unused_self, reason = "every character set spells ASCII alike so far")]
 impl Charset {
     pub fn names() -> Vec<&'static str> {
         vec!["GB18030", "GBK", "UTF-8", "ASCII", "cp936", "ms936"]

@@ -50,7 +50,7 @@ impl OwnNames {
     }
 
     /// As a JSON object: amounts in yuan and decimals as texts, moments as `2026-11-23T15:49:04`.
-    pub fn to_json(&self, record: &Record) -> Map<String, Json> {
+    pub fn json(&self, record: &Record) -> Map<String, Json> {
         let mut object = Map::new();
         for slot in record.slots() {
             let json = match record.slot(slot) {
@@ -73,11 +73,11 @@ impl OwnNames {
         }
     }
 
-    /// Reads the form that [`OwnNames::to_json`] writes.
+    /// Reads the form that [`OwnNames::json`] writes.
     ///
     /// # Errors
     /// Says which name is unknown or has a value of the wrong shape; never repeats the value.
-    pub fn from_json(&self, object: &Map<String, Json>) -> Result<Record, String> {
+    pub fn record(&self, object: &Map<String, Json>) -> Result<Record, String> {
         let mut record = Record::new();
         for (name, json) in object {
             let slot =
@@ -166,5 +166,34 @@ mod tests {
             assert_eq!(parse_decimal(text, scale), None, "{text}");
         }
         assert_eq!(parse_decimal("92233720368547758.08", 2), None);
+    }
+
+    #[test]
+    fn json_reads_back_every_kind_of_value() {
+        let mut record = Record::new();
+        record.set(Key::PayeeName, Value::Text("某某"));
+        record.set(Key::Ordinal, Value::Int(7));
+        record.set(Key::Amount, Value::Amount(Fen::new(1)));
+        record.set(Key::Moment, Value::Moment(Moment::parse("2024-02-29T23:59:59").unwrap()));
+        record.set_slot(Slot::Own(0), Value::Decimal(-1_234));
+        let mut own = OwnNames::default();
+        assert_eq!(own.place("fee", ValueKind::Decimal(3)), Some(0));
+        assert_eq!(own.place("fee", ValueKind::Int), None);
+        let json = own.json(&record);
+        assert_eq!(json["amount"], "0.01");
+        assert_eq!(json["fee"], "-1.234");
+        assert!(own.record(&json).unwrap() == record);
+        for bad in [
+            serde_json::json!({"fee": 1}),
+            serde_json::json!({"fee": "1.23"}),
+            serde_json::json!({"nickname": "x"}),
+            serde_json::json!({"amount": 1}),
+            serde_json::json!({"amount": "1,0"}),
+            serde_json::json!({"ordinal": "1"}),
+            serde_json::json!({"moment": "2023-02-29T00:00:00"}),
+        ] {
+            let Json::Object(bad) = bad else { continue };
+            assert!(own.record(&bad).is_err(), "{bad:?}");
+        }
     }
 }

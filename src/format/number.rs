@@ -123,9 +123,8 @@ impl Shape {
         let (last, but_last) = bytes.split_last()?;
         let (first, but_first) = bytes.split_first()?;
         Some(match self.sign {
-            Sign::None => (false, bytes),
             Sign::Minus if *first == b'-' => (true, but_first),
-            Sign::Minus => (false, bytes),
+            Sign::None | Sign::Minus => (false, bytes),
             Sign::Before => (by(*first, b'+', b'-')?, but_first),
             Sign::After => (by(*last, b'+', b'-')?, but_last),
             Sign::MinusAfter => (by(*last, b' ', b'-')?, but_last),
@@ -190,9 +189,8 @@ impl Shape {
     /// How many bytes this number takes at least.
     pub fn width(self, number: i64) -> usize {
         let mut out = Vec::new();
-        // What cannot be written has no width; the check of the value says so.
-        let _ = self.write(number, 0, &mut out).is_ok();
-        out.len()
+        // What cannot be written has no width; writing it says so.
+        self.write(number, 0, &mut out).map_or(0, |()| out.len())
     }
 }
 

@@ -25,8 +25,6 @@ use crate::guard::digest::DigestAlgorithm;
 /// A whole format, ready to use.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    pub title: String,
-    pub source: String,
     pub limits: Limits,
     pub own: OwnNames,
     pub codes: Vec<CodeTable>,
@@ -100,7 +98,7 @@ impl Layout {
 /// Compiles a description; every fault is noted, and the plan is of use only without any.
 pub(crate) fn compile(spec: FormatSpec, faults: &Faults<'_>) -> Plan {
     check::spec(&spec, faults);
-    let FormatSpec { title, source, limits, own, codes, messages, .. } = spec;
+    let FormatSpec { limits, own, codes, messages } = spec;
     let codes: Vec<CodeTable> = codes.into_iter().map(|(_, table)| table).collect();
     let messages = messages
         .into_iter()
@@ -111,7 +109,7 @@ pub(crate) fn compile(spec: FormatSpec, faults: &Faults<'_>) -> Plan {
             plan
         })
         .collect();
-    Plan { title, source, limits, own, codes, messages }
+    Plan { limits, own, codes, messages }
 }
 
 fn message(codes: &[CodeTable], spec: MessageSpec, faults: &Faults<'_>) -> MessagePlan {
@@ -271,7 +269,7 @@ fn lines(
             fields,
         });
     }
-    let tallies = tallies.into_iter().map(|spec| tally(spec, &grammar, &plans, faults)).collect();
+    let tallies = tallies.iter().map(|spec| tally(spec, &grammar, &plans, faults)).collect();
     let longest = match &style {
         Style::Fixed { characters: false } => {
             plans.iter().map(|record| record.length).max().unwrap_or(0)
@@ -392,7 +390,12 @@ fn stated_length(stated: Option<&Found<usize>>, length: usize, faults: &Faults<'
     }
 }
 
-fn tally(spec: TallySpec, grammar: &Grammar, records: &[RecordPlan], faults: &Faults<'_>) -> Tally {
+fn tally(
+    spec: &TallySpec,
+    grammar: &Grammar,
+    records: &[RecordPlan],
+    faults: &Faults<'_>,
+) -> Tally {
     let scope = spec.scope.as_ref().and_then(|name| {
         let found = grammar.groups.iter().position(|group| group.name == name.value);
         if found.is_none() {

@@ -315,7 +315,7 @@ impl<'f> Reading<'f> {
         }
     }
 
-    fn piece(&mut self) -> Result<Option<(&'f str, Option<DataError>, usize, Shown)>, DataError> {
+    fn piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
         let Reader::Lines(reader) = &mut self.reader else { return self.xml_piece() };
         let one = reader.one(&mut self.records, true);
         let (next, bad, start) = match one.map_err(|stop| self.located(stop))? {
@@ -349,9 +349,7 @@ impl<'f> Reading<'f> {
         Ok(Some((&plan.name, fault, start, Shown::Spare)))
     }
 
-    fn xml_piece(
-        &mut self,
-    ) -> Result<Option<(&'f str, Option<DataError>, usize, Shown)>, DataError> {
+    fn xml_piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
         Ok(match self.advance()? {
             Step::Head => Some(("head", None, 0, Shown::Head)),
             Step::Row => Some(("row", None, 0, Shown::Row)),
@@ -513,6 +511,9 @@ impl<'f> Reading<'f> {
     }
 }
 
+/// The name of a piece, its fault, its first byte, and where its values are.
+type Found<'f> = (&'f str, Option<DataError>, usize, Shown);
+
 /// Which record a piece is in.
 enum Shown {
     Spare,
@@ -661,13 +662,12 @@ impl<'f> Opening<'f> {
         let (mut record, mut stated) = (Record::new(), Stated::default());
         frame_fields(frame, plan.charset, bytes, &mut record, &mut stated).map_err(located)?;
         input.pass(frame.length);
-        let body = match input.in_memory() {
-            Some(rest) => Some(rest),
-            None => {
-                let digests = frame.body_digests();
-                digests.for_each(|algorithm| input.digest(algorithm, DigestOf::Body));
-                None
-            }
+        let body = if let Some(rest) = input.in_memory() {
+            Some(rest)
+        } else {
+            let digests = frame.body_digests();
+            digests.for_each(|algorithm| input.digest(algorithm, DigestOf::Body));
+            None
         };
         for algorithm in frame.body_digests() {
             if let Some(body) = body {

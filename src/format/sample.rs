@@ -73,7 +73,7 @@ impl Values {
                 let what = format!("there is no record {name:?}: one of {}", names.join(", "));
                 return Err(located(what));
             }
-            let record = format.plan().own.from_json(&object).map_err(located)?;
+            let record = format.plan().own.record(&object).map_err(located)?;
             records.push((name, record));
         }
         if records.is_empty() {
@@ -126,7 +126,7 @@ impl Values {
 
 /// One record as a line of JSON.
 pub fn json_line(format: &Format, name: &str, record: &Record) -> String {
-    let values = Json::Object(format.plan().own.to_json(record)).to_string();
+    let values = Json::Object(format.plan().own.json(record)).to_string();
     let separator = if values == "{}" { "" } else { "," };
     let values = values.strip_prefix('{').unwrap_or_default();
     format!("{{\"{RECORD}\":{}{separator}{values}", Json::from(name))

@@ -110,17 +110,14 @@ impl Delimited {
         }
         loop {
             let quoted = self.quote.filter(|quote| line.get(from) == Some(&quote.sign));
-            let end = match quoted {
-                Some(quote) => {
-                    let end = closing(charset, line, from, quote.sign).ok_or(from)?;
-                    into.push(from..end);
-                    end
-                }
-                None => {
-                    let end = charset.find(line, from, self.separator).unwrap_or(line.len());
-                    into.push(from..end);
-                    end
-                }
+            let end = if let Some(quote) = quoted {
+                let end = closing(charset, line, from, quote.sign).ok_or(from)?;
+                into.push(from..end);
+                end
+            } else {
+                let end = charset.find(line, from, self.separator).unwrap_or(line.len());
+                into.push(from..end);
+                end
             };
             match line.get(end) {
                 None => break,

@@ -149,7 +149,7 @@ impl Slab {
 
     fn is_absent(&self, bytes: &[u8]) -> bool {
         let unit = self.absent.len().max(1);
-        bytes.len() % unit == 0 && bytes.chunks(unit).all(|chunk| chunk == self.absent)
+        bytes.len().is_multiple_of(unit) && bytes.chunks(unit).all(|chunk| chunk == self.absent)
     }
 
     fn take_literal(&self, cell: &Cell, literal: &[u8], bytes: &[u8]) -> Result<(), ReadFault> {
@@ -162,7 +162,7 @@ impl Slab {
         };
         let filled = rest.is_some_and(|rest| {
             let unit = self.pad.len().max(1);
-            rest.len() % unit == 0 && rest.chunks(unit).all(|chunk| chunk == self.pad)
+            rest.len().is_multiple_of(unit) && rest.chunks(unit).all(|chunk| chunk == self.pad)
         });
         if filled {
             return Ok(());

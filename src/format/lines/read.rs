@@ -32,8 +32,18 @@ pub(crate) struct LineReader<'f> {
     ahead: Option<One>,
     /// The head changed since it was last told.
     head_waits: bool,
-    /// The payment that several records make up, while it is being read, and its first fault.
-    row: Option<Option<Stop>>,
+    /// The payment that several records make up, while it is being read.
+    row: Gathered,
+}
+
+/// A payment of several records.
+#[derive(Default)]
+enum Gathered {
+    #[default]
+    Nothing,
+    Whole,
+    /// With its first fault.
+    Bad(Stop),
 }
 
 /// One record, as it stands in the part.
@@ -57,7 +67,7 @@ impl<'f> LineReader<'f> {
             unquoted: Vec::new(),
             ahead: None,
             head_waits: true,
-            row: None,
+            row: Gathered::Nothing,
         }
     }
 
@@ -79,9 +89,16 @@ impl<'f> LineReader<'f> {
                 }
                 _ => group.is_none(),
             };
-            if anew && let Some(bad) = self.row.take() {
-                self.ahead = Some(one);
-                return Ok(row(bad, &into.row));
+            if anew {
+                let told = match std::mem::take(&mut self.row) {
+                    Gathered::Nothing => None,
+                    Gathered::Whole => Some(row(None, &into.row)),
+                    Gathered::Bad(stop) => Some(row(Some(stop), &into.row)),
+                };
+                if let Some(told) = told {
+                    self.ahead = Some(one);
+                    return Ok(told);
+                }
             }
             let role = next.and_then(|next| self.plan.records[next.record].role);
             let is_row = group.is_some() || role == Some(RecordRole::Row);
@@ -103,16 +120,12 @@ impl<'f> LineReader<'f> {
 
     /// One more record of a payment that several make up.
     fn gather(&mut self, bad: Option<Stop>, into: &mut Records) {
-        match &mut self.row {
-            Some(first) => {
-                if first.is_none() {
-                    *first = bad;
-                }
-            }
-            None => {
-                into.row.clear();
-                self.row = Some(bad);
-            }
+        if matches!(self.row, Gathered::Nothing) {
+            into.row.clear();
+            self.row = Gathered::Whole;
+        }
+        if let (Gathered::Whole, Some(stop)) = (&self.row, bad) {
+            self.row = Gathered::Bad(stop);
         }
         into.row.fill_from(&into.spare);
     }
@@ -154,7 +167,7 @@ impl<'f> LineReader<'f> {
             Err(stop) => return Err(stop),
         };
         let enter = self.tallies.enter(&self.plan.tallies, &self.plan.grammar, next, plan.group);
-        enter.map_err(|open| self.open(start, open))?;
+        enter.map_err(|open| self.open(start, &open))?;
         self.tallies.count(&self.plan.tallies, &plan.touches, record);
         self.compare(plan, start, record, bad.is_some())?;
         self.state = Some(next.record);
@@ -194,7 +207,7 @@ impl<'f> LineReader<'f> {
             return Err(self.stop(self.input.at, "", "the end", &expected));
         }
         let finish = self.tallies.finish(&self.plan.tallies);
-        finish.map_err(|open| self.open(self.input.at, open))?;
+        finish.map_err(|open| self.open(self.input.at, &open))?;
         self.input.pass(self.plan.line.file_end.len());
         Ok(true)
     }
@@ -393,12 +406,11 @@ impl<'f> LineReader<'f> {
         let tag = tagged::opening(window);
         let place = |record: &RecordPlan, tag: &[u8], from: usize| {
             let fields = record.fields.iter().enumerate().skip(from);
-            fields
-                .filter_map(|(at, field)| match &field.place {
-                    Place::Tag { open, .. } if open == tag => Some(at),
-                    _ => None,
-                })
-                .next()
+            let mut fields = fields;
+            fields.find_map(|(at, field)| match &field.place {
+                Place::Tag { open, .. } if open == tag => Some(at),
+                _ => None,
+            })
         };
         let candidates = plan.grammar.next(self.state).iter();
         let next = tag.and_then(|tag| {
@@ -527,14 +539,14 @@ impl<'f> LineReader<'f> {
                 _ => None,
             };
             if let Some(open) = open {
-                return Err(self.open(start, open));
+                return Err(self.open(start, &open));
             }
         }
         self.declared.append(&mut self.stated.texts);
         Ok(())
     }
 
-    fn open(&self, at: usize, open: Open) -> Stop {
+    fn open(&self, at: usize, open: &Open) -> Stop {
         let expected = format!("{}, as stated", open.stated);
         self.stop(at, &open.field, &open.found.to_string(), &expected)
     }

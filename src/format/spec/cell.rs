@@ -212,13 +212,14 @@ fn scaled(table: &Table<'_>) -> Option<(u8, Option<u8>)> {
         Some(found) => match found.value {
             Ok(true) => Some(Some(b'.')),
             Ok(false) => Some(None),
-            Err(text) => match text.as_bytes() {
-                [byte @ (b'.' | b',')] => Some(Some(*byte)),
-                _ => {
+            Err(text) => {
+                if let [byte @ (b'.' | b',')] = text.as_bytes() {
+                    Some(Some(*byte))
+                } else {
                     table.faults().note(found.at, "point: expected true, false or \",\"", "");
                     Some(None)
                 }
-            },
+            }
         },
     };
     let scale = scale?;

@@ -33,12 +33,11 @@ fn width_max(table: &Table<'_>) -> Option<usize> {
 
 fn sign(table: &Table<'_>, key: &'static str) -> Option<char> {
     let text = table.text(key)?;
-    match text.value.as_bytes() {
-        [byte @ (b' '..=b'~')] => Some(char::from(*byte)),
-        _ => {
-            table.faults().note(text.at, format!("{key}: expected one ASCII sign"), "");
-            None
-        }
+    if let [byte @ (b' '..=b'~')] = text.value.as_bytes() {
+        Some(char::from(*byte))
+    } else {
+        table.faults().note(text.at, format!("{key}: expected one ASCII sign"), "");
+        None
     }
 }
 
@@ -68,9 +67,10 @@ fn fixed(table: &Table<'_>, cell: Option<&Cell>) -> Option<Place> {
         return None;
     };
     let may_be_absent = cell.may_be_absent() && absent.is_none();
-    if (!exact && !full) || (may_be_absent && !full) {
+    if !full && (!exact || may_be_absent) {
         for key in ["pad", "side"] {
-            if !table.has(key) && !(exact && key == "side") {
+            let needed = key == "pad" || !exact;
+            if needed && !table.has(key) {
                 let hint =
                     "pad = \" \" or \"0\"; side = where the value stands, \"left\" or \"right\"";
                 table.faults().note(table.at, format!("a field without {key}"), hint);

@@ -28,9 +28,6 @@ pub(crate) const LANGUAGE: usize = 1;
 
 /// A whole description.
 pub(crate) struct FormatSpec {
-    pub title: String,
-    pub source: String,
-    pub charset: Charset,
     pub limits: Limits,
     pub own: OwnNames,
     pub codes: Vec<(usize, CodeTable)>,
@@ -128,8 +125,8 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
         let what = format!("language {} is not known here", language.value);
         root.faults().note(language.at, what, "this reads language 1");
     }
-    let title = root.need_text("title", "title = \"whose interface this is\"");
-    let source = root.need_text("source", "source = \"where its shape comes from\"");
+    root.need_text("title", "title = \"whose interface this is\"");
+    root.need_text("source", "source = \"where its shape comes from\"");
     if root
         .word("status", &["example", "bank"], |w| matches!(w, "example" | "bank").then_some(()))
         .is_none()
@@ -156,15 +153,8 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
     let scope = Scope { charset: charset.unwrap_or(Charset::Utf8), codes: &codes, own: &own };
     let messages = messages.into_iter().filter_map(|table| message(table, &scope)).collect();
     root.finish();
-    Some(FormatSpec {
-        title: title.map_or_else(String::new, |found| found.value.to_owned()),
-        source: source.map_or_else(String::new, |found| found.value.to_owned()),
-        charset: charset?,
-        limits: limits?,
-        own,
-        codes,
-        messages,
-    })
+    charset?;
+    Some(FormatSpec { limits: limits?, own, codes, messages })
 }
 
 /// Every value of the bank's own, wherever a field declares it: others may refer to it before.

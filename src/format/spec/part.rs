@@ -47,10 +47,9 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
         Layout::Xml => xml(&table),
     };
     let tallies = RefCell::new(Vec::new());
-    let frame = table.table("frame", "a frame").and_then(|table| {
+    let frame = table.table("frame", "a frame").map(|table| {
         let frame_tallies = RefCell::new(Vec::new());
-        let frame = record(table, Layout::Fixed, scope, &frame_tallies, 0, true)?;
-        Some(frame)
+        record(table, Layout::Fixed, scope, &frame_tallies, 0, true)
     });
     let groups = if layout == Layout::Xml {
         Vec::new()
@@ -58,9 +57,8 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
         table.tables("group", "a group").into_iter().filter_map(group).collect()
     };
     let records = table.tables("record", "a record").into_iter().enumerate();
-    let records: Vec<RecordSpec> = records
-        .filter_map(|(at, table)| record(table, layout, scope, &tallies, at, false))
-        .collect();
+    let records: Vec<RecordSpec> =
+        records.map(|(at, table)| record(table, layout, scope, &tallies, at, false)).collect();
     table.finish();
     let tallies: Vec<TallySpec> = tallies.into_inner();
     Some(PartSpec {
@@ -130,9 +128,10 @@ fn line_max(table: &Table<'_>) -> usize {
 fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
     let hint = "separator = \"|\", or \"blanks\" where any number of blanks separates";
     let separator = table.need_text("separator", hint);
-    let one = |key: &str, text: &Found<&str>| match text.value.as_bytes() {
-        [byte @ (b' '..=b'~' | b'\t')] => Some(*byte),
-        _ => {
+    let one = |key: &str, text: &Found<&str>| {
+        if let [byte @ (b' '..=b'~' | b'\t')] = text.value.as_bytes() {
+            Some(*byte)
+        } else {
             table.faults().note(text.at, format!("{key}: expected one ASCII sign"), hint);
             None
         }
@@ -230,7 +229,7 @@ fn record(
     tallies: &RefCell<Vec<TallySpec>>,
     index: usize,
     frame: bool,
-) -> Option<RecordSpec> {
+) -> RecordSpec {
     let at = table.at;
     let roles: Vec<&str> = RecordRole::ALL.iter().map(|word| word.as_str()).collect();
     let role = if frame { None } else { table.word("is", &roles, RecordRole::parse) };
@@ -256,7 +255,7 @@ fn record(
     table.finish();
     let own = if frame { "frame".to_owned() } else { format!("record {}", index + 1) };
     let name = name.or_else(|| role.as_ref().map(|role| role.value.as_str().to_owned()));
-    Some(RecordSpec {
+    RecordSpec {
         at,
         name: name.unwrap_or(own),
         role: role.map(|found| found.value),
@@ -265,5 +264,5 @@ fn record(
         when,
         length,
         fields,
-    })
+    }
 }
