@@ -3,12 +3,13 @@
 //! Fixed width adds filling, XML adds tags; what an amount, a count or a date looks like is decided
 //! here alone.
 
-use crate::format::charset::{Charset, Controls};
+use crate::format::charset::Charset;
 use crate::format::computed::{Computed, Facts, Stated};
 use crate::format::error::{FieldFault, shape};
 use crate::format::moment::{self, Piece};
 use crate::format::number::{AmountShape, Shape};
 use crate::format::record::Record;
+use crate::format::text::{Only, read_text, write_text};
 use crate::format::words::{Moment, Slot, Source, Value};
 
 /// What stands in a place.
@@ -38,14 +39,6 @@ pub(crate) enum Bind {
 pub(crate) enum Join {
     Sign(String),
     Value(Slot),
-}
-
-/// Which characters a text may have, beyond what its character set allows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Only {
-    Any,
-    Ascii,
-    Digits,
 }
 
 /// How a value is spelled.
@@ -120,6 +113,7 @@ pub(crate) struct Pen<'a> {
 }
 
 impl When {
+    /// Is this so for these values?
     pub fn holds(&self, source: &dyn Source) -> bool {
         let found = match source.slot(self.slot) {
             None | Some(Value::Text("")) => false,
@@ -441,66 +435,4 @@ fn told_words(words: &[Word]) -> String {
 fn told_theirs(words: &[Word]) -> String {
     let words: Vec<&str> = words.iter().map(|word| word.theirs.as_str()).collect();
     format!("one of {}", words.join(", "))
-}
-
-impl Only {
-    const fn allows(self, byte: u8) -> bool {
-        match self {
-            Self::Any => true,
-            Self::Ascii => matches!(byte, b' '..=b'~'),
-            Self::Digits => byte.is_ascii_digit(),
-        }
-    }
-
-    /// For messages: what may stand in it.
-    pub const fn told(self) -> &'static str {
-        match self {
-            Self::Any => "text",
-            Self::Ascii => "ASCII signs alone",
-            Self::Digits => "digits alone",
-        }
-    }
-}
-
-fn write_text(
-    charset: Charset,
-    only: Only,
-    text: &str,
-    out: &mut Vec<u8>,
-) -> Result<(), FieldFault> {
-    if only != Only::Any && !text.bytes().all(|byte| only.allows(byte)) {
-        let allowed = |c: char| u8::try_from(c).is_ok_and(|byte| only.allows(byte));
-        let character = text.chars().find(|c| !allowed(*c)).unwrap_or('\u{FFFD}');
-        return Err(FieldFault::NotEncodable { character });
-    }
-    charset.encode_into(text, out).map_err(|character| FieldFault::NotEncodable { character })
-}
-
-fn read_text(
-    charset: Charset,
-    only: Only,
-    cut_tail: bool,
-    bytes: &[u8],
-    out: &mut String,
-) -> Result<(), ReadFault> {
-    out.clear();
-    let decoded = if cut_tail {
-        charset.decode_cut_tail(bytes, out).map(|_| ())
-    } else {
-        charset.decode_into(bytes, Controls::None, out)
-    };
-    decoded.map_err(|bad| {
-        // A broken sequence is at most four bytes; two of them tell what it is and no name.
-        let end = bytes.len().min(bad.at + 2);
-        let broken = bytes.get(bad.at..end).unwrap_or_default();
-        let hex: Vec<String> = broken.iter().map(|byte| format!("{byte:02X}")).collect();
-        let found = format!("{} ({})", hex.join(" "), bad.why);
-        ReadFault { at: bad.at, found, expected: format!("text in {}", charset.as_str()) }
-    })?;
-    if only != Only::Any
-        && let Some(at) = out.bytes().position(|byte| !only.allows(byte))
-    {
-        return Err(ReadFault { at, found: shape(bytes), expected: only.told().to_owned() });
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 //! bank, in the night.
 
 use crate::format::Limits;
-use crate::format::cell::{Bind, Cell, Only, Spelling};
+use crate::format::cell::{Bind, Cell, Spelling};
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf};
 use crate::format::lines::fixed::Side;
@@ -13,6 +13,7 @@ use crate::format::spec::{
     FieldSpec, FormatSpec, LayoutSpec, MessageSpec, PartSpec, Place, RecordSpec,
 };
 use crate::format::table::Faults;
+use crate::format::text::Only;
 use crate::format::words::{Key, MessageKind, PartRole, Slot};
 
 /// Rules about what was written down.

@@ -341,6 +341,7 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// A number of the message at this record.
     pub fn number(&self, computed: &Computed) -> i64 {
         match computed {
             Computed::Tally(at) => self.tallies.get(*at).copied().unwrap_or_default(),
@@ -353,6 +354,7 @@ impl Facts {
         }
     }
 
+    /// A text of the message, where it is known by now.
     pub fn text(&self, computed: &Computed) -> Option<&str> {
         match computed {
             Computed::Digest { algorithm, of } => {

@@ -20,6 +20,7 @@ impl Charset {
     pub fn characters(self, bytes: &[u8], count: usize) -> Option<usize> {
         (count <= bytes.len()).then_some(count)
     }
+    /// The first byte that is this sign, and no later byte of another character.
     pub fn find(self, haystack: &[u8], from: usize, byte: u8) -> Option<usize> {
         let mut at = from;
         while let Some(found) = haystack.get(at) {

@@ -35,6 +35,7 @@ impl OwnNames {
         self.list.iter().position(|(known, _)| known == name).map(Slot::Own)
     }
 
+    /// What sort of value it is.
     pub fn kind(&self, slot: Slot) -> ValueKind {
         match slot {
             Slot::Key(key) => key.kind(),

@@ -3,19 +3,17 @@
 use std::io::Read;
 
 use crate::format::Format;
-use crate::format::cell::ReadFault;
-use crate::format::charset::Charset;
-use crate::format::computed::{Computed, DigestOf, LengthOf, Stated};
+use crate::format::computed::{Computed, DigestOf, LengthOf};
 use crate::format::error::DataError;
-use crate::format::input::Input;
 use crate::format::lines::read::{LineReader, One};
-use crate::format::lines::{Place, RecordPlan, RecordRole};
+use crate::format::lines::{RecordPlan, RecordRole};
+use crate::format::opening::Opening;
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::record::Record;
 use crate::format::words::{Key, MessageKind, Part, PartRole, Source};
 use crate::format::writing::whole;
 use crate::format::xml::read::XmlReader;
-use crate::guard::digest::{DigestAlgorithm, hex_digest};
+use crate::guard::digest::DigestAlgorithm;
 use crate::model::money::Fen;
 
 /// The records that a reader fills; each is used again.
@@ -53,20 +51,20 @@ pub(crate) struct Stop {
     pub expected: String,
 }
 
-enum Reader<'f> {
+pub(crate) enum Reader<'f> {
     Lines(Box<LineReader<'f>>),
     Xml(Box<XmlReader<'f>>),
 }
 
 impl Reader<'_> {
-    fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
+    pub fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
         match self {
             Self::Lines(reader) => reader.step(into),
             Self::Xml(reader) => reader.step(into),
         }
     }
 
-    const fn record(&self) -> usize {
+    pub const fn record(&self) -> usize {
         match self {
             Self::Lines(reader) => reader.record,
             Self::Xml(reader) => reader.record,
@@ -135,8 +133,6 @@ pub struct Totals {
     /// Rows whose amount could not be read.
     pub unreadable: usize,
 }
-
-const FILE_NAME: &str = "file name";
 
 /// A message being read.
 ///
@@ -522,220 +518,9 @@ enum Shown {
     Tail,
 }
 
-fn located(kind: MessageKind, role: PartRole, stop: Stop) -> DataError {
+pub(crate) fn located(kind: MessageKind, role: PartRole, stop: Stop) -> DataError {
     let Stop { record, field, offset, found, expected } = stop;
     DataError { message: kind, part: Some(role), record, field, offset, found, expected }
-}
-
-/// A message while its parts are looked at.
-struct Opening<'f> {
-    format: &'f Format,
-    message: &'f MessagePlan,
-    stated: Vec<(&'static str, Record)>,
-    declared: Vec<(Computed, String, String)>,
-    known: Vec<(DigestAlgorithm, DigestOf, String)>,
-    lengths: Vec<(LengthOf, i64, String)>,
-}
-
-impl<'f> Opening<'f> {
-    /// The part that was given for a part of the description; there must be one, of a fair size.
-    fn find(
-        &self,
-        plan: &PartPlan,
-        parts: &mut [Option<PartBytes<'f>>],
-    ) -> Result<PartBytes<'f>, DataError> {
-        let kind = self.message.kind;
-        let of_role = |part: &&mut Option<PartBytes<'f>>| {
-            part.as_ref().is_some_and(|part| part.role == plan.role)
-        };
-        let mut ours = parts.iter_mut().filter(of_role);
-        let (part, None) = (ours.next(), ours.next()) else {
-            return Err(whole(kind, &format!("one {} part", plan.role), "several"));
-        };
-        let Some(part) = part.and_then(Option::take) else {
-            return Err(whole(kind, &format!("a {} part", plan.role), "none"));
-        };
-        let most = self.format.limits().bytes_max;
-        if let PartContent::Here(bytes) = &part.bytes
-            && bytes.len() > most
-        {
-            let expected = format!("at most {most} bytes");
-            let error = whole(kind, &expected, &bytes.len().to_string());
-            return Err(DataError { part: Some(plan.role), ..error });
-        }
-        Ok(part)
-    }
-
-    /// The values in a part's name, where it has one and the description too.
-    fn name(&mut self, plan: &PartPlan, part: &PartBytes<'f>) -> Result<(), DataError> {
-        let Some(pattern) = plan.name.as_ref().filter(|_| !part.name.is_empty()) else {
-            return Ok(());
-        };
-        let Some(keys) = pattern.read(&part.name) else {
-            let kind = self.message.kind;
-            let error = whole(kind, "a file name of the described pattern", "another one");
-            return Err(DataError { part: Some(plan.role), ..error });
-        };
-        self.stated.push((FILE_NAME, keys));
-        Ok(())
-    }
-
-    /// A reader behind the frame, and how long the frame is. What is stated about the part's bytes is
-    /// worked out: at once where they are in memory, while they pass by where not.
-    fn reader(
-        &mut self,
-        plan: &'f PartPlan,
-        content: PartContent<'f>,
-    ) -> Result<(Reader<'f>, usize), DataError> {
-        let of_part = DigestOf::Part(plan.role);
-        let wanted = |message: &MessagePlan| {
-            let digests = message.digests.iter().filter(|(_, role)| *role == plan.role);
-            digests.map(|(algorithm, _)| *algorithm).collect::<Vec<_>>()
-        };
-        let mut input = match content {
-            PartContent::Here(bytes) => {
-                for algorithm in wanted(self.message) {
-                    self.known.push((algorithm, of_part, hex_digest(algorithm, bytes)));
-                }
-                Input::here(bytes)
-            }
-            PartContent::Stream(from) => {
-                let mut input = Input::stream(from, self.format.limits().bytes_max);
-                let wanted = wanted(self.message).into_iter();
-                wanted.for_each(|algorithm| input.digest(algorithm, of_part));
-                input
-            }
-        };
-        let frame = match &plan.frame {
-            Some(frame) => self.frame(plan, frame, &mut input)?,
-            None => 0,
-        };
-        let reader = match &plan.layout {
-            Layout::Lines(lines) => {
-                Reader::Lines(Box::new(LineReader::new(lines, plan.charset, input)))
-            }
-            Layout::Xml(xml) => {
-                let bytes = input.rest().map_err(|error| {
-                    let error = whole(self.message.kind, "the whole document", &error.to_string());
-                    DataError { part: Some(plan.role), ..error }
-                })?;
-                self.known.append(&mut input.digested());
-                self.xml_length(plan, frame, bytes.len())?;
-                Reader::Xml(Box::new(XmlReader::new(xml, plan.charset, bytes)))
-            }
-        };
-        Ok((reader, frame))
-    }
-
-    /// A document is in memory as a whole, so that its length is known.
-    fn xml_length(&self, plan: &PartPlan, frame: usize, body: usize) -> Result<(), DataError> {
-        for (of, stated, field) in &self.lengths {
-            let found = of.bytes(body, frame);
-            if found != *stated {
-                let expected = format!("{stated} bytes, as the frame states");
-                let error = whole(self.message.kind, &expected, &found.to_string());
-                let field = field.clone();
-                return Err(DataError { part: Some(plan.role), field, ..error });
-            }
-        }
-        Ok(())
-    }
-
-    /// Reads the record in front of the body.
-    fn frame(
-        &mut self,
-        plan: &PartPlan,
-        frame: &RecordPlan,
-        input: &mut Input<'f>,
-    ) -> Result<usize, DataError> {
-        let located = |stop: Stop| located(self.message.kind, plan.role, stop);
-        let window = input.window(frame.length).unwrap_or_default();
-        let Some(bytes) = window.get(..frame.length) else {
-            return Err(located(Stop {
-                record: 0,
-                field: "frame".to_owned(),
-                offset: Some(window.len()),
-                found: "the end".to_owned(),
-                expected: format!("a frame of {} bytes", frame.length),
-            }));
-        };
-        let (mut record, mut stated) = (Record::new(), Stated::default());
-        frame_fields(frame, plan.charset, bytes, &mut record, &mut stated).map_err(located)?;
-        input.pass(frame.length);
-        let body = if let Some(rest) = input.in_memory() {
-            Some(rest)
-        } else {
-            let digests = frame.body_digests();
-            digests.for_each(|algorithm| input.digest(algorithm, DigestOf::Body));
-            None
-        };
-        for algorithm in frame.body_digests() {
-            if let Some(body) = body {
-                self.known.push((algorithm, DigestOf::Body, hex_digest(algorithm, body)));
-            }
-        }
-        for (computed, number, field) in stated.numbers {
-            if let Computed::Length(of) = computed {
-                self.lengths.push((of, number, field));
-            }
-        }
-        self.declared.append(&mut stated.texts);
-        self.stated.push(("frame", record));
-        Ok(frame.length)
-    }
-
-    /// Reads a part that has no rows: what it says of the whole, and of the others.
-    fn beside(&mut self, plan: &'f PartPlan, content: PartContent<'f>) -> Result<(), DataError> {
-        let kind = self.message.kind;
-        let (mut reader, frame) = self.reader(plan, content)?;
-        let mut records = Records::default();
-        loop {
-            match reader.step(&mut records).map_err(|stop| located(kind, plan.role, stop))? {
-                Step::End => break,
-                Step::Bad(bad) => return Err(located(kind, plan.role, bad.stop)),
-                Step::Head | Step::Row | Step::Tail => {}
-            }
-        }
-        if let Reader::Lines(mut lines) = reader {
-            self.xml_length(plan, frame, lines.input.at - frame)?;
-            self.declared.append(&mut lines.declared);
-            self.known.append(&mut lines.input.digested());
-        }
-        self.lengths.clear();
-        let mut head = records.head;
-        head.fill_from(&records.tail);
-        let place = match plan.role {
-            PartRole::Control | PartRole::Trigger => "control part",
-            PartRole::Message => "message part",
-            PartRole::Data | PartRole::Side => "other part",
-        };
-        self.stated.push((place, head));
-        Ok(())
-    }
-}
-
-/// The fields of a frame.
-fn frame_fields(
-    frame: &RecordPlan,
-    charset: Charset,
-    bytes: &[u8],
-    record: &mut Record,
-    stated: &mut Stated,
-) -> Result<(), Stop> {
-    for field in &frame.fields {
-        let Place::Slab(slab) = &field.place else { continue };
-        let value = bytes.get(slab.start..slab.start + slab.width).unwrap_or_default();
-        slab.take(&field.cell, charset, value, record, stated).map_err(
-            |ReadFault { at, found, expected }| Stop {
-                record: 0,
-                field: field.cell.name.clone(),
-                offset: Some(slab.start + at),
-                found,
-                expected,
-            },
-        )?;
-    }
-    Ok(())
 }
 
 /// The head and tail of a message in one record, once all of it was read and closes.

@@ -3,6 +3,7 @@
 
 pub(crate) mod delimited;
 pub(crate) mod fixed;
+mod next;
 pub(crate) mod place;
 pub(crate) mod read;
 pub(crate) mod tagged;
@@ -239,6 +240,7 @@ impl LinesPlan {
         self.records[record].role == Some(RecordRole::Row) || self.row_group(record).is_some()
     }
 
+    /// Every field, with its record.
     pub fn fields(&self) -> impl Iterator<Item = (usize, &Field)> {
         self.records
             .iter()

@@ -5,28 +5,26 @@ use std::ops::Range;
 use crate::format::cell::ReadFault;
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, Open, Stated, Tallies, check_digits};
-use crate::format::error::shape;
 use crate::format::grammar::Next;
 use crate::format::input::Input;
-use crate::format::lines::delimited::Delimited;
-use crate::format::lines::{Field, LinesPlan, Mark, Place, RecordPlan, RecordRole, Style, tagged};
+use crate::format::lines::{Field, LinesPlan, Place, RecordPlan, RecordRole, Style};
 use crate::format::reading::{Bad, Records, Step, Stop};
 use crate::format::record::Record;
 use crate::format::words::Key;
 
 /// Walks through one part.
 pub(crate) struct LineReader<'f> {
-    plan: &'f LinesPlan,
-    charset: Charset,
+    pub(super) plan: &'f LinesPlan,
+    pub(super) charset: Charset,
     pub input: Input<'f>,
-    state: Option<usize>,
+    pub(super) state: Option<usize>,
     /// Records read so far.
     pub record: usize,
     tallies: Tallies,
     stated: Stated,
     /// What records state of other parts, with the field that does.
     pub declared: Vec<(Computed, String, String)>,
-    columns: Vec<Range<usize>>,
+    pub(super) columns: Vec<Range<usize>>,
     unquoted: Vec<u8>,
     /// The record that was read and not yet told.
     ahead: Option<One>,
@@ -176,7 +174,7 @@ impl<'f> LineReader<'f> {
     }
 
     /// At least so many bytes, or all that are left; tells how many there are.
-    fn look(&mut self, least: usize) -> Result<usize, Stop> {
+    pub(super) fn look(&mut self, least: usize) -> Result<usize, Stop> {
         let (record, at) = (self.record, self.input.at);
         let window = self.input.window(least);
         window.map(<[u8]>::len).map_err(|error| broken(record, at, &error))
@@ -238,220 +236,6 @@ impl<'f> LineReader<'f> {
         }
         let expected = format!("lines up to a multiple of {}", block.lines);
         Err(self.stop(self.input.at, "", &format!("{lines} lines"), &expected))
-    }
-
-    /// The names of the records that may come.
-    fn names(&self) -> String {
-        let next = self.plan.grammar.next(self.state).iter();
-        let names: Vec<&str> =
-            next.map(|next| self.plan.records[next.record].name.as_str()).collect();
-        if names.is_empty() { "that ends the file".to_owned() } else { names.join(" or ") }
-    }
-
-    /// The record in fixed width that begins here: which, its length, and how far to pass.
-    fn fixed(&mut self, characters: bool) -> Result<(Next, usize, usize), Stop> {
-        let plan = self.plan;
-        let there = self.look(0)?;
-        let window = self.input.seen(0, there);
-        let candidates = plan.grammar.next(self.state);
-        let is = |next: &&Next| {
-            let record = &plan.records[next.record];
-            record.marks.iter().all(|mark| stands(mark, self.charset, characters, window))
-        };
-        let Some(next) = candidates.iter().find(is).copied() else {
-            return Err(self.no_record(characters, window));
-        };
-        let record = &plan.records[next.record];
-        let length = if characters {
-            self.charset.characters(window, record.length)
-        } else {
-            (record.length <= window.len()).then_some(record.length)
-        };
-        let end = plan.line.end.as_slice();
-        let after = length.and_then(|length| window.get(length..));
-        let passed = match (length, after) {
-            (Some(length), Some(after)) if !plan.line.last_open && after.starts_with(end) => {
-                Some(length + end.len())
-            }
-            (Some(length), Some(after)) if plan.line.last_open && after == plan.line.file_end => {
-                Some(length)
-            }
-            (Some(length), Some(after)) if plan.line.last_open && after.starts_with(end) => {
-                (after.len() > end.len()).then_some(length + end.len())
-            }
-            _ => None,
-        };
-        let (Some(length), Some(passed)) = (length, passed) else {
-            return Err(self.no_line(record, window));
-        };
-        Ok((next, length, passed))
-    }
-
-    /// None of the records that may come stands here.
-    fn no_record(&self, characters: bool, window: &[u8]) -> Stop {
-        let candidates = self.plan.grammar.next(self.state);
-        if let [only] = candidates {
-            let record = &self.plan.records[only.record];
-            let missing =
-                record.marks.iter().find(|mark| !stands(mark, self.charset, characters, window));
-            if let Some(mark) = missing {
-                let field = &record.fields[mark.field];
-                let words: Vec<String> = mark
-                    .words
-                    .iter()
-                    .map(|word| format!("{:?}", String::from_utf8_lossy(word)))
-                    .collect();
-                let from = mark.at.min(window.len());
-                let found = window.get(from..window.len().min(from + 8)).unwrap_or_default();
-                let expected = format!("the constant {}", words.join(" or "));
-                let at = self.input.at + mark.at;
-                return self.stop(at, &field.cell.name, &shape(found), &expected);
-            }
-        }
-        let found = shape(window.get(..window.len().min(8)).unwrap_or_default());
-        let expected = match candidates {
-            [] => "the end of the file".to_owned(),
-            _ => format!("the record {}", self.names()),
-        };
-        self.stop(self.input.at, "", &found, &expected)
-    }
-
-    /// What begins here is not as long as its record.
-    fn no_line(&self, record: &RecordPlan, window: &[u8]) -> Stop {
-        let end = self.plan.line.end.as_slice();
-        let searched = window.windows(end.len().max(1)).take(record.length + 1);
-        let here = searched.enumerate().find(|(_, found)| !end.is_empty() && *found == end);
-        let found = match here {
-            Some((length, _)) => format!("a line end after {length}"),
-            None if window.len() < record.length + end.len() => {
-                format!("{} at the end", window.len())
-            }
-            None => "more".to_owned(),
-        };
-        let unit = match self.plan.style {
-            Style::Fixed { characters: true } => "characters",
-            _ => "bytes",
-        };
-        let with = if end.is_empty() { "" } else { " and its line end" };
-        let expected = format!("a record of {} {unit}{with}", record.length);
-        self.stop(self.input.at, "", &found, &expected)
-    }
-
-    /// The delimited record that begins here.
-    fn delimited(&mut self, delimited: &Delimited) -> Result<(Next, usize, usize), Stop> {
-        let plan = self.plan;
-        let end = plan.line.end.as_slice();
-        let there = self.look(0)?;
-        let window = self.input.seen(0, there);
-        let (length, passed) = match delimited.line(self.charset, window, end) {
-            Some(length) if length <= plan.longest => {
-                let passed = length + end.len();
-                if plan.line.last_open && passed == window.len() {
-                    let expected = "no line end behind the last line";
-                    return Err(self.stop(self.input.at + length, "", "one", expected));
-                }
-                (length, passed)
-            }
-            None if plan.line.last_open && window.len() <= plan.longest => {
-                (window.len(), window.len())
-            }
-            _ => {
-                let expected = format!("a line of at most {} bytes and its end", plan.longest);
-                return Err(self.stop(self.input.at, "", "none", &expected));
-            }
-        };
-        let line = window.get(..length).unwrap_or_default();
-        let mut columns = std::mem::take(&mut self.columns);
-        let split = delimited.columns(self.charset, line, &mut columns);
-        let candidates = plan.grammar.next(self.state);
-        let is = |next: &&Next| {
-            let record = &plan.records[next.record];
-            record.fields.len() == columns.len()
-                && record.marks.iter().all(|mark| {
-                    let column = columns.get(mark.at).and_then(|at| line.get(at.clone()));
-                    let mut plain = Vec::new();
-                    let value =
-                        delimited.value(self.charset, column.unwrap_or_default(), &mut plain);
-                    mark.words.iter().any(|word| word.as_slice() == value)
-                })
-        };
-        let next = candidates.iter().find(is).copied();
-        let told = match (&split, candidates) {
-            (Err(at), _) => Some((*at, "a field with its quotes and separators".to_owned())),
-            (Ok(()), [only]) if next.is_none() => {
-                let record = &plan.records[only.record];
-                Some((0, format!("a record {} of {} fields", record.name, record.fields.len())))
-            }
-            (Ok(()), []) => Some((0, "the end of the file".to_owned())),
-            (Ok(()), _) => Some((0, format!("the record {}", self.names()))),
-        };
-        let found = format!("{} fields", columns.len());
-        self.columns = columns;
-        match next {
-            Some(next) if split.is_ok() => Ok((next, length, passed)),
-            _ => {
-                let (at, expected) = told.unwrap_or_default();
-                Err(self.stop(self.input.at + at, "", &found, &expected))
-            }
-        }
-    }
-
-    /// The run of tags that begins here.
-    fn tagged(&mut self) -> Result<(Next, usize, usize), Stop> {
-        let plan = self.plan;
-        let there = self.look(0)?;
-        let window = self.input.seen(0, there);
-        let mut columns = std::mem::take(&mut self.columns);
-        columns.clear();
-        let tag = tagged::opening(window);
-        let place = |record: &RecordPlan, tag: &[u8], from: usize| {
-            let fields = record.fields.iter().enumerate().skip(from);
-            let mut fields = fields;
-            fields.find_map(|(at, field)| match &field.place {
-                Place::Tag { open, .. } if open == tag => Some(at),
-                _ => None,
-            })
-        };
-        let candidates = plan.grammar.next(self.state).iter();
-        let next = tag.and_then(|tag| {
-            let mut fitting =
-                candidates.filter(|n| place(&plan.records[n.record], tag, 0).is_some());
-            fitting.next().copied()
-        });
-        let Some(next) = next else {
-            let found = shape(window.get(..window.len().min(24)).unwrap_or_default());
-            let expected = format!("the record {}", self.names());
-            return Err(self.stop(self.input.at, "", &found, &expected));
-        };
-        let record = &plan.records[next.record];
-        columns.resize(record.fields.len(), 0..0);
-        let (mut at, mut from) = (0, 0);
-        while let Some(tag) = tagged::opening(window.get(at..).unwrap_or_default()) {
-            let Some(field) = place(record, tag, from) else { break };
-            let value = at + tag.len();
-            let length = tagged::value_length(window.get(value..).unwrap_or_default());
-            let Some(length) = length.filter(|length| value + length <= plan.longest) else {
-                let name = record.fields[field].cell.name.clone();
-                self.columns = columns;
-                let expected = "a value and its closing </>";
-                return Err(self.stop(self.input.at + value, &name, "none", expected));
-            };
-            columns[field] = value..value + length;
-            (at, from) = (value + length + tagged::CLOSE.len(), field + 1);
-        }
-        self.columns = columns;
-        let rest = window.get(at..).unwrap_or_default();
-        let end = plan.line.end.as_slice();
-        let passed = match (rest.starts_with(end), plan.line.last_open) {
-            (true, _) => at + end.len(),
-            (false, true) if rest.is_empty() => at,
-            _ => {
-                let found = shape(rest.get(..rest.len().min(24)).unwrap_or_default());
-                let expected = format!("a field of {} and the line end", record.name);
-                return Err(self.stop(self.input.at + at, "", &found, &expected));
-            }
-        };
-        Ok((next, at, passed))
     }
 
     /// All fields; the first fault is told, and what can be read is read nevertheless.
@@ -551,7 +335,7 @@ impl<'f> LineReader<'f> {
         self.stop(at, &open.field, &open.found.to_string(), &expected)
     }
 
-    fn stop(&self, at: usize, field: &str, found: &str, expected: &str) -> Stop {
+    pub(super) fn stop(&self, at: usize, field: &str, found: &str, expected: &str) -> Stop {
         Stop {
             record: self.record + 1,
             field: field.to_owned(),
@@ -586,13 +370,6 @@ fn read_value(
         return Err(ReadFault { at: 0, found: "nothing".to_owned(), expected });
     }
     field.cell.read(charset, value, into, stated)
-}
-
-/// Does one of the words stand where it should?
-fn stands(mark: &Mark, charset: Charset, characters: bool, window: &[u8]) -> bool {
-    let at = if characters { charset.characters(window, mark.at) } else { Some(mark.at) };
-    let rest = at.and_then(|at| window.get(at..)).unwrap_or_default();
-    mark.words.iter().any(|word| rest.starts_with(word))
 }
 
 fn broken(record: usize, at: usize, error: &std::io::Error) -> Stop {

@@ -2,13 +2,14 @@
 
 use std::cell::RefCell;
 
-use crate::format::cell::{Bind, Cell, Join, Only, Spelling, When, Word};
+use crate::format::cell::{Bind, Cell, Join, Spelling, When, Word};
 use crate::format::computed::{CheckAlgorithm, CheckDigit, Computed, Counting, DigestOf, LengthOf};
 use crate::format::moment::Piece;
 use crate::format::names::SCALE_MAX;
 use crate::format::number::{AmountShape, Shape, Sign, Unit};
 use crate::format::spec::{Scope, TallySpec};
 use crate::format::table::{Found, Table};
+use crate::format::text::Only;
 use crate::format::words::{Key, PartRole, Slot, ValueKind};
 use crate::guard::digest::DigestAlgorithm;
 
