@@ -5,6 +5,8 @@
 
 #[path = "format/closing.rs"]
 mod closing;
+#[path = "format/cnab.rs"]
+mod cnab;
 #[path = "format/commands.rs"]
 mod commands;
 #[path = "format/description.rs"]

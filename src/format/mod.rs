@@ -35,6 +35,7 @@ mod name;
 mod names;
 mod number;
 mod opening;
+mod pieces;
 mod plan;
 mod reading;
 pub mod record;
@@ -51,7 +52,8 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use error::{DataError, FieldError, FieldFault, Problem, Problems};
-pub use reading::{Item, PartBytes, PartContent, Piece, Reading, Totals};
+pub use pieces::Piece;
+pub use reading::{Item, PartBytes, PartContent, Reading, Totals};
 pub use record::Record;
 pub use words::{Key, MessageKind, Moment, Part, PartRole, Slot, Source, Value, ValueKind};
 pub use writing::{Fitter, Placed};

@@ -43,6 +43,7 @@ impl OwnNames {
         }
     }
 
+    /// What it is called in a description and in JSON.
     pub fn name(&self, slot: Slot) -> &str {
         match slot {
             Slot::Key(key) => key.as_str(),

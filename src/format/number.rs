@@ -277,6 +277,7 @@ impl AmountShape {
         self.shape.write(fen.get() / step, fill, out)
     }
 
+    /// Reads the amount, with a fault that says what was expected.
     pub fn take(self, bytes: &[u8]) -> Result<Fen, ReadFault> {
         let number = match self.shape.sign {
             Sign::Overpunch => self.shape.read_overpunched(bytes),

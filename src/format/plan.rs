@@ -87,6 +87,7 @@ impl MessagePlan {
 }
 
 impl Layout {
+    /// Does it have payments?
     pub fn has_rows(&self) -> bool {
         match self {
             Self::Lines(lines) => lines.has_rows(),

@@ -5,10 +5,9 @@ use std::io::Read;
 use crate::format::Format;
 use crate::format::computed::{Computed, DigestOf, LengthOf};
 use crate::format::error::DataError;
-use crate::format::lines::read::{LineReader, One};
-use crate::format::lines::{RecordPlan, RecordRole};
+use crate::format::lines::read::LineReader;
 use crate::format::opening::Opening;
-use crate::format::plan::{Layout, MessagePlan, PartPlan};
+use crate::format::plan::{MessagePlan, PartPlan};
 use crate::format::record::Record;
 use crate::format::words::{Key, MessageKind, Part, PartRole, Source};
 use crate::format::writing::whole;
@@ -57,6 +56,7 @@ pub(crate) enum Reader<'f> {
 }
 
 impl Reader<'_> {
+    /// Reads on to the next thing that the road knows.
     pub fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
         match self {
             Self::Lines(reader) => reader.step(into),
@@ -64,6 +64,7 @@ impl Reader<'_> {
         }
     }
 
+    /// The record that was read last, counted from 1.
     pub const fn record(&self) -> usize {
         match self {
             Self::Lines(reader) => reader.record,
@@ -111,18 +112,6 @@ pub enum Item<'r> {
     Tail(&'r Record),
 }
 
-/// One record as it stands in the part that has the rows.
-#[derive(Debug)]
-pub struct Piece<'r> {
-    /// What the description calls it.
-    pub name: &'r str,
-    pub record: &'r Record,
-    /// A payment that cannot be read as a whole; the others are read.
-    pub fault: Option<DataError>,
-    /// Its first byte.
-    pub offset: usize,
-}
-
 /// What was counted and added up, and what could not be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
@@ -140,11 +129,11 @@ pub struct Totals {
 /// and sum close, and that nothing follows, is known only then.
 pub struct Reading<'f> {
     message: &'f MessagePlan,
-    plan: &'f PartPlan,
-    reader: Reader<'f>,
-    records: Records,
+    pub(super) plan: &'f PartPlan,
+    pub(super) reader: Reader<'f>,
+    pub(super) records: Records,
     /// What other parts, the frame and the file names say; the head must say the same.
-    stated: Vec<(&'static str, Record)>,
+    pub(super) stated: Vec<(&'static str, Record)>,
     /// Digests that other parts state, with the field that does, and those of parts in memory.
     declared: Vec<(Computed, String, String)>,
     known: Vec<(DigestAlgorithm, DigestOf, String)>,
@@ -153,8 +142,8 @@ pub struct Reading<'f> {
     frame: usize,
     totals: Totals,
     rows_max: usize,
-    told: bool,
-    ended: Option<Result<(), DataError>>,
+    pub(super) told: bool,
+    pub(super) ended: Option<Result<(), DataError>>,
 }
 
 impl std::fmt::Debug for Reading<'_> {
@@ -261,7 +250,7 @@ impl<'f> Reading<'f> {
         self.totals
     }
 
-    fn advance(&mut self) -> Result<Step, DataError> {
+    pub(super) fn advance(&mut self) -> Result<Step, DataError> {
         let step = self.reader.step(&mut self.records).map_err(|stop| self.located(stop))?;
         match &step {
             Step::Head => self.check_head()?,
@@ -273,89 +262,10 @@ impl<'f> Reading<'f> {
         Ok(step)
     }
 
-    fn check_head(&mut self) -> Result<(), DataError> {
+    pub(super) fn check_head(&mut self) -> Result<(), DataError> {
         self.agree()?;
         self.take_over();
         Ok(())
-    }
-
-    /// The next record as it stands in the part that has the rows, with the name that the
-    /// description gives it. A reading is read by this or by [`Reading::next`], not by both.
-    ///
-    /// # Errors
-    /// As [`Reading::next`].
-    pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, DataError> {
-        match &self.ended {
-            Some(Ok(())) => return Ok(None),
-            Some(Err(error)) => return Err(error.clone()),
-            None => {}
-        }
-        match self.piece() {
-            Ok(Some((name, fault, offset, row))) => {
-                let record = match row {
-                    Shown::Spare => &self.records.spare,
-                    Shown::Head => &self.records.head,
-                    Shown::Row => &self.records.row,
-                    Shown::Tail => &self.records.tail,
-                };
-                Ok(Some(Piece { name, record, fault, offset }))
-            }
-            Ok(None) => {
-                self.ended = Some(Ok(()));
-                Ok(None)
-            }
-            Err(error) => {
-                self.ended = Some(Err(error.clone()));
-                Err(error)
-            }
-        }
-    }
-
-    fn piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
-        let Reader::Lines(reader) = &mut self.reader else { return self.xml_piece() };
-        let one = reader.one(&mut self.records, true);
-        let (next, bad, start) = match one.map_err(|stop| self.located(stop))? {
-            One::Record { next, bad, start } => (next, bad, start),
-            One::End => {
-                self.check_head()?;
-                self.close()?;
-                return Ok(None);
-            }
-        };
-        let Layout::Lines(lines) = &self.plan.layout else { return Ok(None) };
-        let plan: &'f RecordPlan = &lines.records[next.record];
-        if lines.is_of_row(next.record) {
-            let amount = self.records.spare.amount(Key::Amount);
-            if lines.row_group(next.record).is_none() || lines.begins_row(next.record) {
-                self.count(amount)?;
-            }
-        } else if plan.role.is_some() {
-            // What only a file name or another part says is told once, with the first head.
-            if !std::mem::replace(&mut self.told, true) {
-                self.stated.iter().for_each(|(_, stated)| self.records.spare.fill_from(stated));
-            }
-            let into = match plan.role {
-                Some(RecordRole::Tail) => &mut self.records.tail,
-                _ => &mut self.records.head,
-            };
-            plan.slots().for_each(|slot| into.unset_slot(slot));
-            into.fill_from(&self.records.spare);
-        }
-        let fault = bad.map(|stop| self.located(stop));
-        Ok(Some((&plan.name, fault, start, Shown::Spare)))
-    }
-
-    fn xml_piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
-        Ok(match self.advance()? {
-            Step::Head => Some(("head", None, 0, Shown::Head)),
-            Step::Row => Some(("row", None, 0, Shown::Row)),
-            Step::Bad(bad) => {
-                let offset = bad.stop.offset.unwrap_or(0);
-                Some(("row", Some(self.located(bad.stop)), offset, Shown::Row))
-            }
-            Step::Tail => Some(("tail", None, 0, Shown::Tail)),
-            Step::End => None,
-        })
     }
 
     /// Head, control part and file names speak of the same message.
@@ -386,7 +296,7 @@ impl<'f> Reading<'f> {
         self.message.has_rows && matches!(key, Key::Count | Key::Sum)
     }
 
-    fn count(&mut self, amount: Option<Fen>) -> Result<(), DataError> {
+    pub(super) fn count(&mut self, amount: Option<Fen>) -> Result<(), DataError> {
         self.totals.count += 1;
         if self.totals.count > self.rows_max {
             return Err(self.fault(&format!("at most {} rows", self.rows_max), "more"));
@@ -404,7 +314,7 @@ impl<'f> Reading<'f> {
 
     /// Do the stated counts and sums match the rows? Where the amount of a bad row could not be
     /// read, what is left over must be at least one fen for each such row.
-    fn close(&mut self) -> Result<(), DataError> {
+    pub(super) fn close(&mut self) -> Result<(), DataError> {
         self.lengths()?;
         if let Reader::Lines(reader) = &mut self.reader {
             self.known.append(&mut reader.input.digested());
@@ -493,7 +403,7 @@ impl<'f> Reading<'f> {
         Ok(())
     }
 
-    fn located(&self, stop: Stop) -> DataError {
+    pub(super) fn located(&self, stop: Stop) -> DataError {
         located(self.message.kind, self.plan.role, stop)
     }
 
@@ -505,17 +415,6 @@ impl<'f> Reading<'f> {
             ..whole(self.message.kind, expected, found)
         }
     }
-}
-
-/// The name of a piece, its fault, its first byte, and where its values are.
-type Found<'f> = (&'f str, Option<DataError>, usize, Shown);
-
-/// Which record a piece is in.
-enum Shown {
-    Spare,
-    Head,
-    Row,
-    Tail,
 }
 
 pub(crate) fn located(kind: MessageKind, role: PartRole, stop: Stop) -> DataError {

@@ -111,6 +111,7 @@ impl BodyDigest {
         }
     }
 
+    /// Adds the next bytes.
     pub fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Md5(digest) => digest.update(bytes),

@@ -89,7 +89,8 @@ impl LineReader<'_> {
     /// What begins here is not as long as its record.
     fn no_line(&self, record: &RecordPlan, window: &[u8]) -> Stop {
         let end = self.plan.line.end.as_slice();
-        let searched = window.windows(end.len().max(1)).take(record.length + 1);
+        // A line that is too long by a little is told with its length.
+        let searched = window.windows(end.len().max(1)).take(2 * record.length + 1);
         let here = searched.enumerate().find(|(_, found)| !end.is_empty() && *found == end);
         let found = match here {
             Some((length, _)) => format!("a line end after {length}"),

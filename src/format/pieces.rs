@@ -1,0 +1,115 @@
+//! Reading a message as its records stand in it, each under the name that the description gives it:
+//! for commands, samples and formats of which the payment road knows nothing.
+
+use crate::format::error::DataError;
+use crate::format::lines::RecordPlan;
+use crate::format::lines::RecordRole;
+use crate::format::lines::read::One;
+use crate::format::plan::Layout;
+use crate::format::reading::{Reader, Reading, Step};
+use crate::format::record::Record;
+use crate::format::words::Key;
+
+/// One record as it stands in the part that has the rows.
+#[derive(Debug)]
+pub struct Piece<'r> {
+    /// What the description calls it.
+    pub name: &'r str,
+    pub record: &'r Record,
+    /// A payment that cannot be read as a whole; the others are read.
+    pub fault: Option<DataError>,
+    /// Its first byte.
+    pub offset: usize,
+}
+
+impl<'f> Reading<'f> {
+    /// The next record as it stands in the part that has the rows, with the name that the
+    /// description gives it. A reading is read by this or by [`Reading::next`], not by both.
+    ///
+    /// # Errors
+    /// As [`Reading::next`].
+    pub fn next_piece(&mut self) -> Result<Option<Piece<'_>>, DataError> {
+        match &self.ended {
+            Some(Ok(())) => return Ok(None),
+            Some(Err(error)) => return Err(error.clone()),
+            None => {}
+        }
+        match self.piece() {
+            Ok(Some((name, fault, offset, row))) => {
+                let record = match row {
+                    Shown::Spare => &self.records.spare,
+                    Shown::Head => &self.records.head,
+                    Shown::Row => &self.records.row,
+                    Shown::Tail => &self.records.tail,
+                };
+                Ok(Some(Piece { name, record, fault, offset }))
+            }
+            Ok(None) => {
+                self.ended = Some(Ok(()));
+                Ok(None)
+            }
+            Err(error) => {
+                self.ended = Some(Err(error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    fn piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
+        let Reader::Lines(reader) = &mut self.reader else { return self.xml_piece() };
+        let one = reader.one(&mut self.records, true);
+        let (next, bad, start) = match one.map_err(|stop| self.located(stop))? {
+            One::Record { next, bad, start } => (next, bad, start),
+            One::End => {
+                self.check_head()?;
+                self.close()?;
+                return Ok(None);
+            }
+        };
+        let Layout::Lines(lines) = &self.plan.layout else { return Ok(None) };
+        let plan: &'f RecordPlan = &lines.records[next.record];
+        if lines.is_of_row(next.record) {
+            let amount = self.records.spare.amount(Key::Amount);
+            if lines.row_group(next.record).is_none() || lines.begins_row(next.record) {
+                self.count(amount)?;
+            }
+        } else if plan.role.is_some() {
+            // What only a file name or another part says is told once, with the first head.
+            if !std::mem::replace(&mut self.told, true) {
+                self.stated.iter().for_each(|(_, stated)| self.records.spare.fill_from(stated));
+            }
+            let into = match plan.role {
+                Some(RecordRole::Tail) => &mut self.records.tail,
+                _ => &mut self.records.head,
+            };
+            plan.slots().for_each(|slot| into.unset_slot(slot));
+            into.fill_from(&self.records.spare);
+        }
+        let fault = bad.map(|stop| self.located(stop));
+        Ok(Some((&plan.name, fault, start, Shown::Spare)))
+    }
+
+    fn xml_piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
+        Ok(match self.advance()? {
+            Step::Head => Some(("head", None, 0, Shown::Head)),
+            Step::Row => Some(("row", None, 0, Shown::Row)),
+            Step::Bad(bad) => {
+                let offset = bad.stop.offset.unwrap_or(0);
+                Some(("row", Some(self.located(bad.stop)), offset, Shown::Row))
+            }
+            Step::Tail => Some(("tail", None, 0, Shown::Tail)),
+            Step::End => None,
+        })
+    }
+}
+
+/// The name of a piece, its fault, its first byte, and where its values are.
+type Found<'f> = (&'f str, Option<DataError>, usize, Shown);
+
+/// Which record a piece is in.
+enum Shown {
+    Spare,
+    Head,
+    Row,
+    Tail,
+}
