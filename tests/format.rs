@@ -2,6 +2,7 @@
 //! whole character sets, hostile and broken input, faults of a description, the commands.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
+#![allow(clippy::print_stdout, reason = "a test says what it skipped, and what it saw")]
 
 #[path = "format/closing.rs"]
 mod closing;
