@@ -11,7 +11,6 @@ impl Charset {
     }
 
     /// The blank that fields are filled with.
-    #[allow(dead_code, reason = "layouts to come ask for it")]
     pub const fn blank(self) -> &'static [u8] {
         match self {
             Self::Utf16Be => &[0, b' '],
@@ -23,7 +22,6 @@ impl Charset {
 
     /// Appends ASCII, line ends and tabs too, in this character set. Says `false`, and appends a part
     /// or nothing, where bytes are not ASCII.
-    #[allow(dead_code, reason = "layouts to come ask for it")]
     pub fn ascii_into(self, ascii: &[u8], out: &mut Vec<u8>) -> bool {
         if !ascii.is_ascii() {
             return false;
@@ -46,7 +44,6 @@ impl Charset {
 
     /// Appends as ASCII what is spelled in this character set. Says `false`, and appends a part or
     /// nothing, where it has something that is not ASCII.
-    #[allow(dead_code, reason = "layouts to come ask for it")]
     pub fn to_ascii(self, bytes: &[u8], out: &mut Vec<u8>) -> bool {
         if self.has_ascii() {
             if bytes.is_ascii() {
@@ -69,5 +66,41 @@ impl Charset {
                 out.extend(is_ascii.then_some(low));
                 is_ascii
             })
+    }
+
+    /// Spells anew, in this character set, the ASCII that `out` has from `from` on. Says `false`, and
+    /// leaves it as it is, where something in it is not ASCII.
+    pub fn respell(self, from: usize, out: &mut Vec<u8>) -> bool {
+        let Some(ascii) = out.get_mut(from..).filter(|ascii| ascii.is_ascii()) else {
+            return false;
+        };
+        if self.has_ascii() {
+            return true;
+        }
+        if let Some(page) = self.ebcdic() {
+            for byte in ascii {
+                *byte = page.ascii(*byte).unwrap_or(*byte);
+            }
+            return true;
+        }
+        let count = ascii.len();
+        out.resize(from + 2 * count, 0);
+        // From the end on, so that nothing is overwritten before it has moved.
+        for index in (0..count).rev() {
+            let low = out[from + index];
+            let unit = if self == Self::Utf16Be { [0, low] } else { [low, 0] };
+            out[from + 2 * index..][..2].copy_from_slice(&unit);
+        }
+        true
+    }
+
+    /// The ASCII that bytes spell; `into` holds it where it is not they themselves. What is spelled
+    /// otherwise becomes a byte that stands in no number, so that it is never taken for one.
+    pub fn plain<'b>(self, bytes: &'b [u8], into: &'b mut Vec<u8>) -> &'b [u8] {
+        if self.has_ascii() {
+            return bytes;
+        }
+        into.clear();
+        if self.to_ascii(bytes, into) { into } else { &[0xFF] }
     }
 }

@@ -146,7 +146,6 @@ impl Charset {
     ///
     /// # Errors
     /// As of `decode_into`: all but the cut is as strict.
-    #[allow(dead_code, reason = "layouts to come ask for it")]
     pub fn decode_cut_tail(self, bytes: &[u8], out: &mut String) -> Result<bool, BadBytes> {
         if let Some(page) = self.ebcdic() {
             return page.decode_cut_tail(bytes, out);

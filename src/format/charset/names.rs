@@ -5,7 +5,7 @@ use crate::format::charset::Charset;
 impl Charset {
     /// The names banks use for it, the one that we write first. `UTF-16` alone is not among them: it
     /// says nothing of the order of bytes.
-    const NAMES: [(Self, &'static [&'static str]); 14] = [
+    pub(super) const NAMES: [(Self, &'static [&'static str]); 14] = [
         (Self::Gb18030, &["GB18030", "GB18030-2022", "GB18030-2005", "CP54936"]),
         (Self::Gbk, &["GBK", "CP936", "MS936", "WINDOWS-936"]),
         (Self::Gb2312, &["GB2312", "GB2312-80", "GB_2312-80", "EUC-CN", "EUC_CN"]),
@@ -52,10 +52,9 @@ impl Charset {
         }
     }
 
-    /// All of them.
-    #[allow(dead_code, reason = "layouts to come ask for it")]
-    pub fn all() -> impl Iterator<Item = Self> {
-        Self::NAMES.iter().map(|(charset, _)| *charset)
+    /// All names, for who wrote one that is none.
+    pub fn names() -> Vec<&'static str> {
+        Self::NAMES.iter().flat_map(|(_, names)| *names).copied().collect()
     }
 }
 
@@ -119,6 +118,7 @@ mod tests {
             assert_eq!(names().filter(|(other, _)| *other == name).count(), 1, "{name}");
             assert_eq!(Charset::parse(&name), Some(charset));
         }
+        assert!(Charset::names().iter().all(|name| Charset::parse(name).is_some()));
         for charset in Charset::all() {
             assert_eq!(Charset::parse(charset.as_str()), Some(charset));
         }

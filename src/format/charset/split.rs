@@ -19,7 +19,6 @@ enum Shape {
 impl Charset {
     /// The first byte from `from` on that is this character of ASCII itself, and not a part of
     /// another character. A character must begin at `from`; between shifts none does.
-    #[allow(dead_code, reason = "layouts to come ask for it")]
     pub fn find(self, haystack: &[u8], from: usize, byte: u8) -> Option<usize> {
         let rest = haystack.get(from..)?;
         let found = match self {
@@ -68,7 +67,6 @@ impl Charset {
 
     /// How many bytes the first `count` characters have, with the shifts around them; `None` where
     /// there are fewer, something that is no character, or more between the same shifts.
-    #[allow(dead_code, reason = "layouts to come ask for it")]
     pub fn characters(self, bytes: &[u8], count: usize) -> Option<usize> {
         if let Some(page) = self.ebcdic() {
             return page.characters(bytes, count);
@@ -81,6 +79,19 @@ impl Charset {
             }
         }
         Some(at)
+    }
+
+    /// How many characters these bytes have; a byte where the shape is broken counts as one.
+    pub fn count(self, bytes: &[u8]) -> usize {
+        if let Some(page) = self.ebcdic() {
+            return page.count(bytes);
+        }
+        let (mut count, mut at) = (0, 0);
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            at += if let Shape::Whole(length) = self.shape(rest) { length } else { 1 };
+            count += 1;
+        }
+        count
     }
 
     /// The longest start of `bytes` of at most `most` bytes that does not end inside a character, nor

@@ -5,6 +5,12 @@ use proptest::sample::{Index, select};
 
 use super::*;
 
+impl Charset {
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        Self::NAMES.iter().map(|(charset, _)| *charset)
+    }
+}
+
 fn decode(charset: Charset, bytes: &[u8]) -> Result<String, BadBytes> {
     let mut out = String::new();
     charset.decode_into(bytes, Controls::None, &mut out).map(|()| out)
@@ -269,6 +275,20 @@ fn ascii_is_spelled_and_read_back_in_every_character_set() {
             assert!(!charset.to_ascii(&bytes, &mut Vec::new()), "{charset:?}");
         }
     }
+    for charset in Charset::all() {
+        let (mut field, mut back) = (vec![0xD5], Vec::new());
+        field.extend_from_slice(b"-12.50");
+        assert!(charset.respell(1, &mut field));
+        let mut expected = vec![0xD5];
+        assert!(charset.ascii_into(b"-12.50", &mut expected));
+        assert_eq!(field, expected, "{charset:?}");
+        assert_eq!(charset.plain(&field[1..], &mut back), b"-12.50", "{charset:?}");
+        assert!(!charset.respell(0, &mut field));
+        assert_eq!(field, expected, "{charset:?}");
+    }
+    // U+3031 is no 01.
+    assert_eq!(Charset::Utf16Be.plain(b"01", &mut vec![b'7']), [0xFF]);
+    assert_eq!(Charset::Cp037.plain(b"\xF1\x51", &mut Vec::new()), [0xFF]);
     assert!(!Charset::Utf16Be.to_ascii(b"\x001\x00", &mut Vec::new()));
     assert!(!Charset::Utf16Le.to_ascii(b"1\x01", &mut Vec::new()));
     let mut amount = Vec::new();
@@ -446,6 +466,7 @@ proptest! {
         let bytes = bytes_of(charset, &plain);
         let count = count.index(text.len() + 1);
         let before: String = text[..count].iter().collect();
+        prop_assert_eq!(charset.count(&bytes), text.len());
         let length = charset.characters(&bytes, count);
         prop_assert_eq!(charset.characters(&bytes, text.len() + 1), None);
         let Some(length) = length else {

@@ -259,6 +259,24 @@ impl Page {
         if shifted { (bytes.get(at) == Some(&SHIFT_IN)).then_some(at + 1) } else { Some(at) }
     }
 
+    /// How many characters bytes have that were written or may be read; shifts are none.
+    pub fn count(&self, bytes: &[u8]) -> usize {
+        let (mut count, mut at, mut shifted) = (0, 0, false);
+        while at < bytes.len() {
+            match self.step(bytes, at, shifted) {
+                Some(Step::Out | Step::In) => {
+                    shifted = !shifted;
+                    at += 1;
+                    continue;
+                }
+                Some(Step::Character(_, length)) => at += length,
+                None => at += 1,
+            }
+            count += 1;
+        }
+        count
+    }
+
     pub fn cut(&self, bytes: &[u8], most: usize) -> usize {
         self.boundaries(bytes, most).0
     }
