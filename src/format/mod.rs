@@ -28,7 +28,6 @@ pub mod error;
 pub mod example;
 mod grammar;
 mod input;
-mod lettering;
 mod lines;
 mod moment;
 mod name;
