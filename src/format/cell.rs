@@ -131,6 +131,7 @@ impl When {
 
 impl Cell {
     /// What the cell is filled from and read into; nothing for what is not a value.
+    #[inline]
     pub const fn slot(&self) -> Option<Slot> {
         match self.bind {
             Bind::Slot(slot) | Bind::Joined { slot, .. } => Some(slot),
@@ -144,12 +145,14 @@ impl Cell {
     }
 
     /// May there be nothing in its place?
+    #[inline]
     pub const fn may_be_absent(&self) -> bool {
         self.optional || self.when.is_some()
     }
 
     /// Appends the value without any filling but the zeros of a number, which go up to `fill`
     /// bytes; tells whether there is one.
+    #[inline]
     pub fn write(
         &self,
         pen: &Pen<'_>,
@@ -177,6 +180,7 @@ impl Cell {
         }
     }
 
+    #[inline]
     fn write_value(
         &self,
         value: Option<Value<'_>>,
@@ -214,7 +218,9 @@ impl Cell {
             }
             _ => return Err(out_of_range("a value of the kind that its name says")),
         }
-        pen.charset.respell(from, out);
+        if !pen.charset.has_ascii() {
+            pen.charset.respell(from, out);
+        }
         Ok(true)
     }
 
@@ -259,11 +265,14 @@ impl Cell {
                 return write_text(pen.charset, Only::Any, text, out).map(|()| true);
             }
         }
-        pen.charset.respell(from, out);
+        if !pen.charset.has_ascii() {
+            pen.charset.respell(from, out);
+        }
         Ok(true)
     }
 
     /// Reads the value, which has no filling around it any more and is not empty.
+    #[inline]
     pub fn read(
         &self,
         charset: Charset,
@@ -289,6 +298,7 @@ impl Cell {
         }
     }
 
+    #[inline]
     fn read_value(
         &self,
         slot: Slot,

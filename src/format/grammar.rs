@@ -157,6 +157,7 @@ impl Grammar {
     }
 
     /// What may come now: at the start, or behind a record.
+    #[inline]
     pub fn next(&self, state: Option<usize>) -> &[Next] {
         state.map_or(self.start.as_slice(), |record| self.follow[record].as_slice())
     }

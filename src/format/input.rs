@@ -75,6 +75,7 @@ impl<'f> Input<'f> {
     ///
     /// # Errors
     /// Where the stream cannot be read, or has more bytes than it may.
+    #[inline]
     pub fn window(&mut self, least: usize) -> io::Result<&[u8]> {
         let start = self.start;
         match &mut self.bytes {
@@ -108,6 +109,7 @@ impl<'f> Input<'f> {
     }
 
     /// Passes bytes that were seen in the window.
+    #[inline]
     pub fn pass(&mut self, count: usize) {
         if !self.digests.is_empty() {
             let bytes = match &self.bytes {
@@ -124,6 +126,7 @@ impl<'f> Input<'f> {
     }
 
     /// Bytes that were seen in the window, by their distance from its start.
+    #[inline]
     pub fn seen(&self, from: usize, to: usize) -> &[u8] {
         let bytes = match &self.bytes {
             Bytes::Here(bytes) => bytes,

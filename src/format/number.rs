@@ -92,6 +92,7 @@ impl Shape {
     }
 
     /// Reads the number; filling zeros belong to it.
+    #[inline]
     pub fn read(self, bytes: &[u8]) -> Option<i64> {
         let (negative, digits) = self.unsigned(bytes)?;
         let scale = usize::from(self.scale);
@@ -114,6 +115,7 @@ impl Shape {
         (number != 0 || !negative).then_some(number)
     }
 
+    #[inline]
     fn unsigned(self, bytes: &[u8]) -> Option<(bool, &[u8])> {
         let by = |sign: u8, positive: u8, negative: u8| match sign {
             _ if sign == positive => Some(false),
@@ -157,6 +159,7 @@ impl Shape {
     }
 
     /// As [`Shape::read`], with a fault that says what was expected.
+    #[inline]
     pub fn take(self, bytes: &[u8]) -> Result<i64, ReadFault> {
         let number = match self.sign {
             Sign::Overpunch => self.read_overpunched(bytes),
@@ -195,6 +198,7 @@ impl Shape {
 }
 
 /// Appends digits, at least so many.
+#[inline]
 pub(crate) fn write_digits(number: u64, least: usize, out: &mut Vec<u8>) {
     const MOST: usize = 20;
     let mut digits = [b'0'; MOST];
@@ -220,6 +224,7 @@ pub(crate) fn digits(bytes: &[u8]) -> Option<i64> {
 }
 
 /// Digits alone; below zero where they are negative, so that the lowest number can be read too.
+#[inline]
 fn read_digits(bytes: &[u8], negative: bool) -> Option<i64> {
     if bytes.is_empty() {
         return None;
@@ -259,6 +264,7 @@ pub(crate) struct AmountShape {
 
 impl AmountShape {
     /// How many fen one unit of the last digit is.
+    #[inline]
     const fn step(self) -> i64 {
         match (self.unit, self.shape.scale) {
             (Unit::Fen, _) | (Unit::Yuan, 2..) => 1,

@@ -186,7 +186,7 @@ impl<'f> Opening<'f> {
         let (mut reader, frame) = self.reader(plan, content)?;
         let mut records = Records::default();
         loop {
-            match reader.step(&mut records).map_err(|stop| located(kind, plan.role, stop))? {
+            match reader.step(&mut records).map_err(|stop| located(kind, plan.role, *stop))? {
                 Step::End => break,
                 Step::Bad(bad) => return Err(located(kind, plan.role, bad.stop)),
                 Step::Head | Step::Row | Step::Tail => {}

@@ -58,7 +58,7 @@ impl<'f> Reading<'f> {
     fn piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
         let Reader::Lines(reader) = &mut self.reader else { return self.xml_piece() };
         let one = reader.one(&mut self.records, true);
-        let (next, bad, start) = match one.map_err(|stop| self.located(stop))? {
+        let (next, bad, start) = match one.map_err(|stop| self.located(*stop))? {
             One::Record { next, bad, start } => (next, bad, start),
             One::End => {
                 self.check_head()?;
@@ -85,7 +85,7 @@ impl<'f> Reading<'f> {
             plan.slots().for_each(|slot| into.unset_slot(slot));
             into.fill_from(&self.records.spare);
         }
-        let fault = bad.map(|stop| self.located(stop));
+        let fault = bad.map(|stop| self.located(*stop));
         Ok(Some((&plan.name, fault, start, Shown::Spare)))
     }
 

@@ -367,7 +367,7 @@ fn placed(specs: Vec<FieldSpec>, charset: Charset, faults: &Faults<'_>) -> (Vec<
                 Place::Slab(Slab { start, width, pad: spelled(pad), absent, side, zeros })
             }
         };
-        fields.push(Field { cell, place });
+        fields.push(Field::new(cell, place));
     }
     (fields, at)
 }

@@ -29,7 +29,7 @@ pub(crate) struct Records {
 pub(crate) enum Step {
     Head,
     Row,
-    Bad(Bad),
+    Bad(Box<Bad>),
     Tail,
     End,
 }
@@ -57,10 +57,10 @@ pub(crate) enum Reader<'f> {
 
 impl Reader<'_> {
     /// Reads on to the next thing that the road knows.
-    pub fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
+    pub fn step(&mut self, into: &mut Records) -> Result<Step, Box<Stop>> {
         match self {
             Self::Lines(reader) => reader.step(into),
-            Self::Xml(reader) => reader.step(into),
+            Self::Xml(reader) => reader.step(into).map_err(Box::new),
         }
     }
 
@@ -251,7 +251,7 @@ impl<'f> Reading<'f> {
     }
 
     pub(super) fn advance(&mut self) -> Result<Step, DataError> {
-        let step = self.reader.step(&mut self.records).map_err(|stop| self.located(stop))?;
+        let step = self.reader.step(&mut self.records).map_err(|stop| self.located(*stop))?;
         match &step {
             Step::Head => self.check_head()?,
             Step::Row => self.count(self.records.row.amount(Key::Amount))?,

@@ -53,6 +53,7 @@ impl Record {
         }
     }
 
+    #[inline]
     pub const fn has(&self, key: Key) -> bool {
         self.present & bit(key) != 0
     }
@@ -73,6 +74,7 @@ impl Record {
     }
 
     /// Keeps a value. A value of another kind than its key's is not kept: it has no meaning.
+    #[inline]
     pub fn set(&mut self, key: Key, value: Value<'_>) {
         match (key.kind(), value) {
             (ValueKind::Text, Value::Text(text)) => {
@@ -91,6 +93,7 @@ impl Record {
     }
 
     /// Keeps a value under a key or under a name of the format's own.
+    #[inline]
     pub fn set_slot(&mut self, slot: Slot, value: Value<'_>) {
         let at = match slot {
             Slot::Key(key) => return self.set(key, value),
@@ -129,6 +132,7 @@ impl Record {
         (key.kind() == ValueKind::Int && self.has(key)).then(|| self.numbers[key.index()])
     }
 
+    #[inline]
     pub fn amount(&self, key: Key) -> Option<Fen> {
         (key.kind() == ValueKind::Amount && self.has(key))
             .then(|| Fen::new(self.numbers[key.index()]))
@@ -150,6 +154,7 @@ impl Record {
     }
 
     /// The buffer of a text, marked as present; the caller writes the text.
+    #[inline]
     pub(crate) fn text_slot(&mut self, slot: Slot) -> &mut String {
         match slot {
             Slot::Key(key) => {
@@ -177,6 +182,7 @@ impl Record {
         }
     }
 
+    #[inline]
     fn put(&mut self, key: Key, number: i64) {
         self.numbers[key.index()] = number;
         self.present |= bit(key);

@@ -1,6 +1,6 @@
 //! Texts: what characters they may have, and how they are spelled; strict both ways.
 
-use crate::format::cell::ReadFault;
+use crate::format::cell::{ReadFault, not};
 use crate::format::charset::{Charset, Controls};
 use crate::format::error::{FieldFault, shape};
 
@@ -13,6 +13,7 @@ pub(crate) enum Only {
 }
 
 impl Only {
+    #[inline]
     const fn allows(self, byte: u8) -> bool {
         match self {
             Self::Any => true,
@@ -32,6 +33,7 @@ impl Only {
 }
 
 /// Appends a text.
+#[inline]
 pub(crate) fn write_text(
     charset: Charset,
     only: Only,
@@ -43,10 +45,15 @@ pub(crate) fn write_text(
         let character = text.chars().find(|c| !allowed(*c)).unwrap_or('\u{FFFD}');
         return Err(FieldFault::NotEncodable { character });
     }
+    if only != Only::Any && charset.has_ascii() {
+        out.extend_from_slice(text.as_bytes());
+        return Ok(());
+    }
     charset.encode_into(text, out).map_err(|character| FieldFault::NotEncodable { character })
 }
 
 /// Reads a text.
+#[inline]
 pub(crate) fn read_text(
     charset: Charset,
     only: Only,
@@ -55,6 +62,15 @@ pub(crate) fn read_text(
     out: &mut String,
 ) -> Result<(), ReadFault> {
     out.clear();
+    if only != Only::Any && charset.has_ascii() {
+        // What is allowed is ASCII, so that looking once is enough.
+        return match bytes.iter().position(|byte| !only.allows(*byte)) {
+            None => std::str::from_utf8(bytes)
+                .map(|text| out.push_str(text))
+                .map_err(|_| not(bytes, only.told())),
+            Some(at) => Err(ReadFault { at, ..not(bytes, only.told()) }),
+        };
+    }
     let decoded = if cut_tail {
         charset.decode_cut_tail(bytes, out).map(|_| ())
     } else {

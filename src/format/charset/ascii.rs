@@ -6,6 +6,7 @@ use crate::format::charset::Charset;
 impl Charset {
     /// Whether ASCII stands in it as it is. In character sets with pairs its letters are second
     /// bytes too; `find` knows where they are not themselves.
+    #[inline]
     pub const fn has_ascii(self) -> bool {
         !matches!(self, Self::Utf16Be | Self::Utf16Le | Self::Cp037 | Self::Cp935 | Self::Cp1388)
     }
@@ -96,6 +97,7 @@ impl Charset {
 
     /// The ASCII that bytes spell; `into` holds it where it is not they themselves. What is spelled
     /// otherwise becomes a byte that stands in no number, so that it is never taken for one.
+    #[inline]
     pub fn plain<'b>(self, bytes: &'b [u8], into: &'b mut Vec<u8>) -> &'b [u8] {
         if self.has_ascii() {
             return bytes;

@@ -93,6 +93,7 @@ impl Charset {
     ///
     /// # Errors
     /// The first character that has no place in it; `out` may then hold a part of the text.
+    #[inline]
     pub fn encode_into(self, text: &str, out: &mut Vec<u8>) -> Result<(), char> {
         if self.has_ascii() && is_plain(text.as_bytes()) {
             out.extend_from_slice(text.as_bytes());
@@ -116,6 +117,7 @@ impl Charset {
     ///
     /// # Errors
     /// Where the first byte is that is no text, and why. `out` may then hold a part of the text.
+    #[inline]
     pub fn decode_into(
         self,
         bytes: &[u8],

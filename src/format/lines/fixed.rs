@@ -39,6 +39,7 @@ impl Slab {
     }
 
     /// Appends a field with its filling.
+    #[inline]
     pub fn put(
         &self,
         cell: &Cell,
@@ -67,9 +68,11 @@ impl Slab {
         }
         if matches!(cell.spelling, Spelling::Text(_)) && taken > 0 && needed < self.width + 1 {
             let value = out.get(from..).unwrap_or_default();
-            let lost = match self.side {
-                Side::Left => value.ends_with(&self.pad),
-                Side::Right => value.starts_with(&self.pad),
+            let lost = match (self.side, self.pad.as_slice()) {
+                (Side::Left, [pad]) => value.last() == Some(pad),
+                (Side::Right, [pad]) => value.first() == Some(pad),
+                (Side::Left, pad) => value.ends_with(pad),
+                (Side::Right, pad) => value.starts_with(pad),
             };
             if lost || (value.len() == self.width && self.is_absent(value)) {
                 let pad = char::from(self.pad.first().copied().unwrap_or(b' '));
@@ -88,6 +91,7 @@ impl Slab {
     }
 
     /// Reads a field out of its own bytes.
+    #[inline]
     pub fn take(
         &self,
         cell: &Cell,
@@ -121,10 +125,11 @@ impl Slab {
     }
 
     /// Where in its bytes the value stands.
+    #[inline]
     fn value(&self, bytes: &[u8]) -> (usize, usize) {
         if let [pad] = self.pad.as_slice() {
             return match self.side {
-                Side::Left => (0, bytes.iter().rposition(|b| b != pad).map_or(0, |at| at + 1)),
+                Side::Left => (0, filled_from(bytes, *pad)),
                 Side::Right => {
                     (bytes.iter().position(|b| b != pad).unwrap_or(bytes.len()), bytes.len())
                 }
@@ -147,7 +152,11 @@ impl Slab {
         (from, to)
     }
 
+    #[inline]
     fn is_absent(&self, bytes: &[u8]) -> bool {
+        if let [sign] = self.absent.as_slice() {
+            return bytes.iter().all(|byte| byte == sign);
+        }
         let unit = self.absent.len().max(1);
         bytes.len().is_multiple_of(unit) && bytes.chunks(unit).all(|chunk| chunk == self.absent)
     }
@@ -173,6 +182,19 @@ impl Slab {
     }
 }
 
+/// Where the filling at the end begins; eight bytes at a time, since most of a record is filling.
+#[inline]
+fn filled_from(mut bytes: &[u8], pad: u8) -> usize {
+    let eight = [pad; 8];
+    while let Some((rest, last)) = bytes.split_last_chunk::<8>()
+        && *last == eight
+    {
+        bytes = rest;
+    }
+    bytes.iter().rposition(|byte| *byte != pad).map_or(0, |at| at + 1)
+}
+
+#[inline]
 fn fill_with(sign: &[u8], count: usize, out: &mut Vec<u8>) {
     match sign {
         [byte] => out.resize(out.len() + count, *byte),

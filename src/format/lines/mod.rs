@@ -94,6 +94,20 @@ pub(crate) struct RecordPlan {
 pub(crate) struct Field {
     pub cell: Cell,
     pub place: Place,
+    /// A constant that fills its place: the record was chosen by it, and needs no second look.
+    pub chosen_by: bool,
+}
+
+impl Field {
+    pub fn new(cell: Cell, place: Place) -> Self {
+        let chosen_by = match (&cell.bind, &place) {
+            (Bind::Literal { bytes, .. }, Place::Slab(slab)) => {
+                !cell.may_be_absent() && !bytes.is_empty() && bytes.len() == slab.width
+            }
+            _ => false,
+        };
+        Self { cell, place, chosen_by }
+    }
 }
 
 #[derive(Debug)]

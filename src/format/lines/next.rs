@@ -19,7 +19,7 @@ impl LineReader<'_> {
     }
 
     /// The record in fixed width that begins here: which, its length, and how far to pass.
-    pub(super) fn fixed(&mut self, characters: bool) -> Result<(Next, usize, usize), Stop> {
+    pub(super) fn fixed(&mut self, characters: bool) -> Result<(Next, usize, usize), Box<Stop>> {
         let plan = self.plan;
         let there = self.look(0)?;
         let window = self.input.seen(0, there);
@@ -29,7 +29,7 @@ impl LineReader<'_> {
             record.marks.iter().all(|mark| stands(mark, self.charset, characters, window))
         };
         let Some(next) = candidates.iter().find(is).copied() else {
-            return Err(self.no_record(characters, window));
+            return Err(Box::new(self.no_record(characters, window)));
         };
         let record = &plan.records[next.record];
         let length = if characters {
@@ -40,7 +40,7 @@ impl LineReader<'_> {
         let end = plan.line.end.as_slice();
         let after = length.and_then(|length| window.get(length..));
         let passed = match (length, after) {
-            (Some(length), Some(after)) if !plan.line.last_open && after.starts_with(end) => {
+            (Some(length), Some(after)) if !plan.line.last_open && begins(after, end) => {
                 Some(length + end.len())
             }
             (Some(length), Some(after)) if plan.line.last_open && after == plan.line.file_end => {
@@ -52,7 +52,7 @@ impl LineReader<'_> {
             _ => None,
         };
         let (Some(length), Some(passed)) = (length, passed) else {
-            return Err(self.no_line(record, window));
+            return Err(Box::new(self.no_line(record, window)));
         };
         Ok((next, length, passed))
     }
@@ -112,7 +112,7 @@ impl LineReader<'_> {
     pub(super) fn delimited(
         &mut self,
         delimited: &Delimited,
-    ) -> Result<(Next, usize, usize), Stop> {
+    ) -> Result<(Next, usize, usize), Box<Stop>> {
         let plan = self.plan;
         let end = plan.line.end.as_slice();
         let there = self.look(0)?;
@@ -122,7 +122,7 @@ impl LineReader<'_> {
                 let passed = length + end.len();
                 if plan.line.last_open && passed == window.len() {
                     let expected = "no line end behind the last line";
-                    return Err(self.stop(self.input.at + length, "", "one", expected));
+                    return self.fail(self.input.at + length, "", "one", expected);
                 }
                 (length, passed)
             }
@@ -131,7 +131,7 @@ impl LineReader<'_> {
             }
             _ => {
                 let expected = format!("a line of at most {} bytes and its end", plan.longest);
-                return Err(self.stop(self.input.at, "", "none", &expected));
+                return self.fail(self.input.at, "", "none", &expected);
             }
         };
         let line = window.get(..length).unwrap_or_default();
@@ -165,13 +165,13 @@ impl LineReader<'_> {
             Some(next) if split.is_ok() => Ok((next, length, passed)),
             _ => {
                 let (at, expected) = told.unwrap_or_default();
-                Err(self.stop(self.input.at + at, "", &found, &expected))
+                self.fail(self.input.at + at, "", &found, &expected)
             }
         }
     }
 
     /// The run of tags that begins here.
-    pub(super) fn tagged(&mut self) -> Result<(Next, usize, usize), Stop> {
+    pub(super) fn tagged(&mut self) -> Result<(Next, usize, usize), Box<Stop>> {
         let plan = self.plan;
         let there = self.look(0)?;
         let window = self.input.seen(0, there);
@@ -195,7 +195,7 @@ impl LineReader<'_> {
         let Some(next) = next else {
             let found = shape(window.get(..window.len().min(24)).unwrap_or_default());
             let expected = format!("the record {}", self.names());
-            return Err(self.stop(self.input.at, "", &found, &expected));
+            return self.fail(self.input.at, "", &found, &expected);
         };
         let record = &plan.records[next.record];
         columns.resize(record.fields.len(), 0..0);
@@ -208,7 +208,7 @@ impl LineReader<'_> {
                 let name = record.fields[field].cell.name.clone();
                 self.columns = columns;
                 let expected = "a value and its closing </>";
-                return Err(self.stop(self.input.at + value, &name, "none", expected));
+                return self.fail(self.input.at + value, &name, "none", expected);
             };
             columns[field] = value..value + length;
             (at, from) = (value + length + tagged::CLOSE.len(), field + 1);
@@ -222,7 +222,7 @@ impl LineReader<'_> {
             _ => {
                 let found = shape(rest.get(..rest.len().min(24)).unwrap_or_default());
                 let expected = format!("a field of {} and the line end", record.name);
-                return Err(self.stop(self.input.at + at, "", &found, &expected));
+                return self.fail(self.input.at + at, "", &found, &expected);
             }
         };
         Ok((next, at, passed))
@@ -230,8 +230,18 @@ impl LineReader<'_> {
 }
 
 /// Does one of the words stand where it should?
+#[inline]
 fn stands(mark: &Mark, charset: Charset, characters: bool, window: &[u8]) -> bool {
     let at = if characters { charset.characters(window, mark.at) } else { Some(mark.at) };
     let rest = at.and_then(|at| window.get(at..)).unwrap_or_default();
-    mark.words.iter().any(|word| rest.starts_with(word))
+    mark.words.iter().any(|word| begins(rest, word))
+}
+
+/// Do the bytes begin so? Most often by one byte, for which no call is worth its while.
+#[inline]
+fn begins(bytes: &[u8], with: &[u8]) -> bool {
+    match with {
+        [byte] => bytes.first() == Some(byte),
+        _ => bytes.starts_with(with),
+    }
 }

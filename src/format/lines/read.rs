@@ -41,12 +41,12 @@ enum Gathered {
     Nothing,
     Whole,
     /// With its first fault.
-    Bad(Stop),
+    Bad(Box<Stop>),
 }
 
 /// One record, as it stands in the part.
 pub(crate) enum One {
-    Record { next: Next, bad: Option<Stop>, start: usize },
+    Record { next: Next, bad: Option<Box<Stop>>, start: usize },
     End,
 }
 
@@ -70,7 +70,7 @@ impl<'f> LineReader<'f> {
     }
 
     /// Reads on to the next thing that the road knows: the head, a payment, what stands behind.
-    pub fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
+    pub fn step(&mut self, into: &mut Records) -> Result<Step, Box<Stop>> {
         loop {
             let one = match self.ahead.take() {
                 Some(one) => one,
@@ -117,7 +117,7 @@ impl<'f> LineReader<'f> {
     }
 
     /// One more record of a payment that several make up.
-    fn gather(&mut self, bad: Option<Stop>, into: &mut Records) {
+    fn gather(&mut self, bad: Option<Box<Stop>>, into: &mut Records) {
         if matches!(self.row, Gathered::Nothing) {
             into.row.clear();
             self.row = Gathered::Whole;
@@ -129,7 +129,7 @@ impl<'f> LineReader<'f> {
     }
 
     /// Reads one record into its place, or into the spare one.
-    pub fn one(&mut self, into: &mut Records, spare: bool) -> Result<One, Stop> {
+    pub fn one(&mut self, into: &mut Records, spare: bool) -> Result<One, Box<Stop>> {
         let end = self.plan.line.end.len();
         let least = self.plan.longest + end + self.plan.line.file_end.len() + 1;
         let there = self.look(least)?;
@@ -165,7 +165,7 @@ impl<'f> LineReader<'f> {
             Err(stop) => return Err(stop),
         };
         let enter = self.tallies.enter(&self.plan.tallies, &self.plan.grammar, next, plan.group);
-        enter.map_err(|open| self.open(start, &open))?;
+        enter.map_err(|open| Box::new(self.open(start, &open)))?;
         self.tallies.count(&self.plan.tallies, &plan.touches, record);
         self.compare(plan, start, record, bad.is_some())?;
         self.state = Some(next.record);
@@ -174,14 +174,14 @@ impl<'f> LineReader<'f> {
     }
 
     /// At least so many bytes, or all that are left; tells how many there are.
-    pub(super) fn look(&mut self, least: usize) -> Result<usize, Stop> {
+    pub(super) fn look(&mut self, least: usize) -> Result<usize, Box<Stop>> {
         let (record, at) = (self.record, self.input.at);
         let window = self.input.window(least);
-        window.map(<[u8]>::len).map_err(|error| broken(record, at, &error))
+        window.map(<[u8]>::len).map_err(|error| Box::new(broken(record, at, &error)))
     }
 
     /// Is this the end of the part, and may it be?
-    fn is_end(&mut self, there: usize, least: usize) -> Result<bool, Stop> {
+    fn is_end(&mut self, there: usize, least: usize) -> Result<bool, Box<Stop>> {
         let line = &self.plan.line;
         let at_end = there < least && { self.input.seen(0, there) == line.file_end };
         let fills = line.block.is_some_and(|block| {
@@ -197,21 +197,21 @@ impl<'f> LineReader<'f> {
         }
         if !self.plan.grammar.may_end(self.state) {
             let expected = format!("the record {}", self.names());
-            return Err(self.stop(self.input.at, "", "the end", &expected));
+            return self.fail(self.input.at, "", "the end", &expected);
         }
         let lines = self.plan.line.block.map_or(1, |block| block.lines);
         if !fills && !self.record.is_multiple_of(lines) {
             let expected = format!("lines up to a multiple of {lines}");
-            return Err(self.stop(self.input.at, "", "the end", &expected));
+            return self.fail(self.input.at, "", "the end", &expected);
         }
         let finish = self.tallies.finish(&self.plan.tallies);
-        finish.map_err(|open| self.open(self.input.at, &open))?;
+        finish.map_err(|open| Box::new(self.open(self.input.at, &open)))?;
         self.input.pass(self.plan.line.file_end.len());
         Ok(true)
     }
 
     /// Filling lines up to a multiple, and then the end.
-    fn filling(&mut self) -> Result<(), Stop> {
+    fn filling(&mut self) -> Result<(), Box<Stop>> {
         let plan = self.plan;
         let Some(block) = plan.line.block else { return Ok(()) };
         let mut lines = self.record;
@@ -226,7 +226,7 @@ impl<'f> LineReader<'f> {
             let end = self.input.seen(plan.longest, plan.longest + plan.line.end.len());
             let last = plan.line.last_open && there == plan.longest;
             if !whole || (end != plan.line.end && !last) {
-                return Err(self.stop(self.input.at, "", "something else", "filling lines"));
+                return self.fail(self.input.at, "", "something else", "filling lines");
             }
             self.input.pass(plan.longest + if last { 0 } else { plan.line.end.len() });
             lines += 1;
@@ -235,7 +235,7 @@ impl<'f> LineReader<'f> {
             return Ok(());
         }
         let expected = format!("lines up to a multiple of {}", block.lines);
-        Err(self.stop(self.input.at, "", &format!("{lines} lines"), &expected))
+        self.fail(self.input.at, "", &format!("{lines} lines"), &expected)
     }
 
     /// All fields; the first fault is told, and what can be read is read nevertheless.
@@ -245,11 +245,18 @@ impl<'f> LineReader<'f> {
         start: usize,
         length: usize,
         into: &mut Record,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Box<Stop>> {
         let bytes = self.input.seen(0, length);
         let mut first = None;
         let mut at = 0;
         for (index, field) in plan.fields.iter().enumerate() {
+            if field.chosen_by
+                && let (Place::Slab(slab), Style::Fixed { characters: false }) =
+                    (&field.place, &self.plan.style)
+            {
+                at += slab.width;
+                continue;
+            }
             let (from, fault) = match (&field.place, &self.plan.style) {
                 (Place::Slab(slab), Style::Fixed { characters }) => {
                     let rest = bytes.get(at..).unwrap_or_default();
@@ -285,13 +292,13 @@ impl<'f> LineReader<'f> {
             if let Some(fault) = fault
                 && first.is_none()
             {
-                first = Some(Stop {
+                first = Some(Box::new(Stop {
                     record: self.record,
                     field: field.cell.name.clone(),
                     offset: Some(start + from + fault.at),
                     found: fault.found,
                     expected: fault.expected,
-                });
+                }));
             }
         }
         first.map_or(Ok(()), Err)
@@ -304,7 +311,7 @@ impl<'f> LineReader<'f> {
         start: usize,
         record: &Record,
         bad: bool,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), Box<Stop>> {
         if !plan.computes {
             return Ok(());
         }
@@ -323,7 +330,7 @@ impl<'f> LineReader<'f> {
                 _ => None,
             };
             if let Some(open) = open {
-                return Err(self.open(start, &open));
+                return Err(Box::new(self.open(start, &open)));
             }
         }
         self.declared.append(&mut self.stated.texts);
@@ -333,6 +340,16 @@ impl<'f> LineReader<'f> {
     fn open(&self, at: usize, open: &Open) -> Stop {
         let expected = format!("{}, as stated", open.stated);
         self.stop(at, &open.field, &open.found.to_string(), &expected)
+    }
+
+    pub(super) fn fail<T>(
+        &self,
+        at: usize,
+        field: &str,
+        found: &str,
+        expected: &str,
+    ) -> Result<T, Box<Stop>> {
+        Err(Box::new(self.stop(at, field, found, expected)))
     }
 
     pub(super) fn stop(&self, at: usize, field: &str, found: &str, expected: &str) -> Stop {
@@ -347,10 +364,10 @@ impl<'f> LineReader<'f> {
 }
 
 /// A payment, whole or with its first fault.
-fn row(bad: Option<Stop>, row: &Record) -> Step {
+fn row(bad: Option<Box<Stop>>, row: &Record) -> Step {
     match bad {
         None => Step::Row,
-        Some(stop) => Step::Bad(Bad { stop, amount: row.amount(Key::Amount) }),
+        Some(stop) => Step::Bad(Box::new(Bad { stop: *stop, amount: row.amount(Key::Amount) })),
     }
 }
 

@@ -300,7 +300,7 @@ impl<'f> XmlReader<'f> {
         let missing = self.demand(1).err();
         Ok(Some(match self.bad.take().or(missing) {
             None => Step::Row,
-            Some(stop) => Step::Bad(Bad { stop, amount: into.row.amount(Key::Amount) }),
+            Some(stop) => Step::Bad(Box::new(Bad { stop, amount: into.row.amount(Key::Amount) })),
         }))
     }
 
