@@ -97,7 +97,7 @@ fn payments(count: i64) -> Vec<Payment> {
             name: NAMES[usize::try_from(ordinal).unwrap() % NAMES.len()],
             amount: Fen::new(ordinal % 900_000 + 1),
             document: format!("61072819700101{:04}", ordinal % 10_000),
-            phone: format!("138{:08}", ordinal),
+            phone: format!("138{ordinal:08}"),
         })
         .collect()
 }
