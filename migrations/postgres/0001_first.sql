@@ -283,7 +283,7 @@ CREATE TABLE outcome (
 CREATE TABLE quarantine (
     result_no BIGINT NOT NULL, -- the result
     row_no BIGINT NOT NULL, -- its row, from 1
-    cause TEXT COLLATE "C" NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, unreadable
+    cause TEXT COLLATE "C" NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, ambiguous, unreadable
     detail TEXT COLLATE "C" NOT NULL, -- what was expected, without personal data
     attempt_no BIGINT, -- the attempt, where known
     line BIGINT, -- the payment, where known

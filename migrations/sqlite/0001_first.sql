@@ -283,7 +283,7 @@ CREATE TABLE outcome (
 CREATE TABLE quarantine (
     result_no INTEGER NOT NULL, -- the result
     row_no INTEGER NOT NULL, -- its row, from 1
-    cause TEXT NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, unreadable
+    cause TEXT NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, ambiguous, unreadable
     detail TEXT NOT NULL, -- what was expected, without personal data
     attempt_no INTEGER, -- the attempt, where known
     line INTEGER, -- the payment, where known

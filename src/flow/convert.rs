@@ -1,9 +1,10 @@
 //! Convert: cuts what is unsent into batches, writes each in its bank's format, reads it back and
 //! compares it with what finance approved, and makes the INTENT durable.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::flow::checks::hold_for;
+use crate::flow::matching::telling;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{open_person, seal_part};
 use crate::flow::values::{HeadValues, RowValues};
@@ -72,7 +73,8 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<bool, FlowErr
     if cut.payments.is_empty() {
         return Ok(false);
     }
-    let rows = open_rows(ctx, &facts, &share.bank, &cut.payments)?;
+    let mut rows = open_rows(ctx, &facts, &share.bank, &cut.payments)?;
+    keep_apart(&bank.format, &mut cut, &mut rows);
     let reference = next_reference(ctx, bank).await?;
     let head = HeadValues {
         facts: &facts,
@@ -122,6 +124,16 @@ fn keep_below(cut: &mut Cuttable, sum_max: Fen) {
     });
     let keep = fits.count().max(1);
     cut.payments.truncate(keep);
+}
+
+/// Where a bank's answers are matched by values, a batch has no two payments that are the same in all
+/// of them: the second waits for the next batch.
+fn keep_apart(format: &Format, cut: &mut Cuttable, rows: &mut Vec<RowValues>) {
+    let Some(by) = format.unique_in_batch() else { return };
+    let mut known = HashSet::new();
+    let apart = rows.iter().take_while(|row| known.insert(telling(by, row))).count();
+    rows.truncate(apart);
+    cut.payments.truncate(apart);
 }
 
 /// Opens the payees of a batch, in line order.

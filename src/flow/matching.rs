@@ -1,13 +1,14 @@
-//! Matching: lines of a bank's answer to payments of the batch, by their place in it, and only
-//! where account and amount are those that were sent (I12).
+//! Matching: lines of a bank's answer to payments of the batch, by their place in it or by what they
+//! say of the payment, and only where account and amount are those that were sent (I12).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use crate::flow::sealed::seal_words;
 use crate::flow::values::RowValues;
-use crate::format::{Format, Item, Key, MessageKind, Part, Record};
+use crate::format::{Format, Item, Key, MessageKind, Part, Record, Source, Value};
 use crate::guard::seal::Sealer;
 use crate::model::id::AttemptNo;
+use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
@@ -35,10 +36,12 @@ pub fn match_rows(
     let mut matched = Matched::default();
     let mut told = HashSet::new();
     let mut reading = format.read(kind, parts).map_err(|fault| fault.to_string())?;
+    let places = Places::new(format.matching(kind), members);
+    let mut credited = Credited::default();
     let mut row_no = 0;
     while let Some(item) = reading.next().map_err(|fault| fault.to_string())? {
         match item {
-            Item::Head(_) | Item::Tail(_) => {}
+            Item::Head(record) | Item::Tail(record) => credited.note(record),
             Item::BadRow(fault) => {
                 row_no += 1;
                 matched.quarantined.push(Quarantined {
@@ -50,7 +53,7 @@ pub fn match_rows(
             }
             Item::Row(record) => {
                 row_no += 1;
-                match match_row(format, kind, record, attempt, members, sealer) {
+                match match_row(format, kind, record, attempt, &places, sealer) {
                     Ok(row) => {
                         // The same line with the same word twice in one file is one.
                         if told.insert((row.line, row.kind, row.notice)) {
@@ -64,7 +67,123 @@ pub fn match_rows(
             }
         }
     }
+    if format.failures_only(kind) {
+        infer_credits(&mut matched, &credited, attempt, members, sealer)?;
+    }
     Ok(matched)
+}
+
+/// What the bank says it credited, where it lists what it did not.
+#[derive(Default)]
+struct Credited {
+    count: Option<i64>,
+    sum: Option<Fen>,
+}
+
+impl Credited {
+    fn note(&mut self, record: &Record) {
+        self.count = record.int(Key::CreditedCount).or(self.count);
+        self.sum = record.amount(Key::CreditedSum).or(self.sum);
+    }
+}
+
+/// Payments that a list of failures does not name were credited - if every row of it was understood,
+/// and the bank's own count and sum of its credits are those of the payments that are left (design
+/// 4.5). Otherwise the file is held, and changes nothing.
+fn infer_credits(
+    matched: &mut Matched,
+    credited: &Credited,
+    attempt: AttemptNo,
+    members: &[RowValues],
+    sealer: &Sealer,
+) -> Result<(), String> {
+    if !matched.quarantined.is_empty() {
+        return Err("失败清单中有无法对应的行，不能据此推定其余各笔已入账".to_owned());
+    }
+    let failed: HashSet<i64> = matched.rows.iter().map(|row| row.line).collect();
+    if matched.rows.iter().any(|row| row.kind == Some(OutcomeKind::Credited)) {
+        return Err("失败清单中有成功的行，与格式约定不符".to_owned());
+    }
+    let left: Vec<&RowValues> =
+        members.iter().filter(|member| !failed.contains(&member.line)).collect();
+    let sum = left.iter().try_fold(Fen::ZERO, |sum, member| sum.checked_add(member.amount));
+    let count = i64::try_from(left.len()).unwrap_or(i64::MAX);
+    if credited.count != Some(count) || credited.sum.is_none() || credited.sum != sum {
+        let told = |count: Option<i64>, sum: Option<Fen>| {
+            let sum = sum.map_or_else(|| "无".to_owned(), Fen::yuan);
+            format!("{} 笔 {sum} 元", count.unwrap_or(0))
+        };
+        return Err(format!(
+            "银行所报成功 {}，与除失败清单外的 {} 不符，不能推定其余各笔已入账",
+            told(credited.count, credited.sum),
+            told(Some(count), sum)
+        ));
+    }
+    matched.rows.extend(left.into_iter().map(|member| TakenRow {
+        line: member.line,
+        amount: member.amount,
+        kind: Some(OutcomeKind::Credited),
+        reason: None,
+        code: String::new(),
+        words: seal_words(sealer, attempt, member.line, ""),
+        notice: None,
+    }));
+    Ok(())
+}
+
+/// Where in a batch each payment is found.
+struct Places<'m> {
+    members: &'m [RowValues],
+    by: &'m [Key],
+    /// By the values that tell payments apart; several where they do not.
+    known: HashMap<Vec<String>, Vec<usize>>,
+}
+
+impl<'m> Places<'m> {
+    fn new(by: &'m [Key], members: &'m [RowValues]) -> Self {
+        let mut known: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
+        if !by.contains(&Key::Ordinal) {
+            for (at, member) in members.iter().enumerate() {
+                known.entry(telling(by, member)).or_default().push(at);
+            }
+        }
+        Self { members, by, known }
+    }
+
+    fn find(&self, record: &Record) -> Result<&'m RowValues, Mismatch> {
+        if self.by.contains(&Key::Ordinal) {
+            let place = record
+                .int(Key::Ordinal)
+                .and_then(|ordinal| usize::try_from(ordinal).ok())
+                .and_then(|ordinal| ordinal.checked_sub(1));
+            return place.and_then(|at| self.members.get(at)).ok_or_else(|| {
+                let detail = format!("a place from 1 to {} in the batch", self.members.len());
+                ("unknown_payment", detail, None)
+            });
+        }
+        let names: Vec<&str> = self.by.iter().map(|key| key.as_str()).collect();
+        let names = names.join(", ");
+        match self.known.get(&telling(self.by, record)).map(Vec::as_slice) {
+            Some([at]) => Ok(&self.members[*at]),
+            Some(several) => {
+                let detail = format!("one payment with this {names}, there are {}", several.len());
+                Err(("ambiguous", detail, None))
+            }
+            None => Err(("unknown_payment", format!("a payment with this {names}"), None)),
+        }
+    }
+}
+
+/// The values that tell a payment from others, as texts.
+pub fn telling(by: &[Key], source: &dyn Source) -> Vec<String> {
+    let text = |key: &Key| match source.get(*key) {
+        Some(Value::Text(text)) => text.to_owned(),
+        Some(Value::Amount(fen)) => fen.yuan(),
+        Some(Value::Int(number) | Value::Decimal(number)) => number.to_string(),
+        Some(Value::Moment(moment)) => moment.to_string(),
+        None => String::new(),
+    };
+    by.iter().map(text).collect()
 }
 
 type Mismatch = (&'static str, String, Option<i64>);
@@ -74,17 +193,10 @@ fn match_row(
     kind: MessageKind,
     record: &Record,
     attempt: AttemptNo,
-    members: &[RowValues],
+    places: &Places<'_>,
     sealer: &Sealer,
 ) -> Result<TakenRow, Mismatch> {
-    let place = record
-        .int(Key::Ordinal)
-        .and_then(|ordinal| usize::try_from(ordinal).ok())
-        .and_then(|ordinal| ordinal.checked_sub(1));
-    let Some(member) = place.and_then(|at| members.get(at)) else {
-        let detail = format!("a place from 1 to {} in the batch", members.len());
-        return Err(("unknown_payment", detail, None));
-    };
+    let member = places.find(record)?;
     let line = Some(member.line);
     if record.text(Key::Account) != Some(member.person.account.as_str()) {
         return Err((

@@ -30,6 +30,7 @@ pub(crate) fn spec(spec: &FormatSpec, faults: &Faults<'_>) {
             }
         }
         totals(message, faults);
+        matching(message, faults);
     }
     names(spec, faults);
     for (index, (at, table)) in spec.codes.iter().enumerate() {
@@ -284,6 +285,44 @@ fn totals(message: &MessageSpec, faults: &Faults<'_>) {
     }
     if !any(true, Key::Amount) {
         faults.note(message.at, "rows without amount", "a field with key = \"amount\" in the row");
+    }
+}
+
+/// A row of an answer must say which payment it is about, and silence is success only where the bank
+/// counts what it credited (design 4.5).
+fn matching(message: &MessageSpec, faults: &Faults<'_>) {
+    use MessageKind as M;
+    let has = |rows: bool, key: Key| {
+        message.fields().any(|(row, field)| {
+            row == rows && field.cell.slot() == Some(Slot::Key(key)) && !field.cell.may_be_absent()
+        })
+    };
+    let about_payments =
+        matches!(message.kind, M::Result | M::StatusAnswer | M::LateReturn | M::Notice);
+    if about_payments && message.has_rows() {
+        let by = message.matching.as_ref().map_or(&[Key::Ordinal][..], |found| &found.value);
+        let at = message.matching.as_ref().map_or(message.at, |found| found.at);
+        for key in by.iter().filter(|key| !has(true, **key)) {
+            let hint = "a field with this key in the row, or match_by = [\"account\", ...]";
+            faults.note(at, format!("rows are matched by {key}, and have none"), hint);
+        }
+        if !has(true, Key::Account) {
+            faults.note(
+                at,
+                "rows without account",
+                "what a row says is compared with what was sent",
+            );
+        }
+    } else if let Some(by) = &message.matching {
+        faults.note(by.at, "nothing is matched by this message", "");
+    }
+    if message.failures_only {
+        for key in [Key::CreditedCount, Key::CreditedSum] {
+            if !has(false, key) {
+                let hint = "success is taken from silence only where the bank counts it";
+                faults.note(message.at, format!("failures_only without {key}"), hint);
+            }
+        }
     }
 }
 

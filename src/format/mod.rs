@@ -58,7 +58,7 @@ pub use words::{Key, MessageKind, Moment, Part, PartRole, Slot, Source, Value, V
 pub use writing::{Fitter, Placed};
 
 use crate::format::codes::Meaning;
-use crate::format::plan::{Layout, Plan};
+use crate::format::plan::{Layout, MessagePlan, Plan};
 use crate::format::table::{Faults, Table};
 use crate::guard::digest::sha256;
 use crate::model::attempt::Answer;
@@ -290,6 +290,25 @@ impl Format {
                 Some(Recognised { kind: message.kind, role: part.role, keys })
             })
         })
+    }
+
+    /// What tells which payment a row of this message is about: its place in the batch, or values
+    /// that together must not be the same in two payments of a batch.
+    pub fn matching(&self, kind: MessageKind) -> &[Key] {
+        self.plan.message(kind).map_or(&[Key::Ordinal], |message| &message.matching)
+    }
+
+    /// The values by which any answer to a batch is matched where it has no places: a batch must
+    /// have no two payments that are the same in all of them.
+    pub fn unique_in_batch(&self) -> Option<&[Key]> {
+        let mut answers = self.plan.messages.iter().filter(|message| message.has_rows);
+        let by_values = |message: &&MessagePlan| !message.matching.contains(&Key::Ordinal);
+        answers.find(by_values).map(|message| message.matching.as_slice())
+    }
+
+    /// Does this message list the payments that failed, and no others?
+    pub fn failures_only(&self, kind: MessageKind) -> bool {
+        self.plan.message(kind).is_some_and(|message| message.failures_only)
     }
 
     /// The role and committing flag of each part of a message, in the order of handing over.

@@ -36,6 +36,12 @@ pub(crate) struct MessagePlan {
     pub kind: MessageKind,
     pub has_rows: bool,
     pub rows_min: usize,
+    /// What tells which payment a row is about: its place in the batch, or several values that must
+    /// not be the same in two payments.
+    pub matching: Vec<Key>,
+    /// Rows are the payments that failed; the others were credited, if the bank's own count and sum
+    /// of those say so.
+    pub failures_only: bool,
     /// In the order of handing over.
     pub parts: Vec<PartPlan>,
     /// The digests that one of its parts states of another.
@@ -141,9 +147,21 @@ fn message(codes: &[CodeTable], spec: MessageSpec, faults: &Faults<'_>) -> Messa
     let digests = digests.collect();
     let has_rows = spec.has_rows();
     let rows_min = spec.rows_min.as_ref().map_or(usize::from(has_rows), |found| found.value);
-    let kind = spec.kind;
+    let (kind, failures_only) = (spec.kind, spec.failures_only);
+    let matching = spec.matching.as_ref().map_or_else(|| vec![Key::Ordinal], |m| m.value.clone());
     let parts = spec.parts.into_iter().map(|spec| part(spec, faults)).collect();
-    MessagePlan { kind, has_rows, rows_min, parts, digests, head_codes, row_codes, notice_codes }
+    MessagePlan {
+        kind,
+        has_rows,
+        rows_min,
+        matching,
+        failures_only,
+        parts,
+        digests,
+        head_codes,
+        row_codes,
+        notice_codes,
+    }
 }
 
 fn part(spec: PartSpec, faults: &Faults<'_>) -> PartPlan {

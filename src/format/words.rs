@@ -83,6 +83,10 @@ words! {
         BankSerial = "bank_serial",
         /// What a query asks for.
         Section = "section",
+        /// How many payments of the batch the bank credited, where a file lists the others alone.
+        CreditedCount = "credited_count",
+        /// What they add up to.
+        CreditedSum = "credited_sum",
         /// How often this bank was sent a file on this day, this one included.
         DaySequence = "day_sequence",
     }
@@ -104,8 +108,8 @@ impl Key {
     /// What sort of value it names.
     pub const fn kind(self) -> ValueKind {
         match self {
-            Self::Count | Self::Ordinal | Self::DaySequence => ValueKind::Int,
-            Self::Sum | Self::Amount => ValueKind::Amount,
+            Self::Count | Self::Ordinal | Self::DaySequence | Self::CreditedCount => ValueKind::Int,
+            Self::Sum | Self::Amount | Self::CreditedSum => ValueKind::Amount,
             Self::Moment => ValueKind::Moment,
             _ => ValueKind::Text,
         }

@@ -234,6 +234,7 @@ impl Quarantined {
             "amount_differs" => "金额与清册不符",
             "account_differs" => "账号与清册不符",
             "code_unknown" => "银行返回码未登记",
+            "ambiguous" => "同一批中有几笔与此行相同，无法对应",
             "unreadable" => "该行无法读取",
             other => other,
         };

@@ -38,6 +38,8 @@ pub(crate) struct MessageSpec {
     pub at: usize,
     pub kind: MessageKind,
     pub rows_min: Option<Found<usize>>,
+    pub matching: Option<Found<Vec<Key>>>,
+    pub failures_only: bool,
     pub parts: Vec<PartSpec>,
 }
 
@@ -230,13 +232,40 @@ fn message(table: Table<'_>, scope: &Scope<'_>) -> Option<MessageSpec> {
     table.need_text("kind", "kind = \"payment_request\"");
     let kind = table.word("kind", &kinds, MessageKind::parse);
     let rows_min = table.number("rows_min");
+    let matching = matching(&table);
+    let failures_only = table.flag("failures_only").is_some_and(|found| found.value);
     let parts = table.tables("part", "a part");
     if parts.is_empty() && !table.has("part") {
         table.faults().note(at, "a message without parts", "[[message.part]]");
     }
     let parts = parts.into_iter().filter_map(|table| part::part(table, scope)).collect();
     table.finish();
-    Some(MessageSpec { at, kind: kind?.value, rows_min, parts })
+    Some(MessageSpec { at, kind: kind?.value, rows_min, matching, failures_only, parts })
+}
+
+/// `match_by = ["account", "payee_name", "amount"]`: how a row finds its payment where it has no
+/// place in the batch.
+fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
+    const ALLOWED: [Key; 5] =
+        [Key::Ordinal, Key::Account, Key::PayeeName, Key::Amount, Key::DocumentNumber];
+    let words = table.texts("match_by");
+    let at = words.first()?.at;
+    let mut keys = Vec::new();
+    for word in &words {
+        match Key::parse(word.value).filter(|key| ALLOWED.contains(key)) {
+            Some(key) => keys.push(key),
+            None => {
+                let known: Vec<&str> = ALLOWED.iter().map(|key| key.as_str()).collect();
+                let what = format!("match_by: {:?} tells no payment", word.value);
+                table.faults().note(word.at, what, format!("one of {}", known.join(", ")));
+            }
+        }
+    }
+    if !keys.contains(&Key::Ordinal) && !keys.contains(&Key::Account) {
+        let hint = "the account, with what tells two payments to it apart";
+        table.faults().note(at, "match_by without ordinal or account", hint);
+    }
+    Some(Found { at, value: keys })
 }
 
 /// Numbers stand on the right of their zeros.
