@@ -408,7 +408,9 @@ fn write_default(default: &str, pen: &Pen<'_>, out: &mut Vec<u8>) -> Result<bool
     Ok(!default.is_empty())
 }
 
-const NO_MOMENT: Moment = Moment { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
+/// Where nothing is known of a date or time yet.
+pub(crate) const NO_MOMENT: Moment =
+    Moment { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
 
 fn joined(pieces: &[Join], source: &dyn Source) -> String {
     let mut text = String::new();

@@ -3,7 +3,10 @@
 //! A value in a name is letters, digits and hyphens, so that no name can leave its folder (F45) and
 //! every name reads back in one way only.
 
+use crate::format::cell::NO_MOMENT;
 use crate::format::error::{FieldError, FieldFault};
+use crate::format::moment;
+use crate::format::number;
 use crate::format::record::Record;
 use crate::format::words::{Key, Source, Value, ValueKind};
 
@@ -21,6 +24,10 @@ enum Piece {
     Sign(String),
     Value(Key),
     Optional(String, Key),
+    /// A number with its zeros, always so many digits: `{day_sequence:4}`.
+    Number(Key, usize),
+    /// A date or time by its pattern: `{moment:yyyyMMdd}`.
+    Moment(Vec<moment::Piece>),
 }
 
 impl NamePattern {
@@ -34,7 +41,10 @@ impl NamePattern {
         while !rest.is_empty() {
             if let Some(after) = rest.strip_prefix('{') {
                 let (word, after) = after.split_once('}').ok_or("a { without its }")?;
-                pieces.push(Piece::Value(value_key(word)?));
+                pieces.push(match word.split_once(':') {
+                    None => Piece::Value(value_key(word)?),
+                    Some((word, shape)) => shaped(word, shape)?,
+                });
                 rest = after;
             } else if let Some(after) = rest.strip_prefix('[') {
                 let (group, after) = after.split_once(']').ok_or("a [ without its ]")?;
@@ -60,10 +70,10 @@ impl NamePattern {
             return Err("a name begins with letters of its own".to_owned());
         }
         let unclear = pieces.windows(2).any(|pair| {
-            let ends_in_value = !matches!(pair[0], Piece::Sign(_));
+            let ends_in_value = matches!(pair[0], Piece::Value(_) | Piece::Optional(..));
             let clear = match &pair[1] {
                 Piece::Sign(sign) | Piece::Optional(sign, _) => !sign.starts_with(in_value),
-                Piece::Value(_) => false,
+                Piece::Value(_) | Piece::Number(..) | Piece::Moment(_) => false,
             };
             ends_in_value && !clear
         });
@@ -86,6 +96,26 @@ impl NamePattern {
                     Some(Value::Text(text)) => push_value(*key, text, &mut name)?,
                     _ => return Err(fault(*key, FieldFault::Missing)),
                 },
+                Piece::Number(key, width) => match source.get(*key) {
+                    Some(Value::Int(number)) if number >= 0 => {
+                        let digits = format!("{number:0width$}");
+                        if digits.len() > *width {
+                            let (needed, there) = (digits.len(), *width);
+                            return Err(fault(*key, FieldFault::TooWide { needed, there }));
+                        }
+                        name.push_str(&digits);
+                    }
+                    _ => return Err(fault(*key, FieldFault::Missing)),
+                },
+                Piece::Moment(pieces) => {
+                    let Some(Value::Moment(moment)) = source.get(Key::Moment) else {
+                        return Err(fault(Key::Moment, FieldFault::Missing));
+                    };
+                    let mut bytes = Vec::new();
+                    moment::write(pieces, moment, &mut bytes)
+                        .map_err(|what| fault(Key::Moment, what))?;
+                    name.push_str(&String::from_utf8_lossy(&bytes));
+                }
                 Piece::Optional(sign, key) => {
                     if let Some(Value::Text(text)) = source.get(*key)
                         && !text.is_empty()
@@ -110,6 +140,21 @@ impl NamePattern {
                     continue;
                 }
                 Piece::Value(key) => key,
+                Piece::Number(key, width) => {
+                    let (digits, after) = rest.split_at_checked(*width)?;
+                    let number = number::digits(digits.as_bytes())?;
+                    record.set(*key, Value::Int(number));
+                    rest = after;
+                    continue;
+                }
+                Piece::Moment(pieces) => {
+                    let width = pieces.iter().map(|piece| piece.width()).sum();
+                    let (here, after) = rest.split_at_checked(width)?;
+                    // A day alone is no moment that a head could be compared with.
+                    moment::read(pieces, NO_MOMENT, here.as_bytes()).ok()?;
+                    rest = after;
+                    continue;
+                }
                 Piece::Optional(sign, key) => match rest.strip_prefix(sign.as_str()) {
                     // The sign may also begin what follows the group.
                     Some(after) if after.starts_with(in_value) && sign != "." => {
@@ -140,6 +185,19 @@ impl NamePattern {
                 let piece = |piece: &Piece| match piece {
                     Piece::Sign(sign) => sign.clone(),
                     Piece::Value(_) => "X1".to_owned(),
+                    Piece::Number(_, width) => "1".repeat(*width),
+                    Piece::Moment(pieces) => {
+                        let moment = crate::format::words::Moment {
+                            year: 2026,
+                            month: 11,
+                            day: 23,
+                            ..NO_MOMENT
+                        };
+                        let mut bytes = Vec::new();
+                        // A day of the calendar can be written.
+                        drop(moment::write(pieces, moment, &mut bytes));
+                        String::from_utf8_lossy(&bytes).into_owned()
+                    }
                     Piece::Optional(sign, _) if full => format!("{sign}X1"),
                     Piece::Optional(..) => String::new(),
                 };
@@ -153,6 +211,24 @@ fn value_key(word: &str) -> Result<Key, String> {
     match Key::parse(word) {
         Some(key) if key.kind() == ValueKind::Text => Ok(key),
         _ => Err(format!("{word:?} is no text value that a name can have")),
+    }
+}
+
+/// What stands behind a colon: a pattern of a date, or how many digits.
+fn shaped(word: &str, shape: &str) -> Result<Piece, String> {
+    if word == Key::Moment.as_str() {
+        let pieces = moment::Piece::parse(shape)
+            .filter(|pieces| pieces.iter().all(|piece| !matches!(piece, moment::Piece::Sign(_))));
+        return pieces.map(Piece::Moment).ok_or_else(|| {
+            format!("{shape:?} is no pattern for a name: letters like yyyyMMdd or HHmmss alone")
+        });
+    }
+    let key = Key::parse(word).filter(|key| key.kind() == ValueKind::Int);
+    let width = shape.parse().ok().filter(|width| (1..=18).contains(width));
+    match (key, width) {
+        (Some(key), Some(width)) => Ok(Piece::Number(key, width)),
+        (None, _) => Err(format!("{word:?} is no number that a name can have")),
+        (_, None) => Err(format!("{shape:?}: so many digits, like {{day_sequence:4}}")),
     }
 }
 
@@ -190,6 +266,7 @@ fn fault(key: Key, fault: FieldFault) -> FieldError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::words::Moment;
 
     fn record(values: &[(Key, &str)]) -> Record {
         let mut record = Record::new();
@@ -209,6 +286,23 @@ mod tests {
             let name = pattern.write(&values).unwrap();
             assert_eq!(pattern.read(&name), Some(values));
         }
+    }
+
+    #[test]
+    fn names_have_dates_and_numbers_of_a_fixed_width() {
+        let pattern = NamePattern::parse("DF{moment:yyyyMMdd}{day_sequence:4}_{reference}.txt");
+        let pattern = pattern.unwrap();
+        let mut values = record(&[(Key::Reference, "R7")]);
+        values.set(Key::DaySequence, Value::Int(12));
+        values.set(Key::Moment, Value::Moment(Moment::parse("2026-11-23T15:49:04").unwrap()));
+        assert_eq!(pattern.write(&values).unwrap(), "DF202611230012_R7.txt");
+        let read = pattern.read("DF202611230012_R7.txt").unwrap();
+        assert_eq!((read.int(Key::DaySequence), read.text(Key::Reference)), (Some(12), Some("R7")));
+        for name in ["DF202613230012_R7.txt", "DF20261123001_R7.txt", "DF20261123001x_R7.txt"] {
+            assert_eq!(pattern.read(name), None, "{name}");
+        }
+        values.set(Key::DaySequence, Value::Int(10_000));
+        assert!(pattern.write(&values).is_err());
     }
 
     #[test]
@@ -247,6 +341,11 @@ mod tests {
             "A/{reference}",
             "A{amount}.txt",
             "A{reference}[1{serial}]",
+            "A{reference}{day_sequence:4}",
+            "A{moment:yyyy-MM-dd}",
+            "A{moment}",
+            "A{day_sequence:0}",
+            "A{reference:4}",
         ] {
             assert!(NamePattern::parse(pattern).is_err(), "{pattern}");
         }
