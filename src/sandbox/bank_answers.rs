@@ -27,6 +27,15 @@ impl Desk {
         let mut lines = self.lines(kind, reference, known, rows);
         let mut head = self.head(kind, reference, Answer::Done);
         head.bank_reference = bank_reference(known);
+        if self.speech.format().failures_only(kind) {
+            let credited: Vec<&Row> = rows.iter().filter(|row| row.fate.is_credit()).collect();
+            let count = i64::try_from(credited.len()).unwrap_or(i64::MAX);
+            head.credited = Some((count, credited.iter().map(|row| row.fen).sum()));
+            let failed =
+                |ordinal: i64| rows.iter().any(|r| r.ordinal == ordinal && !r.fate.is_credit());
+            lines.retain(|line| failed(line.ordinal));
+            return Ok(vec![self.speech.say(kind, &head, &lines)?]);
+        }
         if !lock(&self.answered).insert(reference.to_owned()) {
             // Asked again: the right answer, in a file of its own.
             if by_file {

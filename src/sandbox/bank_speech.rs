@@ -50,10 +50,12 @@ pub struct HeardRow {
 }
 
 impl HeardRow {
-    fn of(record: &Record) -> Self {
+    /// Where a request has no places of its rows, their order is what this bank knows them by.
+    fn of(record: &Record, place: usize) -> Self {
         let text = |key| record.text(key).unwrap_or_default().to_owned();
+        let place = i64::try_from(place).unwrap_or(i64::MAX);
         Self {
-            ordinal: record.int(Key::Ordinal).unwrap_or_default(),
+            ordinal: record.int(Key::Ordinal).unwrap_or(place),
             account: text(Key::Account),
             name: text(Key::PayeeName),
             phone: text(Key::Phone),
@@ -77,6 +79,8 @@ pub struct Head {
     /// For messages without rows; where there are rows they are computed.
     pub count: Option<i64>,
     pub fen: Option<i64>,
+    /// Where only failures are listed: how many others were credited, and what they add up to.
+    pub credited: Option<(i64, i64)>,
     pub moment: Moment,
 }
 
@@ -99,6 +103,10 @@ impl Source for Head {
             Key::PoolAccount => &self.pool,
             Key::Section => &self.section,
             Key::Moment => return Some(Value::Moment(self.moment)),
+            Key::CreditedCount => return self.credited.map(|(count, _)| Value::Int(count)),
+            Key::CreditedSum => {
+                return self.credited.map(|(_, fen)| Value::Amount(Fen::new(fen)));
+            }
             Key::Count => return self.count.map(Value::Int),
             Key::Sum | Key::Amount => return self.fen.map(|fen| Value::Amount(Fen::new(fen))),
             _ => return None,
@@ -195,7 +203,7 @@ impl Speech {
             match reading.next() {
                 Ok(None) => break,
                 Ok(Some(Item::Head(record) | Item::Tail(record))) => head.fill_from(record),
-                Ok(Some(Item::Row(record))) => rows.push(HeardRow::of(record)),
+                Ok(Some(Item::Row(record))) => rows.push(HeardRow::of(record, rows.len() + 1)),
                 Ok(Some(Item::BadRow(e))) => fault = fault.or_else(|| Some(e.to_string())),
                 Err(e) if head.is_empty() => return Err(e),
                 Err(e) => {
