@@ -14,8 +14,12 @@
 mod aside;
 #[path = "road/attempts.rs"]
 mod attempts;
+#[path = "store/beside.rs"]
+mod beside;
 #[path = "road/canary.rs"]
 mod canary;
+#[path = "store/cluster.rs"]
+mod cluster;
 #[path = "road/counter.rs"]
 mod counter;
 #[path = "road/county.rs"]
@@ -26,6 +30,8 @@ mod deadline;
 mod house;
 #[path = "road/intake.rs"]
 mod intake;
+#[path = "road/postgres.rs"]
+mod postgres;
 #[path = "road/practice.rs"]
 mod practice;
 #[path = "road/reports.rs"]

@@ -6,6 +6,8 @@
 
 #[path = "store/base.rs"]
 mod base;
+#[path = "store/beside.rs"]
+mod beside;
 #[path = "store/cluster.rs"]
 mod cluster;
 #[path = "store/money_back.rs"]
@@ -18,6 +20,8 @@ mod results;
 mod samples;
 #[path = "store/sending.rs"]
 mod sending;
+#[path = "store/server.rs"]
+mod server;
 #[path = "store/taking_in.rs"]
 mod taking_in;
 #[path = "store/tamper.rs"]
