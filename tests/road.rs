@@ -26,6 +26,8 @@ mod counter;
 mod county;
 #[path = "road/deadline.rs"]
 mod deadline;
+#[path = "road/front.rs"]
+mod front;
 #[path = "road/house.rs"]
 mod house;
 #[path = "road/intake.rs"]
@@ -38,3 +40,5 @@ mod practice;
 mod reports;
 #[path = "road/results.rs"]
 mod results;
+#[path = "road/tls.rs"]
+mod tls;

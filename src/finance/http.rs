@@ -24,6 +24,7 @@ use crate::finance::wire::{
 use crate::finance::{Acknowledged, Decision, Finance, FinanceError, Lines, Listed, Page};
 use crate::guard::key::Key;
 use crate::guard::sign::{Algorithm, Body, SignError, Signed, Signer, Verifier};
+use crate::guard::trust::distrust;
 use crate::model::register::RegisterHead;
 
 /// The largest answer that is one JSON document.
@@ -339,6 +340,9 @@ async fn whole(response: &mut Response, bytes_max: usize) -> Result<Vec<u8>, Fin
 /// What a failed call says, with its causes and without its address.
 pub(in crate::finance) fn broken(error: reqwest::Error) -> FinanceError {
     let error = error.without_url();
+    if let Some(words) = distrust(&error) {
+        return FinanceError::Unreachable(words);
+    }
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
