@@ -180,13 +180,26 @@ pub struct Pace {
     pub pull_every: Span,
     pub arrivals_every: Span,
     pub report_retry: Span,
+    /// A step that was not heard of for so long is taken for stuck, and the watchdog is not fed any
+    /// more. Longer than a register may take to stream in (20 minutes), since a step says that it
+    /// is there only between two pieces of work.
+    pub stuck_after: Span,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { pull_every: Span(30_000), arrivals_every: Span(5_000), report_retry: Span(10_000) }
+        Self {
+            pull_every: Span(30_000),
+            arrivals_every: Span(5_000),
+            report_retry: Span(10_000),
+            stuck_after: Span(30 * 60_000),
+        }
     }
 }
+
+/// The least that `pace.stuck_after` can be: a step that has nothing to do says so every two
+/// seconds.
+const STUCK_AFTER_MIN: Span = Span(5_000);
 
 /// A time as people write it, `30s`, `24h`, `2h 30m`, kept in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -328,31 +341,7 @@ impl Config {
     /// What does not fit together.
     fn problems(&self) -> Vec<String> {
         let mut out = Vec::new();
-        let mut codes = BTreeSet::new();
-        for bank in &self.banks {
-            let code = &bank.code;
-            if !codes.insert(code) {
-                out.push(format!("bank.code: {code:?} is there twice"));
-            }
-            if code.is_empty()
-                || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            {
-                out.push(format!("bank.code: {code:?} is not letters, digits, - and _"));
-            }
-            if bank.rows_max == 0 {
-                out.push(format!("bank {code}: rows_max is 0; a batch has at least one payment"));
-            }
-            if bank.reference_prefix.len() > 8
-                || !bank.reference_prefix.bytes().all(|b| b.is_ascii_alphanumeric())
-            {
-                out.push(format!("bank {code}: reference_prefix is at most 8 letters and digits"));
-            }
-            if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
-                && control_suffix.is_some() == stable_for.is_some()
-            {
-                out.push(format!("bank {code}: door needs either control_suffix or stable_for: how a whole file is known"));
-            }
-        }
+        let codes = self.bank_problems(&mut out);
         let mut names = BTreeSet::new();
         for source in &self.sources {
             if !names.insert(&source.name) {
@@ -386,6 +375,9 @@ impl Config {
         if self.duty.allowed.0 == 0 {
             out.push("duty.allowed: no time at all is allowed".to_owned());
         }
+        if self.pace.stuck_after < STUCK_AFTER_MIN {
+            out.push("pace.stuck_after: less than 5s takes every idle step for stuck".to_owned());
+        }
         if !self.keys.seal.iter().any(|key| key.id == self.keys.current) {
             out.push(format!("keys.current: key {} is not among keys.seal", self.keys.current));
         }
@@ -403,6 +395,36 @@ impl Config {
             );
         }
         out
+    }
+
+    /// What does not fit together about banks; gives their codes.
+    fn bank_problems(&self, out: &mut Vec<String>) -> BTreeSet<&String> {
+        let mut codes = BTreeSet::new();
+        for bank in &self.banks {
+            let code = &bank.code;
+            if !codes.insert(code) {
+                out.push(format!("bank.code: {code:?} is there twice"));
+            }
+            if code.is_empty()
+                || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            {
+                out.push(format!("bank.code: {code:?} is not letters, digits, - and _"));
+            }
+            if bank.rows_max == 0 {
+                out.push(format!("bank {code}: rows_max is 0; a batch has at least one payment"));
+            }
+            if bank.reference_prefix.len() > 8
+                || !bank.reference_prefix.bytes().all(|b| b.is_ascii_alphanumeric())
+            {
+                out.push(format!("bank {code}: reference_prefix is at most 8 letters and digits"));
+            }
+            if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
+                && control_suffix.is_some() == stable_for.is_some()
+            {
+                out.push(format!("bank {code}: door needs either control_suffix or stable_for: how a whole file is known"));
+            }
+        }
+        codes
     }
 }
 
@@ -448,9 +470,12 @@ mod tests {
             .replace("current = 1", "current = 9")
             .replace("pool_bank = \"rural\"", "pool_bank = \"other\"")
             .replace("start = \"later", "start = \"sooner")
-            .replace("data = ", "listen = \"0.0.0.0:80\"\ndata = ");
+            .replace(
+                "data = ",
+                "listen = \"0.0.0.0:80\"\npace = { stuck_after = \"1s\" }\ndata = ",
+            );
         let problems = Config::parse(&bad).expect_err("bad").0;
-        for key in ["keys.current", "duty.pool_bank", "duty.start", "listen"] {
+        for key in ["keys.current", "duty.pool_bank", "duty.start", "listen", "pace.stuck_after"] {
             assert!(problems.iter().any(|problem| problem.contains(key)), "{key} in {problems:?}");
         }
     }

@@ -54,7 +54,8 @@ pub struct Settings {
     pub read_timeout: Duration,
     /// The longest that a call may take, reading its answer included.
     pub total_timeout: Duration,
-    /// The same for the stream of a register's payments.
+    /// The same for the stream of a register's payments: shorter than a step may be silent before
+    /// it is taken for stuck.
     pub stream_timeout: Duration,
 }
 
@@ -72,7 +73,7 @@ impl Settings {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
             total_timeout: Duration::from_mins(2),
-            stream_timeout: Duration::from_hours(1),
+            stream_timeout: Duration::from_mins(20),
         }
     }
 }
