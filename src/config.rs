@@ -201,6 +201,14 @@ impl Default for Pace {
 /// seconds.
 const STUCK_AFTER_MIN: Span = Span(5_000);
 
+impl Pace {
+    /// What does not fit together.
+    fn problem(&self) -> Option<String> {
+        let idle = "pace.stuck_after: less than 5s takes every idle step for stuck";
+        (self.stuck_after < STUCK_AFTER_MIN).then(|| idle.to_owned())
+    }
+}
+
 /// A time as people write it, `30s`, `24h`, `2h 30m`, kept in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub i64);
@@ -334,14 +342,39 @@ impl Config {
         let config: Self = serde_path_to_error::deserialize(input).map_err(|cause| {
             ConfigError(vec![format!("{}: {}", cause.path(), cause.inner().to_string().trim_end())])
         })?;
-        let problems = config.problems();
+        let mut problems = config.problems();
+        problems.extend(config.pace.problem());
         if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
 
     /// What does not fit together.
     fn problems(&self) -> Vec<String> {
         let mut out = Vec::new();
-        let codes = self.bank_problems(&mut out);
+        let mut codes = BTreeSet::new();
+        for bank in &self.banks {
+            let code = &bank.code;
+            if !codes.insert(code) {
+                out.push(format!("bank.code: {code:?} is there twice"));
+            }
+            if code.is_empty()
+                || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            {
+                out.push(format!("bank.code: {code:?} is not letters, digits, - and _"));
+            }
+            if bank.rows_max == 0 {
+                out.push(format!("bank {code}: rows_max is 0; a batch has at least one payment"));
+            }
+            if bank.reference_prefix.len() > 8
+                || !bank.reference_prefix.bytes().all(|b| b.is_ascii_alphanumeric())
+            {
+                out.push(format!("bank {code}: reference_prefix is at most 8 letters and digits"));
+            }
+            if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
+                && control_suffix.is_some() == stable_for.is_some()
+            {
+                out.push(format!("bank {code}: door needs either control_suffix or stable_for: how a whole file is known"));
+            }
+        }
         let mut names = BTreeSet::new();
         for source in &self.sources {
             if !names.insert(&source.name) {
@@ -375,9 +408,6 @@ impl Config {
         if self.duty.allowed.0 == 0 {
             out.push("duty.allowed: no time at all is allowed".to_owned());
         }
-        if self.pace.stuck_after < STUCK_AFTER_MIN {
-            out.push("pace.stuck_after: less than 5s takes every idle step for stuck".to_owned());
-        }
         if !self.keys.seal.iter().any(|key| key.id == self.keys.current) {
             out.push(format!("keys.current: key {} is not among keys.seal", self.keys.current));
         }
@@ -395,36 +425,6 @@ impl Config {
             );
         }
         out
-    }
-
-    /// What does not fit together about banks; gives their codes.
-    fn bank_problems(&self, out: &mut Vec<String>) -> BTreeSet<&String> {
-        let mut codes = BTreeSet::new();
-        for bank in &self.banks {
-            let code = &bank.code;
-            if !codes.insert(code) {
-                out.push(format!("bank.code: {code:?} is there twice"));
-            }
-            if code.is_empty()
-                || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            {
-                out.push(format!("bank.code: {code:?} is not letters, digits, - and _"));
-            }
-            if bank.rows_max == 0 {
-                out.push(format!("bank {code}: rows_max is 0; a batch has at least one payment"));
-            }
-            if bank.reference_prefix.len() > 8
-                || !bank.reference_prefix.bytes().all(|b| b.is_ascii_alphanumeric())
-            {
-                out.push(format!("bank {code}: reference_prefix is at most 8 letters and digits"));
-            }
-            if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
-                && control_suffix.is_some() == stable_for.is_some()
-            {
-                out.push(format!("bank {code}: door needs either control_suffix or stable_for: how a whole file is known"));
-            }
-        }
-        codes
     }
 }
 

@@ -100,7 +100,7 @@ pub async fn start(
     let mut banks = Vec::new();
     let mut tables = String::new();
     for at in 0..shape.banks {
-        let (bank, table) = start_bank(at, &data, shape.no_dedup, clock).await?;
+        let (bank, table) = start_bank(at, &data, shape, clock).await?;
         banks.push(bank);
         tables.push_str(&table);
     }
@@ -206,7 +206,7 @@ async fn start_finance(
 async fn start_bank(
     at: u8,
     data: &Path,
-    no_dedup: bool,
+    shape: &Shape,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<(PracticeBank, String)> {
     let code = code(at);
@@ -227,7 +227,7 @@ async fn start_bank(
     } else {
         Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
     };
-    let faults = Faults { no_dedup, ..Faults::default() };
+    let faults = Faults { no_dedup: shape.no_dedup, ..Faults::default() };
     let options = bank::Options { faults, ..bank::Options::new(own, wire) };
     let bank = PracticeBank::start(options, format, Arc::clone(clock)).await?;
     let door = match bank.url() {
@@ -240,14 +240,19 @@ async fn start_bank(
             folder.join("quarantine").display(),
         ),
     };
+    // Notices and returns are asked for some seconds longer than all of it takes, or those of a large
+    // register's first batches are waited for in vain; and the more batches, the less often.
+    let work = shape.payments * i64::from(shape.registers);
     let people = if takes_files(at) { "练习农商行" } else { "练习城商行" };
     let table = format!(
         "\n[[bank]]\ncode = \"{code}\"\nname = \"{people}{}\"\nformat = \"{name}\"\n\
-         visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"300ms\"\nreturn_window = \"20s\"\n\
+         visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"{}ms\"\nreturn_window = \"{}s\"\n\
          resend_after = \"100ms\"\n[bank.door]\n{door}\n",
         at + 1,
         // A file bank answers by itself; asking is for silence.
         if takes_files(at) { "2s" } else { "100ms" },
+        300 + work / 1_000,
+        20 + work / 4_000,
     );
     Ok((bank, table))
 }
