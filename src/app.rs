@@ -29,7 +29,6 @@ use crate::transport::Transport;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::https::{Https, HttpsOptions};
 use crate::transport::limit::{Limited, Limits};
-use crate::web::health::STALE_MS;
 use crate::web::metrics::StepResult;
 use crate::web::{BankName, Health, Metrics, Pages};
 
@@ -334,7 +333,8 @@ pub async fn start(
     let unknown = store.recover_sending(clock.now_ms()).await?;
     tracing::info!(swept, unknown, "what was under way at the last stop is taken up");
     let steps: Vec<&'static str> = Step::ALL.iter().map(|step| step.as_str()).collect();
-    let health = Arc::new(Health::new(&steps, STALE_MS, clock.now_ms()));
+    let stuck_ms = u64::try_from(config.pace.stuck_after.0).unwrap_or_default();
+    let health = Arc::new(Health::new(&steps, stuck_ms, clock.now_ms()));
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), &steps));
     let listener = TcpListener::bind(config.listen)
         .await
@@ -405,8 +405,15 @@ pub async fn run(
     let mut running = start(config, clock, stop.soft(), death).await?;
     tracing::info!(page = %format!("http://{}/", running.address), "ready");
     manager::ready();
+    let soft = stop.soft();
+    // Said when the stop begins: work under way may take the whole limit to end.
+    let stopping = tokio::spawn(async move {
+        soft.cancelled().await;
+        manager::stopping();
+    });
     let exit = stop.drain(DRAIN_LIMIT, running.ended()).await.unwrap_or(Exit::Undrained);
-    manager::stopping();
+    stop.soft().cancel();
+    stopping.await?;
     running.close().await;
     Ok(exit)
 }

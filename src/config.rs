@@ -180,11 +180,32 @@ pub struct Pace {
     pub pull_every: Span,
     pub arrivals_every: Span,
     pub report_retry: Span,
+    /// A step that was not heard of for so long is taken for stuck, and the watchdog is not fed any
+    /// more. Longer than a register may take to stream in (20 minutes), since a step says that it
+    /// is there only between two pieces of work.
+    pub stuck_after: Span,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { pull_every: Span(30_000), arrivals_every: Span(5_000), report_retry: Span(10_000) }
+        Self {
+            pull_every: Span(30_000),
+            arrivals_every: Span(5_000),
+            report_retry: Span(10_000),
+            stuck_after: Span(30 * 60_000),
+        }
+    }
+}
+
+/// The least that `pace.stuck_after` can be: a step that has nothing to do says so every two
+/// seconds.
+const STUCK_AFTER_MIN: Span = Span(5_000);
+
+impl Pace {
+    /// What does not fit together.
+    fn problem(&self) -> Option<String> {
+        let idle = "pace.stuck_after: less than 5s takes every idle step for stuck";
+        (self.stuck_after < STUCK_AFTER_MIN).then(|| idle.to_owned())
     }
 }
 
@@ -321,7 +342,8 @@ impl Config {
         let config: Self = serde_path_to_error::deserialize(input).map_err(|cause| {
             ConfigError(vec![format!("{}: {}", cause.path(), cause.inner().to_string().trim_end())])
         })?;
-        let problems = config.problems();
+        let mut problems = config.problems();
+        problems.extend(config.pace.problem());
         if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
     }
 
@@ -448,9 +470,12 @@ mod tests {
             .replace("current = 1", "current = 9")
             .replace("pool_bank = \"rural\"", "pool_bank = \"other\"")
             .replace("start = \"later", "start = \"sooner")
-            .replace("data = ", "listen = \"0.0.0.0:80\"\ndata = ");
+            .replace(
+                "data = ",
+                "listen = \"0.0.0.0:80\"\npace = { stuck_after = \"1s\" }\ndata = ",
+            );
         let problems = Config::parse(&bad).expect_err("bad").0;
-        for key in ["keys.current", "duty.pool_bank", "duty.start", "listen"] {
+        for key in ["keys.current", "duty.pool_bank", "duty.start", "listen", "pace.stuck_after"] {
             assert!(problems.iter().any(|problem| problem.contains(key)), "{key} in {problems:?}");
         }
     }

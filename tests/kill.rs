@@ -8,10 +8,16 @@
 
 #![expect(clippy::disallowed_methods, reason = "processes are waited for by the machine's clock")]
 
+#[path = "store/cluster.rs"]
+mod cluster;
 #[path = "kill/judge.rs"]
 mod judge;
+#[path = "kill/line.rs"]
+mod line;
 #[path = "kill/plan.rs"]
 mod plan;
+#[path = "kill/postgres.rs"]
+mod postgres;
 #[path = "kill/stage.rs"]
 mod stage;
 
@@ -25,10 +31,11 @@ use crate::plan::{Death, Lived, Reference, carry_out, run_group, stop};
 use crate::stage::{Shape, Stage};
 
 /// A file bank and a message bank; the message bank loses an answer, and lets a credit come back.
-const TOWN: Shape = Shape { registers: 3, payments: 24, banks: 2, no_dedup: true, rows_max: 100 };
+const TOWN: Shape =
+    Shape { registers: 3, payments: 24, banks: 2, no_dedup: true, rows_max: 100, postgres: false };
 /// A file bank alone; it keeps an answer back until it is asked, and lets a credit come back. A
 /// register makes two batches.
-const VILLAGE: Shape = Shape { registers: 3, payments: 24, banks: 1, no_dedup: true, rows_max: 14 };
+const VILLAGE: Shape = Shape { banks: 1, rows_max: 14, ..TOWN };
 
 /// Victims would take each other's time: one group at a time.
 static ALONE: Mutex<()> = Mutex::new(());

@@ -14,21 +14,31 @@
 mod aside;
 #[path = "road/attempts.rs"]
 mod attempts;
+#[path = "store/beside.rs"]
+mod beside;
 #[path = "road/canary.rs"]
 mod canary;
+#[path = "store/cluster.rs"]
+mod cluster;
 #[path = "road/counter.rs"]
 mod counter;
 #[path = "road/county.rs"]
 mod county;
 #[path = "road/deadline.rs"]
 mod deadline;
+#[path = "road/front.rs"]
+mod front;
 #[path = "road/house.rs"]
 mod house;
 #[path = "road/intake.rs"]
 mod intake;
+#[path = "road/postgres.rs"]
+mod postgres;
 #[path = "road/practice.rs"]
 mod practice;
 #[path = "road/reports.rs"]
 mod reports;
 #[path = "road/results.rs"]
 mod results;
+#[path = "road/tls.rs"]
+mod tls;

@@ -6,6 +6,8 @@
 
 #[path = "store/base.rs"]
 mod base;
+#[path = "store/beside.rs"]
+mod beside;
 #[path = "store/cluster.rs"]
 mod cluster;
 #[path = "store/money_back.rs"]
@@ -18,6 +20,8 @@ mod results;
 mod samples;
 #[path = "store/sending.rs"]
 mod sending;
+#[path = "store/server.rs"]
+mod server;
 #[path = "store/taking_in.rs"]
 mod taking_in;
 #[path = "store/tamper.rs"]
@@ -145,6 +149,7 @@ on_both! {
         a_report_is_due_until_it_is_acknowledged,
         i28_totals_are_those_of_the_registers,
         a_step_that_waits_is_woken_by_a_change,
+        pages_lose_and_repeat_nothing,
     }
     tamper {
         i18_every_change_behind_the_daemon_s_back_is_told,

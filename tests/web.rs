@@ -13,6 +13,7 @@ use std::sync::Arc;
 use daifa::clock::ManualClock;
 use daifa::model::batch::BatchState;
 use daifa::model::hold::HoldReason;
+use daifa::model::id::RegisterNo;
 use daifa::model::money::Fen;
 use daifa::model::reason::Reason;
 use daifa::store::view::Totals;
@@ -66,6 +67,34 @@ fn i27_the_front_page_has_everything_and_nobody() {
 fn an_empty_front_page_says_what_will_happen() {
     let html = front::render(&samples::empty_overview(), &frame()).expect("draws");
     says(&html, &["还没有收到清册", "系统会自动接收", "目前没有需要处理的事项"]);
+}
+
+#[test]
+fn a_long_list_has_pages() {
+    let mut overview = samples::overview();
+    let html = front::render(&overview, &frame()).expect("draws");
+    says(&html, &["href=\"/?before=R12#list\"", "更早的清册"]);
+    assert!(!html.contains("最新的清册"), "this is the first page");
+    (overview.before, overview.older) = (Some(RegisterNo(13)), false);
+    let html = front::render(&overview, &frame()).expect("draws");
+    says(&html, &["href=\"/#list\"", "最新的清册", "共 412 份，显示 R13 之前的 11 份"]);
+    assert!(!html.contains("更早的清册"), "this is the last page");
+    overview.registers.clear();
+    let html = front::render(&overview, &frame()).expect("draws");
+    says(&html, &["没有更早的清册", "最新的清册"]);
+    assert!(!html.contains("还没有收到清册"), "there are some");
+
+    let sealer = sealer();
+    let mut page = samples::batch_page(&sealer);
+    page.more = true;
+    let last = page.failures.last().expect("some").line;
+    let html = batch::render(&page, &frame(), &sealer).expect("draws");
+    says(&html, &[&format!("href=\"/batches/B11?after={last}#failures\""), "后面的明细"]);
+    assert!(!html.contains("从头显示"), "this is the first page");
+    (page.after, page.more) = (last, false);
+    page.failures.clear();
+    let html = batch::render(&page, &frame(), &sealer).expect("draws");
+    says(&html, &["后面没有失败或退回的明细了", "href=\"/batches/B11#failures\""]);
 }
 
 #[test]
@@ -259,6 +288,10 @@ async fn i27_i28_what_the_store_keeps_is_what_the_pages_say() {
     for page in [&front, &register, &batch] {
         shows_nobody(page);
     }
+    let front = served.get("/?before=R2").await.body;
+    assert!(!front.contains("/registers/R2"), "it is not before itself");
+    let batch = served.get("/batches/B1?after=2").await.body;
+    assert!(!batch.contains("第 2 行") && batch.contains("第 3 行"), "behind line 2");
 
     let totals = served.store.totals().await.expect("totals");
     let running = served.store.running().await.expect("running");
@@ -288,6 +321,18 @@ async fn what_is_not_there_is_said_in_chinese() {
         let answer = served.get(path).await;
         assert_eq!(answer.status, 404, "{path}");
         says(&answer.body, &[words, "回到代发总览"]);
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_is_none_is_not_found() {
+    let served = Served::start().await;
+    stored::paid(&served.store, &sealer()).await;
+    for path in ["/?before=", "/?before=x", "/?before=R1&before=R2", "/batches/B1?after=-1"] {
+        assert_eq!(served.get(path).await.status, 404, "{path}");
+    }
+    for path in ["/?before=R0", "/?elsewhere=1", "/batches/B1?after=4294967295"] {
+        assert_eq!(served.get(path).await.status, 200, "{path}");
     }
 }
 

@@ -27,6 +27,9 @@ pub struct BenchArgs {
     data: Option<PathBuf>,
 }
 
+/// A run that has not ended by then will not: a slow machine takes 1,000 payments a second.
+const LIMIT_MS: i64 = 60_000;
+
 /// What one run measured.
 struct Measured {
     elapsed_ms: i64,
@@ -106,10 +109,17 @@ async fn measure(
         let totals = store.totals().await?;
         let closed = totals.registers.iter().any(|(state, count)| state == "closed" && *count == 1);
         let notices: i64 = totals.notices.iter().map(|(_, count)| count).sum();
+        let elapsed_ms = clock.now_ms() - began;
         if closed && totals.reports_due == 0 && notices >= totals.counts.credited {
-            break clock.now_ms() - began;
+            break elapsed_ms;
         }
         anyhow::ensure!(daemon.try_wait()?.is_none(), "the daemon ended early");
+        anyhow::ensure!(
+            elapsed_ms < LIMIT_MS + payments,
+            "no end in sight: closed is {closed}, {} reports are due, {notices} notices came for {} credits",
+            totals.reports_due,
+            totals.counts.credited
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     let peak_kib = peak_kib(pid)?;

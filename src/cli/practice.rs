@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 
 use crate::cli::say;
@@ -16,6 +17,7 @@ use crate::guard::key::Key;
 use crate::lifecycle::{Exit, Stop};
 use crate::sandbox::bank::{self, Faults, PracticeBank, Wire};
 use crate::sandbox::finance::{self, BankCode};
+use crate::store::{Location, Store, StoreError};
 
 /// The shape of the practice: the same in `demo`, `bench` and `practice`.
 #[derive(Debug, Clone, Args)]
@@ -29,6 +31,10 @@ pub struct Shape {
     /// Practice banks: file banks and HTTP banks in turn.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
     pub banks: u8,
+    /// Keep the daemon's facts in this PostgreSQL database instead of an embedded SQLite file. It must
+    /// be empty, or the one that a practice in the same folder began with.
+    #[arg(long, value_name = "URL")]
+    pub database: Option<SecretString>,
     /// The seed of the practice data.
     #[arg(long, default_value_t = 1, hide = true)]
     pub seed: u64,
@@ -87,15 +93,20 @@ pub async fn start(
         keys.push(key_file(&data.join(name))?);
     }
     let finance_key = keys.pop().expect("three keys were made");
+    let database = match &shape.database {
+        None => String::new(),
+        Some(url) => claim(url, &data).await?,
+    };
     let mut banks = Vec::new();
     let mut tables = String::new();
     for at in 0..shape.banks {
-        let (bank, table) = start_bank(at, &data, shape.no_dedup, clock).await?;
+        let (bank, table) = start_bank(at, &data, shape, clock).await?;
         banks.push(bank);
         tables.push_str(&table);
     }
     let finance = start_finance(shape, &data, finance_key, clock).await?;
     let config = data.join("daifa.toml");
+    tables.push_str(&database);
     let text = config_text(&data, listen, &finance.base_url(), &code(0), &tables);
     std::fs::write(&config, text).with_context(|| format!("writing {}", config.display()))?;
     Ok(Practice { finance, banks, config })
@@ -103,23 +114,57 @@ pub async fn start(
 
 /// Reads a key file, or makes one that only its owner reads.
 fn key_file(path: &Path) -> anyhow::Result<Key> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
     if !path.exists() {
-        // A kill in between leaves no key rather than half of one.
-        let new = path.with_extension("new");
-        let mut file = std::fs::File::options()
-            .create(true)
-            .truncate(true)
-            .write(true)
-            .mode(0o600)
-            .open(&new)
-            .with_context(|| format!("making {}", new.display()))?;
-        file.write_all(Key::random().hex().as_bytes())?;
-        file.sync_all()?;
-        std::fs::rename(&new, path).with_context(|| format!("making {}", path.display()))?;
+        private_file(path, &Key::random().hex())?;
     }
     Ok(Key::parse(&std::fs::read(path).with_context(|| format!("reading {}", path.display()))?)?)
+}
+
+/// Writes a file that only its owner reads. A kill in between leaves none rather than half of one.
+fn private_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let new = path.with_extension("new");
+    let mut file = std::fs::File::options()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(&new)
+        .with_context(|| format!("making {}", new.display()))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&new, path).with_context(|| format!("making {}", path.display()))
+}
+
+/// Marks a `PostgreSQL` database as this folder's, and gives the config's table for it. One that
+/// anybody else has begun to use is refused: practice money must not stand beside real money, and
+/// another folder's keys open none of its rows.
+async fn claim(url: &SecretString, data: &Path) -> anyhow::Result<String> {
+    let mark = key_file(&data.join("database.mark"))?.hex();
+    let location = Location::Postgres(url.expose_secret().to_owned());
+    let store = match Store::attach(&location).await {
+        // There are no tables of ours yet, or a kill broke off their making.
+        Err(StoreError::Migrate { .. }) => Store::open(&location).await?,
+        attached => attached?,
+    };
+    if store.meta("practice").await?.is_none() && store.meta("install").await?.is_none() {
+        store.meta_once("practice", &mark).await?;
+    }
+    let found = store.meta("practice").await?;
+    store.close().await;
+    if found.as_deref() != Some(mark.as_str()) {
+        let whose = if found.is_some() { "a practice in another folder" } else { "a daemon" };
+        let cause = format!(
+            "the database is not empty: it belongs to {whose}; practice needs an empty one, or the \
+             --data folder that began with it"
+        );
+        return Err(StoreError::Refused(cause).into());
+    }
+    let file = data.join("database.url");
+    private_file(&file, url.expose_secret())?;
+    let file = file.display();
+    Ok(format!("\n[database]\nkind = \"postgres\"\nurl = {{ file = \"{file}\" }}\n"))
 }
 
 async fn start_finance(
@@ -161,7 +206,7 @@ async fn start_finance(
 async fn start_bank(
     at: u8,
     data: &Path,
-    no_dedup: bool,
+    shape: &Shape,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<(PracticeBank, String)> {
     let code = code(at);
@@ -182,7 +227,7 @@ async fn start_bank(
     } else {
         Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
     };
-    let faults = Faults { no_dedup, ..Faults::default() };
+    let faults = Faults { no_dedup: shape.no_dedup, ..Faults::default() };
     let options = bank::Options { faults, ..bank::Options::new(own, wire) };
     let bank = PracticeBank::start(options, format, Arc::clone(clock)).await?;
     let door = match bank.url() {
@@ -195,14 +240,19 @@ async fn start_bank(
             folder.join("quarantine").display(),
         ),
     };
+    // Notices and returns are asked for some seconds longer than all of it takes, or those of a large
+    // register's first batches are waited for in vain; and the more batches, the less often.
+    let work = shape.payments * i64::from(shape.registers);
     let people = if takes_files(at) { "练习农商行" } else { "练习城商行" };
     let table = format!(
         "\n[[bank]]\ncode = \"{code}\"\nname = \"{people}{}\"\nformat = \"{name}\"\n\
-         visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"300ms\"\nreturn_window = \"20s\"\n\
+         visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"{}ms\"\nreturn_window = \"{}s\"\n\
          resend_after = \"100ms\"\n[bank.door]\n{door}\n",
         at + 1,
         // A file bank answers by itself; asking is for silence.
         if takes_files(at) { "2s" } else { "100ms" },
+        300 + work / 1_000,
+        20 + work / 4_000,
     );
     Ok((bank, table))
 }

@@ -24,6 +24,7 @@ use crate::finance::wire::{
 use crate::finance::{Acknowledged, Decision, Finance, FinanceError, Lines, Listed, Page};
 use crate::guard::key::Key;
 use crate::guard::sign::{Algorithm, Body, SignError, Signed, Signer, Verifier};
+use crate::guard::trust::distrust;
 use crate::model::register::RegisterHead;
 
 /// The largest answer that is one JSON document.
@@ -53,7 +54,8 @@ pub struct Settings {
     pub read_timeout: Duration,
     /// The longest that a call may take, reading its answer included.
     pub total_timeout: Duration,
-    /// The same for the stream of a register's payments.
+    /// The same for the stream of a register's payments: shorter than a step may be silent before
+    /// it is taken for stuck.
     pub stream_timeout: Duration,
 }
 
@@ -71,7 +73,7 @@ impl Settings {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(30),
             total_timeout: Duration::from_mins(2),
-            stream_timeout: Duration::from_hours(1),
+            stream_timeout: Duration::from_mins(20),
         }
     }
 }
@@ -339,6 +341,9 @@ async fn whole(response: &mut Response, bytes_max: usize) -> Result<Vec<u8>, Fin
 /// What a failed call says, with its causes and without its address.
 pub(in crate::finance) fn broken(error: reqwest::Error) -> FinanceError {
     let error = error.without_url();
+    if let Some(words) = distrust(&error) {
+        return FinanceError::Unreachable(words);
+    }
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

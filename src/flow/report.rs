@@ -31,6 +31,9 @@ use crate::store::reports::{DueReport, OutcomeRow, ResultHead, SetAsideRow};
 const REPORTS_PER_STEP: i64 = 64;
 /// Reports on their way to one finance at the same time.
 const SENDING_MAX: usize = 4;
+/// Bodies made before they are sent: one of ten thousand payments has about two million bytes, and
+/// sixty-four of those would be most of what the daemon needs.
+const BODIES_BYTES_MAX: usize = 4 << 20;
 /// The longest wait between two tries.
 const RETRY_MAX_MS: i64 = 600_000;
 
@@ -78,34 +81,16 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         return Ok(Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) });
     }
     let full = i64::try_from(due.len()) == Ok(REPORTS_PER_STEP);
-    let mut results = HashMap::new();
-    let mut bodies = Vec::with_capacity(due.len());
-    for report in due {
-        match make(ctx, &report, &mut results).await {
-            Ok(body) => bodies.push((report, body)),
-            Err(cause) if cause.is_fatal() => return Err(cause),
-            Err(cause) => {
-                tracing::error!(report = report.report_id, error = %cause, "a report cannot be made");
-                ctx.store.delay_report(&report, &cause.to_string(), now + RETRY_MAX_MS).await?;
+    let (mut due, mut results) = (due.into_iter(), HashMap::new());
+    let (mut acknowledged, mut last) = (Vec::new(), false);
+    while !last {
+        let bodies;
+        (bodies, last) = make_some(ctx, &mut due, &mut results).await?;
+        for (report, done) in send(ctx, bodies).await {
+            match done {
+                Ok(()) => acknowledged.push(report),
+                Err(trouble) => delay(ctx, &report, &trouble).await?,
             }
-        }
-    }
-    drop(results);
-    let sends = bodies.into_iter().map(|(report, body)| async move {
-        let finance = ctx.sources.iter().find(|finance| finance.source() == report.source);
-        let done = match finance {
-            Some(finance) => deliver(finance.as_ref(), &report, body).await,
-            None => Err("its finance source is not configured any more".to_owned()),
-        };
-        (report, done)
-    });
-    let sent: Vec<_> =
-        futures_util::stream::iter(sends).buffer_unordered(SENDING_MAX).collect().await;
-    let mut acknowledged = Vec::new();
-    for (report, done) in sent {
-        match done {
-            Ok(()) => acknowledged.push(report),
-            Err(trouble) => delay(ctx, &report, &trouble).await?,
         }
     }
     if acknowledged.is_empty() {
@@ -117,6 +102,44 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     } else {
         Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) }
     })
+}
+
+/// Makes the next reports, as many as fit into memory together; says whether they are the last.
+async fn make_some(
+    ctx: &Ctx,
+    due: &mut std::vec::IntoIter<DueReport>,
+    results: &mut ResultCache,
+) -> Result<(Vec<(DueReport, Bytes)>, bool), FlowError> {
+    let (mut bodies, mut bytes) = (Vec::new(), 0);
+    while bytes < BODIES_BYTES_MAX {
+        let Some(report) = due.next() else { return Ok((bodies, true)) };
+        match make(ctx, &report, results).await {
+            Ok(body) => {
+                bytes += body.len();
+                bodies.push((report, body));
+            }
+            Err(cause) if cause.is_fatal() => return Err(cause),
+            Err(cause) => {
+                tracing::error!(report = report.report_id, error = %cause, "a report cannot be made");
+                let later = ctx.now_ms() + RETRY_MAX_MS;
+                ctx.store.delay_report(&report, &cause.to_string(), later).await?;
+            }
+        }
+    }
+    Ok((bodies, false))
+}
+
+/// Brings reports to their finances, a few at the same time.
+async fn send(ctx: &Ctx, bodies: Vec<(DueReport, Bytes)>) -> Vec<(DueReport, Result<(), String>)> {
+    let sends = bodies.into_iter().map(|(report, body)| async move {
+        let finance = ctx.sources.iter().find(|finance| finance.source() == report.source);
+        let done = match finance {
+            Some(finance) => deliver(finance.as_ref(), &report, body).await,
+            None => Err("its finance source is not configured any more".to_owned()),
+        };
+        (report, done)
+    });
+    futures_util::stream::iter(sends).buffer_unordered(SENDING_MAX).collect().await
 }
 
 async fn deliver(finance: &dyn Finance, report: &DueReport, body: Bytes) -> Result<(), String> {

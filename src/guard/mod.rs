@@ -17,3 +17,4 @@ pub mod key;
 pub mod random;
 pub mod seal;
 pub mod sign;
+pub mod trust;

@@ -1,6 +1,7 @@
 //! `PostgreSQL`: the same tables and the same SQL, for one instance now and several later.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
@@ -20,10 +21,25 @@ const INSTANCE_LOCK: i64 = 0x64_6169_6661;
 /// is one message to the server per transaction; several instances will want a lock per register.
 const WRITER_LOCK: i64 = INSTANCE_LOCK + 1;
 
+/// How often, and with what pause, the instance lock is tried for. The server frees the lock of a
+/// daemon that was killed once it notices that its connection has ended, which is a moment later
+/// than the service manager does.
+const LOCK_TRIES: u32 = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
+
+/// For so long the instance lock counts as held without asking.
+const LOCK_TRUSTED: Duration = Duration::from_secs(1);
+
 pub(super) struct PostgresDialect {
     pool: PgPool,
-    /// Holds the advisory lock while we live (F19); a session lock goes with its connection.
-    _lock: Option<Mutex<PgConnection>>,
+    lock: Option<Mutex<Lock>>,
+}
+
+/// The advisory lock of the one instance (F19). It is its connection's: where that ends, another
+/// instance may have begun, and this one must not write any more.
+struct Lock {
+    connection: PgConnection,
+    seen: tokio::time::Instant,
 }
 
 impl PostgresDialect {
@@ -37,20 +53,14 @@ impl PostgresDialect {
             .await
             .map_err(|cause| StoreError::open(&what, &cause))?;
         let lock = if exclusive {
-            let got: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-                .bind(INSTANCE_LOCK)
-                .fetch_one(&mut connection)
-                .await
-                .map_err(|cause| StoreError::open(&what, &cause))?;
-            if !got {
-                return Err(StoreError::SecondInstance { what });
-            }
+            take_lock(&mut connection, &what).await?;
             check_durable(&mut connection, &what).await?;
+            check_ours(&mut connection, &what).await?;
             crate::store::migrations::postgres()
                 .run(&mut connection)
                 .await
                 .map_err(StoreError::migrate)?;
-            Some(Mutex::new(connection))
+            Some(Mutex::new(Lock { connection, seen: tokio::time::Instant::now() }))
         } else {
             crate::store::migrations::check(&mut connection, &crate::store::migrations::postgres())
                 .await?;
@@ -58,7 +68,64 @@ impl PostgresDialect {
             None
         };
         let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options);
-        Ok(Self { pool, _lock: lock })
+        Ok(Self { pool, lock })
+    }
+
+    /// Is the instance lock still ours? Its connection is asked now and then, so this may be late by
+    /// a second; what keeps two instances from paying twice are the guards of the verbs.
+    async fn check_lock(&self) -> Result<(), StoreError> {
+        let Some(lock) = &self.lock else { return Ok(()) };
+        let mut lock = lock.lock().await;
+        if lock.seen.elapsed() < LOCK_TRUSTED {
+            return Ok(());
+        }
+        lock.connection
+            .ping()
+            .await
+            .map_err(|cause| StoreError::query("ask for the lock of the one instance", &cause))?;
+        lock.seen = tokio::time::Instant::now();
+        Ok(())
+    }
+}
+
+/// Takes the lock of the one instance, waiting for a predecessor that has just died.
+async fn take_lock(connection: &mut PgConnection, what: &str) -> Result<(), StoreError> {
+    for attempt in 1..=LOCK_TRIES {
+        let got: bool = sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+            .bind(INSTANCE_LOCK)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|cause| StoreError::open(what, &cause))?;
+        if got {
+            return Ok(());
+        }
+        if attempt < LOCK_TRIES {
+            tokio::time::sleep(LOCK_PAUSE).await;
+        }
+    }
+    Err(StoreError::SecondInstance { what: what.to_owned() })
+}
+
+/// A database in which somebody else keeps tables is refused before anything is made in it: a wrong
+/// URL must not scatter ours among theirs.
+async fn check_ours(connection: &mut PgConnection, what: &str) -> Result<(), StoreError> {
+    let sql = "SELECT CAST(relname AS TEXT) FROM pg_catalog.pg_class \
+               WHERE relnamespace = CAST(current_schema() AS regnamespace) \
+               AND relkind IN ('r', 'p', 'v', 'm', 'f') \
+               AND to_regclass('_sqlx_migrations') IS NULL ORDER BY relname LIMIT 1";
+    let foreign: Option<String> = sqlx::query_scalar(sql)
+        .fetch_optional(connection)
+        .await
+        .map_err(|cause| StoreError::open(what, &cause))?;
+    match foreign {
+        None => Ok(()),
+        Some(table) => {
+            let cause = format!(
+                "the database is not empty: it holds the table {table}, which is not daifa's; give \
+                 daifa a database of its own"
+            );
+            Err(StoreError::Open { what: what.to_owned(), cause })
+        }
     }
 }
 
@@ -95,6 +162,7 @@ fn arguments(params: Vec<Param>) -> Result<PgArguments, StoreError> {
 #[async_trait]
 impl Dialect for PostgresDialect {
     async fn write(&self) -> Result<Box<dyn Tx>, StoreError> {
+        self.check_lock().await?;
         let mut tx = self.pool.begin().await.map_err(|cause| StoreError::query("BEGIN", &cause))?;
         let sql = "SELECT pg_advisory_xact_lock($1)";
         sqlx::query(sql)

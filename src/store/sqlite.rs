@@ -42,7 +42,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(30))
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .pragma("cache_size", "-65536")
+        // 16 MiB: with 64 a register of 1,000,000 was no faster, and memory grew until it was full.
+        .pragma("cache_size", "-16384")
         .pragma("temp_store", "FILE")
         .pragma("wal_autocheckpoint", "4000")
         .statement_cache_capacity(200)
@@ -71,7 +72,7 @@ impl SqliteDialect {
         }
         let readers =
             SqlitePoolOptions::new().max_connections(4).min_connections(0).connect_lazy_with(
-                // Readers look at a batch or at counters; the large cache is the writer's.
+                // Readers look at a batch or at counters; the larger cache is the writer's.
                 options.read_only(true).create_if_missing(false).pragma("cache_size", "-4096"),
             );
         let writer = Arc::new(Mutex::new(Writer { connection, open: false }));

@@ -1,20 +1,21 @@
 //! What pages and commands read: counters and sums, never a scan of payments, and one snapshot
 //! per page (I28).
 
-use crate::model::attempt::{AttemptKind, AttemptState};
 use crate::model::batch::BatchState;
 use crate::model::hold::{HoldEvent, HoldReason};
-use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo, ResultNo};
+use crate::model::id::{BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
-use crate::model::outcome::OutcomeKind;
 use crate::model::place::Places;
-use crate::model::reason::Reason;
 use crate::model::refund::RefundState;
 use crate::model::register::RegisterState;
 use crate::model::report::{RecipientKind, ReportKind};
 use crate::store::sql::{Row, Work, params};
 use crate::store::{Store, StoreError};
+
+mod batch;
+
+pub use crate::store::view::batch::{AttemptRow, BatchPage, FailureRow, QuarantineRow, ResultRow};
 
 /// The front page: everything, at one moment.
 #[derive(Debug, Clone)]
@@ -22,6 +23,10 @@ pub struct Overview {
     pub places: Places,
     /// Newest first, at most as many as asked for.
     pub registers: Vec<RegisterRow>,
+    /// Only registers that came before this one are listed.
+    pub before: Option<RegisterNo>,
+    /// There are older ones than those listed.
+    pub older: bool,
     /// How many registers there are in all, refused ones included.
     pub registers_total: i64,
     /// What somebody must look at, newest first.
@@ -168,74 +173,6 @@ pub struct BatchRow {
     pub alert_level: i64,
 }
 
-/// A batch with its attempts and what went wrong in it.
-#[derive(Debug, Clone)]
-pub struct BatchPage {
-    pub row: BatchRow,
-    pub register: RegisterRow,
-    /// What the payees of the register are sealed to.
-    pub head_digest: [u8; 32],
-    pub attempts: Vec<AttemptRow>,
-    pub results: Vec<ResultRow>,
-    /// Failed and returned payments, at most as many as asked for.
-    pub failures: Vec<FailureRow>,
-    pub quarantined: Vec<QuarantineRow>,
-}
-
-#[derive(Debug, Clone)]
-pub struct AttemptRow {
-    pub no: AttemptNo,
-    pub kind: AttemptKind,
-    pub bank: String,
-    pub reference: String,
-    pub state: AttemptState,
-    pub state_at_ms: i64,
-    pub made_at_ms: i64,
-    pub sends: i64,
-    pub asks: i64,
-    pub bank_code: String,
-}
-
-#[derive(Debug, Clone)]
-pub struct ResultRow {
-    pub no: ResultNo,
-    pub name: String,
-    /// `applied` or `held`.
-    pub state: String,
-    pub lines: i64,
-    pub applied: i64,
-    pub quarantined: i64,
-    pub why: String,
-    pub taken_at_ms: i64,
-}
-
-/// A payment that failed or came back. `person` and `words` are sealed.
-#[derive(Debug, Clone)]
-pub struct FailureRow {
-    pub register: RegisterNo,
-    pub attempt: AttemptNo,
-    pub line: i64,
-    pub amount: Fen,
-    pub bank: String,
-    pub kind: OutcomeKind,
-    pub reason: Option<Reason>,
-    pub code: String,
-    pub person: Vec<u8>,
-    pub words: Option<Vec<u8>>,
-    /// The same attempt was also told that it is credited.
-    pub also_credited: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct QuarantineRow {
-    pub result: ResultNo,
-    pub row: i64,
-    pub cause: String,
-    pub detail: String,
-    pub line: Option<i64>,
-    pub at_ms: i64,
-}
-
 /// Totals for metrics and the closing account.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -368,9 +305,8 @@ async fn registers(
 ) -> Result<Vec<RegisterRow>, StoreError> {
     let sql = format!(
         "SELECT {REGISTER_COLUMNS}, {SHARE_SUMS} FROM register r LEFT JOIN share s ON s.register_no = r.register_no \
-         WHERE r.state <> 'receiving' {filter} GROUP BY {REGISTER_COLUMNS} ORDER BY r.register_no DESC"
+         WHERE r.state <> 'receiving' AND {filter} GROUP BY {REGISTER_COLUMNS} ORDER BY r.register_no DESC LIMIT $2"
     );
-    let sql = if filter.is_empty() { format!("{sql} LIMIT $1") } else { sql };
     dynamic(work, sql, params, register_row).await
 }
 
@@ -406,9 +342,27 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn overview(&self, limit: i64) -> Result<Overview, StoreError> {
+        self.overview_before(None, limit).await
+    }
+
+    /// The same with the registers that came before one: the pages behind the first. They are found
+    /// by number and not counted off, so that what arrives meanwhile moves nothing from page to page.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn overview_before(
+        &self,
+        before: Option<RegisterNo>,
+        limit: i64,
+    ) -> Result<Overview, StoreError> {
         let mut work = self.read().await?;
         let (_, places) = places(&mut work).await?;
-        let registers = registers(&mut work, "", params![limit]).await?;
+        let below = before.map_or(i64::MAX, |no| no.0);
+        let mut registers =
+            registers(&mut work, "r.register_no < $1", params![below, limit + 1]).await?;
+        let fit = usize::try_from(limit).unwrap_or_default();
+        let older = registers.len() > fit;
+        registers.truncate(fit);
         let sql = "SELECT COUNT(*) FROM register WHERE state <> 'receiving'";
         let registers_total = work.the(sql, params![], |row| row.int(0)).await?;
         let sql = "SELECT kind, subject, register_no, batch_no, level, text, raised_at_ms FROM alert WHERE cleared_at_ms IS NULL \
@@ -418,7 +372,7 @@ impl Store {
             .the("SELECT COUNT(*) FROM report WHERE state = 'due'", params![], |row| row.int(0))
             .await?;
         work.commit().await?;
-        Ok(Overview { places, registers, registers_total, alerts, reports_due })
+        Ok(Overview { places, registers, before, older, registers_total, alerts, reports_due })
     }
 
     /// One register with everything below it.
@@ -431,7 +385,7 @@ impl Store {
     ) -> Result<Option<RegisterPage>, StoreError> {
         let mut work = self.read().await?;
         let Some(row) =
-            registers(&mut work, "AND r.register_no = $1", params![register]).await?.pop()
+            registers(&mut work, "r.register_no = $1", params![register, 1]).await?.pop()
         else {
             return Ok(None);
         };
@@ -481,71 +435,6 @@ impl Store {
         Ok(Some(page))
     }
 
-    /// One batch with its attempts and at most `limit` failures.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub async fn batch_page(
-        &self,
-        batch: BatchNo,
-        limit: i64,
-    ) -> Result<Option<BatchPage>, StoreError> {
-        let mut work = self.read().await?;
-        let sql = format!("SELECT {BATCH_COLUMNS} FROM batch WHERE batch_no = $1");
-        let Some(row) = dynamic(&mut work, sql, params![batch], batch_row).await?.pop() else {
-            return Ok(None);
-        };
-        let Some(register) =
-            registers(&mut work, "AND r.register_no = $1", params![row.register]).await?.pop()
-        else {
-            return Ok(None);
-        };
-        let sql = "SELECT head_digest FROM register WHERE register_no = $1";
-        let head_digest = work.the(sql, params![row.register], |head| head.digest(0)).await?;
-        let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code FROM attempt \
-                   WHERE batch_no = $1 ORDER BY attempt_no";
-        let attempts = work.rows(sql, params![batch], attempt_row).await?;
-        let sql = "SELECT x.result_no, x.name, x.state, x.lines, x.applied, x.quarantined, x.why, x.taken_at_ms FROM result x \
-                   JOIN attempt a ON a.attempt_no = x.attempt_no WHERE a.batch_no = $1 ORDER BY x.result_no";
-        let results = work
-            .rows(sql, params![batch], |row| {
-                Ok(ResultRow {
-                    no: ResultNo(row.int(0)?),
-                    name: row.string(1)?,
-                    state: row.string(2)?,
-                    lines: row.int(3)?,
-                    applied: row.int(4)?,
-                    quarantined: row.int(5)?,
-                    why: row.string(6)?,
-                    taken_at_ms: row.int(7)?,
-                })
-            })
-            .await?;
-        let sql = "SELECT a.register_no, o.attempt_no, o.line, p.amount_fen, p.bank, o.kind, o.reason, o.code, p.person, o.words, \
-                   (SELECT COUNT(*) FROM outcome c WHERE c.attempt_no = o.attempt_no AND c.line = o.line AND c.kind = 'credited') \
-                   FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no \
-                   JOIN payment p ON p.register_no = a.register_no AND p.line = o.line \
-                   WHERE a.batch_no = $1 AND o.kind <> 'credited' ORDER BY o.line LIMIT $2";
-        let failures = work.rows(sql, params![batch, limit], failure_row).await?;
-        let sql = "SELECT q.result_no, q.row_no, q.cause, q.detail, q.line, q.at_ms FROM attempt a \
-                   JOIN result x ON x.attempt_no = a.attempt_no JOIN quarantine q ON q.result_no = x.result_no \
-                   WHERE a.batch_no = $1 ORDER BY q.result_no, q.row_no LIMIT $2";
-        let quarantined = work
-            .rows(sql, params![batch, limit], |row| {
-                Ok(QuarantineRow {
-                    result: ResultNo(row.int(0)?),
-                    row: row.int(1)?,
-                    cause: row.string(2)?,
-                    detail: row.string(3)?,
-                    line: row.int_opt(4)?,
-                    at_ms: row.int(5)?,
-                })
-            })
-            .await?;
-        work.commit().await?;
-        Ok(Some(BatchPage { row, register, head_digest, attempts, results, failures, quarantined }))
-    }
-
     /// How many payments were set aside at intake, whatever became of them since.
     ///
     /// # Errors
@@ -585,37 +474,6 @@ impl Store {
         work.commit().await?;
         Ok(totals)
     }
-}
-
-fn attempt_row(row: &Row<'_>) -> Result<AttemptRow, StoreError> {
-    Ok(AttemptRow {
-        no: AttemptNo(row.int(0)?),
-        kind: row.word(1, AttemptKind::parse)?,
-        bank: row.string(2)?,
-        reference: row.string(3)?,
-        state: row.word(4, AttemptState::parse)?,
-        state_at_ms: row.int(5)?,
-        made_at_ms: row.int(6)?,
-        sends: row.int(7)?,
-        asks: row.int(8)?,
-        bank_code: row.string(9)?,
-    })
-}
-
-fn failure_row(row: &Row<'_>) -> Result<FailureRow, StoreError> {
-    Ok(FailureRow {
-        register: RegisterNo(row.int(0)?),
-        attempt: AttemptNo(row.int(1)?),
-        line: row.int(2)?,
-        amount: Fen::new(row.int(3)?),
-        bank: row.string(4)?,
-        kind: row.word(5, OutcomeKind::parse)?,
-        reason: row.text_opt(6)?.and_then(Reason::parse),
-        code: row.text_opt(7)?.unwrap_or_default().to_owned(),
-        person: row.blob(8)?.to_vec(),
-        words: row.blob_opt(9)?.map(<[u8]>::to_vec),
-        also_credited: row.int(10)? > 0,
-    })
 }
 
 async fn hold_rows(work: &mut Work, register: RegisterNo) -> Result<Vec<HoldRow>, StoreError> {

@@ -20,6 +20,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::guard::trust::distrust;
 use crate::model::attempt::Committed;
 use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport, check_parts};
 
@@ -31,7 +32,7 @@ pub struct HttpsOptions {
     /// As in `application/xml; charset=GBK`.
     pub content_type: String,
     /// The bank's own certificate authority (PEM), which then is the only one trusted; without it
-    /// the machine's authorities are.
+    /// the machine's authorities are. Whether a certificate was revoked is not asked.
     pub ca_file: Option<PathBuf>,
     /// The most time for name, connection and handshake.
     pub connect_ms: u64,
@@ -234,8 +235,12 @@ fn settings(cause: &str) -> DoorError {
     DoorError::Settings(cause.to_owned())
 }
 
-/// The causes of a failure, outermost first, each said once.
+/// Why a call failed: in plain words where the bank could not be trusted, else its causes, outermost
+/// first, each said once.
 fn chain(error: &reqwest::Error) -> String {
+    if let Some(words) = distrust(error) {
+        return words;
+    }
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {

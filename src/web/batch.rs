@@ -249,6 +249,14 @@ impl Quarantined {
     }
 }
 
+/// Which page of the failures is shown.
+struct Pages {
+    /// Not the first one.
+    later: bool,
+    /// The line behind which there are more.
+    next: Option<i64>,
+}
+
 #[derive(Template)]
 #[template(path = "batch.html")]
 struct Page {
@@ -273,6 +281,7 @@ struct Page {
     failures: Vec<Failure>,
     failures_all: i64,
     failures_cut: bool,
+    pages: Pages,
     sealed: bool,
     actors: Vec<(&'static str, usize)>,
     quarantined: Vec<Quarantined>,
@@ -318,6 +327,10 @@ pub fn render(page: &BatchPage, frame: &Frame, sealer: &Sealer) -> askama::Resul
         failures,
         failures_all,
         failures_cut: shown < failures_all,
+        pages: Pages {
+            later: page.after > 0,
+            next: page.failures.last().filter(|_| page.more).map(|row| row.line),
+        },
         actors: actors.into_iter().map(|(actor, count)| (actor.chinese(), count)).collect(),
         quarantined: page.quarantined.iter().map(Quarantined::of).collect(),
     }

@@ -61,6 +61,10 @@ struct Front {
     shown: usize,
     total: String,
     more: bool,
+    /// Not the first page: what comes before this register.
+    before: Option<String>,
+    /// Behind the last register shown there are older ones.
+    older: Option<String>,
     reports_due: i64,
 }
 
@@ -76,6 +80,8 @@ pub fn render(overview: &Overview, frame: &Frame) -> askama::Result<String> {
         head: frame.head("代发总览".to_owned(), Some(10)),
         alerts: Alerts::of(&overview.alerts),
         money: Whereabouts::of(overview.places),
+        before: overview.before.map(|no| no.to_string()),
+        older: overview.registers.last().filter(|_| overview.older).map(|row| row.no.to_string()),
         more: i64::try_from(shown).unwrap_or(i64::MAX) < overview.registers_total,
         registers,
         shown,

@@ -5,10 +5,6 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// A step that was not heard of for this long is taken for stuck: longer than the largest register
-/// takes to stream in, since a step says that it is there only between two pieces of work.
-pub const STALE_MS: u64 = 30 * 60_000;
-
 /// How the daemon is, as its steps last said.
 #[derive(Debug)]
 pub struct Health {

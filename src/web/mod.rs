@@ -23,12 +23,13 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::from_fn;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use serde::Deserialize;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -45,10 +46,10 @@ pub use crate::web::metrics::{Metrics, StepResult};
 pub use crate::web::parts::{BankName, Frame};
 use crate::web::trouble::Trouble;
 
-/// Registers on the front page at most, the newest.
-const REGISTERS_SHOWN: i64 = 200;
-/// Failures and quarantined rows on the page of a batch at most.
-const FAILURES_SHOWN: i64 = 500;
+/// Registers on one page of the list.
+const REGISTERS_SHOWN: i64 = 100;
+/// Failures, and quarantined rows, on one page of a batch.
+const FAILURES_SHOWN: i64 = 200;
 /// How long a page that is being written may hold up the end of the process.
 const GOODBYE: Duration = Duration::from_secs(3);
 
@@ -139,8 +140,22 @@ impl IntoResponse for Failed {
 
 type Shared = State<Arc<Pages>>;
 
-async fn front_page(State(pages): Shared) -> Result<Response, Failed> {
-    let overview = pages.store.overview(REGISTERS_SHOWN).await?;
+/// Which page of the list: behind the register where the one before it ended.
+#[derive(Deserialize)]
+struct Before {
+    before: Option<String>,
+}
+
+async fn front_page(
+    State(pages): Shared,
+    at: Result<Query<Before>, QueryRejection>,
+) -> Result<Response, Failed> {
+    let before = match at.map(|Query(at)| at.before) {
+        Ok(None) => None,
+        Ok(Some(no)) if RegisterNo::parse(&no).is_some() => RegisterNo::parse(&no),
+        Ok(Some(_)) | Err(_) => return Ok(Trouble::NotFound.into_response()),
+    };
+    let overview = pages.store.overview_before(before, REGISTERS_SHOWN).await?;
     Ok(Html(front::render(&overview, &pages.frame())?).into_response())
 }
 
@@ -157,11 +172,23 @@ async fn register_page(State(pages): Shared, no: Number) -> Result<Response, Fai
     Ok(Html(register::render(&page, &pages.frame())?).into_response())
 }
 
-async fn batch_page(State(pages): Shared, no: Number) -> Result<Response, Failed> {
+/// Which page of a batch's failures: behind the line where the one before it ended.
+#[derive(Deserialize)]
+struct After {
+    after: Option<u32>,
+}
+
+async fn batch_page(
+    State(pages): Shared,
+    no: Number,
+    at: Result<Query<After>, QueryRejection>,
+) -> Result<Response, Failed> {
+    let Ok(Query(After { after })) = at else { return Ok(Trouble::NotFound.into_response()) };
+    let after = i64::from(after.unwrap_or_default());
     let Some(no) = no.ok().and_then(|Path(no)| BatchNo::parse(&no)) else {
         return Ok(Trouble::NoSuchBatch.into_response());
     };
-    let Some(page) = pages.store.batch_page(no, FAILURES_SHOWN).await? else {
+    let Some(page) = pages.store.batch_page_after(no, after, FAILURES_SHOWN).await? else {
         return Ok(Trouble::NoSuchBatch.into_response());
     };
     Ok(Html(batch::render(&page, &pages.frame(), &pages.sealer)?).into_response())

@@ -7,7 +7,7 @@ use daifa::sandbox::bank::{BankVerdict, Card};
 use daifa::sandbox::finance::judge::RegisterJudgement;
 use daifa::sandbox::finance::reading::Reading;
 use daifa::store::view::{Counts, Totals};
-use daifa::store::{Location, Store, StoreError};
+use daifa::store::{Store, StoreError};
 
 use crate::stage::Stage;
 
@@ -102,7 +102,7 @@ pub struct Account {
 impl Account {
     /// Reads it beside the daemon.
     pub async fn read(stage: &Stage) -> Result<Self, StoreError> {
-        let store = Store::attach(&Location::Sqlite(stage.database())).await?;
+        let store = Store::attach(stage.location()).await?;
         let totals = store.totals().await?;
         let set_aside = store.set_aside_count().await?;
         store.close().await;

@@ -2,11 +2,13 @@
 
 use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::judge::{Account, Books, difference};
+use crate::line::{Cut, Line};
 use crate::stage::{LOOK, Process, Shape, Stage};
 
 /// How long a run may take, with everything that a machine under load adds to it.
@@ -29,6 +31,10 @@ pub enum Death {
     Killed(Duration),
     /// SIGTERM from outside, so long after the start: the daemon must drain and exit with 0.
     Terminated(Duration),
+    /// The connection to PostgreSQL is lost with this commit on it, before the server reads it or
+    /// before its answer is read: the daemon must end by itself, as it cannot know which.
+    CutBefore(u64),
+    CutAfter(u64),
 }
 
 impl Death {
@@ -36,8 +42,25 @@ impl Death {
         match self {
             Self::AfterCommit(n) => vec!["--die-at-commit".to_owned(), n.to_string()],
             Self::BeforeCommit(n) => vec!["--die-before-commit".to_owned(), n.to_string()],
-            Self::Killed(_) | Self::Terminated(_) => Vec::new(),
+            Self::Killed(_) | Self::Terminated(_) | Self::CutBefore(_) | Self::CutAfter(_) => {
+                Vec::new()
+            }
         }
+    }
+}
+
+impl Death {
+    const fn cuts(self) -> Option<Cut> {
+        match self {
+            Self::CutBefore(commit) => Some(Cut { commit, answered: false }),
+            Self::CutAfter(commit) => Some(Cut { commit, answered: true }),
+            _ => None,
+        }
+    }
+
+    /// Is this how a process ends by it? A daemon that loses its database says so (74).
+    fn is(self, status: ExitStatus) -> bool {
+        if self.cuts().is_some() { status.code() == Some(74) } else { status.signal() == Some(9) }
     }
 }
 
@@ -117,10 +140,14 @@ pub fn stop(daemon: &mut Process) -> Result<(), String> {
 fn live(stage: &Stage, deaths: &[Death], reference: &Reference) -> Result<usize, String> {
     let mut died = 0;
     for death in deaths {
+        let _line = death.cuts().map(|cut| Line::through(stage, cut));
         let mut doomed = stage.daemon(&death.arguments());
         match death {
-            Death::AfterCommit(_) | Death::BeforeCommit(_) => {
-                if !dies(stage, &mut doomed, reference)? {
+            Death::AfterCommit(_)
+            | Death::BeforeCommit(_)
+            | Death::CutBefore(_)
+            | Death::CutAfter(_) => {
+                if !dies(stage, &mut doomed, reference, *death)? {
                     // It came to its end with fewer commits; one may still come.
                     doomed.kill();
                     break;
@@ -152,15 +179,20 @@ fn still_alive(daemon: &mut Process) -> Result<(), String> {
 }
 
 /// Waits for a planned death; false where the run came to its end before.
-fn dies(stage: &Stage, doomed: &mut Process, reference: &Reference) -> Result<bool, String> {
+fn dies(
+    stage: &Stage,
+    doomed: &mut Process,
+    reference: &Reference,
+    death: Death,
+) -> Result<bool, String> {
     let began = Instant::now();
     let mut ended_since = None;
     loop {
         if let Some(status) = doomed.ended() {
-            return match status.signal() {
-                Some(9) => Ok(true),
-                _ => Err(format!("it was to die by SIGKILL and ended with {status}")),
-            };
+            if death.is(status) {
+                return Ok(true);
+            }
+            return Err(format!("it was to die of {death:?} and ended with {status}"));
         }
         if stage.books().as_ref() == Some(&reference.books) {
             // What is left to be committed is that finance took the last reports.

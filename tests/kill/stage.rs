@@ -8,9 +8,12 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use daifa::sandbox::{bank, finance};
+use daifa::store::Location;
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::cluster::cluster;
 use crate::judge::Books;
+use crate::plan::reading;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_daifa");
 /// How often books and processes are looked at.
@@ -27,6 +30,8 @@ pub struct Shape {
     pub no_dedup: bool,
     /// Payments in one batch at most; less than a register gives a bank makes several of them.
     pub rows_max: u16,
+    /// The facts are kept by the PostgreSQL of this run, instead of in a file.
+    pub postgres: bool,
 }
 
 impl Shape {
@@ -47,6 +52,7 @@ pub struct Stage {
     folder: Option<tempfile::TempDir>,
     practice: Option<Process>,
     shape: Shape,
+    location: Location,
     /// How long the books were when they were last read, and what they said.
     seen: Mutex<(Vec<u64>, Option<Books>)>,
 }
@@ -117,14 +123,20 @@ impl Stage {
             .prefix("kill-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("a folder");
-        Self { folder: Some(folder), practice: None, shape, seen: Mutex::default() }
+        let location = if shape.postgres {
+            let cluster = cluster().expect("whoever asks for it has seen that it is installed");
+            Location::Postgres(reading(cluster.database()))
+        } else {
+            Location::Sqlite(folder.path().join("daifa/daifa.sqlite"))
+        };
+        Self { folder: Some(folder), practice: None, shape, location, seen: Mutex::default() }
     }
 
     /// Practice counterparts at work.
     pub fn start(shape: Shape) -> Self {
         let mut stage = Self::bare(shape);
         let mut command = Command::new(BINARY);
-        command.arg("practice").args(shape.arguments()).arg("--data").arg(stage.path());
+        command.arg("practice").args(stage.arguments()).arg("--data").arg(stage.path());
         command.stdout(Stdio::piped()).stderr(stage.log("practice"));
         let mut practice = Process::spawn(&mut command);
         let said = BufReader::new(practice.0.stdout.take().expect("it is piped"));
@@ -162,8 +174,27 @@ impl Stage {
         self.path().join("daifa.toml")
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.path().join("daifa/daifa.sqlite")
+    pub const fn location(&self) -> &Location {
+        &self.location
+    }
+
+    /// The shape, and where the facts are.
+    fn arguments(&self) -> Vec<String> {
+        let mut all = self.shape.arguments();
+        if let Location::Postgres(url) = &self.location {
+            all.extend(["--database".to_owned(), url.clone()]);
+        }
+        all
+    }
+
+    /// Takes the database of another stage for its own.
+    pub fn share(&mut self, other: &Self) {
+        self.location = other.location.clone();
+    }
+
+    /// From its next start the daemon reaches its PostgreSQL under this URL.
+    pub fn reach_by(&self, url: &str) {
+        std::fs::write(self.path().join("database.url"), url).expect("the URL is written");
     }
 
     /// Where processes of one kind write what they complain about, one after the other.
@@ -196,7 +227,7 @@ impl Stage {
     /// The whole demo in one process, its counterparts with it.
     pub fn demo(&self) -> Process {
         let mut command = Command::new(BINARY);
-        command.arg("demo").args(self.shape.arguments()).args(["--json", "--timeout", "40"]);
+        command.arg("demo").args(self.arguments()).args(["--json", "--timeout", "40"]);
         command.arg("--data").arg(self.path());
         let account = std::fs::File::create(self.path().join("account.json")).expect("a file");
         command.stdout(account).stderr(self.log("demo"));

@@ -159,8 +159,7 @@ async fn bad_words(house: &mut House) {
 
 /// The pages and the metrics, as they are served.
 async fn served(house: &House) -> Vec<u8> {
-    let location = daifa::store::Location::Sqlite(house.database());
-    let store = Arc::new(daifa::store::Store::attach(&location).await.expect("attached"));
+    let store = Arc::new(daifa::store::Store::attach(house.database()).await.expect("attached"));
     let steps: Vec<&'static str> = Step::ALL.iter().map(|step| step.as_str()).collect();
     let metrics = Arc::new(Metrics::new("0", &steps));
     let (totals, running) =

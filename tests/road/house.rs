@@ -3,7 +3,6 @@
 //! with [`House::sound`].
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use daifa::clock::{Clock, ManualClock};
@@ -20,8 +19,9 @@ use daifa::store::life::Life;
 use daifa::store::view::{AlertRow, RegisterPage};
 use daifa::store::{Location, Store};
 use daifa::transport::Transport;
-use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 
+use crate::beside;
+use crate::cluster::cluster;
 use crate::counter::Counter;
 use crate::county::{County, Offer};
 
@@ -36,6 +36,18 @@ pub const VISIBLE: i64 = 10 * MINUTE;
 /// A bank that takes files, and one that takes messages.
 pub const FILES: &str = "rural";
 pub const CALLS: &str = "city";
+
+/// Names the database of every house of this run, where it is not a file: see `road/postgres.rs`.
+pub const DATABASE: &str = "DAIFA_TEST_ROAD";
+
+/// A fresh database: a file in the house, or one of its own on the cluster of this run.
+async fn database(folder: &std::path::Path) -> Location {
+    if std::env::var_os(DATABASE).is_some_and(|word| word == "postgres") {
+        let cluster = cluster().expect("whoever asks for PostgreSQL has seen that it is installed");
+        return Location::Postgres(cluster.database().await);
+    }
+    Location::Sqlite(folder.join("daifa.sqlite"))
+}
 
 pub fn duty() -> Duty {
     Duty {
@@ -63,6 +75,7 @@ fn rules() -> BankRules {
 
 pub struct House {
     pub dir: tempfile::TempDir,
+    location: Location,
     pub clock: ManualClock,
     ctx: Option<Ctx>,
     pub county: Arc<County>,
@@ -90,6 +103,7 @@ impl House {
         let mut house = Self {
             files: Arc::new(Counter::files(&dir.path().join("bank"))),
             calls: Arc::new(Counter::messages()),
+            location: database(dir.path()).await,
             dir,
             clock,
             ctx: None,
@@ -112,14 +126,13 @@ impl House {
         county
     }
 
-    pub fn database(&self) -> PathBuf {
-        self.dir.path().join("daifa.sqlite")
+    pub const fn database(&self) -> &Location {
+        &self.location
     }
 
     /// As the daemon starts: what was under way at the last stop is taken up.
     async fn start(&mut self) {
-        let location = Location::Sqlite(self.database());
-        let store = Arc::new(Store::open(&location).await.expect("opens"));
+        let store = Arc::new(Store::open(&self.location).await.expect("opens"));
         store.sweep_receiving().await.expect("swept");
         store.recover_sending(self.clock.now_ms()).await.expect("recovered");
         let mut banks = BTreeMap::new();
@@ -284,30 +297,18 @@ impl House {
 
     /// Changes the database behind the daemon's back.
     pub async fn tamper(&self, sql: &str) {
-        let mut db = self.connection().await;
-        let done = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut db).await;
+        let done = beside::alter(&self.location, sql).await;
         done.unwrap_or_else(|cause| panic!("{sql}: {cause}"));
-        db.close().await.expect("closed");
     }
 
-    /// Reads numbers out of the database.
+    /// Reads a number out of the database.
     pub async fn number(&self, sql: &str) -> i64 {
-        let mut db = self.connection().await;
-        let row = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut db).await;
-        row.unwrap_or_else(|cause| panic!("{sql}: {cause}")).get(0)
+        beside::number(&self.location, sql).await
     }
 
     /// Reads texts out of the database.
     pub async fn texts(&self, sql: &str) -> Vec<String> {
-        let mut db = self.connection().await;
-        let rows = sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_all(&mut db).await;
-        let rows = rows.unwrap_or_else(|cause| panic!("{sql}: {cause}"));
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    async fn connection(&self) -> SqliteConnection {
-        let url = format!("sqlite://{}", self.database().display());
-        SqliteConnection::connect(&url).await.expect("opens")
+        beside::texts(&self.location, sql).await
     }
 
     /// What every test ends with: every fen is in one place, and every row is what the journal

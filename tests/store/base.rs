@@ -1,13 +1,10 @@
-//! A fresh database with a store open on it, and a way beside the store, for what only a database
-//! administrator could do.
+//! A fresh database with a store open on it, and a way beside the store.
 
 use std::sync::Arc;
 
 use daifa::store::{Location, Store};
-use sqlx::{
-    AssertSqlSafe, Connection as _, Executor as _, PgConnection, Row as _, SqliteConnection,
-};
 
+use crate::beside;
 use crate::cluster::cluster;
 
 pub struct Base {
@@ -55,46 +52,16 @@ impl Base {
 
     /// Runs statements beside the store.
     pub async fn alter(&self, sql: &str) -> Result<u64, sqlx::Error> {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match &self.location {
-            Location::Sqlite(path) => {
-                let mut beside = SqliteConnection::connect(&path.display().to_string()).await?;
-                let done = beside.execute(sqlx::raw_sql(sql)).await?;
-                beside.close().await?;
-                Ok(done.rows_affected())
-            }
-            Location::Postgres(url) => {
-                let mut beside = PgConnection::connect(url).await?;
-                let done = beside.execute(sqlx::raw_sql(sql)).await?;
-                beside.close().await?;
-                Ok(done.rows_affected())
-            }
-        }
+        beside::alter(&self.location, sql).await
     }
 
     /// Reads the one text column of a query beside the store.
     pub async fn texts(&self, sql: &str) -> Vec<String> {
-        let sql = AssertSqlSafe(sql.to_owned());
-        match &self.location {
-            Location::Sqlite(path) => {
-                let mut beside =
-                    SqliteConnection::connect(&path.display().to_string()).await.expect("connects");
-                let rows = beside.fetch_all(sql).await.expect("reads");
-                beside.close().await.expect("closes");
-                rows.iter().map(|row| row.get(0)).collect()
-            }
-            Location::Postgres(url) => {
-                let mut beside = PgConnection::connect(url).await.expect("connects");
-                let rows = beside.fetch_all(sql).await.expect("reads");
-                beside.close().await.expect("closes");
-                rows.iter().map(|row| row.get(0)).collect()
-            }
-        }
+        beside::texts(&self.location, sql).await
     }
 
     /// Reads one number beside the store.
     pub async fn number(&self, sql: &str) -> i64 {
-        let sql = format!("SELECT CAST(({sql}) AS TEXT)");
-        self.texts(&sql).await[0].parse().expect("a number")
+        beside::number(&self.location, sql).await
     }
 }

@@ -38,17 +38,19 @@ pub struct Cluster {
 /// The cluster of this run; none where PostgreSQL is not installed, unless it is required.
 pub fn cluster() -> Option<&'static Cluster> {
     static ONE: OnceLock<Option<Cluster>> = OnceLock::new();
-    let start = || {
-        let Some(bin) = programs() else {
-            let required =
-                std::env::var_os("DAIFA_TEST_POSTGRES").is_some_and(|word| word == "required");
-            assert!(!required, "PostgreSQL is required here and its initdb is not installed");
-            eprintln!("skipped: PostgreSQL is not installed; tests/run installs it");
-            return None;
-        };
-        Some(Cluster::start(&bin))
-    };
-    ONE.get_or_init(start).as_ref()
+    ONE.get_or_init(|| installed().map(|bin| Cluster::start(&bin))).as_ref()
+}
+
+/// The folder of the server's programs; none where it is not installed, unless it is required.
+pub fn installed() -> Option<PathBuf> {
+    let found = programs();
+    if found.is_none() {
+        let required =
+            std::env::var_os("DAIFA_TEST_POSTGRES").is_some_and(|word| word == "required");
+        assert!(!required, "PostgreSQL is required here and its initdb is not installed");
+        eprintln!("skipped: PostgreSQL is not installed; tests/run installs it");
+    }
+    found
 }
 
 /// The folder with `initdb` and `pg_ctl`: Debian keeps one for each version, outside of PATH.

@@ -5,7 +5,7 @@ use daifa::model::report::{Recipient, RecipientKind, ReportKind};
 use daifa::store::reports::NewReport;
 
 use crate::base::Base;
-use crate::samples::{BANK, CREDITED, HOUR, NOW, lines, moved};
+use crate::samples::{BANK, CREDITED, FAILED, HOUR, NOW, RETURNED, lines, moved};
 
 pub async fn an_alert_is_raised_once_until_it_is_over(base: &Base) {
     let raise = async |text: &str| {
@@ -115,4 +115,44 @@ pub async fn a_step_that_waits_is_woken_by_a_change(base: &Base) {
     waiting.await.expect("is woken");
     // What changed before it was asked about is not waited for.
     base.store.changed_since(version).await;
+}
+
+pub async fn pages_lose_and_repeat_nothing(base: &Base) {
+    let mut all = Vec::new();
+    for no in 1..=5 {
+        all.insert(0, base.accept(&format!("2026-{no}"), 1, &lines(&[1])).await);
+    }
+    let (mut seen, mut before) = (Vec::new(), None);
+    loop {
+        let page = base.store.overview_before(before, 2).await.expect("reads");
+        assert_eq!(page.before, before);
+        seen.extend(page.registers.iter().map(|row| row.no));
+        before = seen.last().copied();
+        if !page.older {
+            break;
+        }
+        // What arrives meanwhile moves nothing.
+        base.accept(&format!("2026-9{}", seen.len()), 1, &lines(&[1])).await;
+    }
+    assert_eq!(seen, all);
+
+    let (_, attempt) = base.under_way("2026-8", &lines(&[1, 2, 3, 4, 5])).await;
+    base.take(&attempt, &[(1, FAILED), (2, CREDITED), (3, CREDITED), (4, FAILED), (5, FAILED)])
+        .await;
+    // Line 2 came back: it is told once as credited and once as returned.
+    base.take(&attempt, &[(2, RETURNED), (4, RETURNED)]).await;
+    let batch = attempt.batch.expect("a batch");
+    let (mut seen, mut after) = (Vec::new(), 0);
+    loop {
+        let page = base.store.batch_page_after(batch, after, 3).await.expect("reads");
+        let page = page.expect("is there");
+        assert!(page.failures.len() <= 3 && page.after == after);
+        seen.push(page.failures.iter().map(|row| row.line).collect::<Vec<_>>());
+        after = page.failures.last().map_or(after, |row| row.line);
+        if !page.more {
+            break;
+        }
+    }
+    // Line 4 failed and was returned: both of its rows stay together.
+    assert_eq!(seen, [vec![1, 2], vec![4, 4, 5]]);
 }

@@ -195,6 +195,8 @@ pub fn overview() -> Overview {
     Overview {
         places: registers.iter().map(|row| row.places).fold(Places::default(), Places::plus),
         registers,
+        before: None,
+        older: true,
         registers_total: 412,
         alerts: alerts(),
         reports_due: 3,
@@ -205,6 +207,8 @@ pub fn empty_overview() -> Overview {
     Overview {
         places: Places::default(),
         registers: Vec::new(),
+        before: None,
+        older: false,
         registers_total: 0,
         alerts: Vec::new(),
         reports_due: 0,
@@ -413,6 +417,8 @@ pub fn batch_page(sealer: &Sealer) -> BatchPage {
         attempts: (21..).zip(AttemptState::ALL).map(attempt).collect(),
         results: vec![result(1, "applied", ""), result(2, "held", "合计金额与明细相差 0.01 元")],
         failures,
+        after: 0,
+        more: false,
         quarantined: quarantined.collect(),
     }
 }

@@ -1,0 +1,184 @@
+//! TLS with real certificates (F24): what a bank or finance must show before anything is said, and
+//! that nothing is said, sent or tried in the clear where it does not.
+//!
+//! A certificate that was revoked is not among these: neither door asks (see `transport::https`).
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use daifa::clock::{Clock, SystemClock};
+use daifa::finance::http::{HttpFinance, Settings};
+use daifa::finance::{Finance as _, FinanceError};
+use daifa::guard::key::Key;
+use daifa::sandbox::bank::{Options, PracticeBank, Wire};
+use daifa::sandbox::finance;
+use daifa::transport::https::{Https, HttpsOptions};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
+
+use crate::counter::format_named;
+use crate::county::Draft;
+use crate::front::{Authority, Front, Manner, NAME, self_signed, server};
+use crate::house::{CALLS, House, MINUTE, SECOND};
+
+const AUTHORITY: &str = "the county's authority";
+
+/// A handshake of TLS 1.1: a hello of the server as it was, with a cipher of that time.
+const TLS_1_1: &[u8] = b"\x16\x03\x02\x00\x2a\x02\x00\x00\x26\x03\x02\
+    0123456789abcdef0123456789abcdef\x00\x00\x2f\x00";
+
+fn changed(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
+    let mut params = server(NAME);
+    change(&mut params);
+    params
+}
+
+/// Everything that a counterpart may show instead of a good certificate, with a word of the cause.
+fn bad(authority: &Authority) -> Vec<(&'static str, Manner, &'static str)> {
+    let expired = changed(|params| params.not_after = date_time_ymd(2021, 1, 1));
+    let early = changed(|params| params.not_before = date_time_ymd(2080, 1, 1));
+    let client = changed(|params| {
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    });
+    let elsewhere = server("bank.example");
+    let (stranger, impostor) = (Authority::new("another"), Authority::new(AUTHORITY));
+    let unknown = "signed by an authority that is not trusted here";
+    let plain = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    vec![
+        ("expired", authority.signs(&expired).into(), "expired on 2021-01-01"),
+        ("not valid yet", authority.signs(&early).into(), "not valid before 2080-01-01"),
+        ("another name", authority.signs(&elsewhere).into(), "for bank.example, not for localhost"),
+        ("another authority", stranger.signs(&server(NAME)).into(), unknown),
+        ("of the same name", impostor.signs(&server(NAME)).into(), "not signed by the authority"),
+        ("self-signed", self_signed(&server(NAME)).into(), unknown),
+        ("a client's", authority.signs(&client).into(), "not one for servers"),
+        ("plain HTTP", Manner::Says(plain), "does not speak TLS"),
+        ("TLS 1.1", Manner::Says(TLS_1_1), "no TLS 1.2 or later"),
+        ("silence", Manner::Silent, "timed out"),
+    ]
+}
+
+/// A house whose message bank is a practice bank behind a front, and the practice bank.
+async fn behind(front: &mut Option<Arc<Front>>, manner: Manner, ca: &str) -> (House, PracticeBank) {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let mut house = House::open().await;
+    let folder = house.dir.path().join("p-calls");
+    std::fs::create_dir(&folder).expect("made");
+    let wire = Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
+    let options = Options { poll_ms: 2, ..Options::new(folder, wire) };
+    let format = format_named("example-city-xml");
+    let clock: Arc<dyn Clock> = Arc::new(house.clock.clone());
+    let bank = PracticeBank::start(options, Arc::clone(&format), clock).await.expect("starts");
+    let url = bank.url().expect("it listens");
+    let rest = url.strip_prefix("http://").expect("a plain address");
+    let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let opened = Front::open(address.parse().expect("an address"), manner).await;
+    let ca_file = house.dir.path().join("ca.pem");
+    std::fs::write(&ca_file, ca).expect("written");
+    let door = Https::new(&HttpsOptions {
+        url: format!("https://{NAME}:{}/{path}", opened.port),
+        content_type: "application/xml; charset=GBK".to_owned(),
+        ca_file: Some(ca_file),
+        connect_ms: 300,
+        total_ms: 3_000,
+        answer_bytes_max: 1 << 20,
+    })
+    .expect("a door");
+    house.doors.insert(CALLS.to_owned(), (Arc::new(door), format));
+    house.restart().await;
+    *front = Some(opened);
+    (house, bank)
+}
+
+/// Offers a bank behind `manner` a batch: nothing gets through and everybody is told why; once its
+/// certificate is good the same attempt goes.
+async fn refused_and_later_sent(authority: &Authority, what: &str, manner: Manner, word: &str) {
+    let mut front = None;
+    let shown = matches!(manner, Manner::Tls(_));
+    let (mut house, bank) = behind(&mut front, manner, authority.pem()).await;
+    let front = front.expect("it is open");
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    house.pass(5 * SECOND).await;
+    let states = house.texts("SELECT state FROM attempt").await;
+    assert_eq!(states, ["not_sent"], "{what}");
+    let told = house.alerts().await.into_iter().map(|alert| alert.text).collect::<Vec<_>>();
+    assert!(told.iter().any(|text| text.contains(word)), "{what}: {told:?}");
+    assert_eq!(front.through(), 0, "{what}");
+    // Who shows a bad certificate is told so by an alert, as its own people will look there.
+    assert_eq!(front.alerts().contains("received fatal alert"), shown, "{what}");
+    let begun = front.begun();
+    assert!(begun.len() >= 2 && begun.iter().all(|byte| *byte == 22), "{what}: {begun:?}");
+    let kept = house.texts("SELECT reference FROM attempt").await;
+
+    front.becomes(authority.signs(&server(NAME)));
+    house.live(30 * MINUTE, MINUTE).await;
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["accepted"], "{what}");
+    assert_eq!(house.texts("SELECT reference FROM attempt").await, kept, "{what}");
+    let book = bank.judge().expect("the book reads");
+    assert_eq!((book.credited_count, book.offences), (3, vec![]), "{what}");
+    assert!(house.alerts().await.is_empty(), "{what}: it is over");
+    house.finished().await;
+}
+
+#[tokio::test]
+async fn f24_a_bank_with_the_right_certificate_is_paid_through() {
+    let authority = Authority::new(AUTHORITY);
+    let mut front = None;
+    let good = authority.signs(&server(NAME)).into();
+    let (mut house, bank) = behind(&mut front, good, authority.pem()).await;
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    house.live(30 * MINUTE, MINUTE).await;
+    assert_eq!(bank.judge().expect("the book reads").credited_count, 3);
+    assert!(front.expect("it is open").through() >= 2, "sent, and asked about");
+    house.finished().await;
+}
+
+#[tokio::test]
+async fn f24_a_bank_that_cannot_show_who_it_is_gets_nothing() {
+    let authority = Authority::new(AUTHORITY);
+    for (what, manner, word) in bad(&authority) {
+        refused_and_later_sent(&authority, what, manner, word).await;
+    }
+}
+
+#[tokio::test]
+async fn f24_finance_that_cannot_show_who_it_is_is_asked_nothing() {
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let authority = Authority::new(AUTHORITY);
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = Key::new([7; 32]);
+    let options = finance::Options {
+        data: folder.path().to_owned(),
+        key: key.clone(),
+        ..finance::Options::practice()
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let behind = listener.local_addr().expect("an address");
+    let key_id = options.key_id.clone();
+    let practice = finance::start(options, listener, Arc::clone(&clock)).expect("starts");
+    practice.finance().prepare();
+    let front = Front::open(behind, authority.signs(&server(NAME))).await;
+    let path =
+        practice.base_url().split_once(&behind.to_string()).expect("its address").1.to_owned();
+    let url = format!("https://{NAME}:{}{path}", front.port);
+    let mut settings = Settings::new("county", &url, &key_id, key);
+    settings.ca_pem = Some(authority.pem().as_bytes().to_vec());
+    settings.connect_timeout = Duration::from_millis(300);
+    let client = HttpFinance::new(settings, clock).expect("a client");
+    let page = client.listed(None, 10).await.expect("finance answers through TLS");
+    assert!(!page.items.is_empty());
+    let through = front.through();
+    for (what, manner, word) in bad(&authority) {
+        front.becomes(manner);
+        let error = client.listed(None, 10).await.expect_err(what);
+        let words = match &error {
+            FinanceError::Unreachable(words) => words.clone(),
+            other => panic!("{what}: {other:?}"),
+        };
+        assert!(words.contains(word), "{what}: {words}");
+        assert_eq!(front.through(), through, "{what}");
+    }
+    assert!(front.begun().iter().all(|byte| *byte == 22), "never in the clear");
+    practice.stop().await.expect("stops");
+}
