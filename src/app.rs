@@ -16,7 +16,7 @@ use crate::config::{self, Config, Database, Door};
 use crate::engine::{self, EngineError, Observer};
 use crate::finance::Finance;
 use crate::finance::http::{HttpFinance, Settings};
-use crate::flow::{Bank, BankRules, Ctx, Duty, Pace, Step};
+use crate::flow::{Bank, BankRules, Ctx, Duty, Pace, Step, Waits};
 use crate::format::{Format, example};
 use crate::guard::blind::Blinder;
 use crate::guard::seal::Sealer;
@@ -278,6 +278,7 @@ pub async fn context(
         install,
         epoch: i64::from(config.restore_epoch),
         old_formats: std::sync::Mutex::default(),
+        waits: Waits::default(),
     })
 }
 

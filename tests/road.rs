@@ -16,6 +16,8 @@ mod aside;
 mod attempts;
 #[path = "road/canary.rs"]
 mod canary;
+#[path = "road/clock.rs"]
+mod clock;
 #[path = "road/counter.rs"]
 mod counter;
 #[path = "road/county.rs"]

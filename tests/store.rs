@@ -145,6 +145,7 @@ on_both! {
         a_report_is_due_until_it_is_acknowledged,
         i28_totals_are_those_of_the_registers,
         a_step_that_waits_is_woken_by_a_change,
+        i16_the_clock_is_believed_until_it_steps_and_a_person_answers_for_it,
     }
     tamper {
         i18_every_change_behind_the_daemon_s_back_is_told,

@@ -3,7 +3,7 @@
 
 -- Settings that belong to this database alone.
 CREATE TABLE meta (
-    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- epoch: restore epoch, part of every reference; installed: when this database began
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- epoch: restore epoch, part of every reference; installed: when this database began; clock: how the time of day stood to the machine's running time
     value TEXT COLLATE "C" NOT NULL -- its value
 );
 

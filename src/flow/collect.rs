@@ -423,6 +423,7 @@ pub async fn acted_on(
         Answer::Refused => Conclusion::of(AttemptEvent::Refused, None),
         Answer::NotFound => return not_found(ctx, bank, attempt, words).await,
     };
+    ctx.waits.end(attempt.no);
     if attempt.state == AttemptState::Accepted
         && conclusion.event == AttemptEvent::Accepted
         && !conclusion.refund_done
@@ -446,7 +447,8 @@ pub async fn acted_on(
     }
 }
 
-/// "Not found" counts only after the visibility delay; before it, it is no answer (I2, F31).
+/// "Not found" counts only after the visibility delay; before it, it is no answer (I2, F31). That
+/// delay is measured on the machine's running time: setting the clock does not shorten it (I16).
 async fn not_found(
     ctx: &Ctx,
     bank: &Bank,
@@ -454,13 +456,17 @@ async fn not_found(
     words: BankWords,
 ) -> Result<(), FlowError> {
     let now = ctx.now_ms();
-    let visible_at =
-        attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.visibility_delay_ms;
-    if attempt.state == AttemptState::Unknown && now >= visible_at {
+    let delay = bank.rules.visibility_delay_ms;
+    if attempt.state == AttemptState::Unknown
+        && ctx.waits.waited_ms(attempt.no, ctx.clock.running_ms()) >= delay
+    {
         tracing::warn!(attempt = %attempt.no, bank = bank.code, "the bank does not know it; the same bytes will go again");
         let conclusion = Conclusion { words, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
-        return Ok(ctx.store.conclude(attempt, &conclusion, now).await?);
+        ctx.store.conclude(attempt, &conclusion, now).await?;
+        ctx.waits.end(attempt.no);
+        return Ok(());
     }
+    let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + delay;
     if attempt.state == AttemptState::Accepted && now >= visible_at {
         let text = format!(
             "{} 已受理 {}（流水号 {}），现又答复“查无此笔”；系统不会重发，请与银行核对",

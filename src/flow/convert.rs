@@ -25,7 +25,7 @@ use crate::store::reports::NewReport;
 /// # Errors
 /// Where the store fails.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
-    let due = ctx.store.due_to_cut(ctx.duty.funded_only, ctx.now_ms()).await?;
+    let due = ctx.store.due_to_cut(ctx.duty.funded_only).await?;
     let mut more = false;
     for share in due {
         let Some(bank) = ctx.banks.get(&share.bank) else { continue };

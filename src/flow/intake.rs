@@ -103,7 +103,7 @@ async fn fund(ctx: &Ctx, finance: &dyn Finance) -> Result<(), TakeError> {
         if unfunded.source != finance.source() {
             continue;
         }
-        let head = finance.head(&unfunded.id, unfunded.revision).await?;
+        let head = read_head(ctx, finance, &unfunded.id, unfunded.revision).await?;
         let Some(funded_at_ms) = head.funded_at_ms else { continue };
         let times = StartTimes {
             received_at_ms: unfunded.received_at_ms,
@@ -117,6 +117,19 @@ async fn fund(ctx: &Ctx, finance: &dyn Finance) -> Result<(), TakeError> {
             .await?;
     }
     Ok(())
+}
+
+/// Reads a head. Funding that still lies ahead has not happened: it is read again until it has, so
+/// that nothing is sent because a clock says that its time has come (I16).
+async fn read_head(
+    ctx: &Ctx,
+    finance: &dyn Finance,
+    id: &str,
+    revision: i64,
+) -> Result<RegisterHead, FinanceError> {
+    let mut head = finance.head(id, revision).await?;
+    head.funded_at_ms = head.funded_at_ms.filter(|at| *at <= ctx.now_ms());
+    Ok(head)
 }
 
 /// Applies finance's decisions on payments that were set aside; says whether there were any.
@@ -174,7 +187,7 @@ async fn take(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Result<(), T
         );
         return Ok(());
     }
-    let head = finance.head(&listed.id, listed.revision).await?;
+    let head = read_head(ctx, finance, &listed.id, listed.revision).await?;
     let head_digest = ContentDigest::of_head(&head).finish();
     match ctx.store.begin_register(finance.source(), &head, head_digest, ctx.now_ms()).await? {
         Begun::Same(register) => {

@@ -7,7 +7,7 @@ use crate::flow::convert::{format_text, next_reference, seal_parts};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::open_person;
 use crate::flow::values::{HeadValues, RefundValues};
-use crate::flow::{Ctx, FlowError, Progress};
+use crate::flow::{Ctx, FlowError, Progress, time};
 use crate::format::MessageKind;
 use crate::model::alert::AlertKind;
 use crate::model::id::PaymentId;
@@ -25,8 +25,9 @@ const DROPS_PER_STEP: i64 = 500;
 /// # Errors
 /// Where the store fails.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
-    let mut more = drop_overdue(ctx).await?;
-    for share in ctx.store.due_to_settle(ctx.now_ms()).await? {
+    let now = time::bounds(ctx).await?.earliest_ms;
+    let mut more = drop_overdue(ctx, now).await?;
+    for share in ctx.store.due_to_settle(now).await? {
         match send_back(ctx, &share).await {
             Ok(sent) => more |= sent,
             Err(cause) if cause.is_fatal() => return Err(cause),
@@ -61,9 +62,9 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
 }
 
 /// Drops payments that were set aside longer than the configured time.
-async fn drop_overdue(ctx: &Ctx) -> Result<bool, FlowError> {
+async fn drop_overdue(ctx: &Ctx, now_ms: i64) -> Result<bool, FlowError> {
     let Some(after) = ctx.duty.drop_held_after_ms else { return Ok(false) };
-    let overdue = ctx.store.held_since(ctx.now_ms() - after, DROPS_PER_STEP).await?;
+    let overdue = ctx.store.held_since(now_ms - after, DROPS_PER_STEP).await?;
     for payment in &overdue {
         let why = "not decided within the configured time";
         ctx.store.decide_hold(*payment, Decision::Drop, "daifa", why, ctx.now_ms()).await?;

@@ -158,6 +158,7 @@ async fn answered(
 
 async fn lost(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
     let next = ctx.now_ms() + bank.rules.ask_every_ms;
+    ctx.waits.begin(attempt.no, ctx.clock.running_ms());
     conclude(ctx, attempt, Conclusion::of(AttemptEvent::Lost, Some(next))).await
 }
 

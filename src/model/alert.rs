@@ -43,6 +43,8 @@ words! {
         Door = "door",
         /// A file of a bank was moved away unread.
         DoorFile = "door_file",
+        /// The time of day was set by more than time passed: nobody knows which is right.
+        ClockStep = "clock_step",
     }
 }
 
@@ -70,6 +72,7 @@ impl AlertKind {
             Self::Settle => "无法退回",
             Self::Door => "结果目录",
             Self::DoorFile => "文件无法读取",
+            Self::ClockStep => "系统时钟跳变",
         }
     }
 
@@ -88,6 +91,7 @@ impl AlertKind {
                 | Self::Submit
                 | Self::Collect
                 | Self::Settle
+                | Self::ClockStep
         )
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod sql;
 
 pub mod alerts;
 pub mod attempts;
+pub mod clock;
 pub mod cut;
 pub mod death;
 pub mod holds;

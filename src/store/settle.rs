@@ -81,13 +81,13 @@ impl Store {
         let mut work = self.read().await?;
         let sql = "SELECT s.register_no, s.bank, r.pool_account, r.voucher_no, r.document_no FROM share s \
                    JOIN register r ON r.register_no = s.register_no \
-                   WHERE s.refundable_fen > 0 AND r.funded_at_ms IS NOT NULL AND r.funded_at_ms <= $1 \
-                   AND ((s.unsent_fen = 0 AND s.in_flight_fen = 0) OR (r.settle_at_ms IS NOT NULL AND r.settle_at_ms <= $2)) \
+                   WHERE s.refundable_fen > 0 AND r.funded_at_ms IS NOT NULL \
+                   AND ((s.unsent_fen = 0 AND s.in_flight_fen = 0) OR (r.settle_at_ms IS NOT NULL AND r.settle_at_ms <= $1)) \
                    AND EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = s.register_no AND l.bank = s.bank AND l.state = 'open') \
                    AND NOT EXISTS (SELECT 1 FROM refund f WHERE f.register_no = s.register_no AND f.bank = s.bank \
-                   AND f.state = 'refused' AND f.state_at_ms > $3) ORDER BY s.register_no, s.bank";
+                   AND f.state = 'refused' AND f.state_at_ms > $2) ORDER BY s.register_no, s.bank";
         let due = work
-            .rows(sql, params![now_ms, now_ms, now_ms - REFUND_RETRY_MS], |row| {
+            .rows(sql, params![now_ms, now_ms - REFUND_RETRY_MS], |row| {
                 Ok(SettleDue {
                     register: RegisterNo(row.int(0)?),
                     bank: row.string(1)?,

@@ -152,6 +152,7 @@ impl House {
             install: "test".to_owned(),
             epoch: 0,
             old_formats: std::sync::Mutex::default(),
+            waits: flow::Waits::default(),
         });
     }
 

@@ -2,6 +2,7 @@
 
 use daifa::model::alert::AlertKind;
 use daifa::model::report::{Recipient, RecipientKind, ReportKind};
+use daifa::store::clock::Anchor;
 use daifa::store::reports::NewReport;
 
 use crate::base::Base;
@@ -115,4 +116,25 @@ pub async fn a_step_that_waits_is_woken_by_a_change(base: &Base) {
     waiting.await.expect("is woken");
     // What changed before it was asked about is not waited for.
     base.store.changed_since(version).await;
+}
+
+pub async fn i16_the_clock_is_believed_until_it_steps_and_a_person_answers_for_it(base: &Base) {
+    let (_, attempt) = base.under_way("2026-1", &lines(&[1])).await;
+    let store = &base.store;
+    assert_eq!(store.clock_anchor().await.expect("reads"), None);
+    let mut anchor = Anchor { boot: "a-b".to_owned(), offset_ms: NOW - 5, seen_at_ms: NOW };
+    store.see_clock(&anchor).await.expect("writes");
+    assert_eq!(store.clock_anchor().await.expect("reads"), Some(anchor.clone()));
+    assert!(!store.clock_step_stands().await.expect("reads"));
+    store.raise_alert(AlertKind::ClockStep, "clock", None, "跳变", NOW).await.expect("writes");
+    assert!(store.totals().await.expect("reads").clock_stepped);
+    anchor.offset_ms += HOUR;
+    store.wait(&attempt, NOW + 9 * HOUR).await.expect("writes");
+    store.accept_clock(&anchor, "operator").await.expect("writes");
+    assert_eq!(store.clock_anchor().await.expect("reads"), Some(anchor));
+    assert!(!store.clock_step_stands().await.expect("reads"));
+    assert!(!store.totals().await.expect("reads").clock_stepped);
+    let due = base.number("SELECT next_at_ms FROM attempt").await;
+    assert_eq!(due, NOW, "what waits for a time of the other clock is looked at again");
+    base.clean().await;
 }
