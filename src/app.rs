@@ -147,6 +147,7 @@ fn open_bank(config: &Config, bank: &config::Bank) -> Result<Bank, Vec<String>> 
     let rules = BankRules {
         rows_max: bank.rows_max,
         visibility_delay_ms: bank.visibility_delay.0,
+        duplicate_window_ms: bank.duplicate_window.0,
         ask_after_ms: bank.ask_after.0,
         ask_every_ms: bank.ask_every.0,
         return_every_ms: bank.return_every.0,

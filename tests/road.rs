@@ -34,3 +34,5 @@ mod practice;
 mod reports;
 #[path = "road/results.rs"]
 mod results;
+#[path = "road/window.rs"]
+mod window;

@@ -5,6 +5,7 @@
 //! thus one path, and nothing that matters lives in memory. A step that fails on a store error
 //! fails the process (design 4, rule 9); what a door says never does.
 
+pub mod answer;
 pub mod checks;
 pub mod collect;
 pub mod convert;
@@ -105,6 +106,9 @@ pub struct BankRules {
     pub rows_max: usize,
     /// How long after sending a "not found" still means "not visible yet" (design 4.2).
     pub visibility_delay_ms: i64,
+    /// For how long the bank recognises our reference: a second one within it is answered
+    /// "duplicate". After it nothing goes again by itself (design 4.2).
+    pub duplicate_window_ms: i64,
     /// How long to wait for results before asking.
     pub ask_after_ms: i64,
     /// How long to wait between two questions about the same attempt.

@@ -44,7 +44,7 @@ pub async fn bounds(ctx: &Ctx) -> Result<Bounds, FlowError> {
     if kept.boot != present.boot {
         return after_reboot(ctx, &kept, &present).await;
     }
-    let drift = present.offset_ms - kept.offset_ms;
+    let drift = present.set_since(&kept);
     if drift.abs() <= STEP_MS {
         if ctx.store.end_clock_step(now).await? {
             tracing::warn!("the clock is back where it was");
@@ -64,7 +64,7 @@ pub async fn bounds(ctx: &Ctx) -> Result<Bounds, FlowError> {
 /// yet. Then all that is certain is that it is not before the last time that was believed.
 async fn after_reboot(ctx: &Ctx, kept: &Anchor, present: &Anchor) -> Result<Bounds, FlowError> {
     let now = present.seen_at_ms;
-    let back = now - kept.seen_at_ms;
+    let back = present.set_since(kept);
     if back < -STEP_MS {
         stepped(ctx, back, now).await?;
     } else if !ctx.store.clock_step_stands().await? {

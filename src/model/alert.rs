@@ -17,6 +17,9 @@ words! {
         Disputed = "disputed",
         /// Nobody knows whether an attempt arrived; the bank is being asked.
         Unknown = "unknown",
+        /// The bank does not know an attempt, and would not recognise a second one as the same: nothing
+        /// goes again by itself.
+        TooLate = "too_late",
         /// A bank is not reached; nothing left.
         NotSent = "not_sent",
         /// The bank contradicts what it said of a whole attempt.
@@ -59,6 +62,7 @@ impl AlertKind {
             Self::Conflict => "结果矛盾",
             Self::Disputed => "争议款",
             Self::Unknown => "结果不明",
+            Self::TooLate => "超期不再重发",
             Self::NotSent => "银行连接不上",
             Self::Contradiction => "银行答复矛盾",
             Self::Vanished => "银行查无此笔",
@@ -84,6 +88,7 @@ impl AlertKind {
                 | Self::RefundRefused
                 | Self::Conflict
                 | Self::Disputed
+                | Self::TooLate
                 | Self::Contradiction
                 | Self::Vanished
                 | Self::RegisterConflict

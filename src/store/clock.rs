@@ -27,6 +27,15 @@ impl Anchor {
         let offset_ms = now - clock.running_ms();
         Self { boot: clock.boot(), offset_ms, seen_at_ms: now }
     }
+
+    /// By how much the time of day was set since `earlier`, as far as that can be known.
+    pub fn set_since(&self, earlier: &Self) -> i64 {
+        if self.boot == earlier.boot {
+            self.offset_ms - earlier.offset_ms
+        } else {
+            (self.seen_at_ms - earlier.seen_at_ms).min(0)
+        }
+    }
 }
 
 impl Store {
@@ -62,8 +71,14 @@ impl Store {
     /// Where the database cannot be written.
     pub async fn accept_clock(&self, anchor: &Anchor, by: &str) -> Result<(), StoreError> {
         let now_ms = anchor.seen_at_ms;
+        let kept = self.clock_anchor().await?;
         let mut work = self.write().await?;
         keep(&mut work, anchor).await?;
+        // By a clock that was set back, less seems to have passed since something was lost, and a
+        // bank's duplicate window seems to be open longer than it is.
+        let back = kept.map_or(0, |kept| anchor.set_since(&kept)).min(0);
+        let sql = "UPDATE attempt SET lost_at_ms = lost_at_ms + $1 WHERE lost_at_ms IS NOT NULL AND state IN ('unknown', 'not_sent')";
+        work.run(sql, params![back]).await?;
         super::alerts::clear(&mut work, AlertKind::ClockStep, "clock", now_ms).await?;
         let mut entry = Entry::new("clock.accepted", now_ms);
         entry.fact("by", by).fact("offset_ms", anchor.offset_ms);

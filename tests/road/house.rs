@@ -33,6 +33,9 @@ pub const HOUR: i64 = 60 * MINUTE;
 /// After sending, "not found" means nothing before this.
 pub const VISIBLE: i64 = 10 * MINUTE;
 
+/// For so long a bank knows a repeat by our reference.
+pub const DUPLICATE: i64 = 72 * HOUR;
+
 /// A bank that takes files, and one that takes messages.
 pub const FILES: &str = "rural";
 pub const CALLS: &str = "city";
@@ -52,6 +55,7 @@ fn rules() -> BankRules {
     BankRules {
         rows_max: 1_000,
         visibility_delay_ms: VISIBLE,
+        duplicate_window_ms: DUPLICATE,
         ask_after_ms: 10 * MINUTE,
         ask_every_ms: MINUTE,
         return_every_ms: 15 * MINUTE,
