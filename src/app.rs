@@ -11,11 +11,12 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Dice};
 use crate::config::{self, Config, Database, Door};
 use crate::engine::{self, EngineError, Observer};
 use crate::finance::Finance;
 use crate::finance::http::{HttpFinance, Settings};
+use crate::flow::reach::Reach;
 use crate::flow::{Bank, BankRules, Ctx, Duty, Pace, Step, Waits};
 use crate::format::{Format, example};
 use crate::guard::blind::Blinder;
@@ -280,7 +281,15 @@ pub async fn context(
         epoch: i64::from(config.restore_epoch),
         old_formats: std::sync::Mutex::default(),
         waits: Waits::default(),
+        pulls: Reach::new(dice()),
+        deliveries: Reach::new(dice()),
     })
+}
+
+/// Dice of their own for each process, so that daemons that lost the same finance do not come back
+/// in step.
+fn dice() -> Dice {
+    Dice::seeded(u64::from_le_bytes(crate::guard::random::bytes()))
 }
 
 /// Puts what the steps do into health and metrics.
@@ -295,6 +304,10 @@ impl Observer for Watcher {
         if let Some(result) = StepResult::parse(result) {
             self.metrics.step(step.as_str(), result, took_ms);
         }
+    }
+
+    fn rests(&self, step: Step, now_ms: i64) {
+        self.health.beat(step.as_str(), now_ms);
     }
 }
 

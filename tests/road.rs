@@ -24,6 +24,8 @@ mod counter;
 mod county;
 #[path = "road/deadline.rs"]
 mod deadline;
+#[path = "road/feed.rs"]
+mod feed;
 #[path = "road/house.rs"]
 mod house;
 #[path = "road/intake.rs"]

@@ -21,6 +21,18 @@ CREATE TABLE feed (
     PRIMARY KEY (source, feed)
 );
 
+-- Registers that finance lists and that could not be read: tried until they can be.
+CREATE TABLE unread (
+    source TEXT COLLATE "C" NOT NULL, -- the finance source
+    id TEXT COLLATE "C" NOT NULL, -- finance's id
+    revision BIGINT NOT NULL, -- finance's revision
+    why TEXT COLLATE "C" NOT NULL, -- why the last try failed
+    tries BIGINT NOT NULL, -- how often it was tried
+    since_at_ms BIGINT NOT NULL, -- when it was listed
+    next_at_ms BIGINT NOT NULL, -- when it is tried next
+    PRIMARY KEY (source, id, revision)
+);
+
 -- One revision of one register (I25).
 CREATE TABLE register (
     register_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number

@@ -21,6 +21,18 @@ CREATE TABLE feed (
     PRIMARY KEY (source, feed)
 ) STRICT;
 
+-- Registers that finance lists and that could not be read: tried until they can be.
+CREATE TABLE unread (
+    source TEXT NOT NULL, -- the finance source
+    id TEXT NOT NULL, -- finance's id
+    revision INTEGER NOT NULL, -- finance's revision
+    why TEXT NOT NULL, -- why the last try failed
+    tries INTEGER NOT NULL, -- how often it was tried
+    since_at_ms INTEGER NOT NULL, -- when it was listed
+    next_at_ms INTEGER NOT NULL, -- when it is tried next
+    PRIMARY KEY (source, id, revision)
+) STRICT;
+
 -- One revision of one register (I25).
 CREATE TABLE register (
     register_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number

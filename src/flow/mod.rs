@@ -9,8 +9,10 @@ pub mod answer;
 pub mod checks;
 pub mod collect;
 pub mod convert;
+pub mod feed;
 pub mod intake;
 pub mod matching;
+pub mod reach;
 pub mod report;
 pub mod sealed;
 pub mod settle;
@@ -24,6 +26,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::finance::Finance;
+use crate::flow::reach::Reach;
 use crate::format::Format;
 use crate::guard::blind::Blinder;
 use crate::guard::seal::{SealError, Sealer};
@@ -190,6 +193,10 @@ pub struct Ctx {
     pub old_formats: Mutex<HashMap<[u8; 32], Arc<Format>>>,
     /// Since when this process waits for an attempt of unknown fate to become visible at its bank.
     pub waits: Waits,
+    /// Finance sources that do not answer when they are pulled.
+    pub pulls: Reach,
+    /// Finance sources that do not take reports.
+    pub deliveries: Reach,
 }
 
 impl Ctx {
@@ -237,7 +244,7 @@ impl Ctx {
 /// [`FlowError::is_fatal`] tells whether the process must stop.
 pub async fn step(ctx: &Ctx, step: Step) -> Result<Progress, FlowError> {
     match step {
-        Step::Intake => intake::step(ctx).await,
+        Step::Intake => feed::step(ctx).await,
         Step::Convert => convert::step(ctx).await,
         Step::Submit => submit::step(ctx).await,
         Step::Collect => collect::step(ctx).await,

@@ -30,6 +30,8 @@ words! {
         RegisterConflict = "register_conflict",
         /// Finance is not reached, or its answers are not what was agreed.
         Finance = "finance",
+        /// A register that finance lists cannot be read.
+        Unread = "unread",
         /// A decision of finance cannot be carried out.
         Decision = "decision",
         /// A report is not acknowledged.
@@ -68,6 +70,7 @@ impl AlertKind {
             Self::Vanished => "银行查无此笔",
             Self::RegisterConflict => "清册冲突",
             Self::Finance => "财政连接",
+            Self::Unread => "清册无法读取",
             Self::Decision => "决定无法执行",
             Self::Report => "报告未签收",
             Self::Convert => "无法组批",

@@ -135,6 +135,8 @@ async fn keep(work: &mut Work, anchor: &Anchor) -> Result<(), StoreError> {
 async fn due_now(work: &mut Work, now_ms: i64) -> Result<(), StoreError> {
     let sql = "UPDATE attempt SET next_at_ms = $1 WHERE next_at_ms > $2";
     work.run(sql, params![now_ms, now_ms]).await?;
+    let sql = "UPDATE unread SET next_at_ms = $1 WHERE next_at_ms > $2";
+    work.run(sql, params![now_ms, now_ms]).await?;
     let sql = "UPDATE report SET next_at_ms = $1 WHERE state = 'due' AND next_at_ms > $2";
     work.run(sql, params![now_ms, now_ms]).await?;
     Ok(())

@@ -30,6 +30,7 @@ pub mod results;
 mod revise;
 pub mod settle;
 mod sqlite;
+pub mod unread;
 pub mod verify;
 pub mod view;
 

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use daifa::clock::{Clock, ManualClock};
+use daifa::clock::{Clock, Dice, ManualClock};
 use daifa::finance::Finance;
+use daifa::flow::reach::Reach;
 use daifa::flow::{self, Bank, BankRules, Ctx, Duty, FlowError, Pace, Progress, Step};
 use daifa::format::Format;
 use daifa::guard::blind::Blinder;
@@ -157,6 +158,8 @@ impl House {
             epoch: 0,
             old_formats: std::sync::Mutex::default(),
             waits: flow::Waits::default(),
+            pulls: Reach::new(Dice::seeded(5)),
+            deliveries: Reach::new(Dice::seeded(6)),
         });
     }
 
@@ -168,6 +171,11 @@ impl House {
 
     pub fn stop(&mut self) {
         self.ctx = None;
+    }
+
+    /// Hands the daemon over to whoever runs its engine.
+    pub fn leave(&mut self) -> Ctx {
+        self.ctx.take().expect("it runs")
     }
 
     pub fn ctx(&self) -> &Ctx {
