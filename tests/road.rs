@@ -36,5 +36,7 @@ mod practice;
 mod reports;
 #[path = "road/results.rs"]
 mod results;
+#[path = "road/stuck.rs"]
+mod stuck;
 #[path = "road/window.rs"]
 mod window;

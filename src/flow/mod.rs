@@ -13,6 +13,7 @@ pub mod feed;
 pub mod intake;
 pub mod matching;
 pub mod reach;
+pub mod readback;
 pub mod report;
 pub mod sealed;
 pub mod settle;

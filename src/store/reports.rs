@@ -138,8 +138,9 @@ impl Store {
         let mut work = self.read().await?;
         let mut row = params![now_ms, limit];
         row.extend(resting.iter().map(Param::from));
-        let resting: String =
-            (3..row.len() + 1).map(|at| format!(" AND r.source <> ${at}")).collect();
+        let places = 3..=row.len();
+        let resting =
+            places.fold(String::new(), |sql, at| sql + &format!(" AND r.source <> ${at}"));
         let sql = format!(
             "SELECT p.report_no, p.report_id, p.register_no, r.source, r.id, r.revision, r.head_digest, p.kind, p.recipient_kind, \
                    p.recipient, p.subject_no, p.body, p.made_at_ms, p.tries FROM report p JOIN register r ON r.register_no = p.register_no \
