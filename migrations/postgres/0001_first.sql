@@ -320,7 +320,7 @@ CREATE TABLE leftover (
     bank TEXT COLLATE "C" NOT NULL, -- its share
     amount_fen BIGINT NOT NULL, -- its amount
     cause TEXT COLLATE "C" NOT NULL, -- dropped, failed, returned
-    state TEXT COLLATE "C" NOT NULL, -- open, reserved, refunded, withdrawn
+    state TEXT COLLATE "C" NOT NULL, -- open, reserved, refunded, withdrawn, absent
     refund_no BIGINT, -- the refund that carries it
     at_ms BIGINT NOT NULL, -- when it became leftover
     PRIMARY KEY (register_no, line)

@@ -320,7 +320,7 @@ CREATE TABLE leftover (
     bank TEXT NOT NULL, -- its share
     amount_fen INTEGER NOT NULL, -- its amount
     cause TEXT NOT NULL, -- dropped, failed, returned
-    state TEXT NOT NULL, -- open, reserved, refunded, withdrawn
+    state TEXT NOT NULL, -- open, reserved, refunded, withdrawn, absent
     refund_no INTEGER, -- the refund that carries it
     at_ms INTEGER NOT NULL, -- when it became leftover
     PRIMARY KEY (register_no, line)

@@ -30,6 +30,11 @@ const DROPS_PER_STEP: i64 = 500;
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     let now = time::bounds(ctx).await?.earliest_ms;
     let mut more = drop_overdue(ctx, now).await?;
+    for register in ctx.store.never_funded().await? {
+        tracing::info!(%register, "revoked before any money came: nothing is to go back");
+        ctx.store.withdraw_never_funded(register, ctx.now_ms()).await?;
+        more = true;
+    }
     let mut stuck = BTreeSet::new();
     for share in ctx.store.due_to_settle(now).await? {
         match send_back(ctx, &share).await {

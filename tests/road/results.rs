@@ -278,6 +278,8 @@ fn vouched(counter: &Counter, parts: &mut [Part]) {
     control[at..at + 64].copy_from_slice(digest.as_bytes());
 }
 
+type Change<'a> = &'a dyn Fn(&mut Vec<u8>, &mut Vec<u8>);
+
 /// Replaces what stands at a place of the first line.
 fn put(bytes: &mut [u8], at: usize, text: &str) {
     bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
@@ -289,7 +291,7 @@ async fn f38_f39_a_control_file_that_vouches_for_what_does_not_close_heals_nothi
     let counter = house.files.clone();
     let told = rows(&counter, &reference);
     let (head, control) = ((1 + 32 + 14, 1 + 32 + 14 + 8), (1 + 32, 1 + 32 + 8));
-    let cases: [(&str, &str, &dyn Fn(&mut Vec<u8>, &mut Vec<u8>)); 5] = [
+    let cases: [(&str, &str, Change<'_>); 5] = [
         ("a wrong sum in both", "1", &|data, ok| {
             put(data, head.1, "00000000000304.00");
             put(ok, control.1, "00000000000304.00");
