@@ -11,12 +11,13 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Dice};
 use crate::config::{self, Config, Database, Door};
 use crate::engine::{self, EngineError, Observer};
 use crate::finance::Finance;
 use crate::finance::http::{HttpFinance, Settings};
-use crate::flow::{Bank, BankRules, Ctx, Duty, Pace, Step};
+use crate::flow::reach::Reach;
+use crate::flow::{Bank, BankRules, Ctx, Duty, Pace, Step, Waits};
 use crate::format::{Format, example};
 use crate::guard::blind::Blinder;
 use crate::guard::seal::Sealer;
@@ -146,6 +147,7 @@ fn open_bank(config: &Config, bank: &config::Bank) -> Result<Bank, Vec<String>> 
     let rules = BankRules {
         rows_max: bank.rows_max,
         visibility_delay_ms: bank.visibility_delay.0,
+        duplicate_window_ms: bank.duplicate_window.0,
         ask_after_ms: bank.ask_after.0,
         ask_every_ms: bank.ask_every.0,
         return_every_ms: bank.return_every.0,
@@ -277,7 +279,16 @@ pub async fn context(
         install,
         epoch: i64::from(config.restore_epoch),
         old_formats: std::sync::Mutex::default(),
+        waits: Waits::default(),
+        pulls: Reach::new(dice()),
+        deliveries: Reach::new(dice()),
     })
+}
+
+/// Dice of their own for each process, so that daemons that lost the same finance do not come back
+/// in step.
+fn dice() -> Dice {
+    Dice::seeded(u64::from_le_bytes(crate::guard::random::bytes()))
 }
 
 /// Puts what the steps do into health and metrics.
@@ -292,6 +303,10 @@ impl Observer for Watcher {
         if let Some(result) = StepResult::parse(result) {
             self.metrics.step(step.as_str(), result, took_ms);
         }
+    }
+
+    fn rests(&self, step: Step, now_ms: i64) {
+        self.health.beat(step.as_str(), now_ms);
     }
 }
 

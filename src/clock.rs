@@ -3,14 +3,25 @@
 //! Everything that needs the time takes a [`Clock`]; a test holds a [`ManualClock`], which stands
 //! still until it is moved, so a 24-hour duty is tested in microseconds. Cryptographic randomness
 //! is not dice: it is drawn in `guard` alone.
+//!
+//! The time of day can be set by anybody who is root, and is set by whatever keeps it right. What
+//! must have *passed* is therefore measured on the machine's running time, which nobody sets (I16).
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, OnceLock};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Tells the time, in UTC epoch milliseconds.
+/// Tells the time.
 pub trait Clock: Send + Sync {
+    /// The time of day, in UTC epoch milliseconds: what people and banks are told.
     fn now_ms(&self) -> i64;
+
+    /// For how long the machine has been running, in milliseconds. Never set and never back within
+    /// one [`Clock::boot`].
+    fn running_ms(&self) -> i64;
+
+    /// Names the machine's start that [`Clock::running_ms`] counts from.
+    fn boot(&self) -> String;
 }
 
 /// The machine's clock.
@@ -23,29 +34,86 @@ impl Clock for SystemClock {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
+
+    // Unlike an `Instant`, it also counts while the machine is suspended, and two processes of one
+    // boot read the same.
+    fn running_ms(&self) -> i64 {
+        std::fs::read_to_string("/proc/uptime")
+            .ok()
+            .and_then(|text| uptime_ms(&text))
+            .unwrap_or_else(since_start_ms)
+    }
+
+    fn boot(&self) -> String {
+        static BOOT: OnceLock<String> = OnceLock::new();
+        let read = || match std::fs::read_to_string("/proc/sys/kernel/random/boot_id") {
+            Ok(text) => text.trim().to_owned(),
+            // Without it every process counts for itself.
+            Err(_) => format!("process-{}-{}", std::process::id(), Self.now_ms()),
+        };
+        BOOT.get_or_init(read).clone()
+    }
+}
+
+/// The first word of `/proc/uptime`, seconds with two decimals.
+fn uptime_ms(text: &str) -> Option<i64> {
+    let (seconds, hundredths) = text.split_whitespace().next()?.split_once('.')?;
+    let seconds: i64 = seconds.parse().ok()?;
+    let hundredths: i64 = hundredths.get(..2)?.parse().ok()?;
+    Some(seconds * 1_000 + hundredths * 10)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one reader of the time")]
+fn since_start_ms() -> i64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    let since = START.get_or_init(Instant::now).elapsed();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A clock that stands still until it is moved.
 #[derive(Debug, Clone, Default)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub struct ManualClock {
+    now: Arc<AtomicI64>,
+    running: Arc<AtomicI64>,
+    boots: Arc<AtomicI64>,
+}
 
 impl ManualClock {
     pub fn at(now_ms: i64) -> Self {
-        Self(Arc::new(AtomicI64::new(now_ms)))
+        let clock = Self::default();
+        clock.jump_ms(now_ms);
+        clock
     }
 
+    /// Lets time pass.
     pub fn advance_ms(&self, by_ms: i64) {
-        self.0.fetch_add(by_ms, Ordering::SeqCst);
+        self.now.fetch_add(by_ms, Ordering::SeqCst);
+        self.running.fetch_add(by_ms, Ordering::SeqCst);
     }
 
-    pub fn set_ms(&self, now_ms: i64) {
-        self.0.store(now_ms, Ordering::SeqCst);
+    /// Sets the time of day forwards or back, while no time passes.
+    pub fn jump_ms(&self, by_ms: i64) {
+        self.now.fetch_add(by_ms, Ordering::SeqCst);
+    }
+
+    /// Starts the machine again: its running time begins anew.
+    pub fn reboot(&self) {
+        self.running.store(0, Ordering::SeqCst);
+        self.boots.fetch_add(1, Ordering::SeqCst);
     }
 }
 
 impl Clock for ManualClock {
     fn now_ms(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        self.now.load(Ordering::SeqCst)
+    }
+
+    fn running_ms(&self) -> i64 {
+        self.running.load(Ordering::SeqCst)
+    }
+
+    fn boot(&self) -> String {
+        format!("boot-{}", self.boots.load(Ordering::SeqCst))
     }
 }
 
@@ -119,6 +187,18 @@ mod tests {
         let clock = ManualClock::at(5);
         assert_eq!((clock.now_ms(), clock.now_ms()), (5, 5));
         clock.advance_ms(3);
-        assert_eq!(clock.now_ms(), 8);
+        assert_eq!((clock.now_ms(), clock.running_ms()), (8, 3));
+        clock.jump_ms(-6);
+        assert_eq!((clock.now_ms(), clock.running_ms()), (2, 3));
+    }
+
+    #[test]
+    fn the_machines_running_time_is_read_and_grows() {
+        assert_eq!(uptime_ms("20809.91 40386.87\n"), Some(20_809_910));
+        assert_eq!([uptime_ms(""), uptime_ms("7"), uptime_ms("7.x")], [None; 3]);
+        let (clock, other) = (SystemClock, SystemClock);
+        let before = clock.running_ms();
+        assert!(before > 0 && other.running_ms() >= before && other.running_ms() < before + 60_000);
+        assert_eq!(clock.boot(), other.boot());
     }
 }

@@ -106,6 +106,9 @@ pub struct Bank {
     pub rows_max: usize,
     #[serde(default = "default_visibility")]
     pub visibility_delay: Span,
+    /// How long the bank recognises our reference as a duplicate.
+    #[serde(default = "default_duplicate_window")]
+    pub duplicate_window: Span,
     #[serde(default = "default_ask_after")]
     pub ask_after: Span,
     #[serde(default = "default_ask_every")]
@@ -238,6 +241,7 @@ defaults! {
     default_algorithm -> String = Algorithm::HmacSha256.as_str().to_owned();
     default_rows_max -> usize = 10_000;
     default_visibility -> Span = Span(600_000);
+    default_duplicate_window -> Span = Span(72 * 3_600_000);
     default_ask_after -> Span = Span(600_000);
     default_ask_every -> Span = Span(60_000);
     default_return_every -> Span = Span(900_000);
@@ -352,28 +356,10 @@ impl Config {
         let mut out = Vec::new();
         let mut codes = BTreeSet::new();
         for bank in &self.banks {
-            let code = &bank.code;
-            if !codes.insert(code) {
-                out.push(format!("bank.code: {code:?} is there twice"));
+            if !codes.insert(&bank.code) {
+                out.push(format!("bank.code: {:?} is there twice", bank.code));
             }
-            if code.is_empty()
-                || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-            {
-                out.push(format!("bank.code: {code:?} is not letters, digits, - and _"));
-            }
-            if bank.rows_max == 0 {
-                out.push(format!("bank {code}: rows_max is 0; a batch has at least one payment"));
-            }
-            if bank.reference_prefix.len() > 8
-                || !bank.reference_prefix.bytes().all(|b| b.is_ascii_alphanumeric())
-            {
-                out.push(format!("bank {code}: reference_prefix is at most 8 letters and digits"));
-            }
-            if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
-                && control_suffix.is_some() == stable_for.is_some()
-            {
-                out.push(format!("bank {code}: door needs either control_suffix or stable_for: how a whole file is known"));
-            }
+            out.extend(bank.problems());
         }
         let mut names = BTreeSet::new();
         for source in &self.sources {
@@ -428,6 +414,38 @@ impl Config {
     }
 }
 
+impl Bank {
+    /// What does not fit together in one bank's rules.
+    fn problems(&self) -> Vec<String> {
+        let (bank, code) = (self, &self.code);
+        let mut out = Vec::new();
+        if code.is_empty()
+            || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        {
+            out.push(format!("bank.code: {code:?} is not letters, digits, - and _"));
+        }
+        if bank.rows_max == 0 {
+            out.push(format!("bank {code}: rows_max is 0; a batch has at least one payment"));
+        }
+        if bank.visibility_delay >= bank.duplicate_window {
+            out.push(format!(
+                "bank {code}: visibility_delay is not below duplicate_window; by the time that \"not found\" counts, a repeat would be paid twice"
+            ));
+        }
+        if bank.reference_prefix.len() > 8
+            || !bank.reference_prefix.bytes().all(|b| b.is_ascii_alphanumeric())
+        {
+            out.push(format!("bank {code}: reference_prefix is at most 8 letters and digits"));
+        }
+        if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
+            && control_suffix.is_some() == stable_for.is_some()
+        {
+            out.push(format!("bank {code}: door needs either control_suffix or stable_for: how a whole file is known"));
+        }
+        out
+    }
+}
+
 fn known<W: std::fmt::Display>(all: &[W]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -477,6 +495,21 @@ mod tests {
         let problems = Config::parse(&bad).expect_err("bad").0;
         for key in ["keys.current", "duty.pool_bank", "duty.start", "listen", "pace.stuck_after"] {
             assert!(problems.iter().any(|problem| problem.contains(key)), "{key} in {problems:?}");
+        }
+    }
+
+    #[test]
+    fn i2_not_found_must_count_while_the_bank_still_knows_a_duplicate() {
+        let with = |delay: &str, window: &str| {
+            let rules = format!("visibility_delay = \"{delay}\"\nduplicate_window = \"{window}\"");
+            Config::parse(
+                &GOOD.replace("format = \"example", &format!("{rules}\nformat = \"example")),
+            )
+        };
+        assert_eq!(with("10m", "11m").expect("fits").banks[0].duplicate_window.0, 660_000);
+        for (delay, window) in [("10m", "10m"), ("73h", "72h")] {
+            let problems = with(delay, window).expect_err("too short").0;
+            assert!(problems[0].contains("rural: visibility_delay"), "{problems:?}");
         }
     }
 

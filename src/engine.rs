@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::flow::{Ctx, FlowError, Progress, Step};
 
-/// The longest that a step sleeps: its heartbeat.
+/// The longest that a step sleeps: its heartbeat. A step that looks into the database is run then,
+/// because an operator's command may have changed it beside us; one that goes by the clock alone is
+/// not, so that finance is asked as often as was agreed and no more.
 const SLEEP_MAX_MS: i64 = 2_000;
 /// The shortest, so that a step that is due in the past does not spin.
 const SLEEP_MIN_MS: i64 = 5;
@@ -24,6 +26,9 @@ const SLEEP_AFTER_ERROR_MS: i64 = 200;
 pub trait Observer: Send + Sync + 'static {
     /// A step came back. `result` is `worked`, `idle` or `failed`.
     fn stepped(&self, step: Step, result: &'static str, took_ms: u64, now_ms: i64);
+
+    /// A step has nothing to do yet, and is alive.
+    fn rests(&self, step: Step, now_ms: i64);
 }
 
 /// Why the engine ended before it was told to.
@@ -81,12 +86,7 @@ async fn repeat(
             Ok(Progress::More) => (0, "worked"),
             Ok(Progress::Idle { until_ms }) => {
                 let now = ctx.now_ms();
-                (
-                    until_ms.map_or(SLEEP_MAX_MS, |until| {
-                        (until - now).clamp(SLEEP_MIN_MS, SLEEP_MAX_MS)
-                    }),
-                    "idle",
-                )
+                (until_ms.map_or(SLEEP_MAX_MS, |until| (until - now).max(SLEEP_MIN_MS)), "idle")
             }
             Err(cause) if cause.is_fatal() => return Err(cause),
             Err(cause) => {
@@ -96,11 +96,33 @@ async fn repeat(
         };
         let now = ctx.now_ms();
         observer.stepped(step, result, u64::try_from(now - began).unwrap_or_default(), now);
-        if wait_ms > 0 {
-            sleep(&ctx, step, version, wait_ms, &cancel).await;
+        if wait_ms > 0 && step.wakes_on_change() {
+            sleep(&ctx, step, version, wait_ms.min(SLEEP_MAX_MS), &cancel).await;
+        } else if wait_ms > 0 {
+            rest(&ctx, step, wait_ms, observer.as_ref(), &cancel).await;
         }
     }
     Ok(())
+}
+
+/// Sleeps for all of the time, measured on the machine's running time, and says now and then that it
+/// is alive.
+async fn rest(
+    ctx: &Ctx,
+    step: Step,
+    wait_ms: i64,
+    observer: &dyn Observer,
+    cancel: &CancellationToken,
+) {
+    let until_ms = ctx.clock.running_ms() + wait_ms;
+    loop {
+        let left_ms = until_ms - ctx.clock.running_ms();
+        if left_ms <= 0 || cancel.is_cancelled() {
+            return;
+        }
+        sleep(ctx, step, 0, left_ms.clamp(SLEEP_MIN_MS, SLEEP_MAX_MS), cancel).await;
+        observer.rests(step, ctx.now_ms());
+    }
 }
 
 /// Sleeps until something changed that this step may act upon, or the time is over.

@@ -18,6 +18,8 @@ mod attempts;
 mod beside;
 #[path = "road/canary.rs"]
 mod canary;
+#[path = "road/clock.rs"]
+mod clock;
 #[path = "store/cluster.rs"]
 mod cluster;
 #[path = "road/counter.rs"]
@@ -26,6 +28,8 @@ mod counter;
 mod county;
 #[path = "road/deadline.rs"]
 mod deadline;
+#[path = "road/feed.rs"]
+mod feed;
 #[path = "road/front.rs"]
 mod front;
 #[path = "road/house.rs"]
@@ -40,5 +44,9 @@ mod practice;
 mod reports;
 #[path = "road/results.rs"]
 mod results;
+#[path = "road/stuck.rs"]
+mod stuck;
 #[path = "road/tls.rs"]
 mod tls;
+#[path = "road/window.rs"]
+mod window;

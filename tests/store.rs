@@ -150,6 +150,7 @@ on_both! {
         i28_totals_are_those_of_the_registers,
         a_step_that_waits_is_woken_by_a_change,
         pages_lose_and_repeat_nothing,
+        i16_the_clock_is_believed_until_it_steps_and_a_person_answers_for_it,
     }
     tamper {
         i18_every_change_behind_the_daemon_s_back_is_told,

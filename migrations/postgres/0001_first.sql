@@ -3,7 +3,7 @@
 
 -- Settings that belong to this database alone.
 CREATE TABLE meta (
-    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- epoch: restore epoch, part of every reference; installed: when this database began
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- epoch: restore epoch, part of every reference; installed: when this database began; clock: how the time of day stood to the machine's running time
     value TEXT COLLATE "C" NOT NULL -- its value
 );
 
@@ -19,6 +19,18 @@ CREATE TABLE feed (
     feed TEXT COLLATE "C" NOT NULL, -- registers or decisions
     cursor TEXT COLLATE "C" NOT NULL, -- finance's cursor of the last item that is durable here
     PRIMARY KEY (source, feed)
+);
+
+-- Registers that finance lists and that could not be read: tried until they can be.
+CREATE TABLE unread (
+    source TEXT COLLATE "C" NOT NULL, -- the finance source
+    id TEXT COLLATE "C" NOT NULL, -- finance's id
+    revision BIGINT NOT NULL, -- finance's revision
+    why TEXT COLLATE "C" NOT NULL, -- why the last try failed
+    tries BIGINT NOT NULL, -- how often it was tried
+    since_at_ms BIGINT NOT NULL, -- when it was listed
+    next_at_ms BIGINT NOT NULL, -- when it is tried next
+    PRIMARY KEY (source, id, revision)
 );
 
 -- One revision of one register (I25).
@@ -214,6 +226,7 @@ CREATE TABLE attempt (
     state_at_ms BIGINT NOT NULL, -- when it came into that state
     made_at_ms BIGINT NOT NULL, -- when INTENT became durable
     sent_at_ms BIGINT, -- when bytes last may have left
+    lost_at_ms BIGINT, -- when it first may have arrived without an answer: the bank's duplicate window runs from here
     sends BIGINT NOT NULL, -- how often it was started, always with the same bytes
     asks BIGINT NOT NULL, -- how often the bank was asked about it
     next_at_ms BIGINT, -- when to do the next thing about it; nothing means nothing is due
@@ -307,7 +320,7 @@ CREATE TABLE leftover (
     bank TEXT COLLATE "C" NOT NULL, -- its share
     amount_fen BIGINT NOT NULL, -- its amount
     cause TEXT COLLATE "C" NOT NULL, -- dropped, failed, returned
-    state TEXT COLLATE "C" NOT NULL, -- open, reserved, refunded, withdrawn
+    state TEXT COLLATE "C" NOT NULL, -- open, reserved, refunded, withdrawn, absent
     refund_no BIGINT, -- the refund that carries it
     at_ms BIGINT NOT NULL, -- when it became leftover
     PRIMARY KEY (register_no, line)

@@ -3,7 +3,7 @@
 
 -- Settings that belong to this database alone.
 CREATE TABLE meta (
-    name TEXT NOT NULL PRIMARY KEY, -- epoch: restore epoch, part of every reference; installed: when this database began
+    name TEXT NOT NULL PRIMARY KEY, -- epoch: restore epoch, part of every reference; installed: when this database began; clock: how the time of day stood to the machine's running time
     value TEXT NOT NULL -- its value
 ) STRICT;
 
@@ -19,6 +19,18 @@ CREATE TABLE feed (
     feed TEXT NOT NULL, -- registers or decisions
     cursor TEXT NOT NULL, -- finance's cursor of the last item that is durable here
     PRIMARY KEY (source, feed)
+) STRICT;
+
+-- Registers that finance lists and that could not be read: tried until they can be.
+CREATE TABLE unread (
+    source TEXT NOT NULL, -- the finance source
+    id TEXT NOT NULL, -- finance's id
+    revision INTEGER NOT NULL, -- finance's revision
+    why TEXT NOT NULL, -- why the last try failed
+    tries INTEGER NOT NULL, -- how often it was tried
+    since_at_ms INTEGER NOT NULL, -- when it was listed
+    next_at_ms INTEGER NOT NULL, -- when it is tried next
+    PRIMARY KEY (source, id, revision)
 ) STRICT;
 
 -- One revision of one register (I25).
@@ -214,6 +226,7 @@ CREATE TABLE attempt (
     state_at_ms INTEGER NOT NULL, -- when it came into that state
     made_at_ms INTEGER NOT NULL, -- when INTENT became durable
     sent_at_ms INTEGER, -- when bytes last may have left
+    lost_at_ms INTEGER, -- when it first may have arrived without an answer: the bank's duplicate window runs from here
     sends INTEGER NOT NULL, -- how often it was started, always with the same bytes
     asks INTEGER NOT NULL, -- how often the bank was asked about it
     next_at_ms INTEGER, -- when to do the next thing about it; nothing means nothing is due
@@ -307,7 +320,7 @@ CREATE TABLE leftover (
     bank TEXT NOT NULL, -- its share
     amount_fen INTEGER NOT NULL, -- its amount
     cause TEXT NOT NULL, -- dropped, failed, returned
-    state TEXT NOT NULL, -- open, reserved, refunded, withdrawn
+    state TEXT NOT NULL, -- open, reserved, refunded, withdrawn, absent
     refund_no INTEGER, -- the refund that carries it
     at_ms INTEGER NOT NULL, -- when it became leftover
     PRIMARY KEY (register_no, line)

@@ -86,6 +86,11 @@ enum Command {
         #[command(subcommand)]
         command: operate::BatchCommand,
     },
+    /// Answer for the machine's clock after it was set.
+    Clock {
+        #[command(subcommand)]
+        command: operate::ClockCommand,
+    },
     /// Tell one payment's life, in order, with times and reasons.
     Explain {
         #[arg(long, value_name = "FILE")]
@@ -111,6 +116,7 @@ pub async fn main() -> Exit {
         Command::Format { command } => Ok(format_command(command)),
         Command::Register { command } => operate::register(command, &clock).await,
         Command::Batch { command } => operate::batch(command, &clock).await,
+        Command::Clock { command } => operate::clock(command, &clock).await,
         Command::Explain { config, payment } => explain::run(&config, &payment, &clock).await,
         Command::Bench(args) => bench::run(args, clock).await,
         Command::Practice(args) => practice::run(args, clock).await,

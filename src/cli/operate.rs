@@ -1,4 +1,4 @@
-//! `daifa register` and `daifa batch`: what an operator looks at and decides, beside a running
+//! `daifa register`, `daifa batch` and `daifa clock`: what an operator looks at and decides, beside a running
 //! daemon.
 
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use crate::clock::{Clock, local_text};
 use crate::lifecycle::Exit;
 use crate::model::id::{BatchNo, PaymentId, RegisterNo};
 use crate::store::Store;
+use crate::store::clock::Anchor;
 use crate::store::holds::Decision;
 
 #[derive(Debug, Subcommand)]
@@ -56,6 +57,27 @@ pub enum BatchCommand {
         /// Like B7.
         batch: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ClockCommand {
+    /// Say that the time of day is right, after it was set by more than time passed.
+    Accept {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Who says so; it is journalled.
+        #[arg(long)]
+        by: String,
+    },
+}
+
+pub async fn clock(command: ClockCommand, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let ClockCommand::Accept { config, by } = command;
+    let (_, store) = attach(&config).await?;
+    let anchor = Anchor::of(clock.as_ref());
+    store.accept_clock(&anchor, &by).await?;
+    say(format_args!("{} is the time from now on", local_text(anchor.seen_at_ms)))?;
+    Ok(Exit::Done)
 }
 
 pub async fn register(command: RegisterCommand, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {

@@ -5,12 +5,12 @@ use std::collections::{BTreeSet, HashSet};
 
 use crate::flow::checks::hold_for;
 use crate::flow::matching::telling;
+use crate::flow::readback::{ReadBack, payments};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{open_person, seal_part};
 use crate::flow::values::{HeadValues, RowValues};
 use crate::flow::{Bank, Ctx, FlowError, Progress};
-use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Source, Value};
-use crate::guard::chain::RowDigest;
+use crate::format::{DataError, Format, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::id::{PaymentId, RegisterNo};
@@ -26,12 +26,17 @@ use crate::store::reports::NewReport;
 /// # Errors
 /// Where the store fails.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
-    let due = ctx.store.due_to_cut(ctx.duty.funded_only, ctx.now_ms()).await?;
+    let due = ctx.store.due_to_cut(ctx.duty.funded_only).await?;
     let mut more = false;
+    let mut stuck = BTreeSet::new();
     for share in due {
         let Some(bank) = ctx.banks.get(&share.bank) else { continue };
         match cut_one(ctx, bank, &share).await {
-            Ok(cut) => more |= cut,
+            Ok(Work::Done) => more = true,
+            Ok(Work::Nothing) => {}
+            Ok(Work::Stuck) => {
+                stuck.insert(format!("{}/{}", share.register, share.bank));
+            }
             Err(cause) if cause.is_fatal() => return Err(cause),
             Err(cause) => {
                 tracing::error!(register = %share.register, bank = share.bank, error = %cause, "a batch could not be made");
@@ -49,9 +54,11 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                         ctx.now_ms(),
                     )
                     .await?;
+                stuck.insert(subject);
             }
         }
     }
+    end_alerts(ctx, AlertKind::Convert, &stuck).await?;
     // Payments of a register that is not funded yet, or whose bank is unknown, wait for a change.
     Ok(if more {
         Progress::More
@@ -60,8 +67,35 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     })
 }
 
-/// Makes one batch of a share; says whether it did.
-async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<bool, FlowError> {
+/// What became of a share that is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Work {
+    /// Something was done, and there may be more.
+    Done,
+    Nothing,
+    /// It cannot go on, and an alert says why.
+    Stuck,
+}
+
+/// Alerts of a kind about shares that are not stuck any more are over.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn end_alerts(
+    ctx: &Ctx,
+    kind: AlertKind,
+    stuck: &BTreeSet<String>,
+) -> Result<(), FlowError> {
+    for subject in ctx.store.standing_alerts(kind).await? {
+        if !stuck.contains(&subject) {
+            ctx.store.clear_alert(kind, &subject, ctx.now_ms()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes one batch of a share.
+async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowError> {
     let limits = bank.format.limits();
     let rows_max = limits.rows_max.min(bank.rules.rows_max).max(1);
     let facts = ctx.store.register_facts(share.register).await?;
@@ -71,7 +105,7 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<bool, FlowErr
     let mut cut = ctx.store.cuttable(share.register, &share.bank, rows_max).await?;
     keep_below(&mut cut, limits.sum_max);
     if cut.payments.is_empty() {
-        return Ok(false);
+        return Ok(Work::Nothing);
     }
     let mut rows = open_rows(ctx, &facts, &share.bank, &cut.payments)?;
     keep_apart(&bank.format, &mut cut, &mut rows);
@@ -83,10 +117,9 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<bool, FlowErr
         at_ms: ctx.now_ms(),
         section: "",
     };
-    let written = bank.format.encode(MessageKind::PaymentRequest, &head, &rows).and_then(|parts| {
-        read_back(&bank.format, &parts, &reference, &facts.summary, &rows)
-            .map(|content| (parts, content))
-    });
+    let written = bank.format.encode(MessageKind::PaymentRequest, &head, &rows);
+    let written =
+        written.and_then(|parts| payments(&bank.format, parts, &reference, &facts.summary, &rows));
     let (parts, content) = match written {
         Ok(written) => written,
         Err(cause) => {
@@ -111,7 +144,7 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<bool, FlowErr
     };
     let (batch, attempt) = ctx.store.intend_batch(&new, ctx.now_ms()).await?;
     tracing::info!(%batch, %attempt, register = %share.register, bank = bank.code, payments = rows.len(), "a batch is cut");
-    Ok(true)
+    Ok(Work::Done)
 }
 
 /// A batch's sum stays within what the format declares.
@@ -183,9 +216,10 @@ pub fn format_text(format: &Format) -> FormatText {
     }
 }
 
-/// Seals finished parts.
-pub fn seal_parts(ctx: &Ctx, bank: &str, reference: &str, parts: Vec<Part>) -> Vec<SealedPart> {
+/// Seals finished parts that were read back.
+pub fn seal_parts(ctx: &Ctx, bank: &str, reference: &str, parts: ReadBack) -> Vec<SealedPart> {
     parts
+        .into_parts()
         .into_iter()
         .enumerate()
         .map(|(at, part)| SealedPart {
@@ -197,82 +231,6 @@ pub fn seal_parts(ctx: &Ctx, bank: &str, reference: &str, parts: Vec<Part>) -> V
             chunks: seal_part(&ctx.sealer, bank, reference, at, &part.bytes),
         })
         .collect()
-}
-
-/// What of a payment a bank must be told exactly as finance approved it.
-fn digest_row(
-    digest: &mut RowDigest,
-    ordinal: i64,
-    name: &str,
-    account: &str,
-    amount: Fen,
-    summary: &str,
-) {
-    digest.row("approved").int(ordinal).text(name).text(account).int(amount.get()).text(summary);
-}
-
-/// Reads the finished bytes back and compares every payment with what finance approved (I20, I21):
-/// payee, account, amount and summary. Returns their digest.
-fn read_back(
-    format: &Format,
-    parts: &[Part],
-    reference: &str,
-    summary: &str,
-    rows: &[RowValues],
-) -> Result<[u8; 32], DataError> {
-    let differs = |record: usize, field: &str| DataError {
-        message: MessageKind::PaymentRequest,
-        part: None,
-        record,
-        field: field.to_owned(),
-        offset: None,
-        found: String::new(),
-        expected: "what finance approved, when the finished bytes are read back".to_owned(),
-    };
-    let (mut approved, mut rendered) = (RowDigest::new(), RowDigest::new());
-    for row in rows {
-        digest_row(
-            &mut approved,
-            row.ordinal,
-            &row.person.name,
-            &row.person.account,
-            row.amount,
-            summary,
-        );
-    }
-    let mut reading = format.read(MessageKind::PaymentRequest, parts)?;
-    let mut head_summary: Option<String> = None;
-    let mut at = 0;
-    while let Some(item) = reading.next()? {
-        match item {
-            Item::Head(head) => {
-                if head.text(Key::Reference).is_some_and(|found| found != reference) {
-                    return Err(differs(0, "reference"));
-                }
-                head_summary = head.text(Key::Summary).map(str::to_owned);
-            }
-            Item::Row(row) => {
-                at += 1;
-                let Some(Value::Int(ordinal)) = row.get(Key::Ordinal) else {
-                    return Err(differs(at, "ordinal"));
-                };
-                let (Some(name), Some(account), Some(amount)) =
-                    (row.text(Key::PayeeName), row.text(Key::Account), row.amount(Key::Amount))
-                else {
-                    return Err(differs(at, "payee"));
-                };
-                let told = row.text(Key::Summary).or(head_summary.as_deref()).unwrap_or(summary);
-                digest_row(&mut rendered, ordinal, name, account, amount, told);
-            }
-            Item::BadRow(fault) => return Err(fault),
-            Item::Tail(_) => {}
-        }
-    }
-    let (approved, rendered) = (approved.finish(), rendered.finish());
-    if at != rows.len() || approved != rendered {
-        return Err(differs(0, "payments"));
-    }
-    Ok(approved)
 }
 
 /// Payments that cannot be written by themselves, with the reason.
@@ -291,7 +249,7 @@ async fn set_aside(
     facts: &RegisterFacts,
     cut: &Cuttable,
     holds: Vec<(i64, NewHold)>,
-) -> Result<bool, FlowError> {
+) -> Result<Work, FlowError> {
     let lines: BTreeSet<i64> = holds.iter().map(|(line, _)| *line).collect();
     let mine = cut.payments.iter().filter(|payment| lines.contains(&payment.line));
     let towns: BTreeSet<i64> = mine.map(|payment| payment.town).filter(|town| *town > 0).collect();
@@ -319,7 +277,7 @@ async fn set_aside(
         holds,
     };
     ctx.store.set_aside_later(&new, &reports, now).await?;
-    Ok(true)
+    Ok(Work::Done)
 }
 
 /// The format cannot write this batch: nothing is sent, and somebody is told.
@@ -328,7 +286,7 @@ async fn alert_unwritable(
     bank: &Bank,
     register: RegisterNo,
     cause: &DataError,
-) -> Result<bool, FlowError> {
+) -> Result<Work, FlowError> {
     tracing::error!(%register, bank = bank.code, error = %cause, "the format cannot write this batch");
     let subject = format!("{register}/{}", bank.code);
     let text = format!(
@@ -338,5 +296,5 @@ async fn alert_unwritable(
     ctx.store
         .raise_alert(AlertKind::Convert, &subject, Some(register), &text, ctx.now_ms())
         .await?;
-    Ok(false)
+    Ok(Work::Stuck)
 }

@@ -1,17 +1,17 @@
-//! Intake: pulls what finance approved, checks it while it streams, and accepts or refuses it.
+//! Intake: takes one register that finance approved, checks it while it streams, and accepts or
+//! refuses it. Which one is next is for [`crate::flow::feed`] to say.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::finance::{Finance, FinanceError, Listed, RegisterEvent, Verdict};
+use crate::finance::{Finance, FinanceError, Listed, RegisterEvent};
 use crate::flow::checks::{PaymentCheck, WholeCheck};
 use crate::flow::report::recipients;
 use crate::flow::sealed::PersonSealer;
-use crate::flow::{Ctx, FlowError, Progress};
+use crate::flow::{Ctx, FlowError};
 use crate::guard::chain::RowDigest;
 use crate::guard::digest::ContentDigest;
-use crate::model::alert::AlertKind;
 use crate::model::deadline::StartTimes;
 use crate::model::hold::HoldReason;
 use crate::model::id::{PaymentId, RegisterNo};
@@ -21,7 +21,7 @@ use crate::model::person::{town_of, village_code_is_plausible};
 use crate::model::register::{Fault, RegisterHead};
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
-use crate::store::holds::{Decision, Standing};
+use crate::store::holds::Standing;
 use crate::store::intake::{
     Acceptance, Begun, NewHold, NewPayment, PersonKey, Receiving, faults_json,
 };
@@ -31,11 +31,9 @@ use crate::store::reports::NewReport;
 const LINES_PER_WRITE: usize = 10_000;
 /// Keys of the blind index sorted and written together: what bounds memory on huge registers.
 const KEYS_PER_WRITE: usize = 250_000;
-/// Entries of a feed read at once.
-const PAGE: usize = 100;
 
 /// Why a register could not be taken now.
-enum TakeError {
+pub(super) enum TakeError {
     Flow(FlowError),
     Finance(FinanceError),
 }
@@ -58,114 +56,34 @@ impl From<FinanceError> for TakeError {
     }
 }
 
-/// # Errors
-/// Where the store fails; what finance says or fails to say is told by an alert, and tried again.
-pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
-    let mut more = false;
-    for source in &ctx.sources {
-        let subject = source.source().to_owned();
-        match pull(ctx, source.as_ref()).await {
-            Ok(found) => {
-                more |= found;
-                ctx.store.clear_alert(AlertKind::Finance, &subject, ctx.now_ms()).await?;
-            }
-            Err(TakeError::Flow(cause)) => return Err(cause),
-            Err(TakeError::Finance(cause)) => {
-                tracing::warn!(source = subject, error = %cause, "finance could not be pulled");
-                let text = format!("与财政来源 {subject} 的连接有问题：{cause}。系统会继续重试");
-                ctx.store
-                    .raise_alert(AlertKind::Finance, &subject, None, &text, ctx.now_ms())
-                    .await?;
-            }
-        }
-    }
-    let until_ms = Some(ctx.now_ms() + ctx.pace.pull_every_ms);
-    Ok(if more { Progress::More } else { Progress::Idle { until_ms } })
-}
-
-/// One round with one source; says whether there is more at once.
-async fn pull(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
-    fund(ctx, finance).await?;
-    let decided = decide(ctx, finance).await?;
-    let source = finance.source();
-    let after = ctx.store.cursor(source, "registers").await?;
-    let page = finance.listed(after.as_deref(), PAGE).await?;
-    for listed in &page.items {
-        take(ctx, finance, listed).await?;
-        ctx.store.set_cursor(source, "registers", &listed.cursor).await?;
-    }
-    Ok(decided || page.next.is_some() && !page.items.is_empty())
-}
-
-/// Reads heads again whose funding was not known.
-async fn fund(ctx: &Ctx, finance: &dyn Finance) -> Result<(), TakeError> {
-    for unfunded in ctx.store.unfunded().await? {
-        if unfunded.source != finance.source() {
-            continue;
-        }
-        let head = finance.head(&unfunded.id, unfunded.revision).await?;
-        let Some(funded_at_ms) = head.funded_at_ms else { continue };
-        let times = StartTimes {
-            received_at_ms: unfunded.received_at_ms,
-            approved_at_ms: unfunded.approved_at_ms,
-            funded_at_ms: Some(funded_at_ms),
-        };
-        let start = ctx.duty.start.start(times);
-        let deadline = start.map(|at| at + ctx.duty.allowed_ms);
-        ctx.store
-            .set_funded(unfunded.register, funded_at_ms, start, deadline, ctx.now_ms())
-            .await?;
-    }
-    Ok(())
-}
-
-/// Applies finance's decisions on payments that were set aside; says whether there were any.
-async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
-    let source = finance.source();
-    let after = ctx.store.cursor(source, "decisions").await?;
-    let page = finance.decisions(after.as_deref(), PAGE).await?;
-    for decision in &page.items {
-        let what = match decision.action {
-            Verdict::Release => Decision::Release,
-            Verdict::Drop => Decision::Drop,
-        };
-        let (id, revision, line) = (&decision.register, decision.revision, decision.line);
-        let decided = match ctx.store.payment_named(source, id, revision, line).await? {
-            Some(payment) => {
-                ctx.store
-                    .decide_hold(payment, what, &decision.by, &decision.reason, ctx.now_ms())
-                    .await
-            }
-            None => Err(StoreError::Refused(format!(
-                "{id} revision {revision} line {line} is not here"
-            ))),
-        };
-        match decided {
-            Ok(()) => {}
-            Err(StoreError::Refused(why)) => {
-                let subject = format!("{source}/{}", decision.cursor);
-                let text = format!(
-                    "财政对 {id} 第 {revision} 版第 {line} 行的决定（{}）无法执行：{why}",
-                    decision.action
-                );
-                ctx.store
-                    .raise_alert(AlertKind::Decision, &subject, None, &text, ctx.now_ms())
-                    .await?;
-            }
-            Err(cause) => return Err(cause.into()),
-        }
-        ctx.store.set_cursor(source, "decisions", &decision.cursor).await?;
-    }
-    Ok(!page.items.is_empty())
+/// Reads a head. Funding that still lies ahead has not happened: it is read again until it has, so
+/// that nothing is sent because a clock says that its time has come (I16).
+pub(super) async fn read_head(
+    ctx: &Ctx,
+    finance: &dyn Finance,
+    id: &str,
+    revision: i64,
+) -> Result<RegisterHead, FinanceError> {
+    let mut head = finance.head(id, revision).await?;
+    head.funded_at_ms = head.funded_at_ms.filter(|at| *at <= ctx.now_ms());
+    Ok(head)
 }
 
 /// Takes one entry of the list.
-async fn take(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Result<(), TakeError> {
+pub(super) async fn take(
+    ctx: &Ctx,
+    finance: &dyn Finance,
+    listed: &Listed,
+) -> Result<(), TakeError> {
     if listed.event == RegisterEvent::Revoked {
         let revoked = ctx
             .store
             .revoke_register(finance.source(), &listed.id, listed.revision, ctx.now_ms())
             .await?;
+        // What was never read is not waited for any more either.
+        let (source, id) = (finance.source(), &listed.id);
+        let how = "register.unread_revoked";
+        ctx.store.end_unread(source, id, listed.revision, how, ctx.now_ms()).await?;
         tracing::info!(
             register = listed.id,
             revision = listed.revision,
@@ -174,7 +92,7 @@ async fn take(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Result<(), T
         );
         return Ok(());
     }
-    let head = finance.head(&listed.id, listed.revision).await?;
+    let head = read_head(ctx, finance, &listed.id, listed.revision).await?;
     let head_digest = ContentDigest::of_head(&head).finish();
     match ctx.store.begin_register(finance.source(), &head, head_digest, ctx.now_ms()).await? {
         Begun::Same(register) => {

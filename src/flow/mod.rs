@@ -5,15 +5,20 @@
 //! thus one path, and nothing that matters lives in memory. A step that fails on a store error
 //! fails the process (design 4, rule 9); what a door says never does.
 
+pub mod answer;
 pub mod checks;
 pub mod collect;
 pub mod convert;
+pub mod feed;
 pub mod intake;
 pub mod matching;
+pub mod reach;
+pub mod readback;
 pub mod report;
 pub mod sealed;
 pub mod settle;
 pub mod submit;
+pub mod time;
 pub mod values;
 pub mod watch;
 
@@ -22,10 +27,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::Clock;
 use crate::finance::Finance;
+use crate::flow::reach::Reach;
 use crate::format::Format;
 use crate::guard::blind::Blinder;
 use crate::guard::seal::{SealError, Sealer};
 use crate::model::deadline::StartEvent;
+use crate::model::id::AttemptNo;
 use crate::model::words;
 use crate::store::{Store, StoreError};
 use crate::transport::Transport;
@@ -103,6 +110,9 @@ pub struct BankRules {
     pub rows_max: usize,
     /// How long after sending a "not found" still means "not visible yet" (design 4.2).
     pub visibility_delay_ms: i64,
+    /// For how long the bank recognises our reference: a second one within it is answered
+    /// "duplicate". After it nothing goes again by itself (design 4.2).
+    pub duplicate_window_ms: i64,
     /// How long to wait for results before asking.
     pub ask_after_ms: i64,
     /// How long to wait between two questions about the same attempt.
@@ -141,6 +151,31 @@ pub struct Pace {
     pub report_retry_ms: i64,
 }
 
+/// Since when, on the machine's running time, this process knows that an attempt is of unknown
+/// fate. It is kept in memory alone: a restart makes the wait longer, and never shorter (I16).
+#[derive(Debug, Default)]
+pub struct Waits(Mutex<HashMap<AttemptNo, i64>>);
+
+impl Waits {
+    fn of(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptNo, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It was sent just now, and nobody knows whether it arrived.
+    fn begin(&self, attempt: AttemptNo, running_ms: i64) {
+        self.of().insert(attempt, running_ms);
+    }
+
+    /// How long it has been waited for; from now on, where that is not known.
+    fn waited_ms(&self, attempt: AttemptNo, running_ms: i64) -> i64 {
+        running_ms - *self.of().entry(attempt).or_insert(running_ms)
+    }
+
+    fn end(&self, attempt: AttemptNo) {
+        self.of().remove(&attempt);
+    }
+}
+
 /// All that a step may touch.
 pub struct Ctx {
     pub store: Arc<Store>,
@@ -157,6 +192,12 @@ pub struct Ctx {
     pub epoch: i64,
     /// Formats that old attempts were written with, by digest.
     pub old_formats: Mutex<HashMap<[u8; 32], Arc<Format>>>,
+    /// Since when this process waits for an attempt of unknown fate to become visible at its bank.
+    pub waits: Waits,
+    /// Finance sources that do not answer when they are pulled.
+    pub pulls: Reach,
+    /// Finance sources that do not take reports.
+    pub deliveries: Reach,
 }
 
 impl Ctx {
@@ -204,7 +245,7 @@ impl Ctx {
 /// [`FlowError::is_fatal`] tells whether the process must stop.
 pub async fn step(ctx: &Ctx, step: Step) -> Result<Progress, FlowError> {
     match step {
-        Step::Intake => intake::step(ctx).await,
+        Step::Intake => feed::step(ctx).await,
         Step::Convert => convert::step(ctx).await,
         Step::Submit => submit::step(ctx).await,
         Step::Collect => collect::step(ctx).await,

@@ -34,6 +34,8 @@ const SENDING_MAX: usize = 4;
 /// Bodies made before they are sent: one of ten thousand payments has about two million bytes, and
 /// sixty-four of those would be most of what the daemon needs.
 const BODIES_BYTES_MAX: usize = 4 << 20;
+/// So many tries in a row without an answer are told to somebody.
+const SILENT_AFTER: u32 = 3;
 /// The longest wait between two tries.
 const RETRY_MAX_MS: i64 = 600_000;
 
@@ -76,23 +78,29 @@ pub fn report_id(
 /// Where the store fails. What finance says never fails the step.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     let now = ctx.now_ms();
-    let due = ctx.store.due_reports(now, REPORTS_PER_STEP).await?;
+    let resting = ctx.deliveries.resting(ctx.clock.running_ms());
+    let due =
+        one_for_the_silent(ctx, ctx.store.due_reports(now, REPORTS_PER_STEP, &resting).await?);
     if due.is_empty() {
         return Ok(Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) });
     }
     let full = i64::try_from(due.len()) == Ok(REPORTS_PER_STEP);
     let (mut due, mut results) = (due.into_iter(), HashMap::new());
     let (mut acknowledged, mut last) = (Vec::new(), false);
+    let mut sources = HashSet::new();
     while !last {
         let bodies;
         (bodies, last) = make_some(ctx, &mut due, &mut results).await?;
         for (report, done) in send(ctx, bodies).await {
+            sources.insert(report.source.clone());
             match done {
-                Ok(()) => acknowledged.push(report),
-                Err(trouble) => delay(ctx, &report, &trouble).await?,
+                Some(Ok(())) => acknowledged.push(report),
+                Some(Err(trouble)) => delay(ctx, &report, &trouble).await?,
+                None => {}
             }
         }
     }
+    tell_silence(ctx, &sources).await?;
     if acknowledged.is_empty() {
         return Ok(Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) });
     }
@@ -130,20 +138,67 @@ async fn make_some(
 }
 
 /// Brings reports to their finances, a few at the same time.
-async fn send(ctx: &Ctx, bodies: Vec<(DueReport, Bytes)>) -> Vec<(DueReport, Result<(), String>)> {
+async fn send(
+    ctx: &Ctx,
+    bodies: Vec<(DueReport, Bytes)>,
+) -> Vec<(DueReport, Option<Result<(), String>>)> {
     let sends = bodies.into_iter().map(|(report, body)| async move {
         let finance = ctx.sources.iter().find(|finance| finance.source() == report.source);
         let done = match finance {
-            Some(finance) => deliver(finance.as_ref(), &report, body).await,
-            None => Err("its finance source is not configured any more".to_owned()),
+            Some(finance) => deliver(ctx, finance.as_ref(), &report, body).await,
+            None => Some(Err("its finance source is not configured any more".to_owned())),
         };
         (report, done)
     });
     futures_util::stream::iter(sends).buffer_unordered(SENDING_MAX).collect().await
 }
 
-async fn deliver(finance: &dyn Finance, report: &DueReport, body: Bytes) -> Result<(), String> {
-    match finance.deliver(&report.report_id, body).await {
+/// A finance that does not answer is asked with one report whether it does again.
+fn one_for_the_silent(ctx: &Ctx, due: Vec<DueReport>) -> Vec<DueReport> {
+    let mut asked = HashSet::new();
+    let mine = |report: &DueReport| {
+        !ctx.deliveries.is_silent(&report.source) || asked.insert(report.source.clone())
+    };
+    due.into_iter().filter(mine).collect()
+}
+
+/// Tells somebody which finance does not take reports, and that it does again.
+async fn tell_silence(ctx: &Ctx, sources: &HashSet<String>) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    for source in sources {
+        match ctx.deliveries.failures(source) {
+            0 => ctx.store.clear_alert(AlertKind::Report, source, now).await?,
+            1..SILENT_AFTER => {}
+            failures => {
+                let text = format!(
+                    "财政来源 {source} 连续 {failures} 次没有签收报告；系统会继续重送，间隔逐渐加长。请检查与财政的连接"
+                );
+                ctx.store.raise_alert(AlertKind::Report, source, None, &text, now).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Brings one report; nothing where finance stopped answering meanwhile, and it was not tried.
+async fn deliver(
+    ctx: &Ctx,
+    finance: &dyn Finance,
+    report: &DueReport,
+    body: Bytes,
+) -> Option<Result<(), String>> {
+    let (source, every) = (finance.source(), ctx.pace.report_retry_ms);
+    if !ctx.deliveries.may_try(source, ctx.clock.running_ms()) {
+        return None;
+    }
+    let done = finance.deliver(&report.report_id, body).await;
+    match &done {
+        Err(cause) if cause.passes_by_itself() => {
+            ctx.deliveries.failed(source, ctx.clock.running_ms(), every);
+        }
+        _ => ctx.deliveries.answered(source),
+    }
+    Some(match done {
         Ok(acknowledged) if acknowledged.report_id == report.report_id => Ok(()),
         Ok(_) => Err("finance acknowledged another report".to_owned()),
         Err(cause @ FinanceError::Unreachable(_)) => Err(cause.to_string()),
@@ -151,7 +206,7 @@ async fn deliver(finance: &dyn Finance, report: &DueReport, body: Bytes) -> Resu
             tracing::warn!(report = report.report_id, error = %cause, "finance does not take a report");
             Err(cause.to_string())
         }
-    }
+    })
 }
 
 async fn delay(ctx: &Ctx, report: &DueReport, trouble: &str) -> Result<(), FlowError> {

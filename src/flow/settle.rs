@@ -1,13 +1,16 @@
 //! Settle: sends leftover back, drops what nobody decided about in time, and closes registers
 //! (Notice, section 2.6: leftover money goes back to finance in time).
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
-use crate::flow::convert::{format_text, next_reference, seal_parts};
+use crate::flow::convert::{Work, end_alerts, format_text, next_reference, seal_parts};
+use crate::flow::readback::{RefundWords, refund};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::open_person;
 use crate::flow::values::{HeadValues, RefundValues};
-use crate::flow::{Ctx, FlowError, Progress};
+use crate::flow::{Ctx, FlowError, Progress, time};
 use crate::format::MessageKind;
 use crate::model::alert::AlertKind;
 use crate::model::id::PaymentId;
@@ -25,10 +28,21 @@ const DROPS_PER_STEP: i64 = 500;
 /// # Errors
 /// Where the store fails.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
-    let mut more = drop_overdue(ctx).await?;
-    for share in ctx.store.due_to_settle(ctx.now_ms()).await? {
+    let now = time::bounds(ctx).await?.earliest_ms;
+    let mut more = drop_overdue(ctx, now).await?;
+    for register in ctx.store.never_funded().await? {
+        tracing::info!(%register, "revoked before any money came: nothing is to go back");
+        ctx.store.withdraw_never_funded(register, ctx.now_ms()).await?;
+        more = true;
+    }
+    let mut stuck = BTreeSet::new();
+    for share in ctx.store.due_to_settle(now).await? {
         match send_back(ctx, &share).await {
-            Ok(sent) => more |= sent,
+            Ok(Work::Done) => more = true,
+            Ok(Work::Nothing) => {}
+            Ok(Work::Stuck) => {
+                stuck.insert(format!("{}/{}", share.register, share.bank));
+            }
             Err(cause) if cause.is_fatal() => return Err(cause),
             Err(cause) => {
                 tracing::error!(register = %share.register, bank = share.bank, error = %cause, "leftover cannot go back");
@@ -46,9 +60,11 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                         ctx.now_ms(),
                     )
                     .await?;
+                stuck.insert(subject);
             }
         }
     }
+    end_alerts(ctx, AlertKind::Settle, &stuck).await?;
     for closing in ctx.store.due_to_close().await? {
         match close(ctx, &closing).await {
             // Money moved meanwhile: it is looked at again.
@@ -61,9 +77,9 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
 }
 
 /// Drops payments that were set aside longer than the configured time.
-async fn drop_overdue(ctx: &Ctx) -> Result<bool, FlowError> {
+async fn drop_overdue(ctx: &Ctx, now_ms: i64) -> Result<bool, FlowError> {
     let Some(after) = ctx.duty.drop_held_after_ms else { return Ok(false) };
-    let overdue = ctx.store.held_since(ctx.now_ms() - after, DROPS_PER_STEP).await?;
+    let overdue = ctx.store.held_since(now_ms - after, DROPS_PER_STEP).await?;
     for payment in &overdue {
         let why = "not decided within the configured time";
         ctx.store.decide_hold(*payment, Decision::Drop, "daifa", why, ctx.now_ms()).await?;
@@ -71,19 +87,19 @@ async fn drop_overdue(ctx: &Ctx) -> Result<bool, FlowError> {
     Ok(!overdue.is_empty())
 }
 
-/// Opens a refund for what is free leftover of a share; says whether it did.
-async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
+/// Opens a refund for what is free leftover of a share.
+async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
     // The pool account of a share whose bank is unknown here is at the bank that holds it.
     let Some(bank) = ctx.banks.get(&share.bank).or_else(|| ctx.banks.get(&ctx.duty.pool_bank))
     else {
-        return Ok(false);
+        return Ok(Work::Nothing);
     };
     let mut leftovers = ctx
         .store
         .open_leftovers(share.register, &share.bank, bank.format.limits().rows_max)
         .await?;
     if leftovers.is_empty() {
-        return Ok(false);
+        return Ok(Work::Nothing);
     }
     let facts = ctx.store.register_facts(share.register).await?;
     if !facts.whole {
@@ -99,7 +115,14 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
         at_ms: ctx.now_ms(),
         section: "",
     };
-    let parts = match bank.format.encode(MessageKind::RefundRequest, &head, &rows) {
+    let words = RefundWords {
+        reference: &reference,
+        pool_account: &facts.pool_account,
+        voucher_no: &facts.voucher_no,
+        rows: &rows,
+    };
+    let written = bank.format.encode(MessageKind::RefundRequest, &head, &rows);
+    let parts = match written.and_then(|parts| refund(&bank.format, parts, &words)) {
         Ok(parts) => parts,
         Err(cause) => {
             let subject = format!("{}/{}", share.register, share.bank);
@@ -107,7 +130,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
             ctx.store
                 .raise_alert(AlertKind::Settle, &subject, Some(share.register), &text, ctx.now_ms())
                 .await?;
-            return Ok(false);
+            return Ok(Work::Stuck);
         }
     };
     let new = NewRefund {
@@ -124,10 +147,10 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<bool, FlowError> {
     match ctx.store.intend_refund(&new, ctx.now_ms()).await {
         Ok((refund, attempt)) => {
             tracing::info!(%refund, %attempt, register = %share.register, payments = new.members.len(), "leftover goes back");
-            Ok(true)
+            Ok(Work::Done)
         }
         // A late answer took one of them back meanwhile.
-        Err(StoreError::Moved { .. }) => Ok(true),
+        Err(StoreError::Moved { .. }) => Ok(Work::Done),
         Err(cause) => Err(cause.into()),
     }
 }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use crate::flow::collect::{acted_on, read_answer};
+use crate::flow::answer::{acted_on, read_answer, too_late};
 use crate::flow::sealed::open_part;
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::MessageKind;
@@ -90,6 +90,10 @@ async fn cannot_leave(
 
 /// Hands one attempt over and makes durable what became of it.
 async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    // It went once, the bank did not know it, and since then it could not be sent.
+    if too_late(ctx, bank, attempt).await? {
+        return Ok(ctx.store.wait(attempt, ctx.now_ms() + bank.rules.return_every_ms).await?);
+    }
     let parts = stored_parts(ctx, attempt).await?;
     let committed = ctx.store.start(attempt, ctx.now_ms()).await?;
     let sent = bank.door.send(&committed, &parts).await;
@@ -158,6 +162,7 @@ async fn answered(
 
 async fn lost(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
     let next = ctx.now_ms() + bank.rules.ask_every_ms;
+    ctx.waits.begin(attempt.no, ctx.clock.running_ms());
     conclude(ctx, attempt, Conclusion::of(AttemptEvent::Lost, Some(next))).await
 }
 

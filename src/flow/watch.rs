@@ -3,7 +3,7 @@
 //! early or late, and moves no money (I16).
 
 use crate::clock::local_text;
-use crate::flow::{Ctx, FlowError, Progress};
+use crate::flow::{Ctx, FlowError, Progress, time};
 use crate::model::alert::AlertKind;
 use crate::model::deadline::level;
 use crate::model::money::Fen;
@@ -16,6 +16,7 @@ const EVERY_MS: i64 = 1_000;
 /// # Errors
 /// Where the store fails.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
+    time::bounds(ctx).await?;
     let now = ctx.now_ms();
     for running in ctx.store.running().await? {
         let reached = level(running.start_at_ms, running.deadline_at_ms, now);

@@ -17,6 +17,9 @@ words! {
         Disputed = "disputed",
         /// Nobody knows whether an attempt arrived; the bank is being asked.
         Unknown = "unknown",
+        /// The bank does not know an attempt, and would not recognise a second one as the same: nothing
+        /// goes again by itself.
+        TooLate = "too_late",
         /// A bank is not reached; nothing left.
         NotSent = "not_sent",
         /// The bank contradicts what it said of a whole attempt.
@@ -27,6 +30,8 @@ words! {
         RegisterConflict = "register_conflict",
         /// Finance is not reached, or its answers are not what was agreed.
         Finance = "finance",
+        /// A register that finance lists cannot be read.
+        Unread = "unread",
         /// A decision of finance cannot be carried out.
         Decision = "decision",
         /// A report is not acknowledged.
@@ -43,6 +48,8 @@ words! {
         Door = "door",
         /// A file of a bank was moved away unread.
         DoorFile = "door_file",
+        /// The time of day was set by more than time passed: nobody knows which is right.
+        ClockStep = "clock_step",
     }
 }
 
@@ -57,11 +64,13 @@ impl AlertKind {
             Self::Conflict => "结果矛盾",
             Self::Disputed => "争议款",
             Self::Unknown => "结果不明",
+            Self::TooLate => "超期不再重发",
             Self::NotSent => "银行连接不上",
             Self::Contradiction => "银行答复矛盾",
             Self::Vanished => "银行查无此笔",
             Self::RegisterConflict => "清册冲突",
             Self::Finance => "财政连接",
+            Self::Unread => "清册无法读取",
             Self::Decision => "决定无法执行",
             Self::Report => "报告未签收",
             Self::Convert => "无法组批",
@@ -70,6 +79,7 @@ impl AlertKind {
             Self::Settle => "无法退回",
             Self::Door => "结果目录",
             Self::DoorFile => "文件无法读取",
+            Self::ClockStep => "系统时钟跳变",
         }
     }
 
@@ -81,6 +91,7 @@ impl AlertKind {
                 | Self::RefundRefused
                 | Self::Conflict
                 | Self::Disputed
+                | Self::TooLate
                 | Self::Contradiction
                 | Self::Vanished
                 | Self::RegisterConflict
@@ -88,6 +99,7 @@ impl AlertKind {
                 | Self::Submit
                 | Self::Collect
                 | Self::Settle
+                | Self::ClockStep
         )
     }
 }

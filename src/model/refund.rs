@@ -20,6 +20,8 @@ words! {
         Refunded = "refunded",
         /// A later answer contradicted the failure before the money was on its way: frozen, in flight.
         Withdrawn = "withdrawn",
+        /// Its register was revoked before any money came: there is nothing that could go back.
+        Absent = "absent",
     }
 }
 

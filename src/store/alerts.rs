@@ -88,6 +88,19 @@ impl Store {
         Ok(true)
     }
 
+    /// What alerts of a kind stand about.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn standing_alerts(&self, kind: AlertKind) -> Result<Vec<String>, StoreError> {
+        let mut work = self.read().await?;
+        let sql =
+            "SELECT subject FROM alert WHERE kind = $1 AND cleared_at_ms IS NULL ORDER BY alert_no";
+        let standing = work.rows(sql, params![kind.as_str()], |row| row.string(0)).await?;
+        work.commit().await?;
+        Ok(standing)
+    }
+
     /// Clears an alert, where it is raised.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ pub struct Attempt {
     pub state: AttemptState,
     pub made_at_ms: i64,
     pub sent_at_ms: Option<i64>,
+    /// When it first may have arrived without an answer.
+    pub lost_at_ms: Option<i64>,
     pub sends: i64,
     pub asks: i64,
     pub ask_until_ms: Option<i64>,
@@ -36,7 +38,7 @@ pub struct Attempt {
 }
 
 const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
-     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.ask_until_ms, COALESCE(b.pending, 0)";
+     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.ask_until_ms, COALESCE(b.pending, 0), a.lost_at_ms";
 
 fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     Ok(Attempt {
@@ -55,6 +57,7 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
         asks: row.int(12)?,
         ask_until_ms: row.int_opt(13)?,
         pending: row.int(14)?,
+        lost_at_ms: row.int_opt(15)?,
     })
 }
 
@@ -282,6 +285,8 @@ impl Store {
         }
         let subject = attempt.no.to_string();
         if to == AttemptState::Unknown {
+            let sql = "UPDATE attempt SET lost_at_ms = COALESCE(lost_at_ms, sent_at_ms) WHERE attempt_no = $1";
+            work.move_one(sql, params![attempt.no]).await?;
             let text = format!(
                 "{} 批次 {} 发送结果不明，正在按我方流水号 {} 向银行查询；查明之前不会重发",
                 attempt.bank,
@@ -301,6 +306,7 @@ impl Store {
             .await?;
         } else {
             super::alerts::clear(&mut work, AlertKind::Unknown, &subject, now_ms).await?;
+            super::alerts::clear(&mut work, AlertKind::TooLate, &subject, now_ms).await?;
         }
         for report in &conclusion.reports {
             super::reports::insert(&mut work, report, now_ms).await?;

@@ -213,17 +213,13 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn due_to_cut(
-        &self,
-        funded_only: bool,
-        now_ms: i64,
-    ) -> Result<Vec<CutDue>, StoreError> {
+    pub async fn due_to_cut(&self, funded_only: bool) -> Result<Vec<CutDue>, StoreError> {
         let mut work = self.read().await?;
         let sql = "SELECT s.register_no, s.bank FROM register r JOIN share s ON s.register_no = r.register_no \
                    WHERE r.state = 'accepted' AND (s.uncut > 0 OR s.waiting > 0) \
-                   AND ($1 = 0 OR (r.funded_at_ms IS NOT NULL AND r.funded_at_ms <= $2)) ORDER BY s.register_no, s.bank";
+                   AND ($1 = 0 OR r.funded_at_ms IS NOT NULL) ORDER BY s.register_no, s.bank";
         let due = work
-            .rows(sql, params![i64::from(funded_only), now_ms], |row| {
+            .rows(sql, params![i64::from(funded_only)], |row| {
                 Ok(CutDue { register: RegisterNo(row.int(0)?), bank: row.string(1)? })
             })
             .await?;

@@ -132,7 +132,7 @@ pub(super) fn digest_payment(
 const KEYS_PER_INSERT: usize = 5_000;
 
 /// How far a feed was read.
-const FEED_SQL: &str = "INSERT INTO feed (source, feed, cursor) VALUES ($1, $2, $3) \
+pub(super) const FEED_SQL: &str = "INSERT INTO feed (source, feed, cursor) VALUES ($1, $2, $3) \
                         ON CONFLICT (source, feed) DO UPDATE SET cursor = excluded.cursor";
 
 impl Store {

@@ -16,6 +16,7 @@ pub(crate) mod sql;
 
 pub mod alerts;
 pub mod attempts;
+pub mod clock;
 pub mod cut;
 pub mod death;
 pub mod holds;
@@ -29,6 +30,7 @@ pub mod results;
 mod revise;
 pub mod settle;
 mod sqlite;
+pub mod unread;
 pub mod verify;
 pub mod view;
 

@@ -12,7 +12,7 @@ use crate::model::reason::Reason;
 use crate::model::refund::LeftoverCause;
 use crate::model::report::{Recipient, RecipientKind, ReportKind};
 use crate::store::journal::Entry;
-use crate::store::sql::{Work, params};
+use crate::store::sql::{Param, Work, params};
 use crate::store::{Store, StoreError};
 
 /// A report to be told.
@@ -129,14 +129,27 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn due_reports(&self, now_ms: i64, limit: i64) -> Result<Vec<DueReport>, StoreError> {
+    pub async fn due_reports(
+        &self,
+        now_ms: i64,
+        limit: i64,
+        resting: &[String],
+    ) -> Result<Vec<DueReport>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT p.report_no, p.report_id, p.register_no, r.source, r.id, r.revision, r.head_digest, p.kind, p.recipient_kind, \
+        let mut row = params![now_ms, limit];
+        row.extend(resting.iter().map(Param::from));
+        let places = 3..=row.len();
+        let resting =
+            places.fold(String::new(), |sql, at| sql + &format!(" AND r.source <> ${at}"));
+        let sql = format!(
+            "SELECT p.report_no, p.report_id, p.register_no, r.source, r.id, r.revision, r.head_digest, p.kind, p.recipient_kind, \
                    p.recipient, p.subject_no, p.body, p.made_at_ms, p.tries FROM report p JOIN register r ON r.register_no = p.register_no \
-                   WHERE p.state = 'due' AND p.next_at_ms <= $1 ORDER BY p.next_at_ms, p.report_no LIMIT $2";
-        let due = work
-            .rows(sql, params![now_ms, limit], |row| {
-                Ok(DueReport {
+                   WHERE p.state = 'due' AND p.next_at_ms <= $1{resting} ORDER BY p.next_at_ms, p.report_no LIMIT $2"
+        );
+        let mut due = Vec::new();
+        work.0
+            .rows(sql.into(), row, &mut |row| {
+                due.push(DueReport {
                     report_no: row.int(0)?,
                     report_id: row.string(1)?,
                     register: RegisterNo(row.int(2)?),
@@ -153,7 +166,8 @@ impl Store {
                     body: row.string(11)?,
                     made_at_ms: row.int(12)?,
                     tries: row.int(13)?,
-                })
+                });
+                Ok(())
             })
             .await?;
         work.commit().await?;

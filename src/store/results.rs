@@ -170,8 +170,9 @@ impl Store {
         if attempt.state != AttemptState::Accepted {
             step(&mut work, attempt, AttemptEvent::Accepted, now_ms).await?;
             entry.fact("accepted_from", attempt.state.as_str());
-            super::alerts::clear(&mut work, AlertKind::Unknown, &attempt.no.to_string(), now_ms)
-                .await?;
+            for kind in [AlertKind::Unknown, AlertKind::TooLate] {
+                super::alerts::clear(&mut work, kind, &attempt.no.to_string(), now_ms).await?;
+            }
         }
         let next_at_ms =
             |pending| if pending > 0 { Some(taken.again_at_ms) } else { taken.next_at_ms };

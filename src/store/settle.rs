@@ -3,10 +3,11 @@
 use crate::model::alert::AlertKind;
 use crate::model::id::RegisterNo;
 use crate::model::money::Fen;
-use crate::model::refund::LeftoverCause;
-use crate::store::journal::Entry;
+use crate::model::place::Place;
+use crate::model::refund::{LeftoverCause, LeftoverState};
+use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
-use crate::store::sql::{Row, params};
+use crate::store::sql::{Row, Work, params};
 use crate::store::view::Counts;
 use crate::store::{Store, StoreError};
 
@@ -57,6 +58,13 @@ pub struct Unfunded {
     pub approved_at_ms: i64,
 }
 
+/// Leftover of a share whose money never came.
+struct NeverCame {
+    bank: String,
+    payments: i64,
+    amount: Fen,
+}
+
 /// How long after a bank refused a refund another one is tried.
 pub const REFUND_RETRY_MS: i64 = 3_600_000;
 
@@ -81,13 +89,13 @@ impl Store {
         let mut work = self.read().await?;
         let sql = "SELECT s.register_no, s.bank, r.pool_account, r.voucher_no, r.document_no FROM share s \
                    JOIN register r ON r.register_no = s.register_no \
-                   WHERE s.refundable_fen > 0 AND r.funded_at_ms IS NOT NULL AND r.funded_at_ms <= $1 \
-                   AND ((s.unsent_fen = 0 AND s.in_flight_fen = 0) OR (r.settle_at_ms IS NOT NULL AND r.settle_at_ms <= $2)) \
+                   WHERE s.refundable_fen > 0 AND r.funded_at_ms IS NOT NULL \
+                   AND ((s.unsent_fen = 0 AND s.in_flight_fen = 0) OR (r.settle_at_ms IS NOT NULL AND r.settle_at_ms <= $1)) \
                    AND EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = s.register_no AND l.bank = s.bank AND l.state = 'open') \
                    AND NOT EXISTS (SELECT 1 FROM refund f WHERE f.register_no = s.register_no AND f.bank = s.bank \
-                   AND f.state = 'refused' AND f.state_at_ms > $3) ORDER BY s.register_no, s.bank";
+                   AND f.state = 'refused' AND f.state_at_ms > $2) ORDER BY s.register_no, s.bank";
         let due = work
-            .rows(sql, params![now_ms, now_ms, now_ms - REFUND_RETRY_MS], |row| {
+            .rows(sql, params![now_ms, now_ms - REFUND_RETRY_MS], |row| {
                 Ok(SettleDue {
                     register: RegisterNo(row.int(0)?),
                     bank: row.string(1)?,
@@ -242,6 +250,44 @@ impl Store {
         Ok(rows)
     }
 
+    /// Registers that finance revoked before they were funded, with leftover that stands open: money
+    /// that never came is nobody's leftover.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn never_funded(&self) -> Result<Vec<RegisterNo>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT r.register_no FROM register r WHERE r.state = 'revoked' AND r.funded_at_ms IS NULL \
+                   AND EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = r.register_no AND l.cause = 'dropped' AND l.state = 'open') \
+                   ORDER BY r.register_no";
+        let found = work.rows(sql, params![], |row| Ok(RegisterNo(row.int(0)?))).await?;
+        work.commit().await?;
+        Ok(found)
+    }
+
+    /// Takes dropped payments of a register that was revoked before it was funded out of what is
+    /// refundable: approved is only what also came (I7). Funding that comes after all brings it back,
+    /// see [`Store::set_funded`].
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn withdraw_never_funded(
+        &self,
+        register: RegisterNo,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let mut work = self.write().await?;
+        let sql = "SELECT 1 FROM register WHERE register_no = $1 AND state = 'revoked' AND funded_at_ms IS NULL";
+        if work.one(sql, params![register], |_| Ok(())).await?.is_none() {
+            return Ok(());
+        }
+        let mut entry = Entry::new("register.never_funded", now_ms);
+        let (open, absent) = (LeftoverState::Open, LeftoverState::Absent);
+        exchange(&mut work, &mut entry, register, (open, absent)).await?;
+        entry.write_for(&mut work, register).await?;
+        self.done(work).await
+    }
+
     /// Notes when the pool account was funded, once, with what the duty's clock makes of it. A
     /// clock that already runs is never moved (I16).
     ///
@@ -264,7 +310,49 @@ impl Store {
         work.run(sql, params![start_at_ms, deadline_at_ms, register]).await?;
         let mut entry = Entry::new("register.funded", now_ms);
         entry.fact("funded_at_ms", funded_at_ms).fact("deadline_at_ms", deadline_at_ms);
+        // What was revoked before it came has come after all, and goes back.
+        let (absent, open) = (LeftoverState::Absent, LeftoverState::Open);
+        exchange(&mut work, &mut entry, register, (absent, open)).await?;
         entry.write_for(&mut work, register).await?;
         self.done(work).await
     }
+}
+
+/// Moves dropped payments of a register between being refundable and never having come.
+async fn exchange(
+    work: &mut Work,
+    entry: &mut Entry,
+    register: RegisterNo,
+    (from, to): (LeftoverState, LeftoverState),
+) -> Result<(), StoreError> {
+    let sql = "SELECT bank, COUNT(*), CAST(SUM(amount_fen) AS BIGINT) FROM leftover \
+               WHERE register_no = $1 AND cause = 'dropped' AND state = $2 GROUP BY bank ORDER BY bank";
+    let shares = work
+        .rows(sql, params![register, from.as_str()], |row| {
+            Ok(NeverCame {
+                bank: row.string(0)?,
+                payments: row.int(1)?,
+                amount: Fen::new(row.int(2)?),
+            })
+        })
+        .await?;
+    let places = match to {
+        LeftoverState::Absent => (Place::Refundable, Place::Finance),
+        _ => (Place::Finance, Place::Refundable),
+    };
+    for NeverCame { bank, payments, amount } in shares {
+        let sql = "UPDATE leftover SET state = $1 WHERE register_no = $2 AND bank = $3 AND cause = 'dropped' AND state = $4";
+        work.run(sql, params![to.as_str(), register, &bank, from.as_str()]).await?;
+        let moved = Move {
+            register,
+            bank: &bank,
+            from: places.0,
+            to: places.1,
+            payments,
+            amount,
+            cause: Cause::default(),
+        };
+        entry.post(work, moved).await?;
+    }
+    Ok(())
 }

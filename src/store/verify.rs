@@ -318,7 +318,7 @@ async fn leftovers(
     no: RegisterNo,
     computed: &mut BTreeMap<String, Places>,
 ) -> Result<HashMap<i64, bool>, StoreError> {
-    let sql = "SELECT line, bank, amount_fen, state FROM leftover WHERE register_no = $1 AND state <> 'withdrawn'";
+    let sql = "SELECT line, bank, amount_fen, state FROM leftover WHERE register_no = $1 AND state NOT IN ('withdrawn', 'absent')";
     let rows = work
         .rows(sql, params![no], |row| {
             Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?), row.text(3)? == "refunded"))

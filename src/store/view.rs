@@ -187,6 +187,8 @@ pub struct Totals {
     pub reports_acknowledged: i64,
     pub quarantined: i64,
     pub alerts_open: i64,
+    /// The time of day was set by more than time passed, and nobody has answered for it yet.
+    pub clock_stepped: bool,
 }
 
 const REGISTER_COLUMNS: &str = "r.register_no, r.source, r.id, r.revision, r.programme_name, r.document_no, r.department, r.town, \
@@ -471,6 +473,8 @@ impl Store {
         totals.reports_acknowledged = one(sql).await?;
         totals.quarantined = one("SELECT COUNT(*) FROM quarantine").await?;
         totals.alerts_open = one("SELECT COUNT(*) FROM alert WHERE cleared_at_ms IS NULL").await?;
+        let sql = "SELECT COUNT(*) FROM alert WHERE cleared_at_ms IS NULL AND kind = 'clock_step'";
+        totals.clock_stepped = one(sql).await? > 0;
         work.commit().await?;
         Ok(totals)
     }

@@ -82,6 +82,7 @@ pub struct Metrics {
     notices: Family<Label, Gauge>,
     reports: Family<Label, Gauge>,
     alerts_open: Gauge,
+    clock_step: Gauge,
     quarantined: Gauge,
     deadline_level: Gauge,
     deadline_remaining: Maybe,
@@ -111,6 +112,11 @@ impl Metrics {
             notices: kept(r, "notices", "SMS notices by what the bank says became of them"),
             reports: kept(r, "reports", "Reports by state"),
             alerts_open: kept(r, "alerts_open", "Alerts that stand on the status page"),
+            clock_step: kept(
+                r,
+                "clock_step_detected",
+                "1 while the time of day differs from the time that passed and nobody has answered for it",
+            ),
             quarantined: kept(r, "quarantined", "Result lines that were put aside"),
             deadline_level: kept(
                 r,
@@ -210,6 +216,7 @@ impl Metrics {
             self.reports.get_or_create(&state_label(state.as_str())).set(count);
         }
         self.alerts_open.set(totals.alerts_open);
+        self.clock_step.set(i64::from(totals.clock_stepped));
         self.quarantined.set(totals.quarantined);
     }
 

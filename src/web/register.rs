@@ -248,6 +248,8 @@ struct Page {
     refused: bool,
     faults: Vec<Fault>,
     faults_more: usize,
+    /// Revoked before any money came.
+    never_funded: bool,
     twin: Option<String>,
     facts: Vec<(&'static str, String)>,
     times: Vec<(&'static str, String)>,
@@ -320,6 +322,7 @@ pub fn render(page: &RegisterPage, frame: &Frame) -> askama::Result<String> {
         refused: row.state == RegisterState::Refused,
         faults,
         faults_more,
+        never_funded: row.state == RegisterState::Revoked && page.funded_at_ms.is_none(),
         twin: page.twin.map(|no| no.to_string()),
         facts: facts(page),
         times: times(page),

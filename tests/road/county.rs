@@ -197,6 +197,19 @@ struct Desk {
     deliveries: Vec<Delivery>,
     ear: Ear,
     reachable: bool,
+    /// Calls of any kind.
+    calls: usize,
+    /// Registers whose head cannot be read, and why.
+    unreadable: BTreeMap<(String, i64), Bad>,
+}
+
+/// Why a head cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bad {
+    Missing,
+    Garbage,
+    /// Finance breaks down over it, and over nothing else.
+    Breaks,
 }
 
 pub struct County {
@@ -214,6 +227,8 @@ impl County {
             deliveries: Vec::new(),
             ear: Ear::Open,
             reachable: true,
+            calls: 0,
+            unreadable: BTreeMap::new(),
         };
         Self { source: source.to_owned(), clock, desk: Mutex::new(desk) }
     }
@@ -277,8 +292,24 @@ impl County {
         self.deliveries().into_iter().filter(|told| told.is(kind, recipient)).collect()
     }
 
+    /// How often it was called, for whatever.
+    pub fn calls(&self) -> usize {
+        self.desk().calls
+    }
+
+    /// From now on this head cannot be read, or can again.
+    pub fn unreadable(&self, id: &str, revision: i64, why: Option<Bad>) {
+        let mut desk = self.desk();
+        let key = (id.to_owned(), revision);
+        match why {
+            Some(why) => drop(desk.unreadable.insert(key, why)),
+            None => drop(desk.unreadable.remove(&key)),
+        }
+    }
+
     fn reached(&self) -> Result<std::sync::MutexGuard<'_, Desk>, FinanceError> {
-        let desk = self.desk();
+        let mut desk = self.desk();
+        desk.calls += 1;
         if desk.reachable {
             return Ok(desk);
         }
@@ -310,6 +341,19 @@ impl Finance for County {
 
     async fn head(&self, id: &str, revision: i64) -> Result<RegisterHead, FinanceError> {
         let desk = self.reached()?;
+        match desk.unreadable.get(&(id.to_owned(), revision)) {
+            None => {}
+            Some(Bad::Missing) => {
+                let words = "not_found: no such register".to_owned();
+                return Err(FinanceError::Rejected { status: 404, words });
+            }
+            Some(Bad::Garbage) => {
+                return Err(FinanceError::Protocol("the JSON breaks off".to_owned()));
+            }
+            Some(Bad::Breaks) => {
+                return Err(FinanceError::Unreachable("status 500".to_owned()));
+            }
+        }
         let found = desk.offers.get(&(id.to_owned(), revision)).map(|offer| offer.head.clone());
         found.ok_or(FinanceError::Rejected { status: 404, words: "unknown".to_owned() })
     }
@@ -332,6 +376,7 @@ impl Finance for County {
     async fn deliver(&self, report_id: &str, body: Bytes) -> Result<Acknowledged, FinanceError> {
         let at_ms = daifa::clock::Clock::now_ms(&self.clock);
         let mut desk = self.desk();
+        desk.calls += 1;
         desk.deliveries.push(Delivery { id: report_id.to_owned(), body });
         match desk.ear {
             Ear::Open => {

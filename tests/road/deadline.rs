@@ -155,12 +155,12 @@ async fn i16_jumps_of_the_clock_move_no_money() {
         (0..50).for_each(|_| house.files.reply(Reply::Fail));
         house.run().await;
         let before = (house.places().await, clock(&house).await);
-        house.clock.advance_ms(jump);
+        house.clock.jump_ms(jump);
         house.run().await;
         house.restart().await;
         house.run().await;
         assert_eq!((house.places().await, clock(&house).await), before, "{jump}");
-        house.clock.advance_ms(-jump);
+        house.clock.jump_ms(-jump);
         house.live(3 * MINUTE, MINUTE).await;
         assert_eq!((house.places().await, clock(&house).await), before, "{jump}");
         assert_eq!((house.files.batches().len(), house.calls.batches().len()), (1, 1));
@@ -179,7 +179,7 @@ async fn i16_a_jump_back_repeats_no_alert_and_sends_nothing_again() {
     house.take(Draft::new("A", 1).lines(CALLS, 1).declared()).await;
     house.live(13 * HOUR, HOUR).await;
     assert_eq!(levels(&house).await.len(), 1);
-    house.clock.advance_ms(-20 * HOUR);
+    house.clock.jump_ms(-20 * HOUR);
     house.run().await;
     house.live(21 * HOUR, HOUR).await;
     assert_eq!(levels(&house).await.len(), 1);

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use daifa::clock::{Clock, ManualClock};
+use daifa::clock::{Clock, Dice, ManualClock};
 use daifa::finance::Finance;
+use daifa::flow::reach::Reach;
 use daifa::flow::{self, Bank, BankRules, Ctx, Duty, FlowError, Pace, Progress, Step};
 use daifa::format::Format;
 use daifa::guard::blind::Blinder;
@@ -32,6 +33,9 @@ pub const MINUTE: i64 = 60 * SECOND;
 pub const HOUR: i64 = 60 * MINUTE;
 /// After sending, "not found" means nothing before this.
 pub const VISIBLE: i64 = 10 * MINUTE;
+
+/// For so long a bank knows a repeat by our reference.
+pub const DUPLICATE: i64 = 72 * HOUR;
 
 /// A bank that takes files, and one that takes messages.
 pub const FILES: &str = "rural";
@@ -64,6 +68,7 @@ fn rules() -> BankRules {
     BankRules {
         rows_max: 1_000,
         visibility_delay_ms: VISIBLE,
+        duplicate_window_ms: DUPLICATE,
         ask_after_ms: 10 * MINUTE,
         ask_every_ms: MINUTE,
         return_every_ms: 15 * MINUTE,
@@ -165,6 +170,9 @@ impl House {
             install: "test".to_owned(),
             epoch: 0,
             old_formats: std::sync::Mutex::default(),
+            waits: flow::Waits::default(),
+            pulls: Reach::new(Dice::seeded(5)),
+            deliveries: Reach::new(Dice::seeded(6)),
         });
     }
 
@@ -176,6 +184,11 @@ impl House {
 
     pub fn stop(&mut self) {
         self.ctx = None;
+    }
+
+    /// Hands the daemon over to whoever runs its engine.
+    pub fn leave(&mut self) -> Ctx {
+        self.ctx.take().expect("it runs")
     }
 
     pub fn ctx(&self) -> &Ctx {

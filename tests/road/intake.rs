@@ -352,15 +352,26 @@ async fn f61_revoked_before_anything_was_sent() {
     house.county.revoke("A", 1);
     house.run().await;
     assert_eq!(house.state(1).await, "revoked");
-    assert_eq!(house.five(1).await, [0, 0, 0, 303, 0]);
-    house.sound().await;
+    // No money came, so there is none that could go back, and the account is closed.
+    assert_eq!(house.five(1).await, [0, 0, 0, 0, 0]);
+    assert_eq!(house.places().await.approved, Fen::ZERO);
+    let closing = house.county.told("closing", "finance");
+    assert_eq!(closing.len(), 1);
+    let about = &closing[0].head()["about"];
+    assert_eq!(
+        (&about["withdrawn_sum"], &about["refunded_sum"]),
+        (&json!("303.00"), &json!("0.00"))
+    );
+    house.finished().await;
     // It is funded all the same: what came goes back.
     house.county.change("A", 1, |offer| offer.head.funded_at_ms = Some(crate::house::NOW));
     house.pass(MINUTE).await;
     assert_eq!(house.five(1).await, [0, 0, 0, 0, 303]);
     assert!(house.files.batches().is_empty());
     assert_eq!(house.county.told("refund", "finance").len(), 1);
-    assert_eq!(house.county.told("closing", "finance").len(), 1);
+    let closing = house.county.told("closing", "finance");
+    assert_eq!(closing.len(), 2, "the account is told again");
+    assert_eq!(closing[1].head()["about"]["refunded_sum"], json!("303.00"));
     house.finished().await;
 }
 

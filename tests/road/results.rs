@@ -268,6 +268,76 @@ async fn f38_f39_a_file_that_does_not_close_is_held_whole() {
     house.finished().await;
 }
 
+/// A file whose control file vouches for it: the digest is right, and so are its own count and sum
+/// with those of the control file, where `sum` and `count` say the same in both.
+fn vouched(counter: &Counter, parts: &mut [Part]) {
+    let digest = daifa::guard::key::hex(&daifa::guard::digest::sha256(&parts[0].bytes));
+    let control = &mut parts[1].bytes;
+    let at = 1 + 32 + 8 + 17;
+    assert_eq!(counter.format.name(), "example-rural-fixed");
+    control[at..at + 64].copy_from_slice(digest.as_bytes());
+}
+
+type Change<'a> = &'a dyn Fn(&mut Vec<u8>, &mut Vec<u8>);
+
+/// Replaces what stands at a place of the first line.
+fn put(bytes: &mut [u8], at: usize, text: &str) {
+    bytes[at..at + text.len()].copy_from_slice(text.as_bytes());
+}
+
+#[tokio::test]
+async fn f38_f39_a_control_file_that_vouches_for_what_does_not_close_heals_nothing() {
+    let (mut house, reference) = sent(3).await;
+    let counter = house.files.clone();
+    let told = rows(&counter, &reference);
+    let (head, control) = ((1 + 32 + 14, 1 + 32 + 14 + 8), (1 + 32, 1 + 32 + 8));
+    let cases: [(&str, &str, Change<'_>); 5] = [
+        ("a wrong sum in both", "1", &|data, ok| {
+            put(data, head.1, "00000000000304.00");
+            put(ok, control.1, "00000000000304.00");
+        }),
+        ("a wrong sum in the control file alone", "2", &|_, ok| {
+            put(ok, control.1, "00000000000304.00");
+        }),
+        ("a wrong count in both", "3", &|data, ok| {
+            put(data, head.0, "00000004");
+            put(ok, control.0, "00000004");
+        }),
+        ("a row that is missing, of which both know", "4", &|data, _| {
+            data.truncate(data.len() - 152);
+        }),
+        ("a row that is missing, and a count that fits", "5", &|data, ok| {
+            data.truncate(data.len() - 152);
+            put(data, head.0, "00000002");
+            put(ok, control.0, "00000002");
+        }),
+    ];
+    let count = cases.len() as i64;
+    for (what, serial, change) in cases {
+        let mut parts =
+            counter.say(MessageKind::Result, &reference, Answer::Done, "", &told, serial);
+        let (data, ok) = parts.split_at_mut(1);
+        change(&mut data[0].bytes, &mut ok[0].bytes);
+        vouched(&counter, &mut parts);
+        counter.leave(parts);
+        house.pass(MINUTE).await;
+        assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "{what}");
+        assert_eq!(house.number("SELECT COUNT(*) FROM outcome").await, 0, "{what}");
+        assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 0, "{what}");
+    }
+    // None of them was held because of its digest.
+    let why = house.texts("SELECT why FROM result WHERE state = 'held'").await;
+    assert_eq!(why.len() as i64, count);
+    assert!(why.iter().all(|why| !why.contains("sha256")), "{why:?}");
+    // The same bytes with nothing changed are vouched for rightly.
+    let mut parts = counter.say(MessageKind::Result, &reference, Answer::Done, "", &told, "6");
+    vouched(&counter, &mut parts);
+    counter.leave(parts);
+    house.pass(MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    house.finished().await;
+}
+
 #[tokio::test]
 async fn f39_a_query_answer_whose_sum_does_not_close_is_held_whole() {
     let mut house = House::open().await;

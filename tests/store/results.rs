@@ -348,7 +348,7 @@ pub async fn what_a_result_said_stays_what_its_report_says(base: &Base) {
         }]
     };
     base.store.take_result(&attempt, answer(rows), &follow, NOW).await.expect("takes");
-    let due = base.store.due_reports(NOW, 9).await.expect("reads");
+    let due = base.store.due_reports(NOW, 9, &[]).await.expect("reads");
     let report = due.iter().find(|due| due.report_id == "results-1").expect("is due");
     let first = ResultNo(report.subject);
     // A later answer contradicts the first; the first report still says what it said.

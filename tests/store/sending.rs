@@ -118,7 +118,7 @@ pub async fn i3_what_was_set_aside_is_in_no_range(base: &Base) {
     assert_eq!(listed.iter().map(|member| member.line).collect::<Vec<_>>(), [2]);
     let members = base.store.members(attempt.batch.expect("a batch")).await.expect("reads");
     assert_eq!(members.len(), 2);
-    let due = base.store.due_to_cut(true, NOW).await.expect("reads");
+    let due = base.store.due_to_cut(true).await.expect("reads");
     assert_eq!(due.iter().map(|share| share.bank.as_str()).collect::<Vec<_>>(), [OTHER]);
 }
 
@@ -339,7 +339,7 @@ pub async fn a_refused_batch_is_cut_again_by_command_only(base: &Base) {
     let batch = attempt.batch.expect("a batch");
     assert!(refused(base.store.recut(batch, "op", NOW).await).contains("only a batch that"));
     base.concluded(&attempt, AttemptEvent::Refused).await;
-    assert_eq!(base.store.due_to_cut(true, NOW).await.expect("reads"), [], "nobody ordered it");
+    assert_eq!(base.store.due_to_cut(true).await.expect("reads"), [], "nobody ordered it");
     assert_eq!(base.store.recut(batch, "op", NOW).await.expect("orders"), 3);
     assert_eq!(base.store.recut(batch, "op", NOW).await.expect("again"), 0, "changes nothing");
     base.clean().await;

@@ -102,7 +102,7 @@ pub async fn f61_a_higher_revision_takes_over_what_is_unsent_only(base: &Base) {
     base.take(&attempt, &[(1, CREDITED)]).await;
     assert_eq!(base.places(old).await.credited, Fen::new(100));
     assert_eq!(base.number("SELECT COUNT(*) FROM payment").await, 7);
-    let due = base.store.due_to_cut(true, NOW).await.expect("reads");
+    let due = base.store.due_to_cut(true).await.expect("reads");
     assert!(due.iter().all(|share| share.register == new), "{due:?}");
     let stale = base.next_batch(old, BANK, 10).await;
     moved(base.store.intend_batch(&stale, NOW).await);
@@ -119,7 +119,7 @@ pub async fn f61_a_lower_revision_that_comes_late_is_not_paid_beside_the_higher(
     assert_eq!(base.stands(old).await.state, RegisterState::Superseded);
     assert_eq!(base.places(old).await.approved, Fen::ZERO, "finance approved it no longer");
     assert_eq!(base.places(new).await.unsent, Fen::new(300));
-    assert_eq!(base.store.due_to_cut(true, NOW).await.expect("reads").len(), 1);
+    assert_eq!(base.store.due_to_cut(true).await.expect("reads").len(), 1);
     // Neither is one that comes after its successor was revoked.
     base.store.revoke_register(SOURCE, "2026-1", 2, NOW).await.expect("revokes");
     let third = base.accept("2026-1", 0, &lines(&[700])).await;
@@ -161,7 +161,7 @@ pub async fn f61_a_revocation_drops_what_is_unsent_only(base: &Base) {
     assert_eq!(places.approved, Fen::new(1000));
     base.sent(&attempt).await;
     base.take(&attempt, &[(1, CREDITED)]).await;
-    assert_eq!(base.store.due_to_cut(true, NOW).await.expect("reads"), []);
+    assert_eq!(base.store.due_to_cut(true).await.expect("reads"), []);
     // Revoked again, or what is not here: nothing.
     for (id, revision) in [("2026-1", 1), ("2026-1", 2), ("none", 1)] {
         let again = base.store.revoke_register(SOURCE, id, revision, NOW).await.expect("reads");
@@ -398,8 +398,8 @@ pub async fn i16_the_clock_starts_when_funding_is_known_and_never_moves(base: &B
     let unknown =
         Acceptance { start_at_ms: None, deadline_at_ms: None, ..acceptance(register, &all) };
     base.store.accept_register(*receiving, unknown, KEY, NOW).await.expect("accepts");
-    assert_eq!(base.store.due_to_cut(true, NOW).await.expect("reads"), [], "it is not funded");
-    assert_eq!(base.store.due_to_cut(false, NOW).await.expect("reads").len(), 1);
+    assert_eq!(base.store.due_to_cut(true).await.expect("reads"), [], "it is not funded");
+    assert_eq!(base.store.due_to_cut(false).await.expect("reads").len(), 1);
     assert_eq!(base.store.unfunded().await.expect("reads")[0].register, register);
     // One batch goes without funding, where the settings allow it: it has no clock yet.
     base.cut(register, BANK, 1).await;
@@ -414,9 +414,7 @@ pub async fn i16_the_clock_starts_when_funding_is_known_and_never_moves(base: &B
     assert_eq!(page.batches[0].deadline_at_ms, Some(funded + 24 * HOUR));
     moved(base.store.set_funded(register, funded + 1, Some(funded + 1), None, NOW).await);
     assert_eq!(base.store.unfunded().await.expect("reads"), []);
-    // Funding in the future is no funding yet.
-    assert_eq!(base.store.due_to_cut(true, NOW).await.expect("reads"), []);
-    assert_eq!(base.store.due_to_cut(true, funded).await.expect("reads").len(), 1);
+    assert_eq!(base.store.due_to_cut(true).await.expect("reads").len(), 1);
     base.clean().await;
 }
 

@@ -285,7 +285,7 @@ pub async fn i18_every_change_behind_the_daemon_s_back_is_told(base: &Base) {
 
 pub async fn i19_what_the_journal_alone_cannot_tell_the_head_over_heads_does(base: &Base) {
     full(base).await;
-    let due = base.store.due_reports(NOW, 1).await.expect("reads");
+    let due = base.store.due_reports(NOW, 1, &[]).await.expect("reads");
     let before = base.store.verify().await.expect("reads");
     base.store.acknowledge(&due, NOW).await.expect("writes");
     let after = base.store.verify().await.expect("reads");

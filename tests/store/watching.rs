@@ -2,6 +2,7 @@
 
 use daifa::model::alert::AlertKind;
 use daifa::model::report::{Recipient, RecipientKind, ReportKind};
+use daifa::store::clock::Anchor;
 use daifa::store::reports::NewReport;
 
 use crate::base::Base;
@@ -64,7 +65,7 @@ pub async fn a_report_is_due_until_it_is_acknowledged(base: &Base) {
     };
     base.store.add_reports(&[report("a", "1"), report("b", "1")], NOW + 1).await.expect("adds");
     base.store.add_reports(&[report("a", "2")], NOW + 1).await.expect("the same id stays");
-    let due = async |at| base.store.due_reports(at, 9).await.expect("reads");
+    let due = async |at| base.store.due_reports(at, 9, &[]).await.expect("reads");
     let ids = |due: &[daifa::store::reports::DueReport]| {
         due.iter().map(|report| report.report_id.clone()).collect::<Vec<_>>()
     };
@@ -155,4 +156,25 @@ pub async fn pages_lose_and_repeat_nothing(base: &Base) {
     }
     // Line 4 failed and was returned: both of its rows stay together.
     assert_eq!(seen, [vec![1, 2], vec![4, 4, 5]]);
+}
+
+pub async fn i16_the_clock_is_believed_until_it_steps_and_a_person_answers_for_it(base: &Base) {
+    let (_, attempt) = base.under_way("2026-1", &lines(&[1])).await;
+    let store = &base.store;
+    assert_eq!(store.clock_anchor().await.expect("reads"), None);
+    let mut anchor = Anchor { boot: "a-b".to_owned(), offset_ms: NOW - 5, seen_at_ms: NOW };
+    store.see_clock(&anchor).await.expect("writes");
+    assert_eq!(store.clock_anchor().await.expect("reads"), Some(anchor.clone()));
+    assert!(!store.clock_step_stands().await.expect("reads"));
+    store.raise_alert(AlertKind::ClockStep, "clock", None, "跳变", NOW).await.expect("writes");
+    assert!(store.totals().await.expect("reads").clock_stepped);
+    anchor.offset_ms += HOUR;
+    store.wait(&attempt, NOW + 9 * HOUR).await.expect("writes");
+    store.accept_clock(&anchor, "operator").await.expect("writes");
+    assert_eq!(store.clock_anchor().await.expect("reads"), Some(anchor));
+    assert!(!store.clock_step_stands().await.expect("reads"));
+    assert!(!store.totals().await.expect("reads").clock_stepped);
+    let due = base.number("SELECT next_at_ms FROM attempt").await;
+    assert_eq!(due, NOW, "what waits for a time of the other clock is looked at again");
+    base.clean().await;
 }

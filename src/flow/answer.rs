@@ -1,0 +1,256 @@
+//! Answer: acts on what a bank said about a whole attempt - accepted, refused, not found - whether it
+//! said so at once, when asked, or in a file (design 4, rules 2 and 3).
+
+use bytes::Bytes;
+
+use crate::clock::local_text;
+use crate::flow::collect::{row_reports, take_rows};
+use crate::flow::sealed::seal_words;
+use crate::flow::{Bank, Ctx, FlowError, time};
+use crate::format::{Key, MessageKind, Part, PartRole, Record};
+use crate::model::alert::AlertKind;
+use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState};
+use crate::model::id::RefundNo;
+use crate::model::report::{ReportKind, redact};
+use crate::store::StoreError;
+use crate::store::attempts::{Attempt, BankWords, Conclusion};
+use crate::store::reports::NewReport;
+
+/// What a bank said about an attempt as a whole.
+pub struct WholeAnswer {
+    pub kind: MessageKind,
+    pub answer: Answer,
+    pub code: String,
+    pub text: String,
+    pub bank_reference: String,
+    pub parts: Vec<Part>,
+}
+
+/// Reads what an answer that came as one message says about the whole.
+///
+/// # Errors
+/// Outer: where the store fails. Inner: why it cannot be read.
+pub async fn read_answer(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    kind: MessageKind,
+    bytes: &Bytes,
+) -> Result<Result<WholeAnswer, String>, FlowError> {
+    let part = Part {
+        role: PartRole::Message,
+        name: String::new(),
+        bytes: bytes.to_vec(),
+        committing: false,
+    };
+    read_parts(ctx, bank, attempt, kind, vec![part]).await
+}
+
+/// Reads what an answer says about the whole.
+///
+/// # Errors
+/// Outer: where the store fails. Inner: why it cannot be read.
+pub async fn read_parts(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    kind: MessageKind,
+    parts: Vec<Part>,
+) -> Result<Result<WholeAnswer, String>, FlowError> {
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
+        return Ok(Err("发送时所用的格式已无法读取".to_owned()));
+    };
+    let head: Record = match format.read_head(kind, &parts) {
+        Ok(head) => head,
+        Err(fault) => return Ok(Err(fault.to_string())),
+    };
+    if head.text(Key::Reference).is_some_and(|reference| reference != attempt.reference) {
+        return Ok(Err("报文中的流水号不是所问的流水号".to_owned()));
+    }
+    let code = head.text(Key::Code).unwrap_or_default().to_owned();
+    let Some(answer) = format.answer(kind, &code) else {
+        return Ok(Err(format!("代码 {code:?} 不在格式的代码表中")));
+    };
+    let text = head.text(Key::Text).unwrap_or_default().to_owned();
+    let bank_reference = head.text(Key::BankReference).unwrap_or_default().to_owned();
+    Ok(Ok(WholeAnswer { kind, answer, code, text, bank_reference, parts }))
+}
+
+/// Acts on what a bank said about a whole attempt (design 4, rules 2 and 3).
+///
+/// # Errors
+/// Where the store fails.
+pub async fn acted_on(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    said: &WholeAnswer,
+) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    let again = Some(now + bank.rules.ask_every_ms);
+    let words = BankWords {
+        code: said.code.clone(),
+        text: seal_words(&ctx.sealer, attempt.no, 0, &said.text),
+        bank_reference: said.bank_reference.clone(),
+    };
+    let refund = attempt.refund;
+    if attempt.state == AttemptState::Refused && said.answer == Answer::Refused {
+        tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
+        return Ok(());
+    }
+    let mut conclusion = match said.answer {
+        Answer::Accepted | Answer::Processing | Answer::Duplicate => {
+            Conclusion::of(AttemptEvent::Accepted, again)
+        }
+        Answer::Done if refund.is_none() => {
+            if said.kind == MessageKind::StatusAnswer {
+                let name = format!("{} {}", said.kind, attempt.reference);
+                return take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await;
+            }
+            Conclusion::of(AttemptEvent::Accepted, again)
+        }
+        Answer::Done => {
+            Conclusion { refund_done: true, ..Conclusion::of(AttemptEvent::Accepted, None) }
+        }
+        Answer::Refused => Conclusion::of(AttemptEvent::Refused, None),
+        Answer::NotFound => return not_found(ctx, bank, attempt, words).await,
+    };
+    ctx.waits.end(attempt.no);
+    if attempt.state == AttemptState::Accepted
+        && conclusion.event == AttemptEvent::Accepted
+        && !conclusion.refund_done
+    {
+        // A "not found" that was on its way before the bank had looked is over now.
+        ctx.store.clear_alert(AlertKind::Vanished, &attempt.no.to_string(), now).await?;
+        return Ok(ctx.store.asked(attempt, again).await?);
+    }
+    if conclusion.event == AttemptEvent::Accepted && !conclusion.refund_done {
+        conclusion.next_at_ms = Some(now + bank.rules.ask_after_ms);
+    }
+    if let (true, Some(refund)) = (conclusion.refund_done, refund) {
+        conclusion.reports = refund_reports(ctx, attempt, refund).await?;
+    }
+    conclusion.alert = refusal(bank, attempt, said);
+    conclusion.words = words;
+    match ctx.store.conclude(attempt, &conclusion, now).await {
+        Ok(()) => Ok(()),
+        Err(StoreError::Refused(why)) => contradicts(ctx, bank, attempt, said, &why).await,
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+/// "Not found" counts only after the visibility delay; before it, it is no answer (I2, F31). That
+/// delay is measured on the machine's running time: setting the clock does not shorten it (I16).
+async fn not_found(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    words: BankWords,
+) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    let delay = bank.rules.visibility_delay_ms;
+    if attempt.state == AttemptState::Unknown
+        && ctx.waits.waited_ms(attempt.no, ctx.clock.running_ms()) >= delay
+    {
+        if too_late(ctx, bank, attempt).await? {
+            return Ok(ctx.store.asked(attempt, Some(now + bank.rules.return_every_ms)).await?);
+        }
+        tracing::warn!(attempt = %attempt.no, bank = bank.code, "the bank does not know it; the same bytes will go again");
+        let conclusion = Conclusion { words, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
+        ctx.store.conclude(attempt, &conclusion, now).await?;
+        ctx.waits.end(attempt.no);
+        return Ok(());
+    }
+    let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + delay;
+    if attempt.state == AttemptState::Accepted && now >= visible_at {
+        let text = format!(
+            "{} 已受理 {}（流水号 {}），现又答复“查无此笔”；系统不会重发，请与银行核对",
+            bank.name, attempt.no, attempt.reference
+        );
+        ctx.store
+            .raise_alert(
+                AlertKind::Vanished,
+                &attempt.no.to_string(),
+                Some(attempt.register),
+                &text,
+                now,
+            )
+            .await?;
+    }
+    Ok(ctx.store.asked(attempt, Some(now + bank.rules.ask_every_ms)).await?)
+}
+
+/// May it have arrived so long ago that the bank would not recognise a second one as the same? Then
+/// nothing goes again by itself, and somebody is told (design 4.2). A clock that was set makes the
+/// window shorter, never longer.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn too_late(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool, FlowError> {
+    let Some(lost_at_ms) = attempt.lost_at_ms else { return Ok(false) };
+    let passed = time::bounds(ctx).await?.latest_ms - lost_at_ms;
+    if (0..bank.rules.duplicate_window_ms).contains(&passed) {
+        return Ok(false);
+    }
+    let text = format!(
+        "{} 答复“查无此笔”：{}（流水号 {}），但首次可能送达在 {}，已超过该行识别重复报文的期限，再发可能重复入账，系统不再自动重发。请两人与银行核对台账：银行有此笔的，请银行补发结果；确认没有的，由两人复核后处理",
+        bank.name,
+        attempt.no,
+        attempt.reference,
+        local_text(lost_at_ms)
+    );
+    let (subject, register) = (attempt.no.to_string(), Some(attempt.register));
+    ctx.store.raise_alert(AlertKind::TooLate, &subject, register, &text, ctx.now_ms()).await?;
+    Ok(true)
+}
+
+fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
+    let what = match (attempt.batch, attempt.refund) {
+        (Some(batch), _) => format!("批次 {batch}"),
+        (_, Some(refund)) => format!("退款 {refund}"),
+        _ => attempt.no.to_string(),
+    };
+    let next = match attempt.kind {
+        AttemptKind::Payment => "款项已退回待发送；查明原因后用 batch recut 命令重新组批",
+        AttemptKind::Refund => "系统稍后会重新申请退回",
+    };
+    format!("{} 拒绝受理{what}：[{}] {}。{next}", bank.name, said.code, redact(&said.text))
+}
+
+/// The bank says something that cannot be after what it said before: nothing changes, and somebody
+/// is told.
+async fn contradicts(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    said: &WholeAnswer,
+    why: &str,
+) -> Result<(), FlowError> {
+    let text = format!(
+        "{} 对 {}（流水号 {}）答复“{}”，与此前答复矛盾：{why}。状态未改变，请与银行核对",
+        bank.name, attempt.no, attempt.reference, said.code
+    );
+    ctx.store
+        .raise_alert(
+            AlertKind::Contradiction,
+            &attempt.no.to_string(),
+            Some(attempt.register),
+            &text,
+            ctx.now_ms(),
+        )
+        .await?;
+    Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + bank.rules.return_every_ms)).await?)
+}
+
+async fn refund_reports(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    refund: RefundNo,
+) -> Result<Vec<NewReport>, FlowError> {
+    let facts = ctx.store.register_facts(attempt.register).await?;
+    let (_, rows) = ctx.store.refund_rows(refund).await?;
+    let towns: std::collections::BTreeSet<i64> =
+        rows.iter().map(|(_, town, _, _)| *town).filter(|town| *town > 0).collect();
+    let towns: Vec<i64> = towns.into_iter().collect();
+    Ok(row_reports(ctx, attempt, &facts.department, ReportKind::Refund, refund.0, &towns))
+}
