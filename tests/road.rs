@@ -36,6 +36,8 @@ mod front;
 mod house;
 #[path = "road/intake.rs"]
 mod intake;
+#[path = "road/matching.rs"]
+mod matching;
 #[path = "road/postgres.rs"]
 mod postgres;
 #[path = "road/practice.rs"]

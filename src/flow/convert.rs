@@ -117,18 +117,26 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
         at_ms: ctx.now_ms(),
         section: "",
     };
-    let written = bank.format.encode(MessageKind::PaymentRequest, &head, &rows);
-    let written =
-        written.and_then(|parts| payments(&bank.format, parts, &reference, &facts.summary, &rows));
-    let (parts, content) = match written {
-        Ok(written) => written,
-        Err(cause) => {
-            let misfits = misfits(bank, &head, &rows);
-            if misfits.is_empty() {
-                return alert_unwritable(ctx, bank, share.register, &cause).await;
-            }
+    let (parts, content) = loop {
+        let written = bank
+            .format
+            .encode(MessageKind::PaymentRequest, &head, &rows)
+            .and_then(|parts| payments(&bank.format, parts, &reference, &facts.summary, &rows));
+        let cause = match written {
+            Ok(written) => break written,
+            Err(cause) => cause,
+        };
+        let misfits = misfits(bank, &head, &rows);
+        if !misfits.is_empty() {
             return set_aside(ctx, bank, &facts, &cut, misfits).await;
         }
+        // Each payment can be written, and all of them cannot: half of them may fit in one message.
+        let half = rows.len() / 2;
+        if half == 0 {
+            return alert_unwritable(ctx, bank, share.register, &cause).await;
+        }
+        rows.truncate(half);
+        cut.payments.truncate(half);
     };
     let new = NewBatch {
         register: share.register,

@@ -2,7 +2,7 @@
 //! INTENT makes them durable (I20, I21). A format that does not invert sends nothing.
 
 use crate::flow::values::{RefundValues, RowValues};
-use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Record, Source as _, Value};
+use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Record};
 use crate::guard::chain::RowDigest;
 use crate::model::money::Fen;
 
@@ -76,9 +76,9 @@ pub fn payments(
             }
             Item::Row(row) => {
                 at += 1;
-                let Some(Value::Int(ordinal)) = row.get(Key::Ordinal) else {
-                    return Err(differs(at, "ordinal"));
-                };
+                // Where the bank is told no places, the order of the rows is theirs.
+                let place = i64::try_from(at).unwrap_or(i64::MAX);
+                let ordinal = row.int(Key::Ordinal).unwrap_or(place);
                 let (Some(name), Some(account), Some(amount)) =
                     (row.text(Key::PayeeName), row.text(Key::Account), row.amount(Key::Amount))
                 else {

@@ -1,0 +1,185 @@
+//! What a format says about batches and answers beyond one field: how many bytes a message may have,
+//! which payments may stand in one batch, and what a row of an answer is about.
+
+use std::sync::Arc;
+
+use daifa::flow::matching::{Matched, match_rows};
+use daifa::flow::values::RowValues;
+use daifa::format::{Format, Key, MessageKind, Part, Record, Value};
+use daifa::guard::key::Key as SealKey;
+use daifa::guard::seal::Sealer;
+use daifa::model::id::AttemptNo;
+use daifa::model::money::Fen;
+use daifa::model::outcome::OutcomeKind;
+use daifa::transport::Transport;
+
+use crate::county::{Draft, person};
+use crate::house::{CALLS, HOUR, House, MINUTE};
+
+/// From now on the bank that is called has another format.
+async fn reformed(house: &mut House, changes: &[(&str, &str)]) {
+    let mut text = house.calls.format.text().to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    let format = Format::compile("reformed", &text).unwrap_or_else(|e| panic!("{e}"));
+    let door: Arc<dyn Transport> = Arc::clone(&house.calls) as Arc<dyn Transport>;
+    house.doors.insert(CALLS.to_owned(), (door, Arc::new(format)));
+    house.restart().await;
+}
+
+#[tokio::test]
+async fn a_message_that_would_be_too_large_is_cut_into_smaller_ones() {
+    let mut house = House::open().await;
+    reformed(&mut house, &[("bytes_max = 8388608", "bytes_max = 1500")]).await;
+    house.take(Draft::new("A", 1).lines(CALLS, 20).declared()).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    let batches = house.calls.batches().len();
+    assert!(batches >= 4, "{batches} batches");
+    assert!(house.calls.credits().values().all(|credits| *credits == 1));
+    assert_eq!(house.calls.credits().len(), 20);
+    assert!(house.alert("convert").await.is_none());
+    house.sound().await;
+}
+
+/// Lines 1 and 3 are the same in all that this bank's answers tell.
+fn alike() -> Draft {
+    let first = person(1).account;
+    Draft::new("A", 1).lines(CALLS, 4).line(3, move |line| {
+        line.person.account.clone_from(&first);
+        line.amount = Fen::new(100);
+    })
+}
+
+#[tokio::test]
+async fn payments_that_an_answer_could_not_tell_apart_go_in_different_batches() {
+    let mut house = House::open().await;
+    let by_values = "kind = \"status_answer\"\nmatch_by = [\"account\", \"amount\"]\nrows_min = 0";
+    reformed(&mut house, &[("kind = \"status_answer\"\nrows_min = 0", by_values)]).await;
+    house.take(alike().line(1, |line| line.amount = Fen::new(100)).declared()).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    let sent: Vec<usize> =
+        (0..house.calls.batches().len()).map(|at| house.calls.accounts(at).len()).collect();
+    assert_eq!(sent, [2, 2]);
+    let places = house.five(1).await;
+    assert_eq!((places[0], places[1]), (0, 0), "all is answered for: {places:?}");
+    house.sound().await;
+}
+
+/// A file of failures alone, and a file whose rows have no places.
+const FAILURES: &str = r#"
+language = 1
+title = "failures"
+status = "example"
+source = "failures-only results, matched by values"
+charset = "GB18030"
+[limits]
+rows_max = 100
+amount_max = "9999.99"
+sum_max = "999999.99"
+bytes_max = 100000
+[codes.results]
+1001 = { outcome = "failed", reason = "account_not_found" }
+[[message]]
+kind = "result"
+rows_min = 0
+failures_only = true
+match_by = ["account", "amount"]
+[[message.part]]
+role = "message"
+committing = true
+layout = "delimited"
+separator = "|"
+line_end = "LF"
+[[message.part.record]]
+is = "head"
+fields = [
+  { key = "count" }, { key = "sum", unit = "yuan", scale = 2, point = true },
+  { key = "credited_count" }, { key = "credited_sum", unit = "yuan", scale = 2, point = true },
+]
+[[message.part.record]]
+is = "row"
+fields = [
+  { key = "account", only = "digits" }, { key = "amount", unit = "yuan", scale = 2, point = true },
+  { key = "code", codes = "results" },
+]
+"#;
+
+fn members(amounts: &[i64]) -> Vec<RowValues> {
+    let member = |(at, fen): (usize, &i64)| {
+        let ordinal = i64::try_from(at).unwrap() + 1;
+        RowValues {
+            ordinal,
+            line: ordinal,
+            amount: Fen::new(*fen),
+            person: person(ordinal.unsigned_abs()),
+            village: String::new(),
+        }
+    };
+    amounts.iter().enumerate().map(member).collect()
+}
+
+/// What a file with these failures says, where the bank counts so much as credited.
+fn heard(
+    members: &[RowValues],
+    failures: &[(&str, i64)],
+    credited: (i64, i64),
+) -> Result<Matched, String> {
+    let format = Format::compile("failures", FAILURES).unwrap_or_else(|e| panic!("{e}"));
+    let mut head = Record::new();
+    head.set(Key::CreditedCount, Value::Int(credited.0));
+    head.set(Key::CreditedSum, Value::Amount(Fen::new(credited.1)));
+    let rows: Vec<Record> = failures
+        .iter()
+        .map(|(account, fen)| {
+            let mut row = Record::new();
+            row.set(Key::Account, Value::Text(account));
+            row.set(Key::Amount, Value::Amount(Fen::new(*fen)));
+            row.set(Key::Code, Value::Text("1001"));
+            row
+        })
+        .collect();
+    let parts: Vec<Part> = format.encode(MessageKind::Result, &head, &rows).expect("is written");
+    let sealer = Sealer::new([(1, SealKey::random())], 1).expect("a key");
+    match_rows(&format, MessageKind::Result, &parts, AttemptNo(1), members, &sealer)
+}
+
+fn told(matched: &Matched) -> Vec<(i64, Option<OutcomeKind>)> {
+    let mut told: Vec<_> = matched.rows.iter().map(|row| (row.line, row.kind)).collect();
+    told.sort_by_key(|(line, _)| *line);
+    told
+}
+
+#[test]
+fn silence_is_success_only_where_the_banks_own_count_and_sum_say_so() {
+    let members = members(&[100, 200, 300]);
+    let second = members[1].person.account.clone();
+    let matched = heard(&members, &[(&second, 200)], (2, 400)).expect("closes");
+    let (credited, failed) = (Some(OutcomeKind::Credited), Some(OutcomeKind::Failed));
+    assert_eq!(told(&matched), [(1, credited), (2, failed), (3, credited)]);
+    assert_eq!(told(&heard(&members, &[], (3, 600)).expect("closes")).len(), 3);
+    // One payment or one fen off, a row that is nobody's: nothing is taken from silence.
+    for (failures, counted) in [
+        (vec![(second.as_str(), 200)], (3, 400)),
+        (vec![(second.as_str(), 200)], (2, 401)),
+        (vec![(second.as_str(), 200)], (1, 400)),
+        (vec![], (2, 600)),
+        (vec![(second.as_str(), 201)], (2, 400)),
+        (vec![("6200000000000000000", 200)], (2, 400)),
+    ] {
+        let held = heard(&members, &failures, counted);
+        assert!(held.is_err(), "{failures:?} {counted:?}");
+    }
+}
+
+#[test]
+fn i12_a_row_that_could_be_two_payments_is_neither() {
+    let mut members = members(&[100, 100]);
+    members[1].person.account = members[0].person.account.clone();
+    let account = members[0].person.account.clone();
+    // The list of failures has a row that is nobody's for certain: it is held as a whole.
+    assert!(heard(&members, &[(&account, 100)], (1, 100)).is_err());
+    let all = heard(&members, &[], (2, 200)).expect("closes");
+    assert_eq!(all.rows.len(), 2);
+}
