@@ -9,7 +9,7 @@ CREATE TABLE meta (
 
 -- Counters; a reference is taken before what it names is written.
 CREATE TABLE counter (
-    name TEXT NOT NULL PRIMARY KEY, -- reference:BANK, reports_acknowledged
+    name TEXT NOT NULL PRIMARY KEY, -- reference:BANK, day:BANK:DATE, reports_acknowledged
     value INTEGER NOT NULL -- the last number taken
 ) STRICT;
 

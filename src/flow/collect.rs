@@ -244,6 +244,7 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
             reference: &attempt.reference,
             at_ms: ctx.now_ms(),
             section: "",
+            day_sequence: None,
         };
         let none: [crate::flow::values::RowValues; 0] = [];
         let parts = match format.encode(question, &head, &none) {

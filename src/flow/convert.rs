@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
+use crate::clock::local_parts;
 use crate::flow::checks::hold_for;
 use crate::flow::matching::telling;
 use crate::flow::readback::{ReadBack, payments};
@@ -10,7 +11,7 @@ use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{open_person, seal_part};
 use crate::flow::values::{HeadValues, RowValues};
 use crate::flow::{Bank, Ctx, FlowError, Progress};
-use crate::format::{DataError, Format, MessageKind};
+use crate::format::{DataError, Format, Key, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::id::{PaymentId, RegisterNo};
@@ -110,12 +111,14 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
     let mut rows = open_rows(ctx, &facts, &share.bank, &cut.payments)?;
     keep_apart(&bank.format, &mut cut, &mut rows);
     let reference = next_reference(ctx, bank).await?;
+    let numbered = number_of_day(ctx, bank).await?;
     let head = HeadValues {
         facts: &facts,
         bank: &bank.code,
         reference: &reference,
         at_ms: ctx.now_ms(),
         section: "",
+        day_sequence: numbered.as_ref().map(|(_, number)| *number),
     };
     let (parts, content) = loop {
         let written = bank
@@ -148,6 +151,7 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
         content,
         parts: seal_parts(ctx, &bank.code, &reference, parts),
         reference,
+        numbered,
         format: format_text(&bank.format),
     };
     let (batch, attempt) = ctx.store.intend_batch(&new, ctx.now_ms()).await?;
@@ -213,6 +217,17 @@ pub fn open_rows(
 pub async fn next_reference(ctx: &Ctx, bank: &Bank) -> Result<String, FlowError> {
     let number = ctx.store.next_number(&format!("reference:{}", bank.code)).await?;
     Ok(format!("{}{:02}{number:010}", bank.rules.reference_prefix, ctx.epoch))
+}
+
+/// The counter of this bank's files of today and the number to come, where its format asks for one.
+async fn number_of_day(ctx: &Ctx, bank: &Bank) -> Result<Option<(String, i64)>, FlowError> {
+    if !bank.format.asks_for(MessageKind::PaymentRequest, Key::DaySequence) {
+        return Ok(None);
+    }
+    let (year, [month, day, ..]) = local_parts(ctx.now_ms());
+    let counter = format!("day:{}:{year:04}{month:02}{day:02}", bank.code);
+    let number = ctx.store.number_to_come(&counter).await?;
+    Ok(Some((counter, number)))
 }
 
 /// The format's text, to be kept with what it wrote.

@@ -211,7 +211,7 @@ impl Told {
 mod tests {
     use super::*;
     use crate::format::example::example;
-    use crate::format::{Moment, Source};
+    use crate::format::{Moment, Source, Value};
 
     const NAMES: [&str; 2] = ["example-rural-fixed", "example-city-xml"];
 

@@ -114,6 +114,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
         reference: &reference,
         at_ms: ctx.now_ms(),
         section: "",
+        day_sequence: None,
     };
     let words = RefundWords {
         reference: &reference,

@@ -15,6 +15,8 @@ pub struct HeadValues<'a> {
     pub at_ms: i64,
     /// What a query asks for, else empty.
     pub section: &'a str,
+    /// How often this bank was sent a file today, this one included, where it asks for that.
+    pub day_sequence: Option<i64>,
 }
 
 /// One payment of a message.
@@ -54,6 +56,7 @@ impl Source for HeadValues<'_> {
             Key::RegisterId => text(&self.facts.id),
             Key::Bank => text(self.bank),
             Key::Section => text(self.section),
+            Key::DaySequence => self.day_sequence.map(Value::Int),
             _ => None,
         }
     }

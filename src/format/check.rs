@@ -316,6 +316,10 @@ fn matching(message: &MessageSpec, faults: &Faults<'_>) {
     } else if let Some(by) = &message.matching {
         faults.note(by.at, "nothing is matched by this message", "");
     }
+    if message.kind != M::PaymentRequest && message.keys().contains(&Key::DaySequence) {
+        let hint = "only payment requests are counted by day";
+        faults.note(message.at, "day_sequence outside a payment request", hint);
+    }
     if message.failures_only {
         for key in [Key::CreditedCount, Key::CreditedSum] {
             if !has(false, key) {

@@ -292,6 +292,11 @@ impl Format {
         })
     }
 
+    /// Does a field or a file name of this message bear this value?
+    pub fn asks_for(&self, kind: MessageKind, key: Key) -> bool {
+        self.plan.message(kind).is_some_and(|message| message.keys.contains(&key))
+    }
+
     /// What tells which payment a row of this message is about: its place in the batch, or values
     /// that together must not be the same in two payments of a batch.
     pub fn matching(&self, kind: MessageKind) -> &[Key] {

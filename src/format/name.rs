@@ -178,6 +178,15 @@ impl NamePattern {
         rest.is_empty().then_some(record)
     }
 
+    /// The values that it is made of.
+    pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Sign(_) => None,
+            Piece::Value(key) | Piece::Optional(_, key) | Piece::Number(key, _) => Some(*key),
+            Piece::Moment(_) => Some(Key::Moment),
+        })
+    }
+
     /// Names that this pattern gives, to find another one that reads them too.
     pub fn examples(&self) -> Vec<String> {
         [true, false]

@@ -36,6 +36,8 @@ pub(crate) struct MessagePlan {
     pub kind: MessageKind,
     pub has_rows: bool,
     pub rows_min: usize,
+    /// The road's words that its fields and names bear.
+    pub keys: Vec<Key>,
     /// What tells which payment a row is about: its place in the batch, or several values that must
     /// not be the same in two payments.
     pub matching: Vec<Key>,
@@ -147,6 +149,7 @@ fn message(codes: &[CodeTable], spec: MessageSpec, faults: &Faults<'_>) -> Messa
     let digests = digests.collect();
     let has_rows = spec.has_rows();
     let rows_min = spec.rows_min.as_ref().map_or(usize::from(has_rows), |found| found.value);
+    let keys = spec.keys();
     let (kind, failures_only) = (spec.kind, spec.failures_only);
     let matching = spec.matching.as_ref().map_or_else(|| vec![Key::Ordinal], |m| m.value.clone());
     let parts = spec.parts.into_iter().map(|spec| part(spec, faults)).collect();
@@ -154,6 +157,7 @@ fn message(codes: &[CodeTable], spec: MessageSpec, faults: &Faults<'_>) -> Messa
         kind,
         has_rows,
         rows_min,
+        keys,
         matching,
         failures_only,
         parts,

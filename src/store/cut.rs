@@ -76,6 +76,9 @@ pub struct NewBatch {
     pub cut_line: i64,
     pub content: [u8; 32],
     pub reference: String,
+    /// Where the bank counts our files of a day: the counter and the number that this one bears. It is
+    /// taken together with the INTENT, so that what could not be written leaves no gap.
+    pub numbered: Option<(String, i64)>,
     pub format: FormatText,
     pub parts: Vec<SealedPart>,
 }
@@ -281,6 +284,17 @@ impl Store {
         Ok(number)
     }
 
+    /// The number that comes next in a counter; it is taken with what bears it.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn number_to_come(&self, counter: &str) -> Result<i64, StoreError> {
+        let sql = "SELECT value FROM counter WHERE name = $1";
+        let mut work = self.read().await?;
+        let last = work.rows(sql, params![counter], |row| row.int(0)).await?;
+        Ok(last.first().map_or(1, |last| last + 1))
+    }
+
     /// Makes a batch and its first attempt durable in state INTENT, and its money in flight.
     /// Nothing of it may be in another batch that is not closed: the range only moves forward, and
     /// a listed member is live once (I3).
@@ -306,6 +320,11 @@ impl Store {
             let sql = "UPDATE share SET cut_line = $1, uncut = uncut - $2 WHERE register_no = $3 AND bank = $4 AND cut_line = $5";
             work.move_one(sql, params![last, payments, new.register, &new.bank, new.cut_line])
                 .await?;
+        }
+        if let Some((counter, number)) = &new.numbered {
+            let sql = "INSERT INTO counter (name, value) VALUES ($1, $2) \
+                       ON CONFLICT (name) DO UPDATE SET value = $2 WHERE counter.value = $2 - 1";
+            work.move_one(sql, params![counter, *number]).await?;
         }
         keep_format(&mut work, &new.format).await?;
         let batch = insert_batch(&mut work, new, (first, last), (start, deadline), now_ms).await?;

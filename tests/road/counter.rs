@@ -123,6 +123,11 @@ impl Counter {
         Self::with(format_named("example-city-xml"), None)
     }
 
+    /// A bank that is called and has a format of its own.
+    pub fn speaking(format: Format) -> Self {
+        Self::with(Arc::new(format), None)
+    }
+
     pub fn files(root: &std::path::Path) -> Self {
         let path = |name: &str| root.join(name);
         for name in ["outgoing", "incoming"] {

@@ -11,8 +11,8 @@ use daifa::guard::seal::Sealer;
 use daifa::model::id::AttemptNo;
 use daifa::model::money::Fen;
 use daifa::model::outcome::OutcomeKind;
-use daifa::transport::Transport;
 
+use crate::counter::Counter;
 use crate::county::{Draft, person};
 use crate::house::{CALLS, HOUR, House, MINUTE};
 
@@ -24,8 +24,7 @@ async fn reformed(house: &mut House, changes: &[(&str, &str)]) {
         text = text.replace(from, to);
     }
     let format = Format::compile("reformed", &text).unwrap_or_else(|e| panic!("{e}"));
-    let door: Arc<dyn Transport> = Arc::clone(&house.calls) as Arc<dyn Transport>;
-    house.doors.insert(CALLS.to_owned(), (door, Arc::new(format)));
+    house.calls = Arc::new(Counter::speaking(format));
     house.restart().await;
 }
 
@@ -182,4 +181,29 @@ fn i12_a_row_that_could_be_two_payments_is_neither() {
     assert!(heard(&members, &[(&account, 100)], (1, 100)).is_err());
     let all = heard(&members, &[], (2, 200)).expect("closes");
     assert_eq!(all.rows.len(), 2);
+}
+
+#[tokio::test]
+async fn files_of_a_day_are_counted_without_a_gap() {
+    let mut house = House::open().await;
+    let numbered = [
+        (
+            "{ path = \"Head/Code\", literal = \"PAY\" },",
+            "{ path = \"Head/Code\", literal = \"PAY\" },\n  { path = \"Head/Today\", key = \"day_sequence\" },",
+        ),
+        ("bytes_max = 8388608", "bytes_max = 1500"),
+    ];
+    reformed(&mut house, &numbered).await;
+    house.take(Draft::new("A", 1).lines(CALLS, 9).declared()).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    let last = house.number("SELECT value FROM counter WHERE name = 'day:city:20261123'").await;
+    let batches = i64::try_from(house.calls.batches().len()).unwrap();
+    assert!(batches >= 2, "{batches}");
+    assert_eq!(last, batches, "halves that were tried and not written took no number");
+    house.pass(24 * HOUR).await;
+    house.take(Draft::new("B", 1).lines(CALLS, 1).declared()).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    let next = house.number("SELECT value FROM counter WHERE name = 'day:city:20261124'").await;
+    assert_eq!(next, 1);
+    house.sound().await;
 }

@@ -300,6 +300,7 @@ impl Base {
             cut_line: cut.cut_line,
             content: sha256(b"approved"),
             reference: format!("D01{number:010}"),
+            numbered: None,
             format: format_text(),
             parts: parts(),
         }

@@ -75,6 +75,7 @@ pub async fn i3_a_listed_payment_is_live_in_one_batch(base: &Base) {
         reference: "D-other".to_owned(),
         members: new.members.clone(),
         format: new.format.clone(),
+        numbered: None,
         parts: new.parts.clone(),
         bank: new.bank.clone(),
         ..new

@@ -89,6 +89,7 @@ pub async fn paid(store: &Store, sealer: &Sealer) {
         cut_line: 0,
         content: [2; 32],
         reference: "DF0001".to_owned(),
+        numbered: None,
         format: FormatText { digest: [4; 32], name: "practice".to_owned(), text: String::new() },
         parts: Vec::new(),
     };

@@ -300,6 +300,13 @@ impl MessageSpec {
         })
     }
 
+    /// The road's words that its fields and its file names bear.
+    pub fn keys(&self) -> Vec<Key> {
+        let fields = self.fields().filter_map(|(_, field)| field.cell.slot()?.key());
+        let names = self.parts.iter().filter_map(|part| part.name.as_ref());
+        fields.chain(names.flat_map(|name| name.value.keys())).collect()
+    }
+
     pub fn has_rows(&self) -> bool {
         self.parts.iter().any(|part| part.records.iter().any(|record| part.is_of_row(record)))
     }
