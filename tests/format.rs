@@ -14,6 +14,8 @@ mod commands;
 mod description;
 #[path = "format/hostile.rs"]
 mod hostile;
+#[path = "format/layouts.rs"]
+mod layouts;
 #[path = "format/round_trip.rs"]
 mod round_trip;
 

@@ -11,6 +11,11 @@ impl Charset {
         !matches!(self, Self::Utf16Be | Self::Utf16Le | Self::Cp037 | Self::Cp935 | Self::Cp1388)
     }
 
+    /// Is it one of the hosts' character sets?
+    pub const fn is_ebcdic(self) -> bool {
+        matches!(self, Self::Cp037 | Self::Cp935 | Self::Cp1388)
+    }
+
     /// The blank that fields are filled with.
     pub const fn blank(self) -> &'static [u8] {
         match self {

@@ -17,6 +17,9 @@ use crate::format::words::PartRole;
 /// The most bytes of a line whose fields have no widths, where the description names none.
 const LINE_BYTES: usize = 16 * 1024;
 
+/// The line end of EBCDIC, 15, which Unicode calls U+0085.
+const NEW_LINE: &str = "\u{85}";
+
 pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
     let at = table.at;
     let roles: Vec<&str> = PartRole::ALL.iter().map(|word| word.as_str()).collect();
@@ -77,12 +80,13 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
 
 /// How lines end, and the part.
 fn line(table: &Table<'_>, charset: Charset) -> Option<Line> {
-    table.need_text("line_end", "line_end = \"CRLF\", \"LF\", \"CR\" or \"none\"");
-    let ends = ["CRLF", "LF", "CR", "none"];
+    table.need_text("line_end", "line_end = \"CRLF\", \"LF\", \"CR\", \"NL\" or \"none\"");
+    let ends = ["CRLF", "LF", "CR", "NL", "none"];
     let end: Found<&str> = table.word("line_end", &ends, |word| match word {
         "CRLF" => Some("\r\n"),
         "LF" => Some("\n"),
         "CR" => Some("\r"),
+        "NL" => Some(NEW_LINE),
         "none" => Some(""),
         _ => None,
     })?;
@@ -106,7 +110,16 @@ fn line(table: &Table<'_>, charset: Charset) -> Option<Line> {
         Some(Block { lines: lines?.value.max(1), fill })
     });
     let mut bytes = Vec::new();
-    charset.ascii_into(end.value.as_bytes(), &mut bytes);
+    if end.value == NEW_LINE {
+        // Hosts with EBCDIC have a sign of their own for the end of a line.
+        if !charset.is_ebcdic() {
+            let hint = "line_end = \"LF\"";
+            table.faults().note(end.at, "NL is a line end of EBCDIC alone", hint);
+        }
+        bytes.push(0x15);
+    } else {
+        charset.ascii_into(end.value.as_bytes(), &mut bytes);
+    }
     let last_open = !end.value.is_empty() && last.is_some_and(|found| !found.value);
     Some(Line { end: bytes, last_open, file_end, block })
 }
@@ -149,6 +162,10 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
     let blanks = separator.value == "blanks";
     let sign = if blanks { b' ' } else { one("separator", &separator)? };
     let line = line?;
+    if !charset.has_ascii() {
+        let hint = "layout = \"fixed\"";
+        table.faults().note(table.at, "delimited records need a charset that has ASCII", hint);
+    }
     if line.end.is_empty() {
         let hint = "line_end = \"LF\" or \"CRLF\"";
         table.faults().note(table.at, "delimited records need a line end", hint);
@@ -161,6 +178,10 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
 
 fn tagged(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
     let line_max = line_max(table);
+    if !charset.has_ascii() {
+        let hint = "layout = \"fixed\"";
+        table.faults().note(table.at, "tagged records need a charset that has ASCII", hint);
+    }
     Some(LayoutSpec::Tagged { line: line(table, charset)?, line_max })
 }
 

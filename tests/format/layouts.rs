@@ -1,0 +1,362 @@
+//! Layouts one by one, byte for byte: what a bank's file looks like, and that it reads back.
+
+use daifa::format::sample::{Values, json_line};
+use daifa::format::{Format, MessageKind, Part, PartBytes, PartContent, PartRole};
+
+const HEAD: &str = r#"
+language = 1
+title = "one layout"
+status = "example"
+source = "a test"
+[limits]
+rows_max = 1000
+amount_max = "99999.99"
+sum_max = "9999999.99"
+bytes_max = 1000000
+"#;
+
+fn format(charset: &str, part: &str) -> Format {
+    let text = format!(
+        "{}\n{HEAD}\n[[message]]\nkind = \"statement\"\n[[message.part]]\nrole = \"data\"\nname = \"ST{{reference}}.txt\"\ncommitting = true\n{part}",
+        format_args!("charset = \"{charset}\"")
+    );
+    Format::compile("layout", &text).unwrap_or_else(|problems| panic!("{problems}"))
+}
+
+/// Writes the lines, reads them again from memory and from a stream that gives one byte at a time.
+fn both_ways(format: &Format, lines: &str) -> Vec<u8> {
+    let kind = MessageKind::Statement;
+    let values = Values::parse(format, kind, lines).unwrap_or_else(|error| panic!("{error}"));
+    let parts = values.write(format, kind).unwrap_or_else(|error| panic!("{error}"));
+    let read = Values::read(format, kind, &parts).unwrap_or_else(|error| panic!("{error}"));
+    let again = read.write(format, kind).unwrap_or_else(|error| panic!("{error}"));
+    assert!(again == parts, "what was read is written again");
+    assert_eq!(streamed(format, &parts[0]).as_deref(), Ok(told(format, &read).as_slice()));
+    for byte in 0..parts[0].bytes.len() {
+        let mut cut = parts[0].clone();
+        cut.bytes.truncate(byte);
+        // A part that ends behind a whole record may be a whole part; nothing else may.
+        let whole =
+            Values::read(format, kind, &[cut.clone()]).map(|values| values.write(format, kind));
+        if let Ok(written) = whole {
+            assert!(written.unwrap()[0].bytes == cut.bytes, "cut at byte {byte}");
+        }
+    }
+    parts[0].bytes.clone()
+}
+
+fn told(format: &Format, values: &Values) -> Vec<String> {
+    values.records.iter().map(|(name, record)| json_line(format, name, record)).collect()
+}
+
+struct Drops<'a>(&'a [u8]);
+
+impl std::io::Read for Drops<'_> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let Some((first, rest)) = self.0.split_first() else { return Ok(0) };
+        into[0] = *first;
+        self.0 = rest;
+        Ok(1)
+    }
+}
+
+fn streamed(format: &Format, part: &Part) -> Result<Vec<String>, String> {
+    let bytes = PartContent::Stream(Box::new(Drops(&part.bytes)));
+    let part = PartBytes { role: PartRole::Data, name: part.name.clone(), bytes };
+    let reading = format.read_streams(MessageKind::Statement, vec![part]);
+    let mut reading = reading.map_err(|error| error.to_string())?;
+    let mut lines = Vec::new();
+    while let Some(piece) = reading.next_piece().map_err(|error| error.to_string())? {
+        assert!(piece.fault.is_none());
+        let values = Values { records: vec![(piece.name.to_owned(), piece.record.clone())] };
+        lines.extend(told(format, &values));
+    }
+    Ok(lines)
+}
+
+/// Head, batches of details with addenda, trailers; filled up to ten lines.
+const BLOCKED: &str = r#"
+layout = "fixed"
+line_end = "LF"
+block = { lines = 10, fill = "9" }
+[[message.part.group]]
+name = "batch"
+[[message.part.group]]
+name = "entry"
+in = "batch"
+[[message.part.record]]
+name = "file_head"
+fields = [
+  { literal = "1" }, { key = "reference", width = 10, only = "ascii", pad = " ", side = "left" },
+  { computed = "count", of = ["detail"], width = 5, pad = "0", side = "right" },
+  { ignored = "    " },
+]
+[[message.part.record]]
+name = "batch_head"
+in = "batch"
+fields = [
+  { literal = "5" }, { computed = "count", of = ["detail"], in = "batch", width = 4, pad = "0", side = "right" },
+  { computed = "sum", value = "fee", in = "batch", scale = 2, point = false, width = 8, pad = "0", side = "right" },
+  { literal = "       " },
+]
+[[message.part.record]]
+name = "detail"
+in = "entry"
+fields = [
+  { literal = "6" }, { own = "routing", only = "digits", width = 9, full = true },
+  { computed = "check_digit", algorithm = "luhn", of = ["routing"], width = 1, pad = "0", side = "right" },
+  { own = "fee", type = "decimal", scale = 2, point = false, sign = "overpunch", width = 6, pad = "0", side = "right" },
+  { computed = "sequence", of = ["detail"], width = 3, pad = "0", side = "right" },
+]
+[[message.part.record]]
+name = "addenda"
+in = "entry"
+occurs = "0..n"
+fields = [ { literal = "7" }, { own = "note", width = 19, pad = " ", side = "left" } ]
+[[message.part.record]]
+name = "batch_end"
+in = "batch"
+fields = [
+  { literal = "8" }, { computed = "hash", value = "routing", digits = 8, keep = 10, in = "batch", width = 10, pad = "0", side = "right" },
+  { computed = "count", in = "batch", width = 4, pad = "0", side = "right" }, { literal = "     " },
+]
+[[message.part.record]]
+name = "file_end"
+fields = [ { literal = "9" }, { computed = "count", width = 6, pad = "0", side = "right" }, { literal = "             " } ]
+"#;
+
+const BLOCKED_LINES: &str = r#"
+{"record":"file_head","reference":"R1"}
+{"record":"batch_head"}
+{"record":"detail","routing":"076401251","fee":"1.05"}
+{"record":"addenda","note":"first"}
+{"record":"addenda","note":"second"}
+{"record":"detail","routing":"091000019","fee":"-0.10"}
+{"record":"batch_end"}
+{"record":"batch_head"}
+{"record":"detail","routing":"000000001","fee":"0.00"}
+{"record":"batch_end"}
+{"record":"file_end"}
+"#;
+
+#[test]
+fn nested_batches_with_addenda_totals_and_blocks() {
+    let format = format("US-ASCII", BLOCKED);
+    let bytes = both_ways(&format, BLOCKED_LINES);
+    let text = String::from_utf8(bytes.clone()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 20, "{text}");
+    assert_eq!(lines[0], "1R1        00003    ");
+    assert_eq!(lines[1], "5000200000095       ", "the sum of a batch stands before it");
+    assert_eq!(lines[2], "6076401251400010E001");
+    assert_eq!(lines[5], "6091000019900001}002");
+    assert_eq!(lines[6], "800167401260006     ");
+    assert_eq!(lines[10], "9000011             ");
+    assert_eq!(lines[19], "9".repeat(20));
+    for (from, to) in [
+        ("5000200000095", "5000300000095"),
+        ("5000200000095", "5000200000096"),
+        ("00003    ", "00004    "),
+        ("80016740126", "80016740127"),
+        ("60764012514", "60764012515"),
+        ("0001}002", "0001}003"),
+        ("9000011", "9000012"),
+    ] {
+        let changed = text.replacen(from, to, 1).into_bytes();
+        let part = Part {
+            role: PartRole::Data,
+            name: "STR1.txt".to_owned(),
+            bytes: changed,
+            committing: true,
+        };
+        let error = Values::read(&format, MessageKind::Statement, &[part]).unwrap_err();
+        assert!(error.to_string().contains("as stated"), "{to}: {error}");
+    }
+}
+
+const QUOTED: &str = r#"
+layout = "delimited"
+separator = "|"
+quote = "\""
+trailing = true
+line_end = "CRLF"
+last_line_end = false
+[[message.part.record]]
+is = "head"
+fields = [ { literal = "H" }, { key = "reference" } ]
+[[message.part.record]]
+name = "entry"
+occurs = "0..n"
+fields = [
+  { own = "note", optional = true, width_max = 40 }, { own = "day", type = "date", pattern = "yy/MM/dd" },
+  { own = "side", map = { "in" = "C", "out" = "D" } },
+]
+"#;
+
+#[test]
+fn delimited_records_split_between_characters_and_quote_what_needs_it() {
+    let format = format("GBK", QUOTED);
+    let lines = concat!(
+        "{\"record\":\"head\",\"reference\":\"R1\"}\n",
+        "{\"record\":\"entry\",\"note\":\"a|b \\\"c\\\"\",\"day\":\"2026-11-23T00:00:00\",\"side\":\"in\"}\n",
+        "{\"record\":\"entry\",\"note\":\"\u{5f33}\u{7c62}\",\"day\":\"2026-11-23T00:00:00\",\"side\":\"out\"}\n",
+        "{\"record\":\"entry\",\"day\":\"2026-11-23T00:00:00\",\"side\":\"out\"}\n",
+    );
+    let bytes = both_ways(&format, lines);
+    let head = b"H|R1|\r\n\"a|b \"\"c\"\"\"|26/11/23|C|\r\n";
+    assert_eq!(&bytes[..head.len()], head);
+    assert!(bytes.ends_with(b"|26/11/23|D|\r\n|26/11/23|D|"));
+}
+
+const TAGGED: &str = r#"
+layout = "tagged"
+line_end = "none"
+[message.part.frame]
+fields = [
+  { computed = "length", of = "rest", width = 8, pad = "0", side = "right" },
+  { literal = "RQ" },
+  { computed = "length", of = "body", binary = "big", width = 2 },
+  { computed = "digest", algorithm = "sm3", of = "body", upper = true },
+]
+[[message.part.record]]
+is = "head"
+fields = [ { key = "reference", tag = "Ref" }, { computed = "count", of = ["entry"], tag = "Num" } ]
+[[message.part.record]]
+name = "entry"
+occurs = "0..n"
+fields = [ { own = "name", tag = "Name" }, { own = "note", tag = "Note", optional = true } ]
+"#;
+
+#[test]
+fn tagged_records_behind_a_frame() {
+    let format = format("GBK", TAGGED);
+    let lines = r#"
+{"record":"head","reference":"R1"}
+{"record":"entry","name":"张三","note":"x"}
+{"record":"entry","name":"李四"}
+"#;
+    let bytes = both_ways(&format, lines);
+    let body = &bytes[8 + 2 + 2 + 64..];
+    let spelled = [
+        &b"<Ref>R1</><Num>2</><Name>"[..],
+        b"\xD5\xC5\xC8\xFD",
+        b"</><Note>x</><Name>\xC0\xEE\xCB\xC4</>",
+    ]
+    .concat();
+    assert_eq!(body, spelled);
+    let rest = format!("{:08}RQ", body.len() + 2 + 2 + 64);
+    assert_eq!(&bytes[..10], rest.as_bytes());
+    assert_eq!(bytes[10..12], u16::try_from(body.len()).unwrap().to_be_bytes());
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 1;
+        let part = Part {
+            role: PartRole::Data,
+            name: "STR1.txt".to_owned(),
+            bytes: changed,
+            committing: true,
+        };
+        let read = Values::read(&format, MessageKind::Statement, &[part]);
+        assert!(read.is_err(), "byte {at} changed");
+    }
+}
+
+const HOST: &str = r#"
+layout = "fixed"
+line_end = "NL"
+[[message.part.record]]
+is = "head"
+fields = [ { literal = "H" }, { key = "reference", width = 6, only = "ascii", pad = " ", side = "left" } ]
+[[message.part.record]]
+name = "entry"
+occurs = "0..n"
+fields = [
+  { literal = "D" }, { own = "name", width = 12, pad = " ", side = "left" },
+  { own = "fee", type = "decimal", scale = 2, point = false, sign = "overpunch", width = 6, pad = "0", side = "right" },
+]
+"#;
+
+#[test]
+fn a_host_file_in_ebcdic() {
+    let format = format("cp1388", HOST);
+    let lines = r#"
+{"record":"head","reference":"R1"}
+{"record":"entry","name":"A张三","fee":"-12.34"}
+"#;
+    let bytes = both_ways(&format, lines);
+    assert_eq!(&bytes[..8], b"\xC8\xD9\xF1\x40\x40\x40\x40\x15");
+    assert_eq!(bytes[8], 0xC4);
+    assert_eq!(bytes[9], 0xC1);
+    assert_eq!((bytes[10], bytes[15]), (0x0E, 0x0F), "shifted out and in again");
+    // Overpunched: the letter M, which the host has at D4.
+    assert_eq!(&bytes[21..28], b"\xF0\xF0\xF1\xF2\xF3\xD4\x15");
+}
+
+const WIDE: &str = r#"
+layout = "fixed"
+widths = "characters"
+line_end = "CRLF"
+[[message.part.record]]
+is = "head"
+fields = [ { literal = "H" }, { key = "reference", width = 6, only = "ascii", pad = " ", side = "left" } ]
+[[message.part.record]]
+name = "entry"
+occurs = "0..n"
+fields = [ { literal = "D" }, { own = "name", width = 4, pad = " ", side = "right" }, { own = "number", type = "integer", width = 3, pad = "0", side = "right" } ]
+"#;
+
+#[test]
+fn widths_in_characters_whatever_their_bytes() {
+    let lines = r#"
+{"record":"head","reference":"R1"}
+{"record":"entry","name":"张𠮷b","number":7}
+"#;
+    for (charset, row) in [
+        ("UTF-8", "D 张𠮷b007\r\n".as_bytes().to_vec()),
+        ("GB18030", b"D \xD5\xC5\x95\x34\xB2\x35b007\r\n".to_vec()),
+        ("UTF-16LE", "D 张𠮷b007\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect()),
+    ] {
+        let bytes = both_ways(&format(charset, WIDE), lines);
+        assert!(bytes.ends_with(&row), "{charset}: {bytes:02X?}");
+    }
+}
+
+/// What cannot work is told when the description is read, not in the night.
+#[test]
+fn layouts_that_cannot_be_read_back_are_refused() {
+    let told = |charset: &str, part: &str, what: &str| {
+        let text = format!(
+            "charset = \"{charset}\"\n{HEAD}\n[[message]]\nkind = \"statement\"\n[[message.part]]\nrole = \"data\"\nname = \"ST{{reference}}.txt\"\ncommitting = true\n{part}"
+        );
+        match Format::compile("layout", &text) {
+            Ok(_) => panic!("{what}: was taken"),
+            Err(problems) => assert!(problems.to_string().contains(what), "{what}: {problems}"),
+        }
+    };
+    let with = |part: &str, from: &str, to: &str| {
+        assert!(part.contains(from), "{from}");
+        part.replace(from, to)
+    };
+    told("UTF-16LE", QUOTED, "need a charset that has ASCII");
+    told("GBK", &with(HOST, "name = \"entry\"", "name = \"entry\""), "line end of EBCDIC alone");
+    told("US-ASCII", &with(BLOCKED, "literal = \"7\"", "literal = \"6\""), "cannot be told apart");
+    told(
+        "US-ASCII",
+        &with(BLOCKED, "in = \"entry\"\noccurs", "in = \"entries\"\noccurs"),
+        "no group",
+    );
+    told(
+        "US-ASCII",
+        &with(BLOCKED, "of = [\"detail\"], in", "of = [\"details\"], in"),
+        "no record",
+    );
+    told("US-ASCII", &with(BLOCKED, "name = \"addenda\"", "name = \"detail\""), "two records");
+    told("US-ASCII", &with(BLOCKED, "value = \"fee\"", "value = \"fees\""), "there is no value");
+    told("GBK", &with(QUOTED, "\"out\" = \"D\"", "\"out\" = \"C\""), "stands twice");
+    told(
+        "GBK",
+        &with(TAGGED, "of = \"rest\", width", "of = \"part\", width"),
+        "there is no \"part\"",
+    );
+    told("GBK", &with(TAGGED, "tag = \"Num\"", "tag = \"Nu>m\""), "is no name of a tag");
+}
