@@ -88,23 +88,7 @@ fn records(part: &PartSpec, faults: &Faults<'_>) {
         let hint = "a group with is = \"row\" makes one payment of several records";
         faults.note(second.at, "a second record of a row", hint);
     }
-    if let LayoutSpec::Xml { rows, .. } = &part.layout {
-        let roles: Vec<Option<RecordRole>> =
-            part.records.iter().map(|record| record.role).collect();
-        if roles.first() != Some(&Some(RecordRole::Head)) {
-            let hint = "[[message.part.record]] with is = \"head\" comes first";
-            faults.note(part.at, "a part without head", hint);
-        }
-        if let Some(at) = roles.windows(2).position(|pair| pair[0] >= pair[1]) {
-            let hint = "one head, then one row, then one tail";
-            faults.note(part.records[at + 1].at, "records in another order", hint);
-        }
-        if let Some(rows) = rows
-            && !roles.contains(&Some(RecordRole::Row))
-        {
-            faults.note(rows.at, "rows without a record of a row", "is = \"row\"");
-        }
-    } else if part.records.is_empty() && part.role != PartRole::Trigger {
+    if part.records.is_empty() && part.role != PartRole::Trigger {
         faults.note(part.at, "a part without records", "[[message.part.record]]");
     }
 }
@@ -174,12 +158,6 @@ fn computed(
             faults.note(field.at, "a frame counts no records", "key = \"count\"");
         }
         _ => {}
-    }
-    if matches!(part.layout, LayoutSpec::Xml { .. })
-        && !framed
-        && matches!(computed, Computed::Tally(_) | Computed::CheckDigit(_))
-    {
-        faults.note(field.at, "a document counts its rows by key = \"count\" and \"sum\"", "");
     }
 }
 
@@ -346,7 +324,7 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
                     || match plan.style {
                         Style::Delimited(_) => a.fields.len() != b.fields.len(),
                         Style::Tagged => tags_differ(plan, pair),
-                        Style::Fixed { .. } => false,
+                        Style::Fixed { .. } | Style::Xml => false,
                     };
                 if !apart {
                     told.push(pair);

@@ -22,6 +22,7 @@
 mod cell;
 mod charset;
 mod check;
+mod closing;
 mod codes;
 mod computed;
 pub mod error;
@@ -40,6 +41,7 @@ mod reading;
 pub mod record;
 pub mod sample;
 mod spec;
+mod steps;
 mod table;
 mod text;
 pub mod words;
@@ -265,12 +267,8 @@ impl Format {
         &self,
         kind: MessageKind,
     ) -> Option<Vec<(&str, Option<lines::RecordRole>)>> {
-        match &self.plan.message(kind)?.main()?.layout {
-            Layout::Lines(lines) => {
-                Some(lines.records.iter().map(|plan| (plan.name.as_str(), plan.role)).collect())
-            }
-            Layout::Xml(_) => None,
-        }
+        let order = self.plan.message(kind)?.main()?.layout.order();
+        Some(order.records.iter().map(|plan| (plan.name.as_str(), plan.role)).collect())
     }
 
     /// The head and tail of a message in one record, after all of it was read and found to close.

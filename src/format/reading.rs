@@ -5,10 +5,11 @@ use std::io::Read;
 use crate::format::Format;
 use crate::format::computed::{Computed, DigestOf, LengthOf};
 use crate::format::error::DataError;
+use crate::format::input::Input;
 use crate::format::lines::read::{LineReader, One};
 use crate::format::lines::{RecordPlan, RecordRole};
 use crate::format::opening::Opening;
-use crate::format::plan::{Layout, MessagePlan, PartPlan};
+use crate::format::plan::{MessagePlan, PartPlan};
 use crate::format::record::Record;
 use crate::format::words::{Key, MessageKind, Part, PartRole, Source};
 use crate::format::writing::whole;
@@ -56,11 +57,38 @@ pub(crate) enum Reader<'f> {
     Xml(Box<XmlReader<'f>>),
 }
 
-impl Reader<'_> {
+/// What is stated of other parts, with the field that does.
+pub(crate) type Declared = Vec<(Computed, String, String)>;
+
+impl<'f> Reader<'f> {
     pub fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
         match self {
             Self::Lines(reader) => reader.step(into),
             Self::Xml(reader) => reader.step(into),
+        }
+    }
+
+    /// The next record as it stands in the part.
+    fn one(&mut self, into: &mut Records, spare: bool) -> Result<One, Stop> {
+        match self {
+            Self::Lines(reader) => reader.one(into, spare),
+            Self::Xml(reader) => reader.one(into, spare),
+        }
+    }
+
+    /// What was read from, and what its records state of other parts.
+    pub fn closing(&mut self) -> (&mut Input<'f>, &mut Declared) {
+        match self {
+            Self::Lines(reader) => (&mut reader.input, &mut reader.declared),
+            Self::Xml(reader) => (&mut reader.input, &mut reader.closing.declared),
+        }
+    }
+
+    /// How many bytes of the part were read.
+    pub const fn passed(&self) -> usize {
+        match self {
+            Self::Lines(reader) => reader.input.at,
+            Self::Xml(reader) => reader.input.at,
         }
     }
 
@@ -291,14 +319,8 @@ impl<'f> Reading<'f> {
             None => {}
         }
         match self.piece() {
-            Ok(Some((name, fault, offset, row))) => {
-                let record = match row {
-                    Shown::Spare => &self.records.spare,
-                    Shown::Head => &self.records.head,
-                    Shown::Row => &self.records.row,
-                    Shown::Tail => &self.records.tail,
-                };
-                Ok(Some(Piece { name, record, fault, offset }))
+            Ok(Some((name, fault, offset))) => {
+                Ok(Some(Piece { name, record: &self.records.spare, fault, offset }))
             }
             Ok(None) => {
                 self.ended = Some(Ok(()));
@@ -312,8 +334,7 @@ impl<'f> Reading<'f> {
     }
 
     fn piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
-        let Reader::Lines(reader) = &mut self.reader else { return self.xml_piece() };
-        let one = reader.one(&mut self.records, true);
+        let one = self.reader.one(&mut self.records, true);
         let (next, bad, start) = match one.map_err(|stop| self.located(stop))? {
             One::Record { next, bad, start } => (next, bad, start),
             One::End => {
@@ -322,7 +343,7 @@ impl<'f> Reading<'f> {
                 return Ok(None);
             }
         };
-        let Layout::Lines(lines) = &self.plan.layout else { return Ok(None) };
+        let lines = self.plan.layout.order();
         let plan: &'f RecordPlan = &lines.records[next.record];
         if lines.is_of_row(next.record) {
             let amount = self.records.spare.amount(Key::Amount);
@@ -342,20 +363,7 @@ impl<'f> Reading<'f> {
             into.fill_from(&self.records.spare);
         }
         let fault = bad.map(|stop| self.located(stop));
-        Ok(Some((&plan.name, fault, start, Shown::Spare)))
-    }
-
-    fn xml_piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
-        Ok(match self.advance()? {
-            Step::Head => Some(("head", None, 0, Shown::Head)),
-            Step::Row => Some(("row", None, 0, Shown::Row)),
-            Step::Bad(bad) => {
-                let offset = bad.stop.offset.unwrap_or(0);
-                Some(("row", Some(self.located(bad.stop)), offset, Shown::Row))
-            }
-            Step::Tail => Some(("tail", None, 0, Shown::Tail)),
-            Step::End => None,
-        })
+        Ok(Some((&plan.name, fault, start)))
     }
 
     /// Head, control part and file names speak of the same message.
@@ -406,10 +414,9 @@ impl<'f> Reading<'f> {
     /// read, what is left over must be at least one fen for each such row.
     fn close(&mut self) -> Result<(), DataError> {
         self.lengths()?;
-        if let Reader::Lines(reader) = &mut self.reader {
-            self.known.append(&mut reader.input.digested());
-            self.declared.append(&mut reader.declared);
-        }
+        let (input, declared) = self.reader.closing();
+        self.known.append(&mut input.digested());
+        self.declared.append(declared);
         self.digests(true)?;
         if !self.message.has_rows {
             return Ok(());
@@ -450,8 +457,7 @@ impl<'f> Reading<'f> {
 
     /// Is the body as long as its frame says?
     fn lengths(&self) -> Result<(), DataError> {
-        let Reader::Lines(reader) = &self.reader else { return Ok(()) };
-        let body = reader.input.at - self.frame;
+        let body = self.reader.passed() - self.frame;
         for (of, stated, field) in &self.lengths {
             let found = of.bytes(body, self.frame);
             if found != *stated {
@@ -507,16 +513,8 @@ impl<'f> Reading<'f> {
     }
 }
 
-/// The name of a piece, its fault, its first byte, and where its values are.
-type Found<'f> = (&'f str, Option<DataError>, usize, Shown);
-
-/// Which record a piece is in.
-enum Shown {
-    Spare,
-    Head,
-    Row,
-    Tail,
-}
+/// The name of a piece, its fault, and its first byte.
+type Found<'f> = (&'f str, Option<DataError>, usize);
 
 pub(crate) fn located(kind: MessageKind, role: PartRole, stop: Stop) -> DataError {
     let Stop { record, field, offset, found, expected } = stop;

@@ -140,7 +140,8 @@ impl<'f> LineReader<'f> {
         let (next, length, passed) = match &self.plan.style {
             Style::Fixed { characters } => self.fixed(*characters)?,
             Style::Delimited(delimited) => self.delimited(delimited)?,
-            Style::Tagged => self.tagged()?,
+            // A document has a reader of its own.
+            Style::Tagged | Style::Xml => self.tagged()?,
         };
         let plan = &self.plan.records[next.record];
         self.record += 1;

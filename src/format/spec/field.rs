@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::format::cell::{Bind, Cell, Spelling};
 use crate::format::lines::fixed::Side;
-use crate::format::spec::part::path;
+use crate::format::spec::part::{PathEnd, path};
 use crate::format::spec::{FieldSpec, Layout, Place, Scope, TallySpec, cell};
 use crate::format::table::Table;
 
@@ -98,6 +98,6 @@ fn xml(table: &Table<'_>) -> Option<Place> {
     let text = table.need_text("path", "path = \"Head/Reference\" or \"Rows/@count\"");
     let width_max = width_max(table);
     let empty = table.flag("empty").is_some_and(|found| found.value);
-    let path = path(table, &text?, true)?;
+    let path = path(table, &text?, PathEnd::Attribute)?;
     Some(Place::Xml { path, width_max, empty })
 }
