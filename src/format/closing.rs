@@ -4,7 +4,7 @@
 use crate::format::computed::{Computed, Open, Stated, Tallies, check_digits};
 use crate::format::grammar::Next;
 use crate::format::lines::LinesPlan;
-use crate::format::reading::Declared;
+use crate::format::reader::Declared;
 use crate::format::record::Record;
 
 /// Numbers kept over the records, and what was stated.

@@ -8,8 +8,9 @@
 //! * `words`, `record`: what a field may bind to, and a reusable head or row.
 //! * `charset`, `cell`: how one value is spelled; strict both ways, nothing is cut or substituted.
 //! * `lines`, `xml`: layouts around the values. `lines` are records one after the other, in fixed
-//!   width, delimited or tagged, in the order that `grammar` allows. A new layout is a file beside
-//!   them; the values inside stay as they are.
+//!   width, delimited or tagged, in the order that `grammar` allows; `xml` puts the same records
+//!   into elements. A new layout is a file beside them; the values inside stay as they are.
+//! * `steps`, `closing`: from records to payments, and what records say of each other.
 //! * `computed`: what a message says about itself, like counts, sums, digests and lengths.
 //! * `input`: the bytes of a part, a few at a time.
 //! * `name`, `codes`: file names and code tables.
@@ -37,6 +38,7 @@ mod names;
 mod number;
 mod opening;
 mod plan;
+mod reader;
 mod reading;
 pub mod record;
 pub mod sample;

@@ -5,15 +5,14 @@ use std::io::Read;
 use crate::format::Format;
 use crate::format::computed::{Computed, DigestOf, LengthOf};
 use crate::format::error::DataError;
-use crate::format::input::Input;
-use crate::format::lines::read::{LineReader, One};
+use crate::format::lines::read::One;
 use crate::format::lines::{RecordPlan, RecordRole};
 use crate::format::opening::Opening;
 use crate::format::plan::{MessagePlan, PartPlan};
+use crate::format::reader::Reader;
 use crate::format::record::Record;
 use crate::format::words::{Key, MessageKind, Part, PartRole, Source};
 use crate::format::writing::whole;
-use crate::format::xml::read::XmlReader;
 use crate::guard::digest::DigestAlgorithm;
 use crate::model::money::Fen;
 
@@ -50,54 +49,6 @@ pub(crate) struct Stop {
     pub offset: Option<usize>,
     pub found: String,
     pub expected: String,
-}
-
-pub(crate) enum Reader<'f> {
-    Lines(Box<LineReader<'f>>),
-    Xml(Box<XmlReader<'f>>),
-}
-
-/// What is stated of other parts, with the field that does.
-pub(crate) type Declared = Vec<(Computed, String, String)>;
-
-impl<'f> Reader<'f> {
-    pub fn step(&mut self, into: &mut Records) -> Result<Step, Stop> {
-        match self {
-            Self::Lines(reader) => reader.step(into),
-            Self::Xml(reader) => reader.step(into),
-        }
-    }
-
-    /// The next record as it stands in the part.
-    fn one(&mut self, into: &mut Records, spare: bool) -> Result<One, Stop> {
-        match self {
-            Self::Lines(reader) => reader.one(into, spare),
-            Self::Xml(reader) => reader.one(into, spare),
-        }
-    }
-
-    /// What was read from, and what its records state of other parts.
-    pub fn closing(&mut self) -> (&mut Input<'f>, &mut Declared) {
-        match self {
-            Self::Lines(reader) => (&mut reader.input, &mut reader.declared),
-            Self::Xml(reader) => (&mut reader.input, &mut reader.closing.declared),
-        }
-    }
-
-    /// How many bytes of the part were read.
-    pub const fn passed(&self) -> usize {
-        match self {
-            Self::Lines(reader) => reader.input.at,
-            Self::Xml(reader) => reader.input.at,
-        }
-    }
-
-    pub const fn record(&self) -> usize {
-        match self {
-            Self::Lines(reader) => reader.record,
-            Self::Xml(reader) => reader.record,
-        }
-    }
 }
 
 /// A part to be read, in memory or as a stream of which only a little is held at a time.

@@ -22,6 +22,7 @@ pub(crate) struct Paths {
 }
 
 impl Paths {
+    /// Those of the groups and records as they are described.
     pub fn of(groups: &[GroupSpec], records: &[RecordSpec]) -> Self {
         let field = |field: &crate::format::spec::FieldSpec| match &field.place {
             Place::Xml { path, .. } => Found { at: field.at, value: path.clone() },

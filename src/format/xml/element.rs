@@ -5,9 +5,9 @@ use crate::format::grammar::Item;
 use crate::format::lines::read::One;
 use crate::format::reading::Stop;
 use crate::format::xml::read::{
-    Bytes, DEPTH_MAX, Frame, Into, LOOK_BYTES, ROOT, Stage, VALUE_BYTES_MAX, XmlReader, cdata_end,
-    end_tag,
+    DEPTH_MAX, Frame, LOOK_BYTES, ROOT, Stage, VALUE_BYTES_MAX, XmlReader, cdata_end, end_tag,
 };
+use crate::format::xml::record::{Bytes, Place};
 use crate::format::xml::scan::{self, CDATA, CDATA_END, Markup, Tag};
 use crate::format::xml::{FieldRef, Node};
 
@@ -20,7 +20,7 @@ enum Known {
 
 impl XmlReader<'_> {
     /// The start tag that stands here; it is not passed where a record has to be told before.
-    pub(super) fn start(&mut self, into: &mut Into<'_>) -> Result<Option<One>, Stop> {
+    pub(super) fn start(&mut self, into: &mut Place<'_>) -> Result<Option<One>, Stop> {
         let plan = self.plan;
         if !self.declared && plan.declared {
             let expected = format!("a declaration of {}", plan.encoding);
@@ -164,7 +164,7 @@ impl XmlReader<'_> {
     }
 
     /// The attributes of the tag that was read.
-    fn attributes(&mut self, node: &Node, into: &mut Into<'_>) -> Result<(), Stop> {
+    fn attributes(&mut self, node: &Node, into: &mut Place<'_>) -> Result<(), Stop> {
         for index in 0..self.pairs.len() {
             let pair = self.pairs[index].clone();
             let spelled = self.tag.get(pair.name.clone()).unwrap_or_default();
@@ -206,7 +206,7 @@ impl XmlReader<'_> {
         field: FieldRef,
         tag: Tag,
         spaces: usize,
-        into: &mut Into<'_>,
+        into: &mut Place<'_>,
     ) -> Result<(), Stop> {
         self.input.pass(tag.length);
         let at = self.input.at;

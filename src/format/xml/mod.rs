@@ -9,8 +9,10 @@
 
 pub(crate) mod build;
 mod element;
+mod markup;
 mod program;
 pub(crate) mod read;
+mod record;
 mod scan;
 mod spaces;
 mod write;
