@@ -103,7 +103,8 @@ fn fields(
     for (at, field) in record.fields.iter().enumerate() {
         let slot = field.cell.slot();
         let twice = record.fields.iter().take(at).any(|other| other.cell.slot() == slot);
-        let in_pieces = matches!(field.cell.spelling, Spelling::Moment(_));
+        let in_pieces = matches!(field.cell.spelling, Spelling::Moment(_))
+            || matches!(field.cell.bind, Bind::Piece { .. });
         if let Some(slot) = slot.filter(|_| twice && !in_pieces) {
             let name = match slot {
                 Slot::Key(key) => key.as_str(),

@@ -286,7 +286,10 @@ fn lines(
     };
     let mut plan = LinesPlan { style, line, grammar, records: plans, tallies, longest };
     place_tallies(&mut plan);
-    check::grammar(&plan, at, &places, faults);
+    // The elements of a document tell its records apart.
+    if !matches!(plan.style, Style::Xml) {
+        check::grammar(&plan, at, &places, faults);
+    }
     plan
 }
 

@@ -57,7 +57,7 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
     let records = table.tables("record", "a record").into_iter().enumerate();
     let mut records: Vec<RecordSpec> =
         records.map(|(at, table)| record(table, layout, scope, &tallies, at, false)).collect();
-    for record in &mut records {
+    for record in records.iter_mut().filter(|_| layout == Layout::Xml) {
         own_element(record, &mut groups);
     }
     table.finish();
@@ -250,7 +250,13 @@ fn is_xml_name(name: &str) -> bool {
 
 /// A record with a path is the only one of a group that has this element.
 fn own_element(record: &mut RecordSpec, groups: &mut Vec<GroupSpec>) {
-    let Some(path) = record.path.take() else { return };
+    let Some(path) = record.path.take() else {
+        // Its group repeats, with the element.
+        if record.inside.is_some() {
+            record.occurs.get_or_insert(Occurs::ONE);
+        }
+        return;
+    };
     let row = record.role == Some(RecordRole::Row);
     let usual = if row { Occurs { optional: true, many: true } } else { Occurs::ONE };
     groups.push(GroupSpec {

@@ -275,13 +275,14 @@ impl Builder<'_> {
                 let name = self.name(attribute.unwrap_or(name), path.at, attribute.is_none());
                 let node = &self.nodes[at];
                 let same = |known: &Name| known.space == name.space && known.local == name.local;
-                let taken = if attribute.is_some() {
-                    node.attributes.iter().any(|known| same(&known.name))
-                } else {
-                    node.children.iter().any(|child| same(&self.nodes[*child].name))
-                };
-                if taken {
-                    self.faults.note(path.at, format!("{end} is ignored and has fields"), "");
+                let taken = node.attributes.iter().any(|known| same(&known.name));
+                let mut children = node.children.iter().copied();
+                let child = children.find(|child| same(&self.nodes[*child].name));
+                if taken && attribute.is_some() {
+                    self.faults.note(path.at, format!("{end} is ignored and has a field"), "");
+                } else if let Some(child) = child.filter(|_| attribute.is_none()) {
+                    // The first one is described; those behind it are passed over.
+                    self.nodes[child].repeats = true;
                 } else if attribute.is_some() {
                     self.nodes[at].ignored_attributes.push(name);
                 } else {

@@ -143,6 +143,9 @@ impl XmlReader<'_> {
         if let Some((at, child)) = found {
             let node = &plan.nodes[*child];
             if plan.any_order {
+                if self.seen[*child] && node.repeats {
+                    return Ok(Known::Ignored);
+                }
                 if self.seen[*child] && node.group.is_none() {
                     return Err(self.here(&format!("<{}> once", node.told), "it twice"));
                 }
@@ -151,6 +154,9 @@ impl XmlReader<'_> {
             return Ok(Known::Node(*child, if node.group.is_some() { at } else { at + 1 }));
         }
         if let Some((_, child)) = children.clone().find(is) {
+            if plan.nodes[*child].repeats {
+                return Ok(Known::Ignored);
+            }
             let expected = format!("<{}> once and in its order", plan.nodes[*child].told);
             return Err(self.here(&expected, "it again, or too late"));
         }

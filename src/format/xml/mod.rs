@@ -65,6 +65,8 @@ pub(crate) struct Node {
     pub group: Option<usize>,
     /// The one item of its scope that it belongs to; nothing where several have parts in it.
     pub item: Option<usize>,
+    /// Further ones behind the first say nothing to us.
+    pub repeats: bool,
     /// Names in it that say nothing to us, and whether that is so of all others too.
     pub ignored: Vec<Name>,
     pub ignores_elements: bool,
