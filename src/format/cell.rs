@@ -26,6 +26,15 @@ pub(crate) enum Bind {
         slot: Slot,
         pieces: Vec<Join>,
     },
+    /// One of several texts that stand in places of their own and are one value to the road, like a
+    /// status and its reason.
+    Piece {
+        slot: Slot,
+        sign: char,
+        /// Counted from 0.
+        at: usize,
+        of: usize,
+    },
     /// Worked out from the message itself, and compared with it when read.
     Computed(Computed),
     /// Written as this, read whatever it is.
@@ -134,7 +143,7 @@ impl Cell {
     #[inline]
     pub const fn slot(&self) -> Option<Slot> {
         match self.bind {
-            Bind::Slot(slot) | Bind::Joined { slot, .. } => Some(slot),
+            Bind::Slot(slot) | Bind::Joined { slot, .. } | Bind::Piece { slot, .. } => Some(slot),
             Bind::Literal { .. } | Bind::Computed(_) | Bind::Ignored { .. } => None,
         }
     }
@@ -170,6 +179,16 @@ impl Cell {
             }
             Bind::Computed(computed) => self.write_computed(computed, pen, fill, out),
             Bind::Slot(slot) => self.write_value(source.slot(*slot), pen, fill, out),
+            Bind::Piece { slot, sign, at, of } => {
+                let Some(Value::Text(text)) = source.slot(*slot) else {
+                    return self.write_value(None, pen, fill, out);
+                };
+                if text.split(*sign).count() > *of {
+                    return Err(out_of_range(&format!("at most {of} texts with {sign} between")));
+                }
+                let piece = text.split(*sign).nth(*at).map(Value::Text);
+                self.write_value(piece, pen, fill, out)
+            }
             Bind::Joined { slot, pieces } => match source.slot(*slot) {
                 None | Some(Value::Text("")) => {
                     let joined = joined(pieces, source);
@@ -292,6 +311,26 @@ impl Cell {
                 Err(ReadFault { at: 0, found: shape(bytes), expected })
             }
             Bind::Computed(computed) => self.read_computed(computed, charset, bytes, stated),
+            Bind::Piece { slot, sign, at, .. } => {
+                let Spelling::Text(only) = self.spelling else { return Ok(()) };
+                let mut piece = String::new();
+                read_text(charset, only, self.cut_tail, bytes, &mut piece)?;
+                if piece.contains(*sign) {
+                    return Err(not(bytes, &format!("a text without {sign}")));
+                }
+                // The pieces before it may not be there.
+                let before = match record.slot(*slot) {
+                    Some(Value::Text(text)) => Some(text.split(*sign).count()),
+                    _ => None,
+                };
+                let text = record.text_slot(*slot);
+                if before.is_none() {
+                    text.clear();
+                }
+                text.extend((before.unwrap_or(1)..=*at).map(|_| *sign));
+                text.push_str(&piece);
+                Ok(())
+            }
             Bind::Slot(slot) | Bind::Joined { slot, .. } => {
                 self.read_value(*slot, charset, bytes, record)
             }

@@ -89,23 +89,7 @@ fn records(part: &PartSpec, faults: &Faults<'_>) {
         let hint = "a group with is = \"row\" makes one payment of several records";
         faults.note(second.at, "a second record of a row", hint);
     }
-    if let LayoutSpec::Xml { rows, .. } = &part.layout {
-        let roles: Vec<Option<RecordRole>> =
-            part.records.iter().map(|record| record.role).collect();
-        if roles.first() != Some(&Some(RecordRole::Head)) {
-            let hint = "[[message.part.record]] with is = \"head\" comes first";
-            faults.note(part.at, "a part without head", hint);
-        }
-        if let Some(at) = roles.windows(2).position(|pair| pair[0] >= pair[1]) {
-            let hint = "one head, then one row, then one tail";
-            faults.note(part.records[at + 1].at, "records in another order", hint);
-        }
-        if let Some(rows) = rows
-            && !roles.contains(&Some(RecordRole::Row))
-        {
-            faults.note(rows.at, "rows without a record of a row", "is = \"row\"");
-        }
-    } else if part.records.is_empty() && part.role != PartRole::Trigger {
+    if part.records.is_empty() && part.role != PartRole::Trigger {
         faults.note(part.at, "a part without records", "[[message.part.record]]");
     }
 }
@@ -120,7 +104,8 @@ fn fields(
     for (at, field) in record.fields.iter().enumerate() {
         let slot = field.cell.slot();
         let twice = record.fields.iter().take(at).any(|other| other.cell.slot() == slot);
-        let in_pieces = matches!(field.cell.spelling, Spelling::Moment(_));
+        let in_pieces = matches!(field.cell.spelling, Spelling::Moment(_))
+            || matches!(field.cell.bind, Bind::Piece { .. });
         if let Some(slot) = slot.filter(|_| twice && !in_pieces) {
             let name = match slot {
                 Slot::Key(key) => key.as_str(),
@@ -131,8 +116,9 @@ fn fields(
         computed(message, part, record, field, faults);
         if let Place::Fixed { width, pad, absent, side, .. } = field.place {
             let characters = matches!(part.layout, LayoutSpec::Fixed { characters: true, .. });
-            filling(field, width, (pad, absent), side, faults);
             let charset = part.charset;
+            let of_sign = if characters { 1 } else { charset.blank().len() };
+            filling(field, width, (pad, absent), side, of_sign, faults);
             width_of(charset, limits, field, width, characters, faults);
         }
     }
@@ -176,12 +162,6 @@ fn computed(
         }
         _ => {}
     }
-    if matches!(part.layout, LayoutSpec::Xml { .. })
-        && !framed
-        && matches!(computed, Computed::Tally(_) | Computed::CheckDigit(_))
-    {
-        faults.note(field.at, "a document counts its rows by key = \"count\" and \"sum\"", "");
-    }
 }
 
 /// The filling must not hide or change a value.
@@ -190,6 +170,7 @@ fn filling(
     width: usize,
     (pad, absent): (char, Option<char>),
     side: Side,
+    of_sign: usize,
     faults: &Faults<'_>,
 ) {
     let cell = &field.cell;
@@ -211,14 +192,14 @@ fn filling(
             faults.note(field.at, format!("{name}: texts are filled with blanks"), hint);
         }
         Spelling::Moment(pieces) => {
-            let own: usize = pieces.iter().map(|piece| piece.width()).sum();
+            let own = pieces.iter().map(|piece| piece.width()).sum::<usize>() * of_sign;
             if own != width {
                 faults.note(field.at, format!("{name}: the pattern takes {own} bytes"), "");
             }
         }
         Spelling::Hex { .. } => {
             if let Bind::Computed(computed) = &cell.bind
-                && let Some(own) = computed.hex_width()
+                && let Some(own) = computed.hex_width().map(|digits| digits * of_sign)
                 && width != own
             {
                 let what = format!("{name}: this digest in hex takes {own} bytes");
@@ -252,6 +233,9 @@ fn width_of(
             charset.character_bytes_max()
         }
         (Spelling::Words(words), _) => words.iter().map(|word| word.bytes.len()).max().unwrap_or(0),
+        (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) if characters => {
+            charset.count(bytes)
+        }
         (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => bytes.len(),
         _ => 0,
     };
@@ -389,7 +373,7 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
                     || match plan.style {
                         Style::Delimited(_) => a.fields.len() != b.fields.len(),
                         Style::Tagged => tags_differ(plan, pair),
-                        Style::Fixed { .. } => false,
+                        Style::Fixed { .. } | Style::Xml => false,
                     };
                 if !apart {
                     told.push(pair);

@@ -1,7 +1,6 @@
 //! The bytes of a part as a reader looks at them: a few at a time out of a stream, or all at once
 //! where they are in memory. A reader asks for what it needs, and no answer grows with the file.
 
-use std::borrow::Cow;
 use std::io::{self, Read};
 
 use crate::format::computed::DigestOf;
@@ -56,19 +55,6 @@ impl<'f> Input<'f> {
     pub fn digested(&mut self) -> Vec<(DigestAlgorithm, DigestOf, String)> {
         let finished = self.digests.drain(..);
         finished.map(|(algorithm, of, digest)| (algorithm, of, digest.finish())).collect()
-    }
-
-    /// All that is left, in memory, and passed.
-    ///
-    /// # Errors
-    /// As [`Input::window`].
-    pub fn rest(&mut self) -> io::Result<Cow<'f, [u8]>> {
-        let rest = match self.in_memory() {
-            Some(rest) => Cow::Borrowed(rest),
-            None => Cow::Owned(self.window(self.most.saturating_add(1))?.to_vec()),
-        };
-        self.pass(rest.len());
-        Ok(rest)
     }
 
     /// At least `least` bytes from here on, or all that are left.

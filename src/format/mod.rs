@@ -8,8 +8,9 @@
 //! * `words`, `record`: what a field may bind to, and a reusable head or row.
 //! * `charset`, `cell`: how one value is spelled; strict both ways, nothing is cut or substituted.
 //! * `lines`, `xml`: layouts around the values. `lines` are records one after the other, in fixed
-//!   width, delimited or tagged, in the order that `grammar` allows. A new layout is a file beside
-//!   them; the values inside stay as they are.
+//!   width, delimited or tagged, in the order that `grammar` allows; `xml` puts the same records
+//!   into elements. A new layout is a file beside them; the values inside stay as they are.
+//! * `steps`, `closing`: from records to payments, and what records say of each other.
 //! * `computed`: what a message says about itself, like counts, sums, digests and lengths.
 //! * `input`: the bytes of a part, a few at a time.
 //! * `name`, `codes`: file names and code tables.
@@ -22,6 +23,7 @@
 mod cell;
 mod charset;
 mod check;
+mod closing;
 mod codes;
 mod computed;
 pub mod error;
@@ -36,10 +38,12 @@ mod number;
 mod opening;
 mod pieces;
 mod plan;
+mod reader;
 mod reading;
 pub mod record;
 pub mod sample;
 mod spec;
+mod steps;
 mod table;
 mod text;
 pub mod words;
@@ -266,12 +270,8 @@ impl Format {
         &self,
         kind: MessageKind,
     ) -> Option<Vec<(&str, Option<lines::RecordRole>)>> {
-        match &self.plan.message(kind)?.main()?.layout {
-            Layout::Lines(lines) => {
-                Some(lines.records.iter().map(|plan| (plan.name.as_str(), plan.role)).collect())
-            }
-            Layout::Xml(_) => None,
-        }
+        let order = self.plan.message(kind)?.main()?.layout.order();
+        Some(order.records.iter().map(|plan| (plan.name.as_str(), plan.role)).collect())
     }
 
     /// The head and tail of a message in one record, after all of it was read and found to close.

@@ -10,7 +10,8 @@ use crate::format::input::Input;
 use crate::format::lines::read::LineReader;
 use crate::format::lines::{Place, RecordPlan};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
-use crate::format::reading::{PartBytes, PartContent, Reader, Records, Step, Stop, located};
+use crate::format::reader::Reader;
+use crate::format::reading::{PartBytes, PartContent, Records, Step, Stop, located};
 use crate::format::record::Record;
 use crate::format::words::PartRole;
 use crate::format::writing::whole;
@@ -106,21 +107,13 @@ impl<'f> Opening<'f> {
             Layout::Lines(lines) => {
                 Reader::Lines(Box::new(LineReader::new(lines, plan.charset, input)))
             }
-            Layout::Xml(xml) => {
-                let bytes = input.rest().map_err(|error| {
-                    let error = whole(self.message.kind, "the whole document", &error.to_string());
-                    DataError { part: Some(plan.role), ..error }
-                })?;
-                self.known.append(&mut input.digested());
-                self.xml_length(plan, frame, bytes.len())?;
-                Reader::Xml(Box::new(XmlReader::new(xml, plan.charset, bytes)))
-            }
+            Layout::Xml(xml) => Reader::Xml(Box::new(XmlReader::new(xml, plan.charset, input))),
         };
         Ok((reader, frame))
     }
 
-    /// A document is in memory as a whole, so that its length is known.
-    fn xml_length(&self, plan: &PartPlan, frame: usize, body: usize) -> Result<(), DataError> {
+    /// Is the body of a part as long as its frame says?
+    fn length(&self, plan: &PartPlan, frame: usize, body: usize) -> Result<(), DataError> {
         for (of, stated, field) in &self.lengths {
             let found = of.bytes(body, frame);
             if found != *stated {
@@ -192,11 +185,10 @@ impl<'f> Opening<'f> {
                 Step::Head | Step::Row | Step::Tail => {}
             }
         }
-        if let Reader::Lines(mut lines) = reader {
-            self.xml_length(plan, frame, lines.input.at - frame)?;
-            self.declared.append(&mut lines.declared);
-            self.known.append(&mut lines.input.digested());
-        }
+        self.length(plan, frame, reader.passed() - frame)?;
+        let (input, declared) = reader.closing();
+        self.declared.append(declared);
+        self.known.append(&mut input.digested());
         self.lengths.clear();
         let mut head = records.head;
         head.fill_from(&records.tail);

@@ -2,11 +2,9 @@
 //! for commands, samples and formats of which the payment road knows nothing.
 
 use crate::format::error::DataError;
-use crate::format::lines::RecordPlan;
-use crate::format::lines::RecordRole;
 use crate::format::lines::read::One;
-use crate::format::plan::Layout;
-use crate::format::reading::{Reader, Reading, Step};
+use crate::format::lines::{RecordPlan, RecordRole};
+use crate::format::reading::Reading;
 use crate::format::record::Record;
 use crate::format::words::Key;
 
@@ -35,14 +33,8 @@ impl<'f> Reading<'f> {
             None => {}
         }
         match self.piece() {
-            Ok(Some((name, fault, offset, row))) => {
-                let record = match row {
-                    Shown::Spare => &self.records.spare,
-                    Shown::Head => &self.records.head,
-                    Shown::Row => &self.records.row,
-                    Shown::Tail => &self.records.tail,
-                };
-                Ok(Some(Piece { name, record, fault, offset }))
+            Ok(Some((name, fault, offset))) => {
+                Ok(Some(Piece { name, record: &self.records.spare, fault, offset }))
             }
             Ok(None) => {
                 self.ended = Some(Ok(()));
@@ -56,8 +48,7 @@ impl<'f> Reading<'f> {
     }
 
     fn piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
-        let Reader::Lines(reader) = &mut self.reader else { return self.xml_piece() };
-        let one = reader.one(&mut self.records, true);
+        let one = self.reader.one(&mut self.records, true);
         let (next, bad, start) = match one.map_err(|stop| self.located(*stop))? {
             One::Record { next, bad, start } => (next, bad, start),
             One::End => {
@@ -66,7 +57,7 @@ impl<'f> Reading<'f> {
                 return Ok(None);
             }
         };
-        let Layout::Lines(lines) = &self.plan.layout else { return Ok(None) };
+        let lines = self.plan.layout.order();
         let plan: &'f RecordPlan = &lines.records[next.record];
         if lines.is_of_row(next.record) {
             let amount = self.records.spare.amount(Key::Amount);
@@ -86,30 +77,9 @@ impl<'f> Reading<'f> {
             into.fill_from(&self.records.spare);
         }
         let fault = bad.map(|stop| self.located(*stop));
-        Ok(Some((&plan.name, fault, start, Shown::Spare)))
-    }
-
-    fn xml_piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
-        Ok(match self.advance()? {
-            Step::Head => Some(("head", None, 0, Shown::Head)),
-            Step::Row => Some(("row", None, 0, Shown::Row)),
-            Step::Bad(bad) => {
-                let offset = bad.stop.offset.unwrap_or(0);
-                Some(("row", Some(self.located(bad.stop)), offset, Shown::Row))
-            }
-            Step::Tail => Some(("tail", None, 0, Shown::Tail)),
-            Step::End => None,
-        })
+        Ok(Some((&plan.name, fault, start)))
     }
 }
 
-/// The name of a piece, its fault, its first byte, and where its values are.
-type Found<'f> = (&'f str, Option<DataError>, usize, Shown);
-
-/// Which record a piece is in.
-enum Shown {
-    Spare,
-    Head,
-    Row,
-    Tail,
-}
+/// The name of a piece, its fault, and its first byte.
+type Found<'f> = (&'f str, Option<DataError>, usize);

@@ -19,7 +19,7 @@ use crate::format::spec::{
 use crate::format::table::{Faults, Found};
 use crate::format::words::{Key, MessageKind, PartRole, Slot};
 use crate::format::xml::XmlPlan;
-use crate::format::xml::build::{self, Outline};
+use crate::format::xml::build::{self, Paths};
 use crate::guard::digest::DigestAlgorithm;
 
 /// A whole format, ready to use.
@@ -97,9 +97,14 @@ impl MessagePlan {
 impl Layout {
     /// Does it have payments?
     pub fn has_rows(&self) -> bool {
+        self.order().has_rows()
+    }
+
+    /// The records and their order, whatever stands around them.
+    pub const fn order(&self) -> &LinesPlan {
         match self {
-            Self::Lines(lines) => lines.has_rows(),
-            Self::Xml(xml) => xml.row_node.is_some(),
+            Self::Lines(lines) => lines,
+            Self::Xml(xml) => &xml.order,
         }
     }
 }
@@ -187,11 +192,10 @@ fn part(spec: PartSpec, faults: &Faults<'_>) -> PartPlan {
         LayoutSpec::Tagged { line, line_max } => {
             Layout::Lines(lines(Style::Tagged, line, line_max, pieces, faults))
         }
-        LayoutSpec::Xml { root, rows, ignore } => {
-            let outline = Outline { root: &root, rows: rows.as_ref(), ignore: &ignore };
-            let plan = build::build(charset, &outline, pieces.records, faults);
-            build::check_tree(&plan, at, faults);
-            Layout::Xml(plan)
+        LayoutSpec::Xml(spec) => {
+            let paths = Paths::of(&pieces.groups, &pieces.records);
+            let order = lines(Style::Xml, Line::default(), 0, pieces, faults);
+            Layout::Xml(build::build(charset, &spec, &paths, order, faults))
         }
     };
     let name = name.map(|found| found.value);
@@ -301,11 +305,14 @@ fn lines(
             let most = charset.character_bytes_max();
             plans.iter().map(|record| record.length * most).max().unwrap_or(0)
         }
-        Style::Delimited(_) | Style::Tagged => line_max,
+        Style::Delimited(_) | Style::Tagged | Style::Xml => line_max,
     };
     let mut plan = LinesPlan { style, line, grammar, records: plans, tallies, longest };
     place_tallies(&mut plan);
-    check::grammar(&plan, at, &places, faults);
+    // The elements of a document tell its records apart.
+    if !matches!(plan.style, Style::Xml) {
+        check::grammar(&plan, at, &places, faults);
+    }
     plan
 }
 
@@ -367,7 +374,7 @@ fn placed(specs: Vec<FieldSpec>, charset: Charset, faults: &Faults<'_>) -> (Vec<
             spec::Place::Tag { name, width_max } => {
                 Place::Tag { open: format!("<{name}>").into_bytes(), width_max }
             }
-            spec::Place::Xml { .. } => continue,
+            spec::Place::Xml { width_max, empty, .. } => Place::Element { width_max, empty },
             spec::Place::Fixed { start, width, pad, absent, side } => {
                 if let Some(start) = start {
                     gap(&start, at + 1, &cell.name, faults);

@@ -5,13 +5,12 @@ use std::io::Read;
 use crate::format::Format;
 use crate::format::computed::{Computed, DigestOf, LengthOf};
 use crate::format::error::DataError;
-use crate::format::lines::read::LineReader;
 use crate::format::opening::Opening;
 use crate::format::plan::{MessagePlan, PartPlan};
+use crate::format::reader::Reader;
 use crate::format::record::Record;
 use crate::format::words::{Key, MessageKind, Part, PartRole, Source};
 use crate::format::writing::whole;
-use crate::format::xml::read::XmlReader;
 use crate::guard::digest::DigestAlgorithm;
 use crate::model::money::Fen;
 
@@ -48,29 +47,6 @@ pub(crate) struct Stop {
     pub offset: Option<usize>,
     pub found: String,
     pub expected: String,
-}
-
-pub(crate) enum Reader<'f> {
-    Lines(Box<LineReader<'f>>),
-    Xml(Box<XmlReader<'f>>),
-}
-
-impl Reader<'_> {
-    /// Reads on to the next thing that the road knows.
-    pub fn step(&mut self, into: &mut Records) -> Result<Step, Box<Stop>> {
-        match self {
-            Self::Lines(reader) => reader.step(into),
-            Self::Xml(reader) => reader.step(into).map_err(Box::new),
-        }
-    }
-
-    /// The record that was read last, counted from 1.
-    pub const fn record(&self) -> usize {
-        match self {
-            Self::Lines(reader) => reader.record,
-            Self::Xml(reader) => reader.record,
-        }
-    }
 }
 
 /// A part to be read, in memory or as a stream of which only a little is held at a time.
@@ -316,10 +292,9 @@ impl<'f> Reading<'f> {
     /// read, what is left over must be at least one fen for each such row.
     pub(super) fn close(&mut self) -> Result<(), DataError> {
         self.lengths()?;
-        if let Reader::Lines(reader) = &mut self.reader {
-            self.known.append(&mut reader.input.digested());
-            self.declared.append(&mut reader.declared);
-        }
+        let (input, declared) = self.reader.closing();
+        self.known.append(&mut input.digested());
+        self.declared.append(declared);
         self.digests(true)?;
         if !self.message.has_rows {
             return Ok(());
@@ -360,8 +335,7 @@ impl<'f> Reading<'f> {
 
     /// Is the body as long as its frame says?
     fn lengths(&self) -> Result<(), DataError> {
-        let Reader::Lines(reader) = &self.reader else { return Ok(()) };
-        let body = reader.input.at - self.frame;
+        let body = self.reader.passed() - self.frame;
         for (of, stated, field) in &self.lengths {
             let found = of.bytes(body, self.frame);
             if found != *stated {

@@ -26,13 +26,6 @@ pub struct Values {
     pub records: Vec<(String, Record)>,
 }
 
-/// The records of a document, which has no others.
-const IN_XML: [(&str, Option<RecordRole>); 3] = [
-    ("head", Some(RecordRole::Head)),
-    ("row", Some(RecordRole::Row)),
-    ("tail", Some(RecordRole::Tail)),
-];
-
 impl Values {
     /// Reads JSON lines, a record each: `{"record":"row","amount":"1.00"}`. Where a message has one
     /// head and one sort of row, `record` may be left out: the head comes first.
@@ -40,7 +33,7 @@ impl Values {
     /// # Errors
     /// The line and what is wrong with it.
     pub fn parse(format: &Format, kind: MessageKind, text: &str) -> Result<Self, String> {
-        let known = format.records(kind).unwrap_or_else(|| IN_XML.to_vec());
+        let known = format.records(kind).unwrap_or_default();
         let usual = |role: RecordRole| {
             let mut of_role = known.iter().filter(|(_, known)| *known == Some(role));
             match (of_role.next(), of_role.next()) {
@@ -103,24 +96,11 @@ impl Values {
     /// # Errors
     /// As [`Format::encode`].
     pub fn write(&self, format: &Format, kind: MessageKind) -> Result<Vec<Part>, DataError> {
-        if let Some(known) = format.records(kind) {
-            let place = |name: &str| known.iter().position(|(known, _)| *known == name);
-            let records = self
-                .records
-                .iter()
-                .filter_map(|(name, record)| Some((place(name)?, record.clone())));
-            let records: Vec<_> = records.collect();
-            return format.encode_records(kind, &records);
-        }
-        let (mut head, mut rows) = (Record::new(), Vec::new());
-        for (name, record) in &self.records {
-            if name == "row" {
-                rows.push(record);
-            } else {
-                head.fill_from(record);
-            }
-        }
-        format.encode(kind, &head, &rows)
+        let known = format.records(kind).unwrap_or_default();
+        let place = |name: &str| known.iter().position(|(known, _)| *known == name);
+        let records = self.records.iter();
+        let records = records.filter_map(|(name, record)| Some((place(name)?, record.clone())));
+        format.encode_records(kind, &records.collect::<Vec<_>>())
     }
 }
 

@@ -4,7 +4,7 @@ use crate::format::Format;
 use crate::format::cell::{Cell, Pen};
 use crate::format::computed::{DigestOf, Facts};
 use crate::format::error::{DataError, FieldError, FieldFault, shape};
-use crate::format::lines::write::write_fields;
+use crate::format::lines::write::{Each, write_fields};
 use crate::format::lines::{LinesPlan, Style};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::record::Record;
@@ -58,13 +58,6 @@ pub(crate) struct WriteFault {
     pub error: FieldError,
 }
 
-impl WriteFault {
-    pub fn new(record: usize, cell: &Cell, fault: FieldFault) -> Self {
-        let key = cell.slot().and_then(Slot::key);
-        Self { record, error: FieldError { key, field: cell.name.clone(), fault } }
-    }
-}
-
 pub(crate) fn encode<R: Source>(
     format: &Format,
     kind: MessageKind,
@@ -113,9 +106,10 @@ pub(crate) fn encode_records(
 ) -> Result<Vec<Part>, DataError> {
     let message = format.plan().message(kind);
     let main = message.and_then(|message| Some((message, message.main()?)));
-    let Some((message, PartPlan { layout: Layout::Lines(lines), .. })) = main else {
+    let Some((message, PartPlan { layout, .. })) = main else {
         return Err(whole(kind, "a message that this format has", "no description of it"));
     };
+    let lines = layout.order();
     let mut head = Record::new();
     let mut rows: Vec<&Record> = Vec::new();
     for (at, record) in records {
@@ -282,13 +276,16 @@ fn write_part<R: Source>(
             lines.write(charset, facts, head, rows, &mut bytes)
         }
         (Layout::Lines(lines), Content::Records(records)) => {
-            write_records(lines, plan, facts, head, records, &mut bytes)
+            lines.write_all(charset, facts, &mut bytes, |each| pass(lines, head, records, each))
         }
         (Layout::Xml(xml), Content::Rows(rows)) => {
-            let pen = Pen { charset, facts: &facts };
-            xml.write(&pen, head, rows, &mut bytes)
+            xml.write_all(charset, facts, &mut bytes, &|each| {
+                xml.order.walk(None, head, rows, each)
+            })
         }
-        (Layout::Xml(_), Content::Records(_)) => Ok(()),
+        (Layout::Xml(xml), Content::Records(records)) => {
+            xml.write_all(charset, facts, &mut bytes, &|each| pass(&xml.order, head, records, each))
+        }
     };
     written.map_err(|fault| located(kind, plan, fault.record, fault.error))?;
     if let Some((frame, digests, names)) = framed {
@@ -312,25 +309,22 @@ fn write_part<R: Source>(
     Ok(bytes)
 }
 
-/// Records as they follow each other; what speaks of the whole may take its values from all of it.
-fn write_records(
+/// Passes records as they follow each other; what speaks of the whole may take its values from all
+/// of it.
+fn pass(
     lines: &LinesPlan,
-    plan: &PartPlan,
-    facts: Facts,
     head: &dyn Source,
     records: &[Placed],
-    out: &mut Vec<u8>,
+    each: &mut Each<'_>,
 ) -> Result<(), WriteFault> {
-    lines.write_all(plan.charset, facts, out, |each| {
-        for (at, record) in records {
-            if lines.is_of_row(*at) {
-                each(*at, &RowAndHead { row: record, head })?;
-            } else {
-                each(*at, &RecordAndTotals { record, head })?;
-            }
+    for (at, record) in records {
+        if lines.is_of_row(*at) {
+            each(*at, &RowAndHead { row: record, head })?;
+        } else {
+            each(*at, &RecordAndTotals { record, head })?;
         }
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// A record's own values, and the count and sum of all rows.
@@ -401,22 +395,10 @@ impl<'f> Fitter<'f> {
         };
         for part in &message.parts {
             let pen = Pen { charset: part.charset, facts: &facts };
-            match &part.layout {
-                Layout::Lines(lines) => {
-                    for (record, field) in lines.fields().filter(|(_, field)| now(&field.cell)) {
-                        let of_row = lines.is_of_row(record);
-                        let source: &dyn Source = if of_row { &source } else { head };
-                        lines.check(field, &pen, source, &mut self.scratch)?;
-                    }
-                }
-                Layout::Xml(xml) => {
-                    for field in xml.head_fields().filter(|field| now(&field.cell)) {
-                        field.check(&pen, head, &mut self.scratch)?;
-                    }
-                    for field in xml.row_fields().filter(|field| now(&field.cell)) {
-                        field.check(&pen, &source, &mut self.scratch)?;
-                    }
-                }
+            let order = part.layout.order();
+            for (record, field) in order.fields().filter(|(_, field)| now(&field.cell)) {
+                let source: &dyn Source = if order.is_of_row(record) { &source } else { head };
+                order.check(field, &pen, source, &mut self.scratch)?;
             }
         }
         Ok(())

@@ -127,7 +127,7 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
     (CITY, "path = \"Head/Reference\"", "path = \"Head//Reference\"", "is no path"),
     (CITY, "path = \"Head/Reference\"", "path = \"Head/Code\"", "two fields in one place"),
     (CITY, "path = \"Head/Reference\"", "path = \"Head\"", "has a value and elements"),
-    (CITY, "rows = \"Body/List/Row\"\n", "", "no path of its rows"),
+    (CITY, "path = \"Body/List/Row\"\n", "", "a record that repeats, without an element"),
     (CITY, "unit = \"fen\", scale = 0", "unit = \"fen\"", "a field without scale"),
     (CITY, "layout = \"xml\"", "layout = \"json\"", "there is no \"json\""),
 ];

@@ -156,22 +156,6 @@ impl Charset {
         self.decode_into(bytes.get(..whole).unwrap_or(bytes), Controls::None, out)?;
         Ok(whole < bytes.len())
     }
-
-    /// How many bytes a character takes that was read from this character set, without the shifts
-    /// that may stand around it.
-    pub fn width(self, character: char) -> usize {
-        if let Some(pairs) = self.pairs() {
-            return pairs.width(character);
-        }
-        if let Some(page) = self.ebcdic() {
-            return page.width(character);
-        }
-        match self {
-            Self::Utf8 => character.len_utf8(),
-            Self::Utf16Be | Self::Utf16Le => 2 * character.len_utf16(),
-            _ => 1,
-        }
-    }
 }
 
 /// Characters that no bank's text has, in any character set.

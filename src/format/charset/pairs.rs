@@ -223,17 +223,6 @@ impl Pairs {
             None => bad(at, format!("bytes that are not {}", self.charset.as_str())),
         }
     }
-
-    /// How many bytes a character takes.
-    pub fn width(&self, character: char) -> usize {
-        let is_one = self.charset == Charset::ShiftJis && katakana_byte(character).is_some();
-        match self.write.of(character) {
-            _ if character.is_ascii() || is_one => 1,
-            0 if self.charset == Charset::Gb18030 => 4,
-            0 => 1,
-            _ => 2,
-        }
-    }
 }
 
 /// Appends one or more of ASCII; says how many.

@@ -51,6 +51,8 @@ pub(crate) enum Style {
     },
     Delimited(Delimited),
     Tagged,
+    /// A document: the records and their order are these, the tags around them are the xml room's.
+    Xml,
 }
 
 /// How records are set off from each other, and how the part ends.
@@ -121,6 +123,12 @@ pub(crate) enum Place {
         open: Vec<u8>,
         width_max: Option<usize>,
     },
+    /// Between the tags of an element, or in an attribute; where that is, the xml room knows.
+    Element {
+        width_max: Option<usize>,
+        /// An absent value is written as an empty element, not left out.
+        empty: bool,
+    },
 }
 
 /// Bytes in a place, any of which make a record the one that is meant.
@@ -153,7 +161,7 @@ impl RecordPlan {
             }
             let at = match &field.place {
                 Place::Slab(slab) => slab.mark_at(words.first().map_or(0, Vec::len)),
-                Place::Column { .. } | Place::Tag { .. } => index,
+                Place::Column { .. } | Place::Tag { .. } | Place::Element { .. } => index,
             };
             Some(Mark { field: index, at, words })
         };
@@ -234,6 +242,9 @@ impl LinesPlan {
             }
             (Place::Tag { open, width_max }, _) => {
                 tagged::put(&field.cell, open, *width_max, pen, source, scratch)
+            }
+            (Place::Element { width_max, .. }, _) => {
+                crate::format::xml::put(&field.cell, *width_max, pen, source, scratch).map(|_| ())
             }
             _ => Ok(()),
         };

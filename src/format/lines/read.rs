@@ -8,9 +8,9 @@ use crate::format::computed::{Computed, Open, Stated, Tallies, check_digits};
 use crate::format::grammar::Next;
 use crate::format::input::Input;
 use crate::format::lines::{Field, LinesPlan, Place, RecordPlan, RecordRole, Style};
-use crate::format::reading::{Bad, Records, Step, Stop};
+use crate::format::reading::{Records, Step, Stop};
 use crate::format::record::Record;
-use crate::format::words::Key;
+use crate::format::steps::Steps;
 
 /// Walks through one part.
 pub(crate) struct LineReader<'f> {
@@ -26,22 +26,7 @@ pub(crate) struct LineReader<'f> {
     pub declared: Vec<(Computed, String, String)>,
     pub(super) columns: Vec<Range<usize>>,
     unquoted: Vec<u8>,
-    /// The record that was read and not yet told.
-    ahead: Option<One>,
-    /// The head changed since it was last told.
-    head_waits: bool,
-    /// The payment that several records make up, while it is being read.
-    row: Gathered,
-}
-
-/// A payment of several records.
-#[derive(Default)]
-enum Gathered {
-    #[default]
-    Nothing,
-    Whole,
-    /// With its first fault.
-    Bad(Box<Stop>),
+    steps: Steps,
 }
 
 /// One record, as it stands in the part.
@@ -63,69 +48,16 @@ impl<'f> LineReader<'f> {
             declared: Vec::new(),
             columns: Vec::new(),
             unquoted: Vec::new(),
-            ahead: None,
-            head_waits: true,
-            row: Gathered::Nothing,
+            steps: Steps::default(),
         }
     }
 
     /// Reads on to the next thing that the road knows: the head, a payment, what stands behind.
     pub fn step(&mut self, into: &mut Records) -> Result<Step, Box<Stop>> {
-        loop {
-            let one = match self.ahead.take() {
-                Some(one) => one,
-                None => self.one(into, false)?,
-            };
-            let (next, bad) = match &one {
-                One::End => (None, None),
-                One::Record { next, bad, .. } => (Some(*next), bad.clone()),
-            };
-            let group = next.and_then(|next| self.plan.row_group(next.record));
-            let anew = match (next, group) {
-                (Some(Next { enters: Some(enters), .. }), Some(group)) => {
-                    self.plan.grammar.is_in(Some(group), enters)
-                }
-                _ => group.is_none(),
-            };
-            if anew {
-                let told = match std::mem::take(&mut self.row) {
-                    Gathered::Nothing => None,
-                    Gathered::Whole => Some(row(None, &into.row)),
-                    Gathered::Bad(stop) => Some(row(Some(stop), &into.row)),
-                };
-                if let Some(told) = told {
-                    self.ahead = Some(one);
-                    return Ok(told);
-                }
-            }
-            let role = next.and_then(|next| self.plan.records[next.record].role);
-            let is_row = group.is_some() || role == Some(RecordRole::Row);
-            let told = next.is_none() || is_row || role == Some(RecordRole::Tail);
-            if told && std::mem::take(&mut self.head_waits) {
-                self.ahead = Some(one);
-                return Ok(Step::Head);
-            }
-            match (next, role) {
-                (None, _) => return Ok(Step::End),
-                _ if group.is_some() => self.gather(bad, into),
-                (_, Some(RecordRole::Row)) => return Ok(row(bad, &into.row)),
-                (_, Some(RecordRole::Tail)) => return Ok(Step::Tail),
-                (_, Some(RecordRole::Head)) => self.head_waits = true,
-                (_, None) => {}
-            }
-        }
-    }
-
-    /// One more record of a payment that several make up.
-    fn gather(&mut self, bad: Option<Box<Stop>>, into: &mut Records) {
-        if matches!(self.row, Gathered::Nothing) {
-            into.row.clear();
-            self.row = Gathered::Whole;
-        }
-        if let (Gathered::Whole, Some(stop)) = (&self.row, bad) {
-            self.row = Gathered::Bad(stop);
-        }
-        into.row.fill_from(&into.spare);
+        let mut steps = std::mem::take(&mut self.steps);
+        let told = steps.step(self.plan, into, |into| self.one(into, false));
+        self.steps = steps;
+        told
     }
 
     /// Reads one record into its place, or into the spare one.
@@ -140,7 +72,8 @@ impl<'f> LineReader<'f> {
         let (next, length, passed) = match &self.plan.style {
             Style::Fixed { characters } => self.fixed(*characters)?,
             Style::Delimited(delimited) => self.delimited(delimited)?,
-            Style::Tagged => self.tagged()?,
+            // A document has a reader of its own.
+            Style::Tagged | Style::Xml => self.tagged()?,
         };
         let plan = &self.plan.records[next.record];
         self.record += 1;
@@ -360,14 +293,6 @@ impl<'f> LineReader<'f> {
             found: found.to_owned(),
             expected: expected.to_owned(),
         }
-    }
-}
-
-/// A payment, whole or with its first fault.
-fn row(bad: Option<Box<Stop>>, row: &Record) -> Step {
-    match bad {
-        None => Step::Row,
-        Some(stop) => Step::Bad(Box::new(Bad { stop: *stop, amount: row.amount(Key::Amount) })),
     }
 }
 

@@ -4,7 +4,7 @@ use crate::format::cell::Pen;
 use crate::format::charset::Charset;
 use crate::format::computed::{Facts, Tallies, check_digits};
 use crate::format::error::{FieldError, FieldFault};
-use crate::format::grammar::Item;
+use crate::format::grammar::{Item, Next};
 use crate::format::lines::{LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
 use crate::format::words::Source;
 use crate::format::writing::{RowAndHead, WriteFault};
@@ -48,27 +48,15 @@ impl LinesPlan {
         out: &mut Vec<u8>,
         pass: impl Fn(&mut Each<'_>) -> Result<(), WriteFault>,
     ) -> Result<(), WriteFault> {
-        let mut writer = LineWriter {
-            plan: self,
-            charset,
-            state: None,
-            tallies: Tallies::new(&self.tallies, &self.grammar),
-            facts,
-            records: 0,
-        };
-        if self.tallies.iter().any(|tally| tally.ahead) {
-            writer.tallies.begin_first();
-            pass(&mut |record, source| writer.step(record, source))?;
-            writer.tallies.begin_second(&self.tallies, &self.grammar);
-            (writer.state, writer.records) = (None, 0);
-        }
+        let mut writer = LineWriter::new(self, charset, facts);
+        writer.look_ahead(&pass)?;
         pass(&mut |record, source| writer.put(record, source, out))?;
         writer.finish(out)
     }
 
     /// Goes through the items of a group once: what speaks of the whole from `head`, the rows in
     /// between.
-    fn walk<R: Source>(
+    pub(crate) fn walk<R: Source>(
         &self,
         group: Option<usize>,
         head: &dyn Source,
@@ -142,14 +130,34 @@ impl RecordPlan {
     }
 }
 
-impl LineWriter<'_> {
+impl<'p> LineWriter<'p> {
+    pub fn new(plan: &'p LinesPlan, charset: Charset, facts: Facts) -> Self {
+        let tallies = Tallies::new(&plan.tallies, &plan.grammar);
+        Self { plan, charset, state: None, tallies, facts, records: 0 }
+    }
+
+    /// Lets the records pass once before they are written, where a number must be known before the
+    /// records that it counts.
+    pub fn look_ahead(
+        &mut self,
+        pass: &dyn Fn(&mut Each<'_>) -> Result<(), WriteFault>,
+    ) -> Result<(), WriteFault> {
+        if self.plan.tallies.iter().any(|tally| tally.ahead) {
+            self.tallies.begin_first();
+            pass(&mut |record, source| self.step(record, source).map(|_| ()))?;
+            self.tallies.begin_second(&self.plan.tallies, &self.plan.grammar);
+            (self.state, self.records) = (None, 0);
+        }
+        Ok(())
+    }
+
     /// A record passes by: it may stand here, and it counts.
-    fn step(&mut self, record: usize, source: &dyn Source) -> Result<(), WriteFault> {
+    pub fn step(&mut self, record: usize, source: &dyn Source) -> Result<Next, WriteFault> {
         let lines = self.plan;
         let plan = &lines.records[record];
         self.records += 1;
         let next = lines.grammar.next(self.state);
-        let Some(next) = next.iter().find(|next| next.record == record) else {
+        let Some(next) = next.iter().find(|next| next.record == record).copied() else {
             let names: Vec<&str> =
                 next.iter().map(|next| lines.records[next.record].name.as_str()).collect();
             let expected = match names.as_slice() {
@@ -162,9 +170,43 @@ impl LineWriter<'_> {
         };
         self.state = Some(record);
         // Nothing is stated while writing, so that nothing can fail to come true.
-        drop(self.tallies.enter(&lines.tallies, &lines.grammar, *next, plan.group));
+        drop(self.tallies.enter(&lines.tallies, &lines.grammar, next, plan.group));
         self.tallies.count(&lines.tallies, &plan.touches, source);
-        Ok(())
+        Ok(next)
+    }
+
+    /// Works out what the record that passed by says of the others and of itself.
+    pub fn work_out(&mut self, record: usize, source: &dyn Source) {
+        let plan = &self.plan.records[record];
+        if plan.computes {
+            self.facts.tallies.resize(self.plan.tallies.len(), 0);
+            for at in plan.tallies() {
+                self.facts.tallies[at] = self.tallies.value(&self.plan.tallies, at);
+            }
+            check_digits(plan.check_digits.iter(), source, &mut self.facts.check_digits);
+        }
+    }
+
+    /// What the values of the record that passed by are written with.
+    pub const fn pen(&self) -> Pen<'_> {
+        Pen { charset: self.charset, facts: &self.facts }
+    }
+
+    /// A fault of the record that passed by.
+    pub const fn fault(&self, error: FieldError) -> WriteFault {
+        WriteFault { record: self.records, error }
+    }
+
+    /// May the part end behind the records that passed by?
+    pub fn close(&self) -> Result<(), WriteFault> {
+        let grammar = &self.plan.grammar;
+        if grammar.may_end(self.state) {
+            return Ok(());
+        }
+        let next = grammar.next(self.state).first();
+        let name = next.map_or("record", |next| self.plan.records[next.record].name.as_str());
+        let error = FieldError { key: None, field: name.to_owned(), fault: FieldFault::Missing };
+        Err(WriteFault { record: self.records + 1, error })
     }
 
     /// Appends one record.
@@ -176,20 +218,13 @@ impl LineWriter<'_> {
     ) -> Result<(), WriteFault> {
         let begun = self.state.is_some();
         self.step(record, source)?;
+        self.work_out(record, source);
         let plan = &self.plan.records[record];
-        if plan.computes {
-            self.facts.tallies.resize(self.plan.tallies.len(), 0);
-            for at in plan.tallies() {
-                self.facts.tallies[at] = self.tallies.value(&self.plan.tallies, at);
-            }
-            check_digits(plan.check_digits.iter(), source, &mut self.facts.check_digits);
-        }
         if begun && self.plan.line.last_open {
             out.extend_from_slice(&self.plan.line.end);
         }
-        let pen = Pen { charset: self.charset, facts: &self.facts };
-        write_fields(&self.plan.style, plan, &pen, source, out)
-            .map_err(|error| WriteFault { record: self.records, error })?;
+        write_fields(&self.plan.style, plan, &self.pen(), source, out)
+            .map_err(|error| self.fault(error))?;
         if !self.plan.line.last_open {
             out.extend_from_slice(&self.plan.line.end);
         }
@@ -198,14 +233,7 @@ impl LineWriter<'_> {
 
     /// What stands behind the last record.
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), WriteFault> {
-        let grammar = &self.plan.grammar;
-        if !grammar.may_end(self.state) {
-            let next = grammar.next(self.state).first();
-            let name = next.map_or("record", |next| self.plan.records[next.record].name.as_str());
-            let error =
-                FieldError { key: None, field: name.to_owned(), fault: FieldFault::Missing };
-            return Err(WriteFault { record: self.records + 1, error });
-        }
+        self.close()?;
         let line = &self.plan.line;
         if let Some(block) = line.block {
             while !self.records.is_multiple_of(block.lines) {

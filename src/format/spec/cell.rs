@@ -82,9 +82,10 @@ pub(super) fn cell(
         text.value.to_owned()
     });
     let join = table.text("join").and_then(|text| joined(table, scope, &text));
-    let bind = match join {
-        Some(pieces) => Bind::Joined { slot, pieces },
-        None => Bind::Slot(slot),
+    let bind = match (join, piece(table, slot, &spelling)) {
+        (Some(pieces), _) => Bind::Joined { slot, pieces },
+        (None, Some(piece)) => piece,
+        (None, None) => Bind::Slot(slot),
     };
     Some(Cell {
         name: name.unwrap_or_else(|| scope.own.name(slot).to_owned()),
@@ -96,6 +97,29 @@ pub(super) fn cell(
         cut_tail: table.flag("cut_tail").is_some_and(|found| found.value),
         codes: codes(table, scope),
     })
+}
+
+/// `split = "/", piece = 1, pieces = 2`: the first of two texts that are one value.
+fn piece(table: &Table<'_>, slot: Slot, spelling: &Spelling) -> Option<Bind> {
+    let split = table.text("split");
+    let at = table.number("piece");
+    let of = table.number("pieces");
+    let (sign, at, of) = match (split, at, of) {
+        (None, None, None) => return None,
+        (Some(split), Some(at), Some(of)) => (split, at.value, of.value),
+        _ => {
+            let hint = "split = \"/\", piece = 1, pieces = 2";
+            table.faults().note(table.at, "a piece without its split, piece or pieces", hint);
+            return None;
+        }
+    };
+    let one = sign.value.chars().next().filter(|_| sign.value.chars().count() == 1);
+    if one.is_none() || !(1..=of).contains(&at) || !matches!(spelling, Spelling::Text(_)) {
+        let hint = "one sign between texts, and pieces from 1 on";
+        table.faults().note(sign.at, "this is no piece of a text", hint);
+        return None;
+    }
+    Some(Bind::Piece { slot, sign: one?, at: at - 1, of })
 }
 
 fn codes(table: &Table<'_>, scope: &Scope<'_>) -> Option<usize> {

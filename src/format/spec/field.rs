@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use crate::format::cell::{Bind, Cell, Spelling};
 use crate::format::lines::fixed::Side;
-use crate::format::spec::part::path;
+use crate::format::spec::part::{PathEnd, path};
 use crate::format::spec::{FieldSpec, Layout, Place, Scope, TallySpec, cell};
 use crate::format::table::Table;
 
@@ -18,7 +18,10 @@ pub(super) fn field(
     let at = table.at;
     let cell = cell::cell(&table, scope, tallies);
     let place = match layout {
-        Layout::Fixed => fixed(&table, cell.as_ref()),
+        Layout::Fixed => {
+            fixed(&table, cell.as_ref(), &|bytes| bytes.len(), scope.charset.blank().len())
+        }
+        Layout::Characters => fixed(&table, cell.as_ref(), &|bytes| scope.charset.count(bytes), 1),
         Layout::Delimited => Some(Place::Column { width_max: width_max(&table) }),
         Layout::Tagged => tag(&table),
         Layout::Xml => xml(&table),
@@ -41,7 +44,13 @@ fn sign(table: &Table<'_>, key: &'static str) -> Option<char> {
     }
 }
 
-fn fixed(table: &Table<'_>, cell: Option<&Cell>) -> Option<Place> {
+/// `measure` tells the width of what is spelled, `of_sign` that of one of ASCII.
+fn fixed(
+    table: &Table<'_>,
+    cell: Option<&Cell>,
+    measure: &dyn Fn(&[u8]) -> usize,
+    of_sign: usize,
+) -> Option<Place> {
     let start = table.number("at");
     let width = table.number("width");
     let pad = sign(table, "pad");
@@ -56,9 +65,13 @@ fn fixed(table: &Table<'_>, cell: Option<&Cell>) -> Option<Place> {
     // What always has one width needs no filling.
     let own = match (&cell.spelling, &cell.bind) {
         (Spelling::Binary { width, .. }, _) => Some(*width),
-        (Spelling::Hex { .. }, Bind::Computed(computed)) => computed.hex_width(),
-        (Spelling::Moment(pieces), _) => Some(pieces.iter().map(|piece| piece.width()).sum()),
-        (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => Some(bytes.len()),
+        (Spelling::Hex { .. }, Bind::Computed(computed)) => {
+            computed.hex_width().map(|digits| digits * of_sign)
+        }
+        (Spelling::Moment(pieces), _) => {
+            Some(pieces.iter().map(|piece| piece.width()).sum::<usize>() * of_sign)
+        }
+        (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => Some(measure(bytes)),
         _ => None,
     };
     let exact = own.is_some() && width.as_ref().is_none_or(|width| Some(width.value) == own);
@@ -98,6 +111,6 @@ fn xml(table: &Table<'_>) -> Option<Place> {
     let text = table.need_text("path", "path = \"Head/Reference\" or \"Rows/@count\"");
     let width_max = width_max(table);
     let empty = table.flag("empty").is_some_and(|found| found.value);
-    let path = path(table, &text?, true)?;
+    let path = path(table, &text?, PathEnd::Attribute)?;
     Some(Place::Xml { path, width_max, empty })
 }

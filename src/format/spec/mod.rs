@@ -60,7 +60,24 @@ pub(crate) enum LayoutSpec {
     Fixed { line: Line, characters: bool },
     Delimited { line: Line, delimited: Delimited, line_max: usize },
     Tagged { line: Line, line_max: usize },
-    Xml { root: String, rows: Option<Found<Vec<String>>>, ignore: Vec<Vec<String>> },
+    Xml(XmlSpec),
+}
+
+/// What a part says about its document as a whole.
+pub(crate) struct XmlSpec {
+    pub at: usize,
+    /// The root's name, perhaps with a prefix.
+    pub root: String,
+    /// Of all names without a prefix.
+    pub namespace: Option<String>,
+    /// Prefixes of names, with the namespaces that they stand for.
+    pub prefixes: Vec<(String, String)>,
+    /// The name of the character set in the declaration.
+    pub encoding: Option<String>,
+    pub declaration: bool,
+    pub standalone: Option<bool>,
+    pub any_order: bool,
+    pub ignore: Vec<Found<Vec<String>>>,
 }
 
 pub(crate) struct GroupSpec {
@@ -69,6 +86,10 @@ pub(crate) struct GroupSpec {
     pub inside: Option<Found<String>>,
     pub occurs: Occurs,
     pub row: bool,
+    /// In a document: the elements down to its own, from those of the group around it.
+    pub path: Option<Found<Vec<String>>>,
+    /// In a document: what may stand in its element and says nothing to us.
+    pub ignore: Vec<Found<Vec<String>>>,
 }
 
 pub(crate) struct RecordSpec {
@@ -79,6 +100,9 @@ pub(crate) struct RecordSpec {
     pub occurs: Option<Occurs>,
     pub when: Option<When>,
     pub length: Option<Found<usize>>,
+    /// In a document: the elements down to its own, where it has one; taken over by a group.
+    pub path: Option<Found<Vec<String>>>,
+    pub ignore: Vec<Found<Vec<String>>>,
     pub fields: Vec<FieldSpec>,
 }
 
@@ -107,6 +131,8 @@ pub(crate) enum Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Layout {
     Fixed,
+    /// Fixed width too, in characters.
+    Characters,
     Delimited,
     Tagged,
     Xml,

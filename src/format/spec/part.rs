@@ -9,7 +9,8 @@ use crate::format::lines::delimited::{Delimited, Quote};
 use crate::format::lines::{Block, Line, RecordRole};
 use crate::format::name::NamePattern;
 use crate::format::spec::{
-    GroupSpec, Layout, LayoutSpec, PartSpec, RecordSpec, Scope, TallySpec, cell, charset, field,
+    GroupSpec, Layout, LayoutSpec, PartSpec, RecordSpec, Scope, TallySpec, XmlSpec, cell, charset,
+    field,
 };
 use crate::format::table::{Found, Table};
 use crate::format::words::PartRole;
@@ -44,24 +45,28 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
     });
     let layout = layout?.value;
     let shape = match layout {
-        Layout::Fixed => fixed(&table, scope.charset),
+        Layout::Fixed | Layout::Characters => fixed(&table, scope.charset),
         Layout::Delimited => delimited(&table, scope.charset),
         Layout::Tagged => tagged(&table, scope.charset),
         Layout::Xml => xml(&table),
+    };
+    let layout = match &shape {
+        Some(LayoutSpec::Fixed { characters: true, .. }) => Layout::Characters,
+        _ => layout,
     };
     let tallies = RefCell::new(Vec::new());
     let frame = table.table("frame", "a frame").map(|table| {
         let frame_tallies = RefCell::new(Vec::new());
         record(table, Layout::Fixed, scope, &frame_tallies, 0, true)
     });
-    let groups = if layout == Layout::Xml {
-        Vec::new()
-    } else {
-        table.tables("group", "a group").into_iter().filter_map(group).collect()
-    };
+    let groups = table.tables("group", "a group").into_iter();
+    let mut groups: Vec<GroupSpec> = groups.filter_map(|table| group(table, layout)).collect();
     let records = table.tables("record", "a record").into_iter().enumerate();
-    let records: Vec<RecordSpec> =
+    let mut records: Vec<RecordSpec> =
         records.map(|(at, table)| record(table, layout, scope, &tallies, at, false)).collect();
+    for record in records.iter_mut().filter(|_| layout == Layout::Xml) {
+        own_element(record, &mut groups);
+    }
     table.finish();
     let tallies: Vec<TallySpec> = tallies.into_inner();
     Some(PartSpec {
@@ -187,11 +192,20 @@ fn tagged(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
 
 fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
     let root = table.need_text("root", "root = \"the name of the outermost element\"");
-    let rows = table.text("rows").and_then(|text| {
-        let path = path(table, &text, false)?;
-        Some(Found { at: text.at, value: path })
+    let namespace = table.text("namespace").map(|found| found.value.to_owned());
+    let prefixes = table.table("prefixes", "a list of prefixes").map(|list| list.pairs());
+    let prefixes = prefixes.unwrap_or_default().into_iter();
+    let prefixes = prefixes.map(|(prefix, uri)| (prefix.to_owned(), uri.value.to_owned()));
+    let prefixes = prefixes.collect();
+    let encoding = table.text("encoding").map(|found| found.value.to_owned());
+    let declaration = table.flag("declaration").is_none_or(|found| found.value);
+    let standalone = table.flag("standalone").map(|found| found.value);
+    let any_order = table.word("order", &["fixed", "any"], |word| match word {
+        "fixed" => Some(false),
+        "any" => Some(true),
+        _ => None,
     });
-    let ignore = table.texts("ignore").iter().filter_map(|text| path(table, text, true)).collect();
+    let ignore = ignore(table);
     let root = root.filter(|root| {
         let good = is_xml_name(root.value);
         if !good {
@@ -199,29 +213,88 @@ fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
         }
         good
     })?;
-    Some(LayoutSpec::Xml { root: root.value.to_owned(), rows, ignore })
+    Some(LayoutSpec::Xml(XmlSpec {
+        at: table.at,
+        root: root.value.to_owned(),
+        namespace,
+        prefixes,
+        encoding,
+        declaration,
+        standalone,
+        any_order: any_order.is_some_and(|found| found.value),
+        ignore,
+    }))
 }
 
-/// A path of elements beneath the root (or beneath a row), at its end perhaps an `@attribute`.
-pub(super) fn path(table: &Table<'_>, text: &Found<&str>, attribute: bool) -> Option<Vec<String>> {
+/// What a path may end in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PathEnd {
+    Element,
+    Attribute,
+    /// Also `*` or `@*`, for whatever is not named.
+    Others,
+}
+
+fn ignore(table: &Table<'_>) -> Vec<Found<Vec<String>>> {
+    let found = |text: &Found<&str>| {
+        let value = path(table, text, PathEnd::Others)?;
+        Some(Found { at: text.at, value })
+    };
+    table.texts("ignore").iter().filter_map(found).collect()
+}
+
+/// A path of elements beneath the root (or beneath a group), at its end perhaps an `@attribute`.
+pub(super) fn path(table: &Table<'_>, text: &Found<&str>, end: PathEnd) -> Option<Vec<String>> {
     let segments: Vec<String> = text.value.split('/').map(str::to_owned).collect();
     let last = segments.len() - 1;
-    let good = |(at, segment): (usize, &String)| match segment.strip_prefix('@') {
-        Some(name) => attribute && at == last && is_xml_name(name),
-        None => is_xml_name(segment),
+    let good = |(at, segment): (usize, &String)| match segment.as_str() {
+        "*" | "@*" => at == last && end == PathEnd::Others,
+        name => match name.strip_prefix('@') {
+            Some(name) => end != PathEnd::Element && at == last && is_xml_name(name),
+            None => is_xml_name(name),
+        },
     };
     if segments.iter().enumerate().all(good) {
         return Some(segments);
     }
-    let hint = "names with / between them, like Body/Row/Amount or Body/@count; no namespaces";
+    let hint = "names with / between them, like Body/Row/Amount or Body/@count";
     table.faults().note(text.at, format!("{:?} is no path", text.value), hint);
     None
 }
 
+/// A name, perhaps behind a prefix.
 fn is_xml_name(name: &str) -> bool {
-    let first = name.bytes().next();
-    first.is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
-        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.'))
+    let simple = |name: &str| {
+        let first = name.chars().next();
+        first.is_some_and(|c| c.is_alphabetic() || c == '_')
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.' | '·'))
+    };
+    name.split_once(':')
+        .map_or_else(|| simple(name), |(prefix, local)| simple(prefix) && simple(local))
+}
+
+/// A record with a path is the only one of a group that has this element.
+fn own_element(record: &mut RecordSpec, groups: &mut Vec<GroupSpec>) {
+    let Some(path) = record.path.take() else {
+        // Its group repeats, with the element.
+        if record.inside.is_some() {
+            record.occurs.get_or_insert(Occurs::ONE);
+        }
+        return;
+    };
+    let row = record.role == Some(RecordRole::Row);
+    let usual = if row { Occurs { optional: true, many: true } } else { Occurs::ONE };
+    groups.push(GroupSpec {
+        at: record.at,
+        name: record.name.clone(),
+        inside: record.inside.take(),
+        occurs: record.occurs.take().unwrap_or(usual),
+        row,
+        path: Some(path),
+        ignore: std::mem::take(&mut record.ignore),
+    });
+    record.inside = Some(Found { at: record.at, value: record.name.clone() });
+    record.occurs = Some(Occurs::ONE);
 }
 
 fn occurs(table: &Table<'_>) -> Option<Found<Occurs>> {
@@ -232,15 +305,42 @@ fn inside(table: &Table<'_>) -> Option<Found<String>> {
     table.text("in").map(|found| Found { at: found.at, value: found.value.to_owned() })
 }
 
-fn group(table: Table<'_>) -> Option<GroupSpec> {
+fn group(table: Table<'_>, layout: Layout) -> Option<GroupSpec> {
     let at = table.at;
     let name = table.need_text("name", "name = \"batch\"");
     let inside = inside(&table);
     let occurs = occurs(&table);
     let row = table.word("is", &["row"], |word| (word == "row").then_some(()));
+    let (path, ignore) = element(&table, layout);
+    if layout == Layout::Xml && !table.has("path") {
+        let hint = "path = \"Body/Row\": the elements down to its own";
+        table.faults().note(at, "a group of a document without its element", hint);
+    }
     table.finish();
     let occurs = occurs.map_or(Occurs { optional: true, many: true }, |found| found.value);
-    Some(GroupSpec { at, name: name?.value.to_owned(), inside, occurs, row: row.is_some() })
+    Some(GroupSpec {
+        at,
+        name: name?.value.to_owned(),
+        inside,
+        occurs,
+        row: row.is_some(),
+        path,
+        ignore,
+    })
+}
+
+type Ignored = Vec<Found<Vec<String>>>;
+
+/// The element of a group or record in a document, and what is passed over in it.
+fn element(table: &Table<'_>, layout: Layout) -> (Option<Found<Vec<String>>>, Ignored) {
+    if layout != Layout::Xml {
+        return (None, Vec::new());
+    }
+    let found = table.text("path").and_then(|text| {
+        let value = path(table, &text, PathEnd::Element)?;
+        Some(Found { at: text.at, value })
+    });
+    (found, ignore(table))
 }
 
 fn record(
@@ -264,7 +364,12 @@ fn record(
     } else {
         (inside(&table), occurs(&table), cell::when(&table, scope))
     };
-    let length = if layout == Layout::Fixed { table.number("length") } else { None };
+    let (path, ignore) = if frame { (None, Vec::new()) } else { element(&table, layout) };
+    let length = if matches!(layout, Layout::Fixed | Layout::Characters) {
+        table.number("length")
+    } else {
+        None
+    };
     let fields = table.tables("fields", "a field");
     if fields.is_empty() && !table.has("fields") {
         table.faults().note(at, "a record without fields", "");
@@ -284,6 +389,8 @@ fn record(
         occurs: occurs.map(|found| found.value),
         when,
         length,
+        path,
+        ignore,
         fields,
     }
 }

@@ -1,229 +1,346 @@
-//! From the paths of a description to the tree that is read and the pieces that are written.
+//! From the paths of a description to the tree that is read and the steps that are written.
 
 use crate::format::charset::Charset;
-use crate::format::lines::RecordRole;
-use crate::format::spec::{FieldSpec, Place, RecordSpec};
+use crate::format::grammar::Item;
+use crate::format::lines::LinesPlan;
+use crate::format::spec::{GroupSpec, Place, RecordSpec, XmlSpec};
 use crate::format::table::{Faults, Found};
-use crate::format::xml::{FieldRef, Node, Piece, XmlField, XmlPlan};
-
-/// What the description says about a part in XML.
-pub(crate) struct Outline<'s> {
-    pub root: &'s str,
-    pub rows: Option<&'s Found<Vec<String>>>,
-    pub ignore: &'s [Vec<String>],
-}
+use crate::format::xml::program::Program;
+use crate::format::xml::{Attribute, FieldRef, Name, Node, Scope, ScopeItem, XmlPlan, escape_from};
 
 const ROOT: usize = 0;
 
+/// A path with its place in the description.
+type Path = Found<Vec<String>>;
+
+/// The paths of a part, while its records are made a plan.
+pub(crate) struct Paths {
+    /// Of each field of each record, and the place of the record.
+    records: Vec<(usize, Vec<Path>)>,
+    /// Of each group, and what is passed over in it.
+    groups: Vec<(Option<Path>, Vec<Path>)>,
+}
+
+impl Paths {
+    /// Those of the groups and records as they are described.
+    pub fn of(groups: &[GroupSpec], records: &[RecordSpec]) -> Self {
+        let field = |field: &crate::format::spec::FieldSpec| match &field.place {
+            Place::Xml { path, .. } => Found { at: field.at, value: path.clone() },
+            _ => Found { at: field.at, value: Vec::new() },
+        };
+        let record = |record: &RecordSpec| (record.at, record.fields.iter().map(field).collect());
+        Self {
+            records: records.iter().map(record).collect(),
+            groups: groups.iter().map(|group| (group.path.clone(), group.ignore.clone())).collect(),
+        }
+    }
+}
+
+/// Puts a part together; faults are noted.
 pub(crate) fn build(
     charset: Charset,
-    outline: &Outline<'_>,
-    records: Vec<RecordSpec>,
+    spec: &XmlSpec,
+    paths: &Paths,
+    order: LinesPlan,
     faults: &Faults<'_>,
 ) -> XmlPlan {
-    let encoding = charset.as_str();
-    let declaration = format!("<?xml version=\"1.0\" encoding=\"{encoding}\"?>").into_bytes();
-    let root = Node { name: outline.root.to_owned(), ..Node::default() };
-    let mut plan = XmlPlan {
-        declaration,
-        head: Vec::new(),
-        row: Vec::new(),
-        tail: Vec::new(),
-        before: Vec::new(),
-        each: Vec::new(),
-        after: Vec::new(),
-        nodes: vec![root],
-        row_node: None,
-    };
-    // The rows stand behind what the head says and before what the tail says.
-    for record in records {
-        let role = record.role.unwrap_or(RecordRole::Head);
-        if role != RecordRole::Head && plan.row_node.is_none() {
-            plan.row_node = outline.rows.map(|rows| place_rows(&mut plan.nodes, rows, faults));
-        }
-        let from = if role == RecordRole::Row {
-            let Some(row) = plan.row_node else {
-                let hint = "rows = \"Body/Row\": the path of the element of one row";
-                faults.note(record.at, "a part with a row and no path of its rows", hint);
-                continue;
-            };
-            row
-        } else {
-            ROOT
+    let mut ascii = Vec::new();
+    charset.ascii_into(b"<", &mut ascii);
+    if ascii != b"<" {
+        let hint = "one of which ASCII is a part";
+        faults.note(spec.at, format!("{} for a document", charset.as_str()), hint);
+    }
+    let encoding = spec.encoding.clone().unwrap_or_else(|| charset.as_str().to_owned());
+    let prolog = if spec.declaration {
+        let standalone = match spec.standalone {
+            Some(true) => " standalone=\"yes\"",
+            Some(false) => " standalone=\"no\"",
+            None => "",
         };
-        for field in record.fields {
-            place_field(&mut plan, from, role, field, faults);
-        }
+        format!("<?xml version=\"1.0\" encoding=\"{encoding}\"{standalone}?>").into_bytes()
+    } else {
+        Vec::new()
+    };
+    let mut spaces = vec![String::new()];
+    spaces.extend(spec.namespace.clone());
+    let mut builder =
+        Builder { charset, spec, paths, faults, order: &order, spaces, nodes: vec![] };
+    let name = builder.name(&spec.root, spec.at, true);
+    builder.nodes.push(Node { name, told: spec.root.clone(), ..Node::default() });
+    let mut scopes: Vec<Scope> = order.grammar.items.iter().map(|_| Scope::default()).collect();
+    builder.scope(scopes.len() - 1, ROOT, &mut scopes);
+    for path in &spec.ignore {
+        builder.ignore(ROOT, path);
     }
-    for path in outline.ignore {
-        let at = descend(&mut plan.nodes, ROOT, path);
-        plan.nodes[at].ignored = true;
+    builder.inherit(ROOT);
+    builder.check_tree();
+    let Builder { nodes, spaces, .. } = builder;
+    let declarations = declarations(spec);
+    for at in 0..scopes.len() {
+        let node = element_of(&nodes, at, scopes.len() - 1);
+        let declared = if node == ROOT { declarations.as_slice() } else { &[] };
+        let items = std::mem::take(&mut scopes[at].items);
+        let program = Program::write(&order, &nodes, node, items, declared);
+        scopes[at] = program.finish(spec.at, faults);
     }
-    let mut writer = Writer { plan: &plan, pieces: [const { Vec::new() }; 3], now: 0 };
-    writer.element(ROOT);
-    let [before, after, each] = writer.pieces;
-    (plan.before, plan.after, plan.each) = (joined(before), joined(after), joined(each));
-    plan
+    XmlPlan {
+        prolog,
+        encoding,
+        declared: spec.declaration,
+        any_order: spec.any_order,
+        spaces,
+        nodes,
+        scopes,
+        order,
+    }
 }
 
-/// The node at a path, made where it is not there yet.
-fn descend(nodes: &mut Vec<Node>, from: usize, path: &[String]) -> usize {
-    path.iter().fold(from, |at, name| {
-        let known = nodes[at].children.iter().copied().find(|child| nodes[*child].name == *name);
-        known.unwrap_or_else(|| {
-            let in_row = nodes[at].in_row;
-            nodes.push(Node { name: name.clone(), in_row, ..Node::default() });
-            let new = nodes.len() - 1;
-            nodes[at].children.push(new);
-            new
-        })
+/// The namespaces as the root declares them.
+fn declarations(spec: &XmlSpec) -> Vec<u8> {
+    let own = spec.namespace.as_ref().map(|uri| ("xmlns".to_owned(), uri));
+    let prefixed = spec.prefixes.iter().map(|(prefix, uri)| (format!("xmlns:{prefix}"), uri));
+    let all = own.into_iter().chain(prefixed);
+    all.flat_map(|(name, uri)| {
+        let mut value = uri.clone().into_bytes();
+        escape_from(0, &mut value);
+        [b" ", name.as_bytes(), b"=\"", &value, b"\""].concat()
     })
+    .collect()
 }
 
-fn place_rows(nodes: &mut Vec<Node>, rows: &Found<Vec<String>>, faults: &Faults<'_>) -> usize {
-    let before = nodes.len();
-    let row = descend(nodes, ROOT, &rows.value);
-    if row < before {
-        faults.note(rows.at, "the path of the rows is taken by another field", "");
+/// The element in which the items of a scope stand.
+fn element_of(nodes: &[Node], scope: usize, top: usize) -> usize {
+    if scope == top {
+        return ROOT;
     }
-    nodes[row].in_row = true;
-    row
+    nodes.iter().position(|node| node.group == Some(scope)).unwrap_or(ROOT)
 }
 
-fn place_field(
-    plan: &mut XmlPlan,
-    from: usize,
-    role: RecordRole,
-    field: FieldSpec,
-    faults: &Faults<'_>,
-) {
-    let FieldSpec { at, cell, place: Place::Xml { path, width_max, empty } } = field else {
-        return;
-    };
-    let list = match role {
-        RecordRole::Head => &mut plan.head,
-        RecordRole::Row => &mut plan.row,
-        RecordRole::Tail => &mut plan.tail,
-    };
-    list.push(XmlField { cell, width_max, empty });
-    let index = list.len() - 1;
-    let here = match role {
-        RecordRole::Head => FieldRef::Head(index),
-        RecordRole::Row => FieldRef::Row(index),
-        RecordRole::Tail => FieldRef::Tail(index),
-    };
-    let (elements, attribute) = match path.split_last() {
-        Some((end, elements)) if end.starts_with('@') => (elements, end.strip_prefix('@')),
-        _ => (path.as_slice(), None),
-    };
-    let node = descend(&mut plan.nodes, from, elements);
-    if role != RecordRole::Row && plan.nodes[node].in_row {
-        faults.note(at, "a field of the head or tail inside the rows", "");
-    }
-    let node = &mut plan.nodes[node];
-    let taken = match attribute {
-        Some(name) => {
-            let taken = node.attributes.iter().any(|(known, _)| known == name);
-            node.attributes.push((name.to_owned(), here));
-            taken
-        }
-        None => node.text.replace(here).is_some(),
-    };
-    if taken {
-        faults.note(at, "two fields in one place", "each path stands once");
-    }
+struct Builder<'b> {
+    charset: Charset,
+    spec: &'b XmlSpec,
+    paths: &'b Paths,
+    faults: &'b Faults<'b>,
+    order: &'b LinesPlan,
+    spaces: Vec<String>,
+    nodes: Vec<Node>,
 }
 
-/// Faults of the tree as a whole: an element with text and children, and the like.
-pub(crate) fn check_tree(plan: &XmlPlan, at: usize, faults: &Faults<'_>) {
-    for node in &plan.nodes {
-        let optional = node.text.is_some_and(|text| plan.field(text).cell.optional);
-        if node.text.is_some() && !node.children.is_empty() {
-            let what = format!("<{}> has a value and elements", node.name);
-            faults.note(at, what, "a value stands in an element without others");
+impl Builder<'_> {
+    /// A name in the namespace that its prefix stands for.
+    fn name(&mut self, text: &str, at: usize, element: bool) -> Name {
+        let mut spelled = Vec::new();
+        if let Err(character) = self.charset.encode_into(text, &mut spelled) {
+            let charset = self.charset.as_str();
+            let what = format!("U+{:04X} is not in {charset}", u32::from(character));
+            self.faults.note(at, what, "");
         }
-        if optional && !node.attributes.is_empty() {
-            let what = format!("<{}> is optional and has attributes", node.name);
-            faults.note(at, what, "make the attribute an element, or the value not optional");
-        }
-        if node.ignored && (node.text.is_some() || !node.children.is_empty()) {
-            faults.note(at, format!("<{}> is ignored and has fields", node.name), "");
-        }
-    }
-}
-
-/// Writes the tree down as pieces: `pieces` are those before the rows, after them, and of a row.
-struct Writer<'p> {
-    plan: &'p XmlPlan,
-    pieces: [Vec<Piece>; 3],
-    now: usize,
-}
-
-const AFTER: usize = 1;
-const EACH: usize = 2;
-
-impl Writer<'_> {
-    fn raw(&mut self, raw: impl AsRef<[u8]>) {
-        self.pieces[self.now].push(Piece::Raw(raw.as_ref().to_vec()));
+        let Some((prefix, _)) = text.split_once(':') else {
+            let home = usize::from(element && self.spec.namespace.is_some());
+            return Name { space: home, local: spelled.clone(), spelled };
+        };
+        let uri = self.spec.prefixes.iter().find(|(known, _)| known == prefix);
+        let space = if let Some((_, uri)) = uri {
+            let known = self.spaces.iter().position(|known| known == uri);
+            known.unwrap_or_else(|| {
+                self.spaces.push(uri.clone());
+                self.spaces.len() - 1
+            })
+        } else {
+            let hint = "prefixes = { soap = \"http://...\" } at the part";
+            self.faults.note(at, format!("there is no prefix {prefix:?}"), hint);
+            0
+        };
+        let behind = spelled.iter().position(|byte| *byte == b':').map_or(0, |at| at + 1);
+        let local = spelled.get(behind..).unwrap_or_default().to_vec();
+        Name { space, local, spelled }
     }
 
-    fn element(&mut self, at: usize) {
-        let plan = self.plan;
-        let node = &plan.nodes[at];
-        if node.ignored {
-            return;
-        }
-        let is_row = plan.row_node == Some(at);
-        if is_row {
-            self.now = EACH;
-        }
-        let name = node.name.as_str();
-        match node.text {
-            Some(field) if node.attributes.is_empty() => {
-                let absent =
-                    if plan.field(field).empty { format!("<{name}/>") } else { String::new() };
-                self.pieces[self.now].push(Piece::Value {
-                    before: format!("<{name}>").into_bytes(),
-                    field,
-                    after: format!("</{name}>").into_bytes(),
-                    absent: absent.into_bytes(),
-                });
+    /// The node at a path, made where it is not there yet; marked as a place of an item.
+    fn descend(&mut self, from: usize, path: &[String], at: usize, item: Option<usize>) -> usize {
+        let mut here = from;
+        for text in path {
+            if here != from && self.nodes[here].group.is_some() {
+                let what = format!("a path into the group of <{}>", self.nodes[here].told);
+                self.faults.note(at, what, "in = \"the group\", and a path from its element on");
             }
-            _ => {
-                self.raw(format!("<{name}"));
-                for (name, field) in &node.attributes {
-                    self.pieces[self.now].push(Piece::Value {
-                        before: format!(" {name}=\"").into_bytes(),
-                        field: *field,
-                        after: b"\"".to_vec(),
-                        absent: Vec::new(),
-                    });
+            let name = self.name(text, at, true);
+            let same = |node: &Node| node.name.space == name.space && node.name.local == name.local;
+            let mut children = self.nodes[here].children.iter().copied();
+            let known = children.find(|child| same(&self.nodes[*child]));
+            here = if let Some(known) = known {
+                if self.nodes[known].item != item {
+                    self.nodes[known].item = None;
                 }
-                self.raw(">");
-                if let Some(field) = node.text {
-                    let (before, after, absent) = (Vec::new(), Vec::new(), Vec::new());
-                    self.pieces[self.now].push(Piece::Value { before, field, after, absent });
+                known
+            } else {
+                self.nodes.push(Node { name, told: text.clone(), item, ..Node::default() });
+                let new = self.nodes.len() - 1;
+                self.nodes[here].children.push(new);
+                new
+            };
+        }
+        here
+    }
+
+    /// Places what stands in the root or in the element of a group.
+    fn scope(&mut self, scope: usize, node: usize, scopes: &mut [Scope]) {
+        let (order, paths) = (self.order, self.paths);
+        for (index, item) in order.grammar.items[scope].iter().enumerate() {
+            let occurs = match *item {
+                Item::Record(record) => {
+                    let (at, fields) = &paths.records[record];
+                    for (field, path) in fields.iter().enumerate() {
+                        self.field(node, FieldRef { record, field }, path, index);
+                    }
+                    let occurs = order.records[record].occurs;
+                    if occurs.many {
+                        let hint = "path = \"Body/Row\" at the record, or a group with one";
+                        let what = "a record that repeats, without an element of its own";
+                        self.faults.note(*at, what, hint);
+                    }
+                    occurs
                 }
-                for child in &node.children {
-                    self.element(*child);
+                Item::Group(group) => {
+                    let (Some(path), ignored) = &paths.groups[group] else { continue };
+                    let before = self.nodes.len();
+                    let own = self.descend(node, &path.value, path.at, Some(index));
+                    if own < before {
+                        let what = "the path of a group is taken by something else";
+                        self.faults.note(path.at, what, "each path stands once");
+                    }
+                    self.nodes[own].group = Some(group);
+                    self.scope(group, own, scopes);
+                    for path in ignored {
+                        self.ignore(own, path);
+                    }
+                    order.grammar.groups[group].occurs
                 }
-                self.raw(format!("</{name}>"));
+            };
+            let (optional, many) = (occurs.optional, occurs.many);
+            scopes[scope].items.push(ScopeItem { item: *item, optional, many, last: 0 });
+        }
+    }
+
+    fn field(&mut self, from: usize, field: FieldRef, path: &Path, item: usize) {
+        let (elements, attribute) = match path.value.split_last() {
+            Some((end, elements)) if end.starts_with('@') => (elements, end.strip_prefix('@')),
+            _ => (path.value.as_slice(), None),
+        };
+        let node = self.descend(from, elements, path.at, Some(item));
+        let taken = match attribute {
+            Some(name) => {
+                let name = self.name(name, path.at, false);
+                let attributes = &mut self.nodes[node].attributes;
+                let same = |known: &Attribute| {
+                    known.name.space == name.space && known.name.local == name.local
+                };
+                let taken = attributes.iter().any(same);
+                attributes.push(Attribute { name, field });
+                taken
+            }
+            None => self.nodes[node].text.replace(field).is_some(),
+        };
+        if taken {
+            self.faults.note(path.at, "two fields in one place", "each path stands once");
+        }
+        if node != from && self.nodes[node].group.is_some() {
+            let what = format!("a path into the group of <{}>", self.nodes[node].told);
+            self.faults.note(path.at, what, "in = \"the group\", and a path from its element on");
+        }
+        if node == from && attribute.is_some() {
+            let order = self.order;
+            let first = order
+                .grammar
+                .items
+                .iter()
+                .any(|items| items.first() == Some(&Item::Record(field.record)));
+            if !first || order.records[field.record].occurs.optional {
+                let hint = "they stand in the first record of the group, which is always there";
+                self.faults.note(path.at, "attributes of a group in another record", hint);
             }
         }
-        if is_row {
-            self.now = AFTER;
-        }
     }
-}
 
-/// Neighbouring constants as one.
-fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
-    let mut out: Vec<Piece> = Vec::with_capacity(pieces.len());
-    for piece in pieces {
-        match (out.last_mut(), piece) {
-            (Some(Piece::Raw(last)), Piece::Raw(raw)) => last.extend_from_slice(&raw),
-            (_, piece) => out.push(piece),
+    /// What may stand in an element and says nothing to us.
+    fn ignore(&mut self, from: usize, path: &Path) {
+        let Some((end, elements)) = path.value.split_last() else { return };
+        let at = self.descend_known(from, elements, path);
+        let Some(at) = at else { return };
+        match end.as_str() {
+            "*" => self.nodes[at].ignores_elements = true,
+            "@*" => self.nodes[at].ignores_attributes = true,
+            name => {
+                let attribute = name.strip_prefix('@');
+                let name = self.name(attribute.unwrap_or(name), path.at, attribute.is_none());
+                let node = &self.nodes[at];
+                let same = |known: &Name| known.space == name.space && known.local == name.local;
+                let taken = node.attributes.iter().any(|known| same(&known.name));
+                let mut children = node.children.iter().copied();
+                let child = children.find(|child| same(&self.nodes[*child].name));
+                if taken && attribute.is_some() {
+                    self.faults.note(path.at, format!("{end} is ignored and has a field"), "");
+                } else if let Some(child) = child.filter(|_| attribute.is_none()) {
+                    // The first one is described; those behind it are passed over.
+                    self.nodes[child].repeats = true;
+                } else if attribute.is_some() {
+                    self.nodes[at].ignored_attributes.push(name);
+                } else {
+                    self.nodes[at].ignored.push(name);
+                }
+            }
         }
     }
-    out
+
+    /// The node at a path that must lead to something that has fields.
+    fn descend_known(&mut self, from: usize, elements: &[String], path: &Path) -> Option<usize> {
+        let mut here = from;
+        for text in elements {
+            let name = self.name(text, path.at, true);
+            let known = self.nodes[here].children.iter().copied().find(|child| {
+                let node = &self.nodes[*child].name;
+                node.space == name.space && node.local == name.local
+            });
+            let Some(known) = known else {
+                let hint = "ignore the element itself, there is no field in it";
+                self.faults.note(path.at, format!("<{text}> is not described"), hint);
+                return None;
+            };
+            here = known;
+        }
+        Some(here)
+    }
+
+    /// What ignores all others does so at any depth.
+    fn inherit(&mut self, at: usize) {
+        for child in self.nodes[at].children.clone() {
+            if self.nodes[at].ignores_elements {
+                self.nodes[child].ignores_elements = true;
+            }
+            if self.nodes[at].ignores_attributes {
+                self.nodes[child].ignores_attributes = true;
+            }
+            self.inherit(child);
+        }
+    }
+
+    /// Faults of the tree as a whole.
+    fn check_tree(&self) {
+        let at = self.spec.at;
+        for node in &self.nodes {
+            if node.text.is_some() && (!node.children.is_empty() || node.group.is_some()) {
+                let what = format!("<{}> has a value and elements", node.told);
+                self.faults.note(at, what, "a value stands in an element without others");
+            }
+            let owner = node.attributes.first().map(|attribute| attribute.field.record);
+            let several =
+                node.attributes.iter().any(|attribute| Some(attribute.field.record) != owner);
+            let lost = node.item.is_none()
+                && owner.is_some_and(|record| self.order.records[record].occurs.optional);
+            if several || (lost && node.group.is_none()) {
+                let what = format!("the attributes of <{}>", node.told);
+                self.faults.note(at, what, "they stand in one record, which is always there");
+            }
+        }
+    }
 }

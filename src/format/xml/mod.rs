@@ -1,53 +1,119 @@
-//! XML: elements and attributes named by their path, one repeated group for the rows; written in a
-//! fixed order, read by path.
+//! XML: every element and attribute is named by its path; groups of records are elements, nested to
+//! any depth. Written in the order of the description, read in that order (or in any among
+//! siblings, where the description says so).
+//!
+//! A document is records as any other part has them: `lines` knows which follow each other and what
+//! they count, and here are the tags around them. Names are compared by namespace and local name,
+//! whatever the prefix. An event reader with a tree of its own was tried before: bytes were decoded
+//! twice, and places in them had to be searched again.
 
 pub(crate) mod build;
-mod feed;
+mod element;
+mod markup;
+mod program;
 pub(crate) mod read;
+mod record;
+mod scan;
+mod spaces;
+mod write;
 
 use crate::format::BytePlace;
-use crate::format::cell::{Cell, Pen};
-use crate::format::error::{FieldError, FieldFault};
-use crate::format::words::{Slot, Source};
-use crate::format::writing::{RowAndHead, WriteFault};
+use crate::format::cell::{Cell, Pen, Spelling};
+use crate::format::error::FieldFault;
+use crate::format::lines::LinesPlan;
+use crate::format::text::Only;
+use crate::format::words::Source;
 
 /// One part in XML.
 #[derive(Debug)]
 pub(crate) struct XmlPlan {
-    pub declaration: Vec<u8>,
-    pub head: Vec<XmlField>,
-    pub row: Vec<XmlField>,
-    pub tail: Vec<XmlField>,
-    /// What is written before the rows, for each row, and after them.
-    pub before: Vec<Piece>,
-    pub each: Vec<Piece>,
-    pub after: Vec<Piece>,
+    pub order: LinesPlan,
+    /// The declaration as it is written; empty where there is none.
+    pub prolog: Vec<u8>,
+    /// The name of the character set that may stand there, beside its usual ones.
+    pub encoding: String,
+    /// A document must have a declaration.
+    pub declared: bool,
+    /// Siblings of one record stand in any order.
+    pub any_order: bool,
+    /// The namespaces by their place; the first is none at all.
+    pub spaces: Vec<String>,
     /// Every element by its path; the first is the root.
     pub nodes: Vec<Node>,
-    /// The element of one row.
-    pub row_node: Option<usize>,
+    /// Of each group, and of the whole document behind them.
+    pub scopes: Vec<Scope>,
+}
+
+/// A name in a namespace; `spelled` is how it is written, with its prefix.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Name {
+    pub space: usize,
+    pub local: Vec<u8>,
+    pub spelled: Vec<u8>,
+}
+
+/// An element that the description names.
+#[derive(Debug, Default)]
+pub(crate) struct Node {
+    pub name: Name,
+    /// For messages.
+    pub told: String,
+    pub children: Vec<usize>,
+    pub attributes: Vec<Attribute>,
+    pub text: Option<FieldRef>,
+    /// The group whose element it is.
+    pub group: Option<usize>,
+    /// The one item of its scope that it belongs to; nothing where several have parts in it.
+    pub item: Option<usize>,
+    /// Further ones behind the first say nothing to us.
+    pub repeats: bool,
+    /// Names in it that say nothing to us, and whether that is so of all others too.
+    pub ignored: Vec<Name>,
+    pub ignores_elements: bool,
+    pub ignored_attributes: Vec<Name>,
+    pub ignores_attributes: bool,
 }
 
 #[derive(Debug)]
-pub(crate) struct XmlField {
-    pub cell: Cell,
-    /// In bytes after encoding, before escaping.
-    pub width_max: Option<usize>,
-    /// An absent value is written as an empty element, not left out.
-    pub empty: bool,
+pub(crate) struct Attribute {
+    pub name: Name,
+    pub field: FieldRef,
 }
 
-/// Which of the three lists a field stands in, and where.
+/// A field by its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum FieldRef {
-    Head(usize),
-    Row(usize),
-    Tail(usize),
+pub(crate) struct FieldRef {
+    pub record: usize,
+    pub field: usize,
 }
 
-/// A step of writing.
+/// What stands in the element of a group, or in the root.
+#[derive(Debug, Default)]
+pub(crate) struct Scope {
+    pub items: Vec<ScopeItem>,
+    /// How it is written, step by step.
+    pub steps: Vec<Step>,
+}
+
+/// A record or group, in its order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ScopeItem {
+    pub item: crate::format::grammar::Item,
+    pub optional: bool,
+    pub many: bool,
+    /// Its last step.
+    pub last: usize,
+}
+
+/// A step of writing, and the item of its scope that it belongs to; nothing where that is several.
 #[derive(Debug)]
-pub(crate) enum Piece {
+pub(crate) struct Step {
+    pub item: Option<usize>,
+    pub does: Does,
+}
+
+#[derive(Debug)]
+pub(crate) enum Does {
     Raw(Vec<u8>),
     /// A value with its tags, or `absent` where there is none.
     Value {
@@ -55,121 +121,41 @@ pub(crate) enum Piece {
         field: FieldRef,
         after: Vec<u8>,
         absent: Vec<u8>,
+        /// A constant that stands only beside other values.
+        weak: bool,
     },
+    /// An element that is left out again if nothing stands in it.
+    Open(Vec<u8>),
+    Close(Vec<u8>),
+    /// Here stand the elements of a group.
+    Group,
 }
 
-/// An element that the description names.
-#[derive(Debug, Default)]
-pub(crate) struct Node {
-    pub name: String,
-    pub children: Vec<usize>,
-    pub attributes: Vec<(String, FieldRef)>,
-    pub text: Option<FieldRef>,
-    /// It and all in it may be there and say nothing to us.
-    pub ignored: bool,
-    /// It is a row or stands in one.
-    pub in_row: bool,
-}
-
-impl XmlPlan {
-    /// The field that a place of the message leads to.
-    pub fn field(&self, at: FieldRef) -> &XmlField {
-        match at {
-            FieldRef::Head(at) => &self.head[at],
-            FieldRef::Row(at) => &self.row[at],
-            FieldRef::Tail(at) => &self.tail[at],
-        }
+/// Appends a value, escaped; tells whether there is one. Widths are in bytes after encoding, before
+/// escaping.
+///
+/// # Errors
+/// What does not fit.
+pub(crate) fn put(
+    cell: &Cell,
+    width_max: Option<usize>,
+    pen: &Pen<'_>,
+    source: &dyn Source,
+    out: &mut Vec<u8>,
+) -> Result<bool, FieldFault> {
+    let from = out.len();
+    let there = cell.write(pen, source, 0, out)?;
+    let needed = out.len() - from;
+    if let Some(most) = width_max.filter(|most| needed > *most) {
+        return Err(FieldFault::TooWide { needed, there: most });
     }
-
-    pub fn head_fields(&self) -> impl Iterator<Item = &XmlField> {
-        self.head.iter().chain(&self.tail)
-    }
-
-    pub fn row_fields(&self) -> impl Iterator<Item = &XmlField> {
-        self.row.iter()
-    }
-
-    /// Writes the declaration and the document, rows repeated inside.
-    pub fn write<R: Source>(
-        &self,
-        pen: &Pen<'_>,
-        head: &dyn Source,
-        rows: &[R],
-        out: &mut Vec<u8>,
-    ) -> Result<(), WriteFault> {
-        out.extend_from_slice(&self.declaration);
-        self.pieces(&self.before, 1, pen, head, out)?;
-        for (at, row) in rows.iter().enumerate() {
-            let source = RowAndHead { row, head };
-            self.pieces(&self.each, at + 2, pen, &source, out)?;
-        }
-        self.pieces(&self.after, rows.len() + 2, pen, head, out)
-    }
-
-    fn pieces(
-        &self,
-        pieces: &[Piece],
-        record: usize,
-        pen: &Pen<'_>,
-        source: &dyn Source,
-        out: &mut Vec<u8>,
-    ) -> Result<(), WriteFault> {
-        for piece in pieces {
-            match piece {
-                Piece::Raw(raw) => out.extend_from_slice(raw),
-                Piece::Value { before, field, after, absent } => {
-                    let from = out.len();
-                    out.extend_from_slice(before);
-                    let field = self.field(*field);
-                    let there = field
-                        .put(pen, source, out)
-                        .map_err(|fault| WriteFault::new(record, &field.cell, fault))?;
-                    if there {
-                        out.extend_from_slice(after);
-                    } else {
-                        out.truncate(from);
-                        out.extend_from_slice(absent);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl XmlField {
-    /// Appends the value, escaped; tells whether there is one.
-    fn put(
-        &self,
-        pen: &Pen<'_>,
-        source: &dyn Source,
-        out: &mut Vec<u8>,
-    ) -> Result<bool, FieldFault> {
-        let from = out.len();
-        let there = self.cell.write(pen, source, 0, out)?;
-        let needed = out.len() - from;
-        if let Some(most) = self.width_max.filter(|most| needed > *most) {
-            return Err(FieldFault::TooWide { needed, there: most });
-        }
+    let plain = cell.is_number()
+        || matches!(cell.spelling, Spelling::Moment(_) | Spelling::Text(Only::Digits));
+    // What is written by default is no number, wherever it stands.
+    if !plain || cell.default.is_some() {
         escape_from(from, out);
-        Ok(there)
     }
-
-    /// Checks whether a value fits, without keeping the bytes.
-    pub fn check(
-        &self,
-        pen: &Pen<'_>,
-        source: &dyn Source,
-        scratch: &mut Vec<u8>,
-    ) -> Result<(), FieldError> {
-        scratch.clear();
-        let put = self.put(pen, source, scratch).map(|_| ());
-        put.map_err(|fault| FieldError {
-            key: self.cell.slot().and_then(Slot::key),
-            field: self.cell.name.clone(),
-            fault,
-        })
-    }
+    Ok(there)
 }
 
 /// The element or attribute list that a byte stands in, found by the last tag before it.
@@ -184,7 +170,7 @@ pub(crate) fn place_of(bytes: &[u8], offset: usize) -> BytePlace {
 }
 
 /// Escapes what was appended since `from`. None of these signs is a later byte of a character in
-/// any character set of this room.
+/// any character set that a document may have.
 fn escape_from(from: usize, out: &mut Vec<u8>) {
     if !out[from..].iter().any(|byte| entity(*byte).is_some()) {
         return;

@@ -207,10 +207,6 @@ impl Page {
         Some(Step::Character(character, length))
     }
 
-    pub fn width(&self, character: char) -> usize {
-        if self.write.of(character) > 0xFF { 2 } else { 1 }
-    }
-
     /// The byte of a character of ASCII.
     pub fn ascii(&self, ascii: u8) -> Option<u8> {
         u8::try_from(self.write.get(u16::from(ascii))).ok().filter(|byte| *byte != 0)

@@ -1,0 +1,70 @@
+//! What the records of a part say of each other, while they are read: each is counted, and what it
+//! states is compared as soon as that can be done.
+
+use crate::format::computed::{Computed, Open, Stated, Tallies, check_digits};
+use crate::format::grammar::Next;
+use crate::format::lines::LinesPlan;
+use crate::format::reader::Declared;
+use crate::format::record::Record;
+
+/// Numbers kept over the records, and what was stated.
+pub(crate) struct Closing {
+    tallies: Tallies,
+    /// What the record being read states.
+    pub stated: Stated,
+    /// What records state of other parts, with the field that does.
+    pub declared: Declared,
+}
+
+impl Closing {
+    pub fn new(plan: &LinesPlan) -> Self {
+        let tallies = Tallies::new(&plan.tallies, &plan.grammar);
+        Self { tallies, stated: Stated::default(), declared: Vec::new() }
+    }
+
+    /// A record was read: `bad` where it has a fault.
+    ///
+    /// # Errors
+    /// The first stated number that does not come true.
+    pub fn record(
+        &mut self,
+        plan: &LinesPlan,
+        next: Next,
+        record: &Record,
+        bad: bool,
+    ) -> Result<(), Open> {
+        let read = &plan.records[next.record];
+        if !plan.tallies.is_empty() {
+            self.tallies.enter(&plan.tallies, &plan.grammar, next, read.group)?;
+            self.tallies.count(&plan.tallies, &read.touches, record);
+        }
+        if !read.computes {
+            return Ok(());
+        }
+        let mut digits = Vec::new();
+        check_digits(read.check_digits.iter(), record, &mut digits);
+        for (computed, number, field) in std::mem::take(&mut self.stated.numbers) {
+            match &computed {
+                Computed::Tally(at) => self.tallies.state(&plan.tallies, *at, number, &field)?,
+                Computed::CheckDigit(digit) if !bad => {
+                    let known = digits.iter().find(|(known, _)| known == digit);
+                    let found = known.map_or(-1, |(_, found)| *found);
+                    if found != number {
+                        return Err(Open { field, stated: number, found });
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.declared.append(&mut self.stated.texts);
+        Ok(())
+    }
+
+    /// The part ends.
+    ///
+    /// # Errors
+    /// As [`Closing::record`].
+    pub fn finish(&mut self, plan: &LinesPlan) -> Result<(), Open> {
+        self.tallies.finish(&plan.tallies)
+    }
+}

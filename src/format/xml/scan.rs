@@ -1,0 +1,230 @@
+//! Marks and names in the bytes of a document. The signs of XML are no later bytes of a character
+//! in any character set that a document may have, so that bytes are looked at as they came.
+
+use std::ops::Range;
+
+/// No element of a bank has more attributes.
+pub(super) const ATTRIBUTES_MAX: usize = 32;
+
+/// What begins here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Markup {
+    End,
+    Start,
+    Instruction,
+    Doctype,
+    Comment,
+    CData,
+    /// So many blanks and line ends.
+    Blank(usize),
+    Text,
+    /// The end of the document.
+    Nothing,
+}
+
+pub(super) const CDATA: &[u8] = b"<![CDATA[";
+pub(super) const CDATA_END: &[u8] = b"]]>";
+
+pub(super) const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+pub(super) fn blanks(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| !is_blank(*byte)).unwrap_or(bytes.len())
+}
+
+pub(super) fn markup(window: &[u8]) -> Markup {
+    match window {
+        [] => Markup::Nothing,
+        [b'<', b'/', ..] => Markup::End,
+        [b'<', b'?', ..] => Markup::Instruction,
+        [b'<', b'!', b'-', ..] => Markup::Comment,
+        [b'<', b'!', ..] if window.starts_with(CDATA) => Markup::CData,
+        [b'<', b'!', ..] => Markup::Doctype,
+        [b'<', ..] => Markup::Start,
+        [byte, ..] if is_blank(*byte) => Markup::Blank(blanks(window)),
+        _ => Markup::Text,
+    }
+}
+
+/// A start tag, or a declaration.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tag {
+    /// Of `<`, the name, attributes and `>`.
+    pub length: usize,
+    /// Of the name, which stands behind the `<`.
+    pub name: usize,
+    /// It is its own end tag.
+    pub empty: bool,
+}
+
+/// A name and its value in a tag, by their places.
+#[derive(Debug, Clone)]
+pub(super) struct Pair {
+    pub name: Range<usize>,
+    pub value: Range<usize>,
+}
+
+/// Why there is no tag here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoTag {
+    /// It is not whole.
+    Cut,
+    TooMany,
+    /// What was expected at a byte.
+    Wrong(usize, &'static str),
+}
+
+/// The tag that begins here; `from` is the length of its opening sign, `end` its closing one beside
+/// `>`, like `/` or `?`.
+pub(super) fn tag(
+    window: &[u8],
+    from: usize,
+    end: u8,
+    pairs: &mut Vec<Pair>,
+) -> Result<Tag, NoTag> {
+    pairs.clear();
+    let name = name_length(window, from)?;
+    let mut at = from + name;
+    loop {
+        let rest = window.get(at..).unwrap_or_default();
+        let blank = blanks(rest);
+        match rest.get(blank).ok_or(NoTag::Cut)? {
+            b'>' => return Ok(Tag { length: at + blank + 1, name, empty: false }),
+            byte if *byte == end => {
+                let next = *rest.get(blank + 1).ok_or(NoTag::Cut)?;
+                if next != b'>' {
+                    return Err(NoTag::Wrong(at + blank, "the end of a tag"));
+                }
+                return Ok(Tag { length: at + blank + 2, name, empty: true });
+            }
+            _ if blank == 0 => return Err(NoTag::Wrong(at, "a blank before attributes")),
+            _ => {}
+        }
+        if pairs.len() == ATTRIBUTES_MAX {
+            return Err(NoTag::TooMany);
+        }
+        let pair = pair(window, at + blank)?;
+        let same = |known: &Pair| window.get(known.name.clone()) == window.get(pair.name.clone());
+        if pairs.iter().any(same) {
+            return Err(NoTag::Wrong(pair.name.start, "attributes once"));
+        }
+        at = pair.value.end + 1;
+        pairs.push(pair);
+    }
+}
+
+/// The name that begins at `from`.
+fn name_length(window: &[u8], from: usize) -> Result<usize, NoTag> {
+    let rest = window.get(from..).unwrap_or_default();
+    let ends = |byte: &u8| is_blank(*byte) || matches!(*byte, b'>' | b'/' | b'=' | b'?');
+    let length = rest.iter().position(ends).ok_or(NoTag::Cut)?;
+    let name = rest.get(..length).unwrap_or_default();
+    let first = name.first().copied().unwrap_or(b'-');
+    let begins = first.is_ascii_alphabetic() || first == b'_' || !first.is_ascii();
+    if !begins || name.iter().any(|b| matches!(b, b'<' | b'&' | b'"' | b'\'' | 0..b' ')) {
+        return Err(NoTag::Wrong(from, "a name"));
+    }
+    Ok(length)
+}
+
+/// The attribute that begins at `from`.
+fn pair(window: &[u8], from: usize) -> Result<Pair, NoTag> {
+    let length = name_length(window, from)?;
+    let name = from..from + length;
+    let mut at = name.end;
+    at += blanks(window.get(at..).unwrap_or_default());
+    if *window.get(at).ok_or(NoTag::Cut)? != b'=' {
+        return Err(NoTag::Wrong(at, "attributes with quoted values"));
+    }
+    at += 1;
+    at += blanks(window.get(at..).unwrap_or_default());
+    let quote = *window.get(at).ok_or(NoTag::Cut)?;
+    if !matches!(quote, b'"' | b'\'') {
+        return Err(NoTag::Wrong(at, "attributes with quoted values"));
+    }
+    let start = at + 1;
+    let rest = window.get(start..).unwrap_or_default();
+    let length = rest.iter().position(|b| *b == quote || *b == b'<').ok_or(NoTag::Cut)?;
+    if rest.get(length) == Some(&b'<') {
+        return Err(NoTag::Wrong(start + length, "attributes with quoted values"));
+    }
+    Ok(Pair { name, value: start..start + length })
+}
+
+/// The sign that a reference stands for, and the length of the reference. Only the five that XML
+/// itself knows: a character by its number would be one that the character set may not have.
+pub(super) fn reference(bytes: &[u8]) -> Option<(u8, usize)> {
+    const KNOWN: [(&[u8], u8); 5] =
+        [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&amp;", b'&'), (b"&quot;", b'"'), (b"&apos;", b'\'')];
+    let known = KNOWN.iter().find(|(spelled, _)| bytes.starts_with(spelled))?;
+    Some((known.1, known.0.len()))
+}
+
+/// Appends a text without its references.
+///
+/// # Errors
+/// The byte at which another reference begins.
+pub(super) fn unescape(bytes: &[u8], into: &mut Vec<u8>) -> Result<(), usize> {
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+        let plain = rest.iter().position(|byte| *byte == b'&').unwrap_or(rest.len());
+        into.extend_from_slice(rest.get(..plain).unwrap_or_default());
+        at += plain;
+        if let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            let (sign, length) = reference(rest).ok_or(at)?;
+            into.push(sign);
+            at += length;
+        }
+    }
+    Ok(())
+}
+
+/// A name as its prefix and what is behind it.
+pub(super) fn split(name: &[u8]) -> (&[u8], &[u8]) {
+    match name.iter().position(|byte| *byte == b':') {
+        Some(at) => (name.get(..at).unwrap_or_default(), name.get(at + 1..).unwrap_or_default()),
+        None => (&[], name),
+    }
+}
+
+/// A name of a document for a message: the bank's, not a person's; still no more than a glance.
+pub(super) fn printable(name: &[u8]) -> String {
+    name.iter().filter(|byte| byte.is_ascii_graphic()).take(32).map(|b| char::from(*b)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str) -> Result<(usize, usize, bool, usize), NoTag> {
+        let mut pairs = Vec::new();
+        let tag = tag(text.as_bytes(), 1, b'/', &mut pairs)?;
+        Ok((tag.length, tag.name, tag.empty, pairs.len()))
+    }
+
+    #[test]
+    fn a_tag_is_whole_or_told() {
+        assert_eq!(found("<a>"), Ok((3, 1, false, 0)));
+        assert_eq!(found("<ab/>x"), Ok((5, 2, true, 0)));
+        assert_eq!(found("<ab  x = \"1\" y='>'\n/>"), Ok((21, 2, true, 2)));
+        for cut in ["<", "<a", "<a ", "<a x", "<a x=", "<a x=\"", "<a x=\"1", "<a x=\"1\"", "<a/"] {
+            assert_eq!(found(cut), Err(NoTag::Cut), "{cut}");
+        }
+        for wrong in ["<>", "<1>", "<a x>", "<a x=1>", "<a x=\"<\">", "<a x=\"1\"y=\"2\">", "<a//>"]
+        {
+            assert!(matches!(found(wrong), Err(NoTag::Wrong(..))), "{wrong}");
+        }
+        assert!(matches!(found("<a x=\"1\" x=\"2\">"), Err(NoTag::Wrong(9, "attributes once"))));
+    }
+
+    #[test]
+    fn only_the_five_references_are_known() {
+        let mut text = Vec::new();
+        assert_eq!(unescape(b"a&lt;b&amp;&quot;", &mut text), Ok(()));
+        assert_eq!(text, b"a<b&\"");
+        for other in ["&#48;", "&x;", "&", "&lt", "&amp ;"] {
+            assert_eq!(unescape(other.as_bytes(), &mut Vec::new()), Err(0), "{other}");
+        }
+    }
+}
