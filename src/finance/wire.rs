@@ -303,7 +303,8 @@ const TEXTS: [&str; 7] =
 
 /// Finds what is wrong with a line that could not be read. Slow, and only for such lines.
 fn locate(raw: &[u8], ordinal: i64, error: &serde_json::Error) -> Fault {
-    let fault = |line, field, what: &str| Fault { line: Some(line), field, what: what.to_owned() };
+    let fault =
+        |line, field, what: &str| Fault::new(Some(line), field, what, unreadable_chinese(field));
     let Ok(value) = serde_json::from_slice::<Value>(raw) else {
         return fault(ordinal, "line", &format!("{} (row {ordinal})", json_words(error)));
     };
@@ -323,6 +324,18 @@ fn locate(raw: &[u8], ordinal: i64, error: &serde_json::Error) -> Fault {
             fault(line, "line", "it has a field that the contract does not know")
         }
         None => fault(line, "line", "it has not the shape of the contract"),
+    }
+}
+
+/// What a person does about a line that cannot be read.
+const fn unreadable_chinese(field: &str) -> &'static str {
+    match field.as_bytes() {
+        b"amount" => {
+            "金额缺失或写法不对：应为大于零的数字，最多两位小数，不带逗号和单位，例如 1234.50。请更正"
+        }
+        b"line" => "这一行的行号缺失，或整行的写法不符合接口约定。请财政技术人员检查这一行",
+        b"replaces" => "“替换原明细”应写明清册编号、版本和行号。请补全",
+        _ => "这一项缺失或不是文字。请补填或更正",
     }
 }
 

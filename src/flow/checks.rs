@@ -24,23 +24,28 @@ const FIELD_BYTES_MAX: usize = 1_000;
 /// What the head alone shows.
 fn head_faults(head: &RegisterHead) -> Vec<Fault> {
     let mut faults = Vec::new();
-    let mut fault = |field, what: String| faults.push(Fault { line: None, field, what });
+    let mut fault = |field, what: String, chinese: String| {
+        faults.push(Fault::new(None, field, what, chinese));
+    };
     if head.entered_by.trim() == head.reviewed_by.trim() {
         fault(
             "reviewed_by",
             "entered and reviewed by the same person; two people are required".to_owned(),
+            "录入人和复核人是同一人。请由另一人复核后重新下达".to_owned(),
         );
     }
     if head.declared_count <= 0 {
         fault(
             "declared_count",
             format!("{} payments are declared; at least one is required", head.declared_count),
+            format!("表头声明 {} 笔，至少应有一笔。请核对表头笔数", head.declared_count),
         );
     }
     if !head.declared_sum.is_positive() {
         fault(
             "declared_sum",
             format!("a sum of {} yuan is declared; it must be above zero", head.declared_sum),
+            format!("表头声明合计 {} 元，应大于零。请核对表头金额", head.declared_sum),
         );
     }
     for (field, text) in [
@@ -50,7 +55,7 @@ fn head_faults(head: &RegisterHead) -> Vec<Fault> {
         ("period", &head.period),
     ] {
         if text.trim().is_empty() {
-            fault(field, "is empty".to_owned());
+            fault(field, "is empty".to_owned(), "没有填写。请补填后重新下达".to_owned());
         }
     }
     faults
@@ -88,24 +93,26 @@ impl WholeCheck {
         let at = Some(line.line);
         let before = self.faults.len() + self.more;
         if line.line < 1 {
-            self.add(Fault { line: at, field: "line", what: "line numbers start at 1".to_owned() });
+            let chinese = "行号应从 1 开始。请更正行号";
+            self.add(Fault::new(at, "line", "line numbers start at 1", chinese));
         } else if line.line == self.last_line {
-            self.add(Fault {
-                line: at,
-                field: "line",
-                what: format!("line {} is there twice", line.line),
-            });
+            let what = format!("line {} is there twice", line.line);
+            let chinese = "这个行号出现了两次。请检查是否重复录入，更正后重新下达";
+            self.add(Fault::new(at, "line", what, chinese));
         } else if line.line < self.last_line {
             let what = format!(
                 "line {} comes after line {}; numbers ascend and do not repeat",
                 line.line, self.last_line
             );
-            self.add(Fault { line: at, field: "line", what });
+            let chinese =
+                format!("行号排在第 {} 行之后，顺序颠倒或重复。请按行号排好", self.last_line);
+            self.add(Fault::new(at, "line", what, chinese));
         }
         self.last_line = self.last_line.max(line.line);
         if !line.amount.is_positive() {
             let what = format!("an amount of {} yuan; it must be above zero", line.amount);
-            self.add(Fault { line: at, field: "amount", what });
+            let chinese = format!("金额为 {} 元，应大于零。请更正，或删除这一行", line.amount);
+            self.add(Fault::new(at, "amount", what, chinese));
         }
         let person = &line.person;
         let texts = [
@@ -118,18 +125,17 @@ impl WholeCheck {
             &line.bank,
         ];
         if texts.iter().any(|text| text.len() > FIELD_BYTES_MAX) {
-            self.add(Fault {
-                line: at,
-                field: "line",
-                what: format!("a text is longer than {FIELD_BYTES_MAX} bytes"),
-            });
+            let what = format!("a text is longer than {FIELD_BYTES_MAX} bytes");
+            let chinese = "有一项文字过长，不像姓名、证件或账号。请检查是否串列";
+            self.add(Fault::new(at, "line", what, chinese));
         }
         self.count += 1;
         let sum = self.sum.unwrap_or_default().checked_add(line.amount);
         if sum.is_none() && !self.overflowed {
             // From here on nothing more is kept: no column could hold what it adds up to.
             let what = "with this line the sum is larger than can be kept".to_owned();
-            self.add(Fault { line: at, field: "amount", what });
+            let chinese = "加上这一行后合计超出系统上限。请检查这一行的金额";
+            self.add(Fault::new(at, "amount", what, chinese));
             self.overflowed = true;
         }
         self.sum = sum.or(self.sum);
@@ -141,33 +147,39 @@ impl WholeCheck {
         let sum = self.sum.unwrap_or_default();
         let clean = self.faults.is_empty();
         if self.count == 0 && clean {
-            self.add(Fault {
-                line: None,
-                field: "payments",
-                what: "the register has no lines".to_owned(),
-            });
+            let chinese = "清册没有明细。请补充明细后重新下达";
+            self.add(Fault::new(None, "payments", "the register has no lines", chinese));
         }
         if self.count != head.declared_count {
             let what =
                 format!("{} payments are declared, {} came", head.declared_count, self.count);
-            self.add(Fault { line: None, field: "declared_count", what });
+            let (said, came) = (head.declared_count, self.count);
+            let chinese =
+                format!("表头声明 {said} 笔，实际收到 {came} 笔。请核对表头笔数和明细是否齐全");
+            self.add(Fault::new(None, "declared_count", what, chinese));
         }
         if self.overflowed {
             let what = "the sum of the lines is larger than can be kept".to_owned();
-            self.add(Fault { line: None, field: "declared_sum", what });
+            let chinese = "明细合计超出系统上限。请检查明细金额";
+            self.add(Fault::new(None, "declared_sum", what, chinese));
         } else if sum != head.declared_sum {
             let what =
                 format!("{} yuan are declared, the lines add up to {sum}", head.declared_sum);
-            self.add(Fault { line: None, field: "declared_sum", what });
+            let said = head.declared_sum;
+            let chinese =
+                format!("表头声明合计 {said} 元，明细合计 {sum} 元。请核对表头金额和明细");
+            self.add(Fault::new(None, "declared_sum", what, chinese));
         }
         if *digest != head.digest {
             let what = "the digest over head and lines is another; something changed on the way"
                 .to_owned();
-            self.add(Fault { line: None, field: "digest", what });
+            let chinese = "校验摘要与表头、明细对不上，内容在传送途中变了或生成有误。请重新生成并下达；再次出现请财政技术人员检查";
+            self.add(Fault::new(None, "digest", what, chinese));
         }
         if self.more > 0 {
             let what = format!("{} more faults are not listed", self.more);
-            self.faults.push(Fault { line: None, field: "payments", what });
+            let chinese = format!("另有 {} 处问题没有列出。请先更正已列出的问题", self.more);
+            self.faults.push(Fault::new(None, "payments", what, chinese));
         }
     }
 }

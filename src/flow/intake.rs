@@ -100,14 +100,12 @@ pub(super) async fn take(
             Ok(())
         }
         Begun::Different(register) => {
-            let fault = Fault {
-                line: None,
-                field: "digest",
-                what: format!(
-                    "{} revision {} was here before with other content; send changes as a higher revision",
-                    head.id, head.revision
-                ),
-            };
+            let what = format!(
+                "{} revision {} was here before with other content; send changes as a higher revision",
+                head.id, head.revision
+            );
+            let chinese = "同一编号、同一版本先前已收到，内容却不同。修改请以更高的版本号下达";
+            let fault = Fault::new(None, "digest", what, chinese);
             let reports = receipts(
                 ctx,
                 register,
@@ -184,7 +182,8 @@ async fn stream_in(
         ctx.store.higher_revision(finance.source(), &head.id, head.revision).await?
     {
         let what = format!("revision {higher} of it is here; a correction has a higher one");
-        streaming.whole.add(Fault { line: None, field: "revision", what });
+        let chinese = format!("已收到更高的版本（第 {higher} 版）。更正请使用更高的版本号");
+        streaming.whole.add(Fault::new(None, "revision", what, chinese));
     }
     loop {
         let chunk = lines.next(LINES_PER_WRITE).await?;

@@ -70,6 +70,19 @@ pub struct Fault {
     pub line: Option<i64>,
     /// The field of the contract.
     pub field: &'static str,
-    /// What was found, what was expected. Never holds personal data.
+    /// What was found, what was expected, as finance's system is told. Never holds personal data.
     pub what: String,
+    /// The same for a person at the page: what is wrong and what to do, in plain Chinese.
+    pub chinese: String,
+}
+
+impl Fault {
+    pub fn new(
+        line: Option<i64>,
+        field: &'static str,
+        what: impl Into<String>,
+        chinese: impl Into<String>,
+    ) -> Self {
+        Self { line, field, what: what.into(), chinese: chinese.into() }
+    }
 }

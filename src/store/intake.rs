@@ -578,7 +578,10 @@ pub(super) async fn digest_holds(
 pub fn faults_json(faults: &[Fault]) -> serde_json::Value {
     faults
         .iter()
-        .map(|fault| json!({ "line": fault.line, "field": fault.field, "what": fault.what }))
+        .map(|fault| {
+            let Fault { line, field, what, chinese } = fault;
+            json!({ "line": line, "field": field, "what": what, "chinese": chinese })
+        })
         .collect()
 }
 

@@ -177,6 +177,8 @@ struct Kept {
     line: Option<i64>,
     field: String,
     what: String,
+    #[serde(default)]
+    chinese: String,
 }
 
 struct Fault {
@@ -200,7 +202,8 @@ fn faults(json: &str) -> (Vec<Fault>, usize) {
     let shown = kept.into_iter().take(FAULTS_SHOWN).map(|fault| Fault {
         place: fault.line.map_or_else(|| "清册表头".to_owned(), |line| format!("第 {line} 行")),
         field: field_chinese(&fault.field),
-        what: fault.what,
+        // What finance's system was told stands in for what was kept without a sentence for people.
+        what: if fault.chinese.is_empty() { fault.what } else { fault.chinese },
     });
     (shown.collect(), more)
 }
@@ -210,7 +213,7 @@ fn field_chinese(field: &str) -> String {
     let name = match field {
         "amount" => "金额",
         "line" => "行号",
-        "lines" => "明细",
+        "lines" | "payments" => "明细",
         "count" | "declared_count" => "笔数",
         "sum" | "declared_sum" => "金额合计",
         "digest" => "校验摘要",
@@ -227,6 +230,7 @@ fn field_chinese(field: &str) -> String {
         "programme_code" | "programme_name" | "programme" => "补贴项目",
         "period" => "期间",
         "pool_account" => "内部代发账户",
+        "id" => "清册编号",
         "replaces" => "替换原明细",
         _ => return field.to_owned(),
     };
@@ -349,6 +353,10 @@ mod tests {
         let shown: Vec<_> = found.iter().map(|f| (f.place.as_str(), f.field.as_str())).collect();
         assert_eq!(shown, [("第 3 行", "金额（amount）"), ("清册表头", "校验摘要（digest）")]);
         assert_eq!(more, 0);
+        let (found, _) = faults(
+            r#"[{"line":3,"field":"amount","what":"found 0","chinese":"金额为 0.00 元，应大于零"}]"#,
+        );
+        assert_eq!(found[0].what, "金额为 0.00 元，应大于零");
         assert_eq!(faults("").0.len(), 0);
         assert_eq!(faults("not json").0.len(), 1);
     }

@@ -19,6 +19,14 @@ async fn faults(offer: Offer) -> Vec<(Option<i64>, String)> {
     for recipient in ["department", "town"] {
         assert_eq!(house.county.told("receipt", recipient).len(), 1, "{recipient}");
     }
+    // The page says each in plain Chinese: no word of English, and what to do.
+    let kept: Value = serde_json::from_str(&house.page(1).await.faults).expect("JSON");
+    for fault in kept.as_array().expect("a list") {
+        let chinese = fault["chinese"].as_str().expect("a sentence");
+        let english = chinese.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word.len() > 1);
+        assert!(!chinese.is_empty() && !english, "{fault}");
+        assert!(chinese.contains('请'), "{fault}");
+    }
     // Nothing of it is kept, and nothing leaves.
     assert_eq!(house.number("SELECT COUNT(*) FROM payment").await, 0);
     assert_eq!(house.number("SELECT COUNT(*) FROM person_key").await, 0);

@@ -45,7 +45,7 @@ pub async fn f2_i25_the_same_again_is_answered_as_before(base: &Base) {
     // A refused one stays refused, too.
     let head = head("2026-2", 1, &lines);
     let refused = base.receive(&head, &lines).await.register;
-    let fault = Fault { line: Some(2), field: "amount", what: "must be above zero".to_owned() };
+    let fault = Fault::new(Some(2), "amount", "must be above zero", "");
     base.store.refuse_register(refused, &[fault], &[], NOW).await.expect("refuses");
     assert!(matches!(base.begin(&head).await, Begun::Same(same) if same == refused));
 }
@@ -131,7 +131,7 @@ pub async fn f61_a_refused_revision_takes_nothing_over(base: &Base) {
     let lines = lines(&[100, 200]);
     let old = base.accept("2026-1", 1, &lines).await;
     let bad = base.receive(&head("2026-1", 2, &lines), &lines).await.register;
-    let fault = Fault { line: None, field: "declared_sum", what: "differs".to_owned() };
+    let fault = Fault::new(None, "declared_sum", "differs", "");
     base.store.refuse_register(bad, &[fault], &[], NOW).await.expect("refuses");
     assert_eq!(base.stands(old).await.state, RegisterState::Accepted);
     assert_eq!(base.places(old).await.unsent, Fen::new(300));
@@ -173,7 +173,7 @@ pub async fn f61_a_revocation_drops_what_is_unsent_only(base: &Base) {
 pub async fn i25_a_register_is_accepted_or_refused_once(base: &Base) {
     let lines = lines(&[100]);
     let register = base.accept("2026-1", 1, &lines).await;
-    let fault = Fault { line: None, field: "digest", what: "another".to_owned() };
+    let fault = Fault::new(None, "digest", "another", "");
     moved(base.store.refuse_register(register, &[fault], &[], NOW).await);
     assert_eq!(base.number("SELECT COUNT(*) FROM payment").await, 1, "its lines stay");
     base.clean().await;
@@ -261,7 +261,7 @@ pub async fn doubles_are_not_those_of_refused_or_broken_registers(base: &Base) {
     let head_of = |id: &str| head(id, 1, &lines);
     base.receive(&head_of("broken"), &lines).await;
     let refused = base.receive(&head_of("refused"), &lines).await.register;
-    let fault = Fault { line: None, field: "digest", what: "another".to_owned() };
+    let fault = Fault::new(None, "digest", "another", "");
     base.store.refuse_register(refused, &[fault], &[], NOW).await.expect("refuses");
     let head = head_of("good");
     let good = base.receive(&head, &lines).await.register;
@@ -332,7 +332,7 @@ pub async fn standings_say_whether_a_person_may_be_paid_again(base: &Base) {
     base.sent(&attempt).await;
     base.take(&attempt, &[(1, CREDITED), (2, FAILED), (3, FAILED)]).await;
     base.take(&attempt, &[(3, CREDITED)]).await;
-    let fault = Fault { line: None, field: "digest", what: "another".to_owned() };
+    let fault = Fault::new(None, "digest", "another", "");
     let refused = base.receive(&head("2026-2", 1, &all), &all).await.register;
     base.store.refuse_register(refused, &[fault], &[], NOW).await.expect("refuses");
     let mut ids: Vec<_> = (1..=7).map(|line| payment(register, line)).collect();
