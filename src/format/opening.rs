@@ -27,6 +27,8 @@ pub(crate) struct Opening<'f> {
     pub declared: Vec<(Computed, String, String)>,
     pub known: Vec<(DigestAlgorithm, DigestOf, String)>,
     pub lengths: Vec<(LengthOf, i64, String)>,
+    /// The file names of the parts that have one.
+    pub names: Vec<(PartRole, String)>,
 }
 
 impl<'f> Opening<'f> {
@@ -69,6 +71,7 @@ impl<'f> Opening<'f> {
             return Err(DataError { part: Some(plan.role), ..error });
         };
         self.stated.push((FILE_NAME, keys));
+        self.names.push((plan.role, part.name.clone()));
         Ok(())
     }
 
@@ -192,10 +195,13 @@ impl<'f> Opening<'f> {
                 Step::Head | Step::Row | Step::Tail => {}
             }
         }
-        if let Reader::Lines(mut lines) = reader {
-            self.xml_length(plan, frame, lines.input.at - frame)?;
-            self.declared.append(&mut lines.declared);
-            self.known.append(&mut lines.input.digested());
+        match reader {
+            Reader::Lines(mut lines) => {
+                self.xml_length(plan, frame, lines.input.at - frame)?;
+                self.declared.append(&mut lines.declared);
+                self.known.append(&mut lines.input.digested());
+            }
+            Reader::Xml(mut xml) => self.declared.append(&mut xml.stated.texts),
         }
         self.lengths.clear();
         let mut head = records.head;

@@ -1,6 +1,8 @@
 //! Reading a message as its records stand in it, each under the name that the description gives it:
 //! for commands, samples and formats of which the payment road knows nothing.
 
+use std::ops::Range;
+
 use crate::format::error::DataError;
 use crate::format::lines::RecordPlan;
 use crate::format::lines::RecordRole;
@@ -20,9 +22,18 @@ pub struct Piece<'r> {
     pub fault: Option<DataError>,
     /// Its first byte.
     pub offset: usize,
+    /// Its fields with their bytes in the part, where [`Reading::keep_places`] asked for them.
+    pub places: Vec<(&'r str, Range<usize>)>,
 }
 
 impl<'f> Reading<'f> {
+    /// Tells with every further piece where its fields stand.
+    pub fn keep_places(&mut self) {
+        if let Reader::Lines(reader) = &mut self.reader {
+            reader.keep_places();
+        }
+    }
+
     /// The next record as it stands in the part that has the rows, with the name that the
     /// description gives it. A reading is read by this or by [`Reading::next`], not by both.
     ///
@@ -42,7 +53,11 @@ impl<'f> Reading<'f> {
                     Shown::Row => &self.records.row,
                     Shown::Tail => &self.records.tail,
                 };
-                Ok(Some(Piece { name, record, fault, offset }))
+                let places = match &self.reader {
+                    Reader::Lines(reader) => reader.places(),
+                    Reader::Xml(_) => Vec::new(),
+                };
+                Ok(Some(Piece { name, record, fault, offset, places }))
             }
             Ok(None) => {
                 self.ended = Some(Ok(()));

@@ -140,6 +140,8 @@ pub struct Reading<'f> {
     /// What the frame says of the body's length, and how long the frame is.
     lengths: Vec<(LengthOf, i64, String)>,
     frame: usize,
+    /// The file names of the parts that have one.
+    names: Vec<(PartRole, String)>,
     totals: Totals,
     rows_max: usize,
     pub(super) told: bool,
@@ -174,6 +176,7 @@ impl<'f> Reading<'f> {
             declared: Vec::new(),
             known: Vec::new(),
             lengths: Vec::new(),
+            names: Vec::new(),
         };
         let mut reader = None;
         let mut frame = 0;
@@ -196,7 +199,7 @@ impl<'f> Reading<'f> {
         let Some(reader) = reader else {
             return Err(whole(kind, "a part with the data", "none"));
         };
-        let Opening { stated, declared, known, lengths, .. } = opening;
+        let Opening { stated, declared, known, lengths, names, .. } = opening;
         let reading = Self {
             message,
             plan: main,
@@ -207,6 +210,7 @@ impl<'f> Reading<'f> {
             known,
             lengths,
             frame,
+            names,
             totals: Totals::default(),
             rows_max: format.limits().rows_max,
             told: false,
@@ -214,6 +218,7 @@ impl<'f> Reading<'f> {
         };
         // What is in memory can be told apart at once.
         reading.digests(false)?;
+        reading.part_names()?;
         Ok(reading)
     }
 
@@ -316,11 +321,15 @@ impl<'f> Reading<'f> {
     /// read, what is left over must be at least one fen for each such row.
     pub(super) fn close(&mut self) -> Result<(), DataError> {
         self.lengths()?;
-        if let Reader::Lines(reader) = &mut self.reader {
-            self.known.append(&mut reader.input.digested());
-            self.declared.append(&mut reader.declared);
+        match &mut self.reader {
+            Reader::Lines(reader) => {
+                self.known.append(&mut reader.input.digested());
+                self.declared.append(&mut reader.declared);
+            }
+            Reader::Xml(reader) => self.declared.append(&mut reader.stated.texts),
         }
         self.digests(true)?;
+        self.part_names()?;
         if !self.message.has_rows {
             return Ok(());
         }
@@ -368,6 +377,20 @@ impl<'f> Reading<'f> {
                 let error =
                     self.fault(&format!("{stated} bytes, as the frame states"), &found.to_string());
                 return Err(DataError { record: 0, field: field.clone(), ..error });
+            }
+        }
+        Ok(())
+    }
+
+    /// Are the parts called as others call them? Where a part came without a name, nothing is known.
+    fn part_names(&self) -> Result<(), DataError> {
+        for (computed, stated, field) in &self.declared {
+            let Computed::PartName(role) = computed else { continue };
+            let name = self.names.iter().find(|(known, _)| known == role);
+            if name.is_some_and(|(_, name)| name != stated) {
+                let expected = format!("the file name of the {role} part");
+                let error = whole(self.message.kind, &expected, "another one");
+                return Err(DataError { field: field.clone(), ..error });
             }
         }
         Ok(())

@@ -52,7 +52,7 @@ pub(crate) struct XmlReader<'f> {
     at_end: bool,
     bad: Option<Stop>,
     /// What the document says of others; language 1 compares none of it.
-    stated: Stated,
+    pub stated: Stated,
     pub record: usize,
 }
 
