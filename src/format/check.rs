@@ -346,7 +346,7 @@ fn matching(message: &MessageSpec, faults: &Faults<'_>) {
             );
         }
     } else if let Some(by) = &message.matching {
-        faults.note(by.at, "nothing is matched by this message", "");
+        faults.note(by.at, "nothing is matched by this message", "take match_by out");
     }
     if message.kind != M::PaymentRequest && message.keys().contains(&Key::DaySequence) {
         let hint = "only payment requests are counted by day";

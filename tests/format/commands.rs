@@ -198,6 +198,34 @@ fn f38_rows_before_a_fault_are_printed_and_the_exit_code_tells() {
 }
 
 #[test]
+fn f40_a_reason_that_is_cut_inside_a_character_is_read_and_nothing_else_may_be() {
+    let format = "example-core-pipe";
+    let kind = MessageKind::Result;
+    let (_, files) = sample(format, "result");
+    let bytes = std::fs::read(&files[0]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(files[0].file_name().unwrap());
+    let gbk = |text: &str| encoding_rs::GBK.encode(text).0.into_owned();
+    let replaced = |from: &str, to: &[u8]| {
+        let from = gbk(from);
+        let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+        let changed = [&bytes[..at], to, &bytes[at + from.len()..]].concat();
+        std::fs::write(&path, changed).unwrap();
+        decode(format, kind, vec![path.clone()], false)
+    };
+    let reason = "客户姓名与账号的户名不符，待核";
+    let long = gbk("0客户姓名与账号的户名不符，待核实");
+    let cut = replaced(reason, &long[..30]);
+    assert_eq!(cut.code, 0, "{}", cut.err);
+    let out = String::from_utf8(cut.out).unwrap();
+    assert!(out.contains("\"text\":\"0客户姓名与账号的户名不符，待\""), "{out}");
+    let name = replaced("测试乙·丙", &gbk("测试乙·丙")[..9]);
+    assert_eq!(name.code, 1);
+    // The half character takes the separator along, so that the line has a field less.
+    assert!(name.err.contains("record 2, byte 36: expected a record row of 6"), "{}", name.err);
+}
+
+#[test]
 fn i12_a_message_names_its_own_side_file() {
     let format = "example-abc-framed";
     let (_, files) = sample(format, "payment_request");
