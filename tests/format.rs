@@ -16,6 +16,10 @@ mod description;
 mod hostile;
 #[path = "format/layouts.rs"]
 mod layouts;
+#[path = "format/readme.rs"]
+mod readme;
+#[path = "format/reference.rs"]
+mod reference;
 #[path = "format/round_trip.rs"]
 mod round_trip;
 

@@ -28,6 +28,7 @@ const TOP: &[&str] = &[
     "askama.toml",
     "bank-formats",
     "benches",
+    "build.rs",
     "clippy.toml",
     "deny.toml",
     "migrations",

@@ -80,6 +80,13 @@ pub(crate) struct Word {
     pub bytes: Vec<u8>,
 }
 
+/// A sign that says that there is no value, like a hyphen.
+#[derive(Debug, Clone)]
+pub(crate) struct Absent {
+    pub text: String,
+    pub bytes: Vec<u8>,
+}
+
 /// When a value stands at all.
 #[derive(Debug, Clone)]
 pub(crate) struct When {
@@ -99,6 +106,8 @@ pub(crate) struct Cell {
     pub optional: bool,
     /// Written where the caller has no value of his own.
     pub default: Option<String>,
+    /// What stands where there is no value, in layouts without filling.
+    pub absent: Option<Absent>,
     pub when: Option<When>,
     /// The bank may cut this text inside a character; what is left of it is dropped when read.
     pub cut_tail: bool,
@@ -170,7 +179,7 @@ impl Cell {
         out: &mut Vec<u8>,
     ) -> Result<bool, FieldFault> {
         if self.when.as_ref().is_some_and(|when| !when.holds(source)) {
-            return Ok(false);
+            return Ok(self.write_absent(out));
         }
         match &self.bind {
             Bind::Literal { bytes, .. } | Bind::Ignored { bytes } => {
@@ -199,6 +208,14 @@ impl Cell {
         }
     }
 
+    /// Appends what stands for no value; tells whether anything does.
+    fn write_absent(&self, out: &mut Vec<u8>) -> bool {
+        if let Some(absent) = &self.absent {
+            out.extend_from_slice(&absent.bytes);
+        }
+        self.absent.is_some()
+    }
+
     #[inline]
     fn write_value(
         &self,
@@ -210,13 +227,21 @@ impl Cell {
         let value = match value {
             None | Some(Value::Text("")) => {
                 let Some(default) = &self.default else {
-                    return if self.optional { Ok(false) } else { Err(FieldFault::Missing) };
+                    if self.optional {
+                        return Ok(self.write_absent(out));
+                    }
+                    return Err(FieldFault::Missing);
                 };
                 return write_default(default, pen, out);
             }
             Some(value) => value,
         };
         let from = out.len();
+        if let (Some(absent), Value::Text(text)) = (&self.absent, value)
+            && absent.text == text
+        {
+            return Err(out_of_range(&format!("a value; {text:?} says that there is none")));
+        }
         match (&self.spelling, value) {
             (Spelling::Text(only), Value::Text(text)) => {
                 return write_text(pen.charset, *only, text, out).map(|()| true);
@@ -299,6 +324,13 @@ impl Cell {
         record: &mut Record,
         stated: &mut Stated,
     ) -> Result<(), ReadFault> {
+        if let Some(absent) = &self.absent {
+            let spelled =
+                if charset == Charset::Utf8 { absent.text.as_bytes() } else { &absent.bytes };
+            if spelled == bytes {
+                return Ok(());
+            }
+        }
         match &self.bind {
             Bind::Ignored { .. } => Ok(()),
             Bind::Literal { text, bytes: spelled } => {

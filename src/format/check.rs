@@ -20,7 +20,11 @@ use crate::format::words::{Key, MessageKind, PartRole, Slot};
 pub(crate) fn spec(spec: &FormatSpec, faults: &Faults<'_>) {
     for (at, message) in spec.messages.iter().enumerate() {
         if spec.messages.iter().take(at).any(|other| other.kind == message.kind) {
-            faults.note(message.at, format!("{} is described twice", message.kind), "");
+            faults.note(
+                message.at,
+                format!("{} is described twice", message.kind),
+                "one [[message]] for each kind; several parts belong to one",
+            );
         }
         parts(message, faults);
         for part in &message.parts {
@@ -66,7 +70,11 @@ fn parts(message: &MessageSpec, faults: &Faults<'_>) {
             faults.note(part.at, "a file without name", "name = \"DF{reference}.txt\"");
         }
         if part.role == PartRole::Control && part.records.iter().any(|r| part.is_of_row(r)) {
-            faults.note(part.at, "a control part has no rows", "");
+            faults.note(
+                part.at,
+                "a control part has no rows",
+                "the payments stand in the data part",
+            );
         }
     }
 }
@@ -80,7 +88,11 @@ fn records(part: &PartSpec, faults: &Faults<'_>) {
     }
     for (at, group) in part.groups.iter().enumerate() {
         if part.groups.iter().take(at).any(|other| other.name == group.name) {
-            faults.note(group.at, format!("two groups {:?}", group.name), "");
+            faults.note(
+                group.at,
+                format!("two groups {:?}", group.name),
+                "a name of its own for each group",
+            );
         }
     }
     let rows: Vec<&RecordSpec> =
@@ -111,7 +123,11 @@ fn fields(
                 Slot::Key(key) => key.as_str(),
                 Slot::Own(_) => field.cell.name.as_str(),
             };
-            faults.note(field.at, format!("{name} stands twice in one record"), "");
+            faults.note(
+                field.at,
+                format!("{name} stands twice in one record"),
+                "one field for each value; only a date may stand in two places",
+            );
         }
         computed(message, part, record, field, faults);
         if let Place::Fixed { width, pad, absent, side, .. } = field.place {
@@ -147,7 +163,11 @@ fn computed(
         }
         Computed::Digest { of: DigestOf::Part(role), .. } => {
             if message.parts.iter().all(|part| part.role != *role) {
-                faults.note(field.at, format!("this message has no {role} part"), "");
+                faults.note(
+                    field.at,
+                    format!("this message has no {role} part"),
+                    "of = the role of a part that this message has",
+                );
             } else if rank(*role) >= rank(part.role) {
                 let hint =
                     "a part cannot hold the digest of itself, or of one that is written later";
@@ -155,7 +175,11 @@ fn computed(
             }
         }
         Computed::PartName(role) if message.parts.iter().all(|part| part.role != *role) => {
-            faults.note(field.at, format!("this message has no {role} part"), "");
+            faults.note(
+                field.at,
+                format!("this message has no {role} part"),
+                "of = the role of a part that this message has",
+            );
         }
         Computed::Tally(_) if framed => {
             faults.note(field.at, "a frame counts no records", "key = \"count\"");
@@ -194,7 +218,11 @@ fn filling(
         Spelling::Moment(pieces) => {
             let own = pieces.iter().map(|piece| piece.width()).sum::<usize>() * of_sign;
             if own != width {
-                faults.note(field.at, format!("{name}: the pattern takes {own} bytes"), "");
+                faults.note(
+                    field.at,
+                    format!("{name}: the pattern takes {own} bytes"),
+                    "leave width out: it follows from the pattern",
+                );
             }
         }
         Spelling::Hex { .. } => {
@@ -203,7 +231,7 @@ fn filling(
                 && width != own
             {
                 let what = format!("{name}: this digest in hex takes {own} bytes");
-                faults.note(field.at, what, "");
+                faults.note(field.at, what, "leave width out: it follows from the algorithm");
             }
         }
         _ => {}
@@ -298,7 +326,7 @@ fn matching(message: &MessageSpec, faults: &Faults<'_>) {
             );
         }
     } else if let Some(by) = &message.matching {
-        faults.note(by.at, "nothing is matched by this message", "");
+        faults.note(by.at, "nothing is matched by this message", "take match_by out");
     }
     if message.kind != M::PaymentRequest && message.keys().contains(&Key::DaySequence) {
         let hint = "only payment requests are counted by day";
@@ -342,7 +370,11 @@ fn names(spec: &FormatSpec, faults: &Faults<'_>) {
 /// Rules about the message as it was put together.
 pub(crate) fn message(limits: &Limits, plan: &MessagePlan, at: usize, faults: &Faults<'_>) {
     if plan.rows_min > limits.rows_max || (plan.rows_min > 0 && !plan.has_rows) {
-        faults.note(at, "rows_min asks for more rows than there can be", "");
+        faults.note(
+            at,
+            "rows_min asks for more rows than there can be",
+            "rows_min of at most limits.rows_max, and only where there are rows",
+        );
     }
     for PartPlan { role, layout, frame, .. } in &plan.parts {
         let frame = frame.as_ref().map_or(0, |frame| frame.length);
@@ -389,7 +421,11 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
         }
     }
     if plan.line.block.is_some() && !matches!(plan.style, Style::Fixed { characters: false }) {
-        faults.note(at, "only records in fixed width are filled up to a block", "");
+        faults.note(
+            at,
+            "only records in fixed width are filled up to a block",
+            "take the block out",
+        );
     }
 }
 

@@ -1,20 +1,27 @@
-//! The example formats, carried in the binary so that the demo works with nothing installed.
-//! Their samples stay in `bank-formats/`, where `format check` runs them.
+//! The example formats, carried in the binary so that the demo works with nothing installed and a
+//! new format can be begun from one of them. `build.rs` lists what `bank-formats/` holds.
 
-const EXAMPLES: [(&str, &str); 5] = [
-    ("example-rural-fixed", include_str!("../../bank-formats/example-rural-fixed/format.toml")),
-    ("example-city-xml", include_str!("../../bank-formats/example-city-xml/format.toml")),
-    ("example-cmb-xml", include_str!("../../bank-formats/example-cmb-xml/format.toml")),
-    ("example-iso20022-03", include_str!("../../bank-formats/example-iso20022-03/format.toml")),
-    ("example-iso20022-09", include_str!("../../bank-formats/example-iso20022-09/format.toml")),
-];
+/// The description of a format.
+const DESCRIPTION: &str = "format.toml";
+
+/// Every file of every example, by its path below `bank-formats/`, in the order of paths.
+static FILES: &[(&str, &[u8])] = &include!(concat!(env!("OUT_DIR"), "/examples.rs"));
 
 /// The description of an example format.
 pub fn example(name: &str) -> Option<&'static str> {
-    EXAMPLES.iter().find(|(known, _)| *known == name).map(|(_, text)| *text)
+    let (_, bytes) = files(name).find(|(path, _)| *path == DESCRIPTION)?;
+    std::str::from_utf8(bytes).ok()
+}
+
+/// All files of an example format with their paths in its folder.
+pub fn files(name: &str) -> impl Iterator<Item = (&'static str, &'static [u8])> {
+    FILES.iter().filter_map(move |(path, bytes)| {
+        let (folder, path) = path.split_once('/')?;
+        (folder == name).then_some((path, *bytes))
+    })
 }
 
 /// The names of the example formats.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    EXAMPLES.iter().map(|(name, _)| *name)
+    FILES.iter().filter_map(|(path, _)| path.strip_suffix(DESCRIPTION)?.strip_suffix('/'))
 }

@@ -15,7 +15,8 @@
 //! * `input`: the bytes of a part, a few at a time.
 //! * `name`, `codes`: file names and code tables.
 //! * `writing`, `reading`: a message as a whole, with its count, sum and digest.
-//! * `sample`, `example`: the proof that a description carries, and the two that we ship.
+//! * `sample`, `example`: the proof that a description carries, and the formats that we ship.
+//! * `explain`: a description as tables for a person to sign.
 //!
 //! This room knows no sockets, no files but a format's own folder, no database and no clock. One
 //! type per bank, or code per field, was rejected: a bank's IT adds a folder, not a release.
@@ -28,6 +29,7 @@ mod codes;
 mod computed;
 pub mod error;
 pub mod example;
+mod explain;
 mod grammar;
 mod input;
 mod lines;
@@ -70,6 +72,16 @@ use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
+
+/// What a description says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    pub title: String,
+    /// Where its shape comes from.
+    pub source: String,
+    /// A shape with invented codes, no bank's real interface.
+    pub is_example: bool,
+}
 
 /// What one message may hold at most; batches are cut by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,7 +178,11 @@ impl Format {
         let (root, errors) = DeTable::parse_recoverable(text);
         for error in errors {
             let at = error.span().map_or(0, |span| span.start);
-            faults.note(at, error.message(), "this is not TOML");
+            let hint = match error.message() {
+                "duplicate key" => "each key stands once in its table, and each code in its list",
+                _ => "this is not TOML: texts stand between quotes, each key on a line of its own",
+            };
+            faults.note(at, error.message(), hint);
         }
         if !faults.is_empty() {
             return Err(problems(faults, file));
@@ -194,6 +210,10 @@ impl Format {
     /// SHA-256 of the text.
     pub const fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    pub const fn about(&self) -> &About {
+        &self.plan.about
     }
 
     pub const fn limits(&self) -> Limits {
@@ -316,6 +336,21 @@ impl Format {
         self.plan.message(kind).is_some_and(|message| message.failures_only)
     }
 
+    /// Line and column at which a message is described.
+    pub(crate) fn place(&self, kind: MessageKind) -> (usize, usize) {
+        let at = self.plan.message(kind).map_or(0, |message| message.at);
+        table::place(&self.text, at)
+    }
+
+    /// Which part of a message a file name is that of.
+    pub(crate) fn role(&self, kind: MessageKind, file_name: &str) -> Option<PartRole> {
+        let mut parts = self.plan.message(kind)?.parts.iter();
+        let named = |part: &&plan::PartPlan| {
+            part.name.as_ref().is_some_and(|name| name.read(file_name).is_some())
+        };
+        parts.find(named).map(|part| part.role)
+    }
+
     /// The role and committing flag of each part of a message, in the order of handing over.
     pub fn parts(&self, kind: MessageKind) -> impl Iterator<Item = (PartRole, bool)> + '_ {
         let parts = self.plan.message(kind).map(|message| message.parts.as_slice());
@@ -377,7 +412,10 @@ impl Format {
                 let charset = plan.map_or(charset::Charset::Utf8, |plan| plan.charset);
                 lines::place::place_of(lines, frame, charset, &part.bytes, offset)
             }
-            Some(Layout::Xml(_)) => xml::place_of(&part.bytes, offset),
+            Some(Layout::Xml(_)) => match plan.and_then(|plan| plan.frame.as_ref()) {
+                Some(frame) if offset < frame.length => lines::place::in_frame(frame, offset),
+                _ => xml::place_of(&part.bytes, offset),
+            },
             None => BytePlace { record: 0, field: String::new(), start: offset, end: offset },
         }
     }

@@ -59,6 +59,23 @@ impl Piece {
     }
 }
 
+/// A pattern as a description writes it.
+pub(crate) fn told(pieces: &[Piece]) -> String {
+    pieces.iter().fold(String::new(), |mut text, piece| {
+        match piece {
+            Piece::Year => text.push_str("yyyy"),
+            Piece::ShortYear => text.push_str("yy"),
+            Piece::Month => text.push_str("MM"),
+            Piece::Day => text.push_str("dd"),
+            Piece::Hour => text.push_str("HH"),
+            Piece::Minute => text.push_str("mm"),
+            Piece::Second => text.push_str("ss"),
+            Piece::Sign(sign) => text.push(char::from(*sign)),
+        }
+        text
+    })
+}
+
 /// Appends a moment in its pattern.
 pub(crate) fn write(pieces: &[Piece], moment: Moment, out: &mut Vec<u8>) -> Result<(), FieldFault> {
     if !moment.is_real() {

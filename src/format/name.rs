@@ -83,6 +83,17 @@ impl NamePattern {
         Ok(Self { pieces })
     }
 
+    /// The pattern as a description writes it.
+    pub fn pattern(&self) -> String {
+        self.pieces.iter().fold(String::new(), |text, piece| match piece {
+            Piece::Sign(sign) => text + sign,
+            Piece::Value(key) => format!("{text}{{{key}}}"),
+            Piece::Optional(sign, key) => format!("{text}[{sign}{{{key}}}]"),
+            Piece::Number(key, width) => format!("{text}{{{key}:{width}}}"),
+            Piece::Moment(pieces) => format!("{text}{{moment:{}}}", moment::told(pieces)),
+        })
+    }
+
     /// The name for these values.
     ///
     /// # Errors

@@ -28,6 +28,8 @@ pub(crate) struct Opening<'f> {
     pub declared: Vec<(Computed, String, String)>,
     pub known: Vec<(DigestAlgorithm, DigestOf, String)>,
     pub lengths: Vec<(LengthOf, i64, String)>,
+    /// The file names of the parts that have one.
+    pub names: Vec<(PartRole, String)>,
 }
 
 impl<'f> Opening<'f> {
@@ -70,6 +72,7 @@ impl<'f> Opening<'f> {
             return Err(DataError { part: Some(plan.role), ..error });
         };
         self.stated.push((FILE_NAME, keys));
+        self.names.push((plan.role, part.name.clone()));
         Ok(())
     }
 

@@ -1,9 +1,12 @@
 //! Reading a message as its records stand in it, each under the name that the description gives it:
 //! for commands, samples and formats of which the payment road knows nothing.
 
+use std::ops::Range;
+
 use crate::format::error::DataError;
 use crate::format::lines::read::One;
 use crate::format::lines::{RecordPlan, RecordRole};
+use crate::format::reader::Reader;
 use crate::format::reading::Reading;
 use crate::format::record::Record;
 use crate::format::words::Key;
@@ -18,9 +21,18 @@ pub struct Piece<'r> {
     pub fault: Option<DataError>,
     /// Its first byte.
     pub offset: usize,
+    /// Its fields with their bytes in the part, where [`Reading::keep_places`] asked for them.
+    pub places: Vec<(&'r str, Range<usize>)>,
 }
 
 impl<'f> Reading<'f> {
+    /// Tells with every further piece where its fields stand.
+    pub fn keep_places(&mut self) {
+        if let Reader::Lines(reader) = &mut self.reader {
+            reader.keep_places();
+        }
+    }
+
     /// The next record as it stands in the part that has the rows, with the name that the
     /// description gives it. A reading is read by this or by [`Reading::next`], not by both.
     ///
@@ -34,7 +46,8 @@ impl<'f> Reading<'f> {
         }
         match self.piece() {
             Ok(Some((name, fault, offset))) => {
-                Ok(Some(Piece { name, record: &self.records.spare, fault, offset }))
+                let places = self.reader.places();
+                Ok(Some(Piece { name, record: &self.records.spare, fault, offset, places }))
             }
             Ok(None) => {
                 self.ended = Some(Ok(()));

@@ -1,7 +1,6 @@
 //! A description compiled once: what writing and reading walk through. Faults that only show when
 //! the pieces are put together are noted here and in `check`.
 
-use crate::format::Limits;
 use crate::format::cell::Bind;
 use crate::format::charset::Charset;
 use crate::format::check;
@@ -20,11 +19,13 @@ use crate::format::table::{Faults, Found};
 use crate::format::words::{Key, MessageKind, PartRole, Slot};
 use crate::format::xml::XmlPlan;
 use crate::format::xml::build::{self, Paths};
+use crate::format::{About, Limits};
 use crate::guard::digest::DigestAlgorithm;
 
 /// A whole format, ready to use.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    pub about: About,
     pub limits: Limits,
     pub own: OwnNames,
     pub codes: Vec<CodeTable>,
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 pub(crate) struct MessagePlan {
     pub kind: MessageKind,
+    /// Where it begins in the description.
+    pub at: usize,
     pub has_rows: bool,
     pub rows_min: usize,
     /// The road's words that its fields and names bear.
@@ -112,7 +115,7 @@ impl Layout {
 /// Compiles a description; every fault is noted, and the plan is of use only without any.
 pub(crate) fn compile(spec: FormatSpec, faults: &Faults<'_>) -> Plan {
     check::spec(&spec, faults);
-    let FormatSpec { limits, own, codes, messages } = spec;
+    let FormatSpec { about, limits, own, codes, messages } = spec;
     let codes: Vec<CodeTable> = codes.into_iter().map(|(_, table)| table).collect();
     let messages = messages
         .into_iter()
@@ -123,7 +126,7 @@ pub(crate) fn compile(spec: FormatSpec, faults: &Faults<'_>) -> Plan {
             plan
         })
         .collect();
-    Plan { limits, own, codes, messages }
+    Plan { about, limits, own, codes, messages }
 }
 
 fn message(codes: &[CodeTable], spec: MessageSpec, faults: &Faults<'_>) -> MessagePlan {
@@ -138,7 +141,11 @@ fn message(codes: &[CodeTable], spec: MessageSpec, faults: &Faults<'_>) -> Messa
         };
         if codes.get(table).is_some_and(|table| table.kind != kind) {
             let what = format!("this {key} needs a table of codes with {}", kind.told());
-            faults.note(field.at, what, "");
+            faults.note(
+                field.at,
+                what,
+                "answers are for a head's code, outcomes for a row's, notices for the SMS",
+            );
         }
         Some(table)
     };
@@ -155,11 +162,12 @@ fn message(codes: &[CodeTable], spec: MessageSpec, faults: &Faults<'_>) -> Messa
     let has_rows = spec.has_rows();
     let rows_min = spec.rows_min.as_ref().map_or(usize::from(has_rows), |found| found.value);
     let keys = spec.keys();
-    let (kind, failures_only) = (spec.kind, spec.failures_only);
+    let (kind, at, failures_only) = (spec.kind, spec.at, spec.failures_only);
     let matching = spec.matching.as_ref().map_or_else(|| vec![Key::Ordinal], |m| m.value.clone());
     let parts = spec.parts.into_iter().map(|spec| part(spec, faults)).collect();
     MessagePlan {
         kind,
+        at,
         has_rows,
         rows_min,
         keys,
@@ -429,14 +437,22 @@ fn tally(
     let scope = spec.scope.as_ref().and_then(|name| {
         let found = grammar.groups.iter().position(|group| group.name == name.value);
         if found.is_none() {
-            faults.note(name.at, format!("there is no group {:?}", name.value), "");
+            faults.note(
+                name.at,
+                format!("there is no group {:?}", name.value),
+                "[[message.part.group]] with this name",
+            );
         }
         found
     });
     let named = |name: &Found<String>| {
         let found = records.iter().position(|record| record.name == name.value);
         if found.is_none() {
-            faults.note(name.at, format!("there is no record {:?}", name.value), "");
+            faults.note(
+                name.at,
+                format!("there is no record {:?}", name.value),
+                "the name of a record of this part, or what it is (head, row, tail)",
+            );
         }
         found
     };

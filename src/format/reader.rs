@@ -1,5 +1,7 @@
 //! The reader of a part, whatever its layout.
 
+use std::ops::Range;
+
 use crate::format::computed::Computed;
 use crate::format::input::Input;
 use crate::format::lines::read::{LineReader, One};
@@ -36,6 +38,15 @@ impl<'f> Reader<'f> {
         match self {
             Self::Lines(reader) => (&mut reader.input, &mut reader.declared),
             Self::Xml(reader) => (&mut reader.input, &mut reader.closing.declared),
+        }
+    }
+
+    /// The fields of the record that was read last, each with its bytes in the part, where they were
+    /// kept; a document's values have none.
+    pub fn places(&self) -> Vec<(&'f str, Range<usize>)> {
+        match self {
+            Self::Lines(reader) => reader.places(),
+            Self::Xml(_) => Vec::new(),
         }
     }
 

@@ -116,6 +116,8 @@ pub struct Reading<'f> {
     /// What the frame says of the body's length, and how long the frame is.
     lengths: Vec<(LengthOf, i64, String)>,
     frame: usize,
+    /// The file names of the parts that have one.
+    names: Vec<(PartRole, String)>,
     totals: Totals,
     rows_max: usize,
     pub(super) told: bool,
@@ -150,6 +152,7 @@ impl<'f> Reading<'f> {
             declared: Vec::new(),
             known: Vec::new(),
             lengths: Vec::new(),
+            names: Vec::new(),
         };
         let mut reader = None;
         let mut frame = 0;
@@ -172,7 +175,7 @@ impl<'f> Reading<'f> {
         let Some(reader) = reader else {
             return Err(whole(kind, "a part with the data", "none"));
         };
-        let Opening { stated, declared, known, lengths, .. } = opening;
+        let Opening { stated, declared, known, lengths, names, .. } = opening;
         let reading = Self {
             message,
             plan: main,
@@ -183,6 +186,7 @@ impl<'f> Reading<'f> {
             known,
             lengths,
             frame,
+            names,
             totals: Totals::default(),
             rows_max: format.limits().rows_max,
             told: false,
@@ -190,6 +194,7 @@ impl<'f> Reading<'f> {
         };
         // What is in memory can be told apart at once.
         reading.digests(false)?;
+        reading.part_names()?;
         Ok(reading)
     }
 
@@ -296,6 +301,7 @@ impl<'f> Reading<'f> {
         self.known.append(&mut input.digested());
         self.declared.append(declared);
         self.digests(true)?;
+        self.part_names()?;
         if !self.message.has_rows {
             return Ok(());
         }
@@ -342,6 +348,20 @@ impl<'f> Reading<'f> {
                 let error =
                     self.fault(&format!("{stated} bytes, as the frame states"), &found.to_string());
                 return Err(DataError { record: 0, field: field.clone(), ..error });
+            }
+        }
+        Ok(())
+    }
+
+    /// Are the parts called as others call them? Where a part came without a name, nothing is known.
+    fn part_names(&self) -> Result<(), DataError> {
+        for (computed, stated, field) in &self.declared {
+            let Computed::PartName(role) = computed else { continue };
+            let name = self.names.iter().find(|(known, _)| known == role);
+            if name.is_some_and(|(_, name)| name != stated) {
+                let expected = format!("the file name of the {role} part");
+                let error = whole(self.message.kind, &expected, "another one");
+                return Err(DataError { field: field.clone(), ..error });
             }
         }
         Ok(())

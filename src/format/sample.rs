@@ -1,8 +1,8 @@
 //! Samples: pairs of bytes and values that a description carries as its own proof.
 //!
 //! `samples/<message>[.<label>]/` holds `values.jsonl` (a record on each line, in their order) and
-//! the parts as files: under the names that the description gives them, or `message.xml` for a
-//! message that has no file name. Each sample must hold both ways.
+//! the parts as files: under the names that the description gives them, or any name (`message.xml`)
+//! for a message that has no file name. Each sample must hold both ways.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::format::error::{Problem, Problems};
 use crate::format::lines::RecordRole;
 use crate::format::record::Record;
 use crate::format::words::{MessageKind, Part, PartRole, Slot, Source};
-use crate::format::{DataError, Format};
+use crate::format::{DataError, Format, Piece};
 
 /// The file of a sample that holds its values.
 pub const VALUES: &str = "values.jsonl";
@@ -112,6 +112,18 @@ pub fn json_line(format: &Format, name: &str, record: &Record) -> String {
     format!("{{\"{RECORD}\":{}{separator}{values}", Json::from(name))
 }
 
+/// One record as a line of JSON that also tells its first byte and those of its fields, each with
+/// the byte behind its last: `"@fields":[["amount",40,57]]`. No value is called so.
+pub fn json_line_with_places(format: &Format, piece: &Piece<'_>) -> String {
+    let line = json_line(format, piece.name, piece.record);
+    let fields = piece.places.iter().map(|(name, place)| {
+        Json::from(vec![Json::from(*name), Json::from(place.start), Json::from(place.end)])
+    });
+    let fields = Json::from(fields.collect::<Vec<_>>());
+    let values = line.strip_suffix('}').unwrap_or_default();
+    format!("{values},\"@offset\":{},\"@fields\":{fields}}}", piece.offset)
+}
+
 /// Runs all samples of the format in `dir`.
 ///
 /// # Errors
@@ -121,29 +133,34 @@ pub fn run(format: &Format, dir: &Path) -> Result<(), Problems> {
     let mut note = |what: String, hint: &str| {
         list.push(Problem { line: 0, column: 0, what, hint: hint.to_owned() });
     };
+    let found = "`daifa format decode` and `encode` show what the description makes of it";
     let mut proved = Vec::new();
     for sample in folders(&dir.join("samples")) {
         let name =
             sample.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let word = name.split('.').next().unwrap_or_default();
-        match MessageKind::parse(word).filter(|kind| format.has(*kind)) {
-            Some(kind) => {
-                proved.push(kind);
-                if let Err(what) = prove(format, kind, &sample) {
-                    note(format!("samples/{name}: {what}"), "");
-                }
+        if let Some(kind) = MessageKind::parse(word).filter(|kind| format.has(*kind)) {
+            proved.push(kind);
+            if let Err(what) = prove(format, kind, &sample) {
+                note(format!("samples/{name}: {what}"), found);
             }
-            None => note(format!("samples/{name}: the format has no such message"), ""),
+        } else {
+            let hint = "a sample's folder is called <message> or <message>.<label>";
+            note(format!("samples/{name}: the format has no such message"), hint);
         }
     }
     for kind in format.kinds().filter(|kind| !proved.contains(kind)) {
-        let hint = "samples/<message>/values.jsonl and its files; `format encode` writes them";
-        note(format!("{kind} has no sample"), hint);
+        let hint = format!(
+            "write samples/{kind}/{VALUES}; `daifa format encode` makes the files beside it"
+        );
+        let (line, column) = format.place(kind);
+        let what = format!("{kind} has no sample");
+        list.push(Problem { line, column, what, hint });
     }
     if list.is_empty() {
         return Ok(());
     }
-    Err(Problems { file: dir.display().to_string(), list })
+    Err(Problems { file: dir.join("format.toml").display().to_string(), list })
 }
 
 /// Proves one sample both ways.
@@ -188,21 +205,30 @@ pub fn parts(format: &Format, kind: MessageKind, dir: &Path) -> Result<Vec<Part>
     files.iter().map(|path| part(format, kind, path)).collect()
 }
 
-/// One file as a part of a message: told by its name, or the only one there is.
+/// Which part of a message a file is, and its name where a part of this role has one: told by the
+/// name, or else the part that has none.
+///
+/// # Errors
+/// The name is none of this message's.
+pub fn role(format: &Format, kind: MessageKind, path: &Path) -> Result<(PartRole, String), String> {
+    let name =
+        path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    if let Some(role) = format.role(kind, &name) {
+        return Ok((role, name));
+    }
+    let mut roles = format.parts(kind).map(|(role, _)| role);
+    match roles.find(|role| *role == PartRole::Message) {
+        Some(role) => Ok((role, String::new())),
+        None => Err(format!("{name} is no file name of a {kind}")),
+    }
+}
+
+/// One file as a part of a message.
 ///
 /// # Errors
 /// The name is none of this message's, or the file cannot be read or is too large.
 pub fn part(format: &Format, kind: MessageKind, path: &Path) -> Result<Part, String> {
-    let name =
-        path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let message = format.parts(kind).find(|(role, _)| *role == PartRole::Message);
-    let (role, name) = match message {
-        Some((role, _)) => (role, String::new()),
-        None => match format.recognise(&name).filter(|found| found.kind == kind) {
-            Some(found) => (found.role, name),
-            None => return Err(format!("{name} is no file name of a {kind}")),
-        },
-    };
+    let (role, name) = role(format, kind, path)?;
     let most = u64::try_from(format.limits().bytes_max).unwrap_or(u64::MAX);
     let size = std::fs::metadata(path).map_err(|error| format!("{}: {error}", path.display()))?;
     if size.len() > most {

@@ -23,9 +23,7 @@ impl<'a> Faults<'a> {
 
     /// Notes a fault at a byte of the text.
     pub fn note(&self, at: usize, what: impl Into<String>, hint: impl Into<String>) {
-        let before = self.text.get(..at).unwrap_or_default();
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+        let (line, column) = place(self.text, at);
         let problem = Problem { line, column, what: what.into(), hint: hint.into() };
         self.list.borrow_mut().push((at, problem));
     }
@@ -42,6 +40,14 @@ impl<'a> Faults<'a> {
         let list: Vec<Problem> = list.into_iter().map(|(_, problem)| problem).collect();
         (!list.is_empty()).then(|| Problems { file: file.to_owned(), list })
     }
+}
+
+/// Line and column of a byte, each counted from 1.
+pub(crate) fn place(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
+    (line, column)
 }
 
 /// A value with its place.
@@ -93,7 +99,11 @@ impl<'a> Table<'a> {
         let read = read(value.get_ref());
         if read.is_none() {
             let found = value.get_ref().type_str();
-            self.faults.note(at, format!("{key}: expected {expected}, found {found}"), "");
+            self.faults.note(
+                at,
+                format!("{key}: expected {expected}, found {found}"),
+                "texts stand between quotes, numbers and true or false without",
+            );
         }
         read.map(|value| Found { at, value })
     }
@@ -128,7 +138,11 @@ impl<'a> Table<'a> {
                 let at = value.span().start;
                 let text = value.get_ref().as_str();
                 if text.is_none() {
-                    self.faults.note(at, format!("{}: expected a text", name.get_ref()), "");
+                    self.faults.note(
+                        at,
+                        format!("{}: expected a text", name.get_ref()),
+                        "\"our word\" = \"the bank's word\"",
+                    );
                 }
                 Some((name.get_ref().as_ref(), Found { at, value: text? }))
             };
@@ -184,7 +198,11 @@ impl<'a> Table<'a> {
             let Range { start, .. } = value.span();
             let table = value.get_ref().as_table();
             if table.is_none() {
-                self.faults.note(start, format!("{key}: expected a table"), "");
+                self.faults.note(
+                    start,
+                    format!("{key}: expected a table"),
+                    "{ name = value, ... }",
+                );
             }
             table.map(|table| Table::new(self.faults, table, start, label))
         };
@@ -200,7 +218,11 @@ impl<'a> Table<'a> {
             let at = value.span().start;
             let text = value.get_ref().as_str();
             if text.is_none() {
-                self.faults.note(at, format!("{key}: expected a text"), "");
+                self.faults.note(
+                    at,
+                    format!("{key}: expected a text"),
+                    "texts stand between quotes",
+                );
             }
             text.map(|value| Found { at, value })
         };
@@ -214,7 +236,11 @@ impl<'a> Table<'a> {
                 let at = name.span().start;
                 let table = value.get_ref().as_table();
                 if table.is_none() {
-                    self.faults.note(at, format!("{}: expected a table", name.get_ref()), "");
+                    self.faults.note(
+                        at,
+                        format!("{}: expected a table", name.get_ref()),
+                        "{ name = value, ... }",
+                    );
                 }
                 table.map(|table| {
                     (name.get_ref().as_ref(), Table::new(self.faults, table, at, label))

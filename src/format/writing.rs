@@ -112,19 +112,26 @@ pub(crate) fn encode_records(
     let lines = layout.order();
     let mut head = Record::new();
     let mut rows: Vec<&Record> = Vec::new();
-    for (at, record) in records {
+    let mut places: Vec<usize> = Vec::new();
+    for ((at, record), place) in records.iter().zip(1..) {
         if !lines.is_of_row(*at) {
             head.fill_from(record);
         } else if lines.row_group(*at).is_none() || lines.begins_row(*at) {
             rows.push(record);
+            places.push(place);
         }
     }
-    known_codes(format, message, &head, &rows)?;
+    // Rows alone are counted behind one head; here they stand where they stand.
+    let placed = |error: DataError| {
+        let row = error.record.checked_sub(2).and_then(|row| places.get(row));
+        DataError { record: row.copied().unwrap_or(error.record), ..error }
+    };
+    known_codes(format, message, &head, &rows).map_err(placed)?;
     let content: Content<'_, Record> = Content::Records(records);
     if !message.has_rows {
         return write_parts(format, message, &head, &content);
     }
-    let (count, sum) = total(format, message, &rows)?;
+    let (count, sum) = total(format, message, &rows).map_err(placed)?;
     let counted = counted(kind, &head, count, sum)?;
     write_parts(format, message, &counted, &content)
 }
@@ -181,8 +188,8 @@ fn total<R: Source>(
     let mut sum = Fen::ZERO;
     for (at, row) in rows.iter().enumerate() {
         if let Some(Value::Amount(amount)) = row.get(Key::Amount) {
-            if let Err(fault) = in_bounds(amount, most) {
-                let mut error = whole(kind, &fault.to_string(), "");
+            if let Err(FieldFault::OutOfRange { expected }) = in_bounds(amount, most) {
+                let mut error = whole(kind, &expected, "");
                 (error.record, error.field) = (at + 2, Key::Amount.as_str().to_owned());
                 return Err(error);
             }

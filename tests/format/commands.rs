@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use daifa::cli::format::{FormatCommand, run};
+use daifa::cli::format::{FormatCommand, FormatsDir, OfMessage, run};
 use daifa::format::MessageKind;
 
 use crate::{CITY, RURAL, formats_dir};
@@ -27,21 +27,29 @@ fn sample(format: &str, sample: &str) -> (String, Vec<PathBuf>) {
     (std::fs::read_to_string(dir.join("values.jsonl")).unwrap(), files)
 }
 
+fn shipped() -> FormatsDir {
+    FormatsDir { formats_dir: formats_dir() }
+}
+
+fn of(format: &str, message: MessageKind) -> OfMessage {
+    OfMessage { format: format.to_owned(), message, place: shipped() }
+}
+
 fn roundtrip(format: &str, message: MessageKind, files: Vec<PathBuf>) -> Ran {
-    let command = FormatCommand::Roundtrip {
-        format: format.to_owned(),
-        message,
-        files,
-        formats_dir: formats_dir(),
-    };
-    ran(command, "")
+    ran(FormatCommand::Roundtrip { message: of(format, message), files }, "")
+}
+
+fn decode(format: &str, message: MessageKind, files: Vec<PathBuf>, offsets: bool) -> Ran {
+    ran(FormatCommand::Decode { message: of(format, message), files, offsets }, "")
+}
+
+fn encode(format: &str, message: MessageKind, out: Option<PathBuf>, values: &str) -> Ran {
+    ran(FormatCommand::Encode { message: of(format, message), out }, values)
 }
 
 #[test]
 fn check_takes_the_examples_and_refuses_a_broken_folder() {
-    let check = |formats: Vec<String>| {
-        ran(FormatCommand::Check { formats, formats_dir: formats_dir() }, "")
-    };
+    let check = |formats: Vec<String>| ran(FormatCommand::Check { formats, place: shipped() }, "");
     let all = check(vec![]);
     assert_eq!((all.code, all.err.as_str()), (0, ""));
     assert_eq!(check(vec![RURAL.to_owned()]).code, 0);
@@ -61,47 +69,176 @@ fn check_takes_the_examples_and_refuses_a_broken_folder() {
 
 #[test]
 fn decode_and_encode_are_each_others_inverse() {
-    let (values, files) = sample(RURAL, "payment_request");
-    let message = MessageKind::PaymentRequest;
-    let decode = FormatCommand::Decode {
-        format: RURAL.to_owned(),
-        message,
-        files: files.clone(),
-        formats_dir: formats_dir(),
-    };
-    let decoded = ran(decode, "");
-    assert_eq!((decoded.code, String::from_utf8(decoded.out).unwrap()), (0, values.clone()));
-    let folder = tempfile::tempdir().unwrap();
-    let encode = || FormatCommand::Encode {
-        format: RURAL.to_owned(),
-        message,
-        out: Some(folder.path().to_owned()),
-        formats_dir: formats_dir(),
-    };
-    assert_eq!(ran(encode(), &values).code, 0);
-    for file in files {
-        let written = std::fs::read(folder.path().join(file.file_name().unwrap())).unwrap();
-        assert_eq!(written, std::fs::read(&file).unwrap());
+    for (format, message) in [
+        (RURAL, MessageKind::PaymentRequest),
+        ("example-core-pipe", MessageKind::Result),
+        ("example-icbc-blank", MessageKind::Result),
+        ("example-abc-framed", MessageKind::PaymentRequest),
+        ("example-gx-tagged", MessageKind::PaymentRequest),
+    ] {
+        let (values, files) = sample(format, message.as_str());
+        let decoded = decode(format, message, files.clone(), false);
+        assert_eq!((decoded.code, String::from_utf8(decoded.out).unwrap()), (0, values.clone()));
+        let folder = tempfile::tempdir().unwrap();
+        let into = || Some(folder.path().to_owned());
+        assert_eq!(encode(format, message, into(), &values).code, 0);
+        for file in files {
+            let written = std::fs::read(folder.path().join(file.file_name().unwrap())).unwrap();
+            assert_eq!(written, std::fs::read(&file).unwrap());
+        }
+        // Files that are there are never written over.
+        assert_eq!(encode(format, message, into(), &values).code, 2);
     }
-    // Files that are there are never written over.
-    assert_eq!(ran(encode(), &values).code, 2);
-    let wrong = ran(encode(), "{\"reference\": 1}");
-    assert_eq!(wrong.code, 1);
-    assert!(wrong.err.contains("line 1: reference: expected a text"), "{}", wrong.err);
 }
 
 #[test]
 fn a_single_message_goes_to_standard_output() {
     let (values, files) = sample(CITY, "status_answer.done");
     // In no folder: the example comes out of the binary.
-    let encode = FormatCommand::Encode {
-        format: CITY.to_owned(),
-        message: MessageKind::StatusAnswer,
-        out: None,
-        formats_dir: PathBuf::from("nowhere"),
-    };
-    let encoded = ran(encode, &values);
+    let place = FormatsDir { formats_dir: PathBuf::from("nowhere") };
+    let message = OfMessage { format: CITY.to_owned(), message: MessageKind::StatusAnswer, place };
+    let encoded = ran(FormatCommand::Encode { message, out: None }, &values);
     assert_eq!((encoded.code, encoded.out), (0, std::fs::read(&files[0]).unwrap()));
+}
+
+#[test]
+fn a_bad_line_is_told_with_its_number_and_field() {
+    let message = MessageKind::PaymentRequest;
+    let (values, _) = sample(RURAL, "payment_request");
+    let folder = tempfile::tempdir().unwrap();
+    let into = || Some(folder.path().to_owned());
+    for (from, to, told) in [
+        ("\"0.01\"", "0.01", "line 3: amount: expected yuan as a text, like \"1234.50\""),
+        ("\"0.01\"", "\"0\"", "line 3: "),
+        (
+            "测试甲",
+            &"测".repeat(31),
+            "field payee_name: expected a value that fits: needs 62 bytes",
+        ),
+        ("测试甲", "", "line 3: payment_request, data part, record 2, field payee_name"),
+        ("\"payee_name\"", "\"name\"", "line 3: there is no value called \"name\""),
+        ("{\"record\":\"row\"", "{\"record\":\"line\"", "line 3: there is no record \"line\""),
+        ("{\"record\":\"row\"", "[", "line 3: "),
+    ] {
+        // A blank line counts as a line of the file, and is none of the message.
+        let spoiled = values.replacen('\n', "\n\n", 1).replacen(from, to, 1);
+        let wrong = encode(RURAL, message, into(), &spoiled);
+        assert_eq!(wrong.code, 1, "{to}");
+        assert!(wrong.err.starts_with("line 3: ") && wrong.err.contains(told), "{}", wrong.err);
+        assert!(!wrong.err.contains("测"), "{}", wrong.err);
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_line_is_told_where_the_summary_comes_last() {
+    let (values, _) = sample("example-icbc-blank", "result");
+    let spoiled = values.replacen("\"0.01\"", "\"1000000.00\"", 1);
+    let wrong = encode("example-icbc-blank", MessageKind::Result, None, &spoiled);
+    assert!(wrong.err.starts_with("line 1: ") && wrong.err.contains("amount"), "{}", wrong.err);
+    let spoiled = values.replacen("\"code\":\"002\"", "\"code\":\"003\"", 1);
+    let wrong = encode("example-icbc-blank", MessageKind::Result, None, &spoiled);
+    assert!(wrong.err.starts_with("line 3: ") && wrong.err.contains("code"), "{}", wrong.err);
+}
+
+#[test]
+fn offsets_are_those_of_the_bytes() {
+    for (format, message) in [
+        (RURAL, MessageKind::Result),
+        ("example-core-pipe", MessageKind::PaymentRequest),
+        ("example-icbc-blank", MessageKind::PaymentRequest),
+        ("example-gx-tagged", MessageKind::StatusQuery),
+    ] {
+        let (values, files) = sample(format, message.as_str());
+        let data = files.iter().find(|path| path.extension().is_none_or(|e| e != "ok")).unwrap();
+        let bytes = std::fs::read(data).unwrap();
+        let decoded = decode(format, message, files.clone(), true);
+        assert_eq!(decoded.code, 0, "{}", decoded.err);
+        let out = String::from_utf8(decoded.out).unwrap();
+        assert_eq!(out.lines().count(), values.lines().count());
+        for line in out.lines() {
+            let json: serde_json::Value = serde_json::from_str(line).unwrap();
+            let fields = json["@fields"].as_array().unwrap();
+            assert!(!fields.is_empty());
+            for field in fields {
+                let at = |index: usize| usize::try_from(field[index].as_u64().unwrap()).unwrap();
+                assert!(at(1) >= usize::try_from(json["@offset"].as_u64().unwrap()).unwrap());
+                let found = String::from_utf8_lossy(&bytes[at(1)..at(2)]);
+                if let Some(account) = json["account"].as_str().filter(|_| field[0] == "account") {
+                    assert_eq!(found.trim_end(), account);
+                }
+                if field[0] == "reference" {
+                    assert_eq!(found.trim_end(), json["reference"].as_str().unwrap());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn f38_rows_before_a_fault_are_printed_and_the_exit_code_tells() {
+    let (_, files) = sample("example-core-pipe", "payment_request");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(files[0].file_name().unwrap());
+    let mut bytes = std::fs::read(&files[0]).unwrap();
+    bytes.truncate(bytes.len() - 20);
+    std::fs::write(&path, &bytes).unwrap();
+    let cut = decode("example-core-pipe", MessageKind::PaymentRequest, vec![path.clone()], false);
+    assert_eq!(cut.code, 1);
+    assert_eq!(String::from_utf8(cut.out).unwrap().lines().count(), 3);
+    assert!(cut.err.contains("record 4, byte 170: expected a line"), "{}", cut.err);
+    // A wrong sum refuses the whole file, and every row was printed before that is known.
+    let whole = std::fs::read(&files[0]).unwrap();
+    let text: Vec<u8> = whole.iter().map(|b| if *b == b'5' { b'6' } else { *b }).collect();
+    let spoiled = [&text[..28], &whole[28..]].concat();
+    std::fs::write(&path, spoiled).unwrap();
+    let open = decode("example-core-pipe", MessageKind::PaymentRequest, vec![path], false);
+    assert_eq!((open.code, String::from_utf8(open.out).unwrap().lines().count()), (1, 4));
+    assert!(open.err.contains("field sum: expected a sum of 11234.60 yuan"), "{}", open.err);
+}
+
+#[test]
+fn f40_a_reason_that_is_cut_inside_a_character_is_read_and_nothing_else_may_be() {
+    let format = "example-core-pipe";
+    let kind = MessageKind::Result;
+    let (_, files) = sample(format, "result");
+    let bytes = std::fs::read(&files[0]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(files[0].file_name().unwrap());
+    let gbk = |text: &str| encoding_rs::GBK.encode(text).0.into_owned();
+    let replaced = |from: &str, to: &[u8]| {
+        let from = gbk(from);
+        let at = bytes.windows(from.len()).position(|window| window == from).unwrap();
+        let changed = [&bytes[..at], to, &bytes[at + from.len()..]].concat();
+        std::fs::write(&path, changed).unwrap();
+        decode(format, kind, vec![path.clone()], false)
+    };
+    let reason = "客户姓名与账号的户名不符，待核";
+    let long = gbk("0客户姓名与账号的户名不符，待核实");
+    let cut = replaced(reason, &long[..30]);
+    assert_eq!(cut.code, 0, "{}", cut.err);
+    let out = String::from_utf8(cut.out).unwrap();
+    assert!(out.contains("\"text\":\"0客户姓名与账号的户名不符，待\""), "{out}");
+    let name = replaced("测试乙·丙", &gbk("测试乙·丙")[..9]);
+    assert_eq!(name.code, 1);
+    // The half character takes the separator along, so that the line has a field less.
+    assert!(name.err.contains("record 2, byte 36: expected a record row of 6"), "{}", name.err);
+}
+
+#[test]
+fn i12_a_message_names_its_own_side_file() {
+    let format = "example-abc-framed";
+    let (_, files) = sample(format, "payment_request");
+    let kind = MessageKind::PaymentRequest;
+    let side = files.iter().find(|path| path.extension().is_some()).unwrap();
+    let message = files.iter().find(|path| path.extension().is_none()).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("APEX20261123-0002.txt");
+    std::fs::copy(side, &other).unwrap();
+    let mixed = decode(format, kind, vec![other, message.clone()], false);
+    assert_eq!((mixed.code, mixed.out.len()), (1, 0));
+    let told = "field part_name: expected the file name of the side part, found another one";
+    assert!(mixed.err.contains(told), "{}", mixed.err);
 }
 
 #[test]
@@ -121,7 +258,7 @@ fn roundtrip_shows_the_first_difference_with_its_field() {
     let found = roundtrip(CITY, MessageKind::StatusAnswer, vec![path]);
     assert_eq!(found.code, 1);
     assert!(
-        found.err.contains(&format!("differs at byte {at}: record 0, field Amount")),
+        found.err.contains(&format!("the message part differs at byte {at}: field Amount")),
         "{}",
         found.err
     );

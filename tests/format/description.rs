@@ -140,6 +140,9 @@ fn every_fault_is_told_where_it_stands() {
         assert!(text.contains(what), "{to}: {text}");
         let problem = problems.list.iter().find(|problem| problem.what.contains(*what)).unwrap();
         assert!(problem.line > 0 && problem.column > 0, "{text}");
+        for problem in problems.list.iter().filter(|_| *name == RURAL) {
+            assert!(!problem.hint.is_empty(), "nothing to do about: {}", problem.what);
+        }
     }
 }
 

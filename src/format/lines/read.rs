@@ -26,6 +26,8 @@ pub(crate) struct LineReader<'f> {
     pub declared: Vec<(Computed, String, String)>,
     pub(super) columns: Vec<Range<usize>>,
     unquoted: Vec<u8>,
+    /// Where the fields of the record that was read last stand, for those who ask.
+    places: Option<Vec<(usize, Range<usize>)>>,
     steps: Steps,
 }
 
@@ -48,8 +50,24 @@ impl<'f> LineReader<'f> {
             declared: Vec::new(),
             columns: Vec::new(),
             unquoted: Vec::new(),
+            places: None,
             steps: Steps::default(),
         }
+    }
+
+    /// Keeps the places of fields from here on.
+    pub fn keep_places(&mut self) {
+        self.places = Some(Vec::new());
+    }
+
+    /// The fields of the record that was read last, each with its bytes in the part.
+    pub fn places(&self) -> Vec<(&'f str, Range<usize>)> {
+        let plan = self.plan;
+        let Some(record) = self.state.and_then(|record| plan.records.get(record)) else {
+            return Vec::new();
+        };
+        let places = self.places.iter().flatten();
+        places.map(|(at, place)| (record.fields[*at].cell.name.as_str(), place.clone())).collect()
     }
 
     /// Reads on to the next thing that the road knows: the head, a payment, what stands behind.
@@ -182,15 +200,22 @@ impl<'f> LineReader<'f> {
         let bytes = self.input.seen(0, length);
         let mut first = None;
         let mut at = 0;
+        if let Some(places) = &mut self.places {
+            places.clear();
+        }
         for (index, field) in plan.fields.iter().enumerate() {
             if field.chosen_by
                 && let (Place::Slab(slab), Style::Fixed { characters: false }) =
                     (&field.place, &self.plan.style)
             {
+                let from = at;
                 at += slab.width;
+                if let Some(places) = &mut self.places {
+                    places.push((index, start + from..start + at));
+                }
                 continue;
             }
-            let (from, fault) = match (&field.place, &self.plan.style) {
+            let (here, fault) = match (&field.place, &self.plan.style) {
                 (Place::Slab(slab), Style::Fixed { characters }) => {
                     let rest = bytes.get(at..).unwrap_or_default();
                     let width = if *characters {
@@ -202,33 +227,34 @@ impl<'f> LineReader<'f> {
                     let from = at;
                     at += width;
                     (
-                        from,
+                        from..at,
                         slab.take(&field.cell, self.charset, value, into, &mut self.stated).err(),
                     )
                 }
                 (_, Style::Delimited(delimited)) => {
                     let column = self.columns.get(index).cloned().unwrap_or_default();
-                    let from = column.start;
-                    let raw = bytes.get(column).unwrap_or_default();
+                    let raw = bytes.get(column.clone()).unwrap_or_default();
                     let value = delimited.value(self.charset, raw, &mut self.unquoted);
-                    (from, read_value(field, self.charset, value, into, &mut self.stated).err())
+                    (column, read_value(field, self.charset, value, into, &mut self.stated).err())
                 }
                 _ => {
                     let column = self.columns.get(index).cloned().unwrap_or_default();
                     let value = bytes.get(column.clone()).unwrap_or_default();
-                    (
-                        column.start,
-                        read_value(field, self.charset, value, into, &mut self.stated).err(),
-                    )
+                    (column, read_value(field, self.charset, value, into, &mut self.stated).err())
                 }
             };
+            if let Some(places) = &mut self.places
+                && !here.is_empty()
+            {
+                places.push((index, start + here.start..start + here.end));
+            }
             if let Some(fault) = fault
                 && first.is_none()
             {
                 first = Some(Box::new(Stop {
                     record: self.record,
                     field: field.cell.name.clone(),
-                    offset: Some(start + from + fault.at),
+                    offset: Some(start + here.start + fault.at),
                     found: fault.found,
                     expected: fault.expected,
                 }));

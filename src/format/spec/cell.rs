@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use crate::format::cell::{Bind, Cell, Join, Spelling, When, Word};
+use crate::format::cell::{Absent, Bind, Cell, Join, Spelling, When, Word};
 use crate::format::computed::{CheckAlgorithm, CheckDigit, Computed, Counting, DigestOf, LengthOf};
 use crate::format::moment::Piece;
 use crate::format::names::SCALE_MAX;
@@ -48,6 +48,7 @@ pub(super) fn cell(
         spelling,
         optional,
         default: None,
+        absent: None,
         when: when.clone(),
         cut_tail: false,
         codes: None,
@@ -93,6 +94,7 @@ pub(super) fn cell(
         spelling,
         optional,
         default,
+        absent: None,
         when,
         cut_tail: table.flag("cut_tail").is_some_and(|found| found.value),
         codes: codes(table, scope),
@@ -126,9 +128,23 @@ fn codes(table: &Table<'_>, scope: &Scope<'_>) -> Option<usize> {
     let text = table.text("codes")?;
     let found = scope.codes.iter().position(|(_, codes)| codes.name == text.value);
     if found.is_none() {
-        table.faults().note(text.at, format!("there is no [codes.{}]", text.value), "");
+        table.faults().note(
+            text.at,
+            format!("there is no [codes.{}]", text.value),
+            format!("[codes.{}] with a line for each code", text.value),
+        );
     }
     found
+}
+
+/// `absent = "-"`: what stands where there is no value.
+pub(super) fn absent(table: &Table<'_>, scope: &Scope<'_>, cell: &Cell) -> Option<Absent> {
+    let text = table.text("absent")?;
+    if !cell.may_be_absent() {
+        let hint = "optional = true, or when = { ... }";
+        table.faults().note(text.at, "absent: this value is always there", hint);
+    }
+    Some(Absent { text: text.value.to_owned(), bytes: encoded(table, scope, &text) })
 }
 
 /// A text of the description in the bank's character set.
@@ -136,7 +152,11 @@ fn encoded(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Vec<u8> 
     let mut bytes = Vec::new();
     if let Err(character) = scope.charset.encode_into(text.value, &mut bytes) {
         let what = format!("U+{:04X} is not in {}", u32::from(character), scope.charset.as_str());
-        table.faults().note(text.at, what, "");
+        table.faults().note(
+            text.at,
+            what,
+            "another character set, or a text without this character",
+        );
     }
     bytes
 }
@@ -170,7 +190,11 @@ fn joined(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Option<Ve
     while !rest.is_empty() {
         if let Some(after) = rest.strip_prefix('{') {
             let Some((name, after)) = after.split_once('}') else {
-                table.faults().note(text.at, "join: a { without its }", "");
+                table.faults().note(
+                    text.at,
+                    "join: a { without its }",
+                    "join = \"{programme_name} {period}\"",
+                );
                 return None;
             };
             pieces.push(Join::Value(slot(table, scope, &Found { at: text.at, value: name })?));
@@ -241,7 +265,11 @@ fn scaled(table: &Table<'_>) -> Option<(u8, Option<u8>)> {
                 if let [byte @ (b'.' | b',')] = text.as_bytes() {
                     Some(Some(*byte))
                 } else {
-                    table.faults().note(found.at, "point: expected true, false or \",\"", "");
+                    table.faults().note(
+                        found.at,
+                        "point: expected true, false or \",\"",
+                        "true writes a point, \",\" a comma, false implies it",
+                    );
                     Some(None)
                 }
             }
@@ -255,7 +283,7 @@ fn scaled(table: &Table<'_>) -> Option<(u8, Option<u8>)> {
     let small = u8::try_from(scale.value).ok().filter(|scale| *scale <= SCALE_MAX);
     if small.is_none() {
         let what = format!("a scale of at most {SCALE_MAX}");
-        table.faults().note(scale.at, what, "");
+        table.faults().note(scale.at, what, "scale = how many digits stand behind the point");
     }
     Some((small?, point.flatten()))
 }
@@ -322,7 +350,11 @@ fn worked_out(
             let of = table.need_text("of", "of = \"side\": whose file name it is")?;
             let role = PartRole::parse(of.value);
             if role.is_none() {
-                table.faults().note(of.at, format!("there is no part {:?}", of.value), "");
+                table.faults().note(
+                    of.at,
+                    format!("there is no part {:?}", of.value),
+                    "one of data, control, message, side, trigger",
+                );
             }
             Some((Computed::PartName(role?), Spelling::Text(Only::Ascii)))
         }
@@ -373,7 +405,7 @@ fn tally(
             let keep = table.need_number("keep", "keep = 10: so many last digits of the sum")?;
             let keep = u32::try_from(keep.value).unwrap_or(u32::MAX);
             let Some(modulo) = 10_i64.checked_pow(keep) else {
-                table.faults().note(table.at, "keep: at most 18 digits", "");
+                table.faults().note(table.at, "keep: at most 18 digits", "keep = 10");
                 return None;
             };
             (Counting::Hash { slot, digits, modulo }, Spelling::Int(Shape::WHOLE))
@@ -403,7 +435,11 @@ fn digest(table: &Table<'_>) -> Option<(Computed, Spelling)> {
         ("body", _) => DigestOf::Body,
         (_, Some(role)) => DigestOf::Part(role),
         (word, None) => {
-            table.faults().note(of.at, format!("there is no part {word:?}"), "");
+            table.faults().note(
+                of.at,
+                format!("there is no part {word:?}"),
+                "one of data, control, message, side, trigger, or body in a frame",
+            );
             return None;
         }
     };
@@ -429,7 +465,7 @@ fn length(table: &Table<'_>) -> Option<(Computed, Spelling)> {
         Some(little) => {
             let width = table.need_number("width", "width = 4")?;
             if !(1..=8).contains(&width.value) {
-                table.faults().note(width.at, "a binary number has 1 to 8 bytes", "");
+                table.faults().note(width.at, "a binary number has 1 to 8 bytes", "width = 4");
                 return None;
             }
             Spelling::Binary { width: width.value, little: little.value }

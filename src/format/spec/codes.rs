@@ -29,7 +29,11 @@ pub(super) fn codes(table: &Table<'_>) -> Vec<(usize, CodeTable)> {
         if let Some(kind) = kind {
             tables.push((at, CodeTable { name: name.to_owned(), kind, codes }));
         } else if codes.is_empty() && entries.faults().is_empty() {
-            entries.faults().note(at, format!("codes.{name} has no codes"), "");
+            entries.faults().note(
+                at,
+                format!("codes.{name} has no codes"),
+                "0000 = { answer = \"accepted\" }, or take the table out",
+            );
         }
     }
     tables
@@ -68,7 +72,11 @@ fn meaning(entry: Table<'_>) -> Option<(TableKind, Meaning)> {
             None
         }
         _ => {
-            entry.faults().note(entry.at, "a code says one of answer, outcome, notice", "");
+            entry.faults().note(
+                entry.at,
+                "a code says one of answer, outcome, notice",
+                "0000 = { outcome = \"credited\" }, { answer = ... } or { notice = ... }",
+            );
             None
         }
     };

@@ -16,7 +16,12 @@ pub(super) fn field(
     tallies: &RefCell<Vec<TallySpec>>,
 ) -> Option<FieldSpec> {
     let at = table.at;
-    let cell = cell::cell(&table, scope, tallies);
+    let mut cell = cell::cell(&table, scope, tallies);
+    if layout != Layout::Fixed
+        && let Some(cell) = &mut cell
+    {
+        cell.absent = cell::absent(&table, scope, cell);
+    }
     let place = match layout {
         Layout::Fixed => {
             fixed(&table, cell.as_ref(), &|bytes| bytes.len(), scope.charset.blank().len())
@@ -39,7 +44,11 @@ fn sign(table: &Table<'_>, key: &'static str) -> Option<char> {
     if let [byte @ (b' '..=b'~')] = text.value.as_bytes() {
         Some(char::from(*byte))
     } else {
-        table.faults().note(text.at, format!("{key}: expected one ASCII sign"), "");
+        table.faults().note(
+            text.at,
+            format!("{key}: expected one ASCII sign"),
+            "one sign between quotes, like \" \" or \"0\"",
+        );
         None
     }
 }
@@ -102,7 +111,11 @@ fn tag(table: &Table<'_>) -> Option<Place> {
         && name.value.len() <= crate::format::lines::tagged::NAME_BYTES_MAX
         && name.value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'/'));
     if !good {
-        table.faults().note(name.at, format!("{:?} is no name of a tag", name.value), "");
+        table.faults().note(
+            name.at,
+            format!("{:?} is no name of a tag", name.value),
+            "the name between < and >, like AcctNo, without the signs",
+        );
     }
     Some(Place::Tag { name: name.value.to_owned(), width_max })
 }

@@ -8,7 +8,6 @@ mod part;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::format::Limits;
 use crate::format::cell::{Cell, When};
 use crate::format::charset::Charset;
 use crate::format::codes::CodeTable;
@@ -21,6 +20,7 @@ use crate::format::name::NamePattern;
 use crate::format::names::{OwnNames, SCALE_MAX};
 use crate::format::table::{Found, Table};
 use crate::format::words::{Key, MessageKind, PartRole, ValueKind};
+use crate::format::{About, Limits};
 use crate::model::money::Fen;
 
 /// The version of the language that this reads.
@@ -28,6 +28,7 @@ pub(crate) const LANGUAGE: usize = 1;
 
 /// A whole description.
 pub(crate) struct FormatSpec {
+    pub about: About,
     pub limits: Limits,
     pub own: OwnNames,
     pub codes: Vec<(usize, CodeTable)>,
@@ -153,15 +154,7 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
         let what = format!("language {} is not known here", language.value);
         root.faults().note(language.at, what, "this reads language 1");
     }
-    root.need_text("title", "title = \"whose interface this is\"");
-    root.need_text("source", "source = \"where its shape comes from\"");
-    if root
-        .word("status", &["example", "bank"], |w| matches!(w, "example" | "bank").then_some(()))
-        .is_none()
-        && !root.has("status")
-    {
-        root.faults().note(0, "a format without status", "status = \"example\" or \"bank\"");
-    }
+    let about = about(&root);
     let charset = charset(&root);
     if charset.is_none() && !root.has("charset") {
         root.faults().note(0, "a format without charset", "charset = \"GB18030\"");
@@ -182,7 +175,25 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
     let messages = messages.into_iter().filter_map(|table| message(table, &scope)).collect();
     root.finish();
     charset?;
-    Some(FormatSpec { limits: limits?, own, codes, messages })
+    Some(FormatSpec { about, limits: limits?, own, codes, messages })
+}
+
+/// Whose interface it is, and how far that can be relied on.
+fn about(root: &Table<'_>) -> About {
+    let title = root.need_text("title", "title = \"whose interface this is\"");
+    let source = root.need_text("source", "source = \"where its shape comes from\"");
+    root.need_text("status", "status = \"example\" or \"bank\"");
+    let example = root.word("status", &["example", "bank"], |word| match word {
+        "example" => Some(true),
+        "bank" => Some(false),
+        _ => None,
+    });
+    let text = |found: Option<Found<&str>>| found.map_or_else(String::new, |f| f.value.to_owned());
+    About {
+        title: text(title),
+        source: text(source),
+        is_example: example.is_none_or(|found| found.value),
+    }
 }
 
 /// Every value of the bank's own, wherever a field declares it: others may refer to it before.
@@ -236,7 +247,11 @@ fn limits(table: Table<'_>) -> Option<Limits> {
         let text = table.need_text(key, hint)?;
         let fen = Fen::parse_yuan(text.value).ok().filter(|fen| fen.is_positive());
         if fen.is_none() {
-            table.faults().note(text.at, format!("{key}: expected yuan like \"9999.99\""), "");
+            table.faults().note(
+                text.at,
+                format!("{key}: expected yuan like \"9999.99\""),
+                "yuan with two digits behind the point, above zero",
+            );
         }
         fen
     };

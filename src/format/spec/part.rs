@@ -28,7 +28,10 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
     let role = table.word("role", &roles, PartRole::parse);
     let name = table.text("name").and_then(|text| {
         let parsed = NamePattern::parse(text.value);
-        let noted = |what| table.faults().note(text.at, format!("name: {what}"), "");
+        let noted = |what| {
+            let hint = "name = \"DF{reference}[_{serial}].txt\"";
+            table.faults().note(text.at, format!("name: {what}"), hint);
+        };
         parsed.map_err(noted).ok().map(|value| Found { at: text.at, value })
     });
     let committing = table.flag("committing").is_some_and(|found| found.value);
@@ -97,7 +100,11 @@ fn line(table: &Table<'_>, charset: Charset) -> Option<Line> {
     })?;
     let last = table.flag("last_line_end");
     if let Some(last) = last.as_ref().filter(|_| end.value.is_empty()) {
-        table.faults().note(last.at, "there are no line ends that the last could have", "");
+        table.faults().note(
+            last.at,
+            "there are no line ends that the last could have",
+            "take last_line_end out, or say which line_end there is",
+        );
     }
     let file_end = table.text("file_end").map_or(Vec::new(), |text| {
         let mut bytes = Vec::new();
@@ -209,7 +216,11 @@ fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
     let root = root.filter(|root| {
         let good = is_xml_name(root.value);
         if !good {
-            table.faults().note(root.at, format!("{:?} is no element's name", root.value), "");
+            table.faults().note(
+                root.at,
+                format!("{:?} is no element's name", root.value),
+                "letters, digits, _ - and ., without < and >",
+            );
         }
         good
     })?;
@@ -372,7 +383,11 @@ fn record(
     };
     let fields = table.tables("fields", "a field");
     if fields.is_empty() && !table.has("fields") {
-        table.faults().note(at, "a record without fields", "");
+        table.faults().note(
+            at,
+            "a record without fields",
+            "fields = [ { key = \"reference\", width = 32, pad = \" \", side = \"left\" } ]",
+        );
     }
     let fields = fields
         .into_iter()

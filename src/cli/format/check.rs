@@ -1,0 +1,46 @@
+//! `daifa format check`.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use crate::cli::format::{Failure, folder, folders, unopened};
+use crate::format::Format;
+
+pub(super) fn run(
+    formats: &[String],
+    formats_dir: &Path,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<(), Failure> {
+    let folders: Vec<PathBuf> = if formats.is_empty() {
+        folders(formats_dir)?
+    } else {
+        formats.iter().map(|format| folder(format, formats_dir)).collect()
+    };
+    if folders.is_empty() {
+        return Err(Failure::Unable(format!("{}: no formats here", formats_dir.display())));
+    }
+    let (mut wrong, mut problems_in_all) = (0, 0);
+    let mut unable = false;
+    for dir in &folders {
+        match Format::load(dir) {
+            Ok(format) => {
+                let messages = format.kinds().count();
+                writeln!(out, "{}: {messages} messages, all samples hold", dir.display())?;
+            }
+            Err(problems) => {
+                writeln!(err, "{problems}")?;
+                wrong += 1;
+                problems_in_all += problems.list.len();
+                unable |= matches!(unopened(&problems), Failure::Unable(_));
+            }
+        }
+    }
+    let told =
+        format!("{problems_in_all} problems; {wrong} of {} formats are wrong", folders.len());
+    match (wrong, unable) {
+        (0, _) => Ok(()),
+        (_, false) => Err(Failure::Wrong(told)),
+        (_, true) => Err(Failure::Unable(told)),
+    }
+}

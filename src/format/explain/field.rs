@@ -1,0 +1,260 @@
+//! The fields of one record as a table.
+
+use std::fmt::Write;
+
+use crate::format::cell::{Bind, Cell, Join, Spelling, When};
+use crate::format::computed::{CheckAlgorithm, Computed, Counting, DigestOf, LengthOf};
+use crate::format::explain::{escaped, meaning, quoted};
+use crate::format::lines::fixed::Side;
+use crate::format::moment;
+use crate::format::number::Unit;
+use crate::format::spec::{FormatSpec, PartSpec, Place, RecordSpec, TallySpec};
+use crate::format::text::Only;
+use crate::format::words::Slot;
+
+/// How a record says where a field is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Column {
+    Position,
+    Character,
+    Number,
+    Tag,
+    Path,
+}
+
+impl Column {
+    const fn title(self) -> &'static str {
+        match self {
+            Self::Position => "bytes",
+            Self::Character => "characters",
+            Self::Number => "column",
+            Self::Tag => "tag",
+            Self::Path => "element",
+        }
+    }
+}
+
+pub(super) fn table(
+    spec: &FormatSpec,
+    part: &PartSpec,
+    record: &RecordSpec,
+    column: Column,
+    out: &mut String,
+) -> std::fmt::Result {
+    let title = column.title();
+    writeln!(out, "| {title} | width | field | must | type | what stands there | filling |")?;
+    writeln!(out, "|---|---|---|---|---|---|---|")?;
+    let mut at = 0;
+    for (index, field) in record.fields.iter().enumerate() {
+        let (place, width, filling) = match &field.place {
+            Place::Fixed { width, pad, absent, side, .. } => {
+                let from = at + 1;
+                at += width;
+                let place = if *width > 1 { format!("{from}-{at}") } else { from.to_string() };
+                let filling = filling(&field.cell, *width, (*pad, *absent), *side);
+                (place, width.to_string(), filling)
+            }
+            Place::Column { width_max } => {
+                ((index + 1).to_string(), most(*width_max), String::new())
+            }
+            Place::Tag { name, width_max } => {
+                (quoted(&format!("<{name}>")), most(*width_max), String::new())
+            }
+            Place::Xml { path, width_max, empty } => {
+                let empty = if *empty { "an empty element" } else { "" };
+                (quoted(&path.join("/")), most(*width_max), empty.to_owned())
+            }
+        };
+        let cell = &field.cell;
+        let must = match (&cell.when, cell.optional) {
+            (Some(when), _) => condition(spec, when),
+            (None, true) => "no".to_owned(),
+            (None, false) => "yes".to_owned(),
+        };
+        let what = what(spec, part, cell);
+        let spelled = spelled(cell);
+        let name = escaped(&cell.name);
+        writeln!(out, "| {place} | {width} | {name} | {must} | {spelled} | {what} | {filling} |")?;
+    }
+    if at > 0 {
+        writeln!(out, "\n{at} {} in all, without the line end.", column.title())?;
+    }
+    Ok(())
+}
+
+fn most(width_max: Option<usize>) -> String {
+    width_max.map_or_else(String::new, |most| format!("at most {most}"))
+}
+
+/// What fills a field up, where anything does.
+fn filling(cell: &Cell, width: usize, (pad, absent): (char, Option<char>), side: Side) -> String {
+    let sign = |sign: char| match sign {
+        ' ' => "blanks".to_owned(),
+        '0' => "zeros".to_owned(),
+        other => quoted(&other.to_string()),
+    };
+    let own = match (&cell.spelling, &cell.bind) {
+        (Spelling::Binary { width, .. }, _) => Some(*width),
+        (Spelling::Hex { .. }, Bind::Computed(computed)) => computed.hex_width(),
+        (Spelling::Moment(pieces), _) => Some(pieces.iter().map(|piece| piece.width()).sum()),
+        (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => Some(bytes.len()),
+        _ => None,
+    };
+    let mut told = Vec::new();
+    if own != Some(width) {
+        let side = if side == Side::Left { "left-justified" } else { "right-justified" };
+        told.push(format!("{side}, {}", sign(pad)));
+    }
+    if cell.may_be_absent() {
+        told.push(format!("{} where there is none", sign(absent.unwrap_or(pad))));
+    }
+    told.join("; ")
+}
+
+/// How a value is spelled.
+fn spelled(cell: &Cell) -> String {
+    match &cell.spelling {
+        Spelling::Text(only) => match only {
+            Only::Any => "text".to_owned(),
+            Only::Ascii => "ASCII text".to_owned(),
+            Only::Digits => "digits".to_owned(),
+        },
+        Spelling::Int(shape) => format!("whole number: {}", shape.told()),
+        Spelling::Decimal(shape) => format!("number: {}", shape.told()),
+        Spelling::Amount(amount) => {
+            let unit = match amount.unit {
+                Unit::Fen => "fen",
+                Unit::Yuan => "yuan",
+            };
+            format!("amount in {unit}: {}", amount.shape.told())
+        }
+        Spelling::Moment(pieces) => quoted(&moment::told(pieces)),
+        Spelling::Words(_) => "one word of a list".to_owned(),
+        Spelling::Literal => "constant".to_owned(),
+        Spelling::Hex { upper: true } => "hexadecimal, upper case".to_owned(),
+        Spelling::Hex { upper: false } => "hexadecimal, lower case".to_owned(),
+        Spelling::Binary { little, .. } => {
+            let order = if *little { "last byte first" } else { "first byte first" };
+            format!("binary number, {order}")
+        }
+        Spelling::Anything => "anything".to_owned(),
+    }
+}
+
+/// What stands in a field.
+fn what(spec: &FormatSpec, part: &PartSpec, cell: &Cell) -> String {
+    let mut told = match &cell.bind {
+        Bind::Literal { text, .. } => format!("always {}", quoted(text)),
+        Bind::Ignored { bytes } => {
+            let text = String::from_utf8_lossy(bytes);
+            format!("written as {}, not looked at when read", quoted(&text))
+        }
+        Bind::Slot(slot) => value(spec, *slot),
+        Bind::Joined { slot, pieces } => {
+            let pieces = pieces.iter().fold(String::new(), |text, piece| match piece {
+                Join::Sign(sign) => text + sign,
+                Join::Value(slot) => format!("{text}{{{}}}", spec.own.name(*slot)),
+            });
+            format!("{}, put together as {}", value(spec, *slot), quoted(&pieces))
+        }
+        Bind::Piece { slot, sign, at, of } => format!(
+            "{}, its text {} of {of}, which {} sets apart",
+            value(spec, *slot),
+            at + 1,
+            quoted(&sign.to_string())
+        ),
+        Bind::Computed(computed) => self::computed(spec, part, computed),
+    };
+    if let Spelling::Words(words) = &cell.spelling {
+        let words: Vec<String> =
+            words.iter().map(|word| format!("{} = {}", quoted(&word.theirs), word.ours)).collect();
+        told.push_str(": ");
+        told.push_str(&escaped(&words.join(", ")));
+    }
+    let mut told = vec![told];
+    if let Some(default) = &cell.default {
+        told.push(format!("{} where we have none", quoted(default)));
+    }
+    if let Some(absent) = &cell.absent {
+        told.push(format!("{} where there is none", quoted(&absent.text)));
+    }
+    if cell.cut_tail {
+        told.push("the bank may cut it inside a character".to_owned());
+    }
+    if let Some((_, table)) = cell.codes.and_then(|table| spec.codes.get(table)) {
+        told.push(format!("codes {}", quoted(&table.name)));
+    }
+    told.join("; ")
+}
+
+fn value(spec: &FormatSpec, slot: Slot) -> String {
+    match slot {
+        Slot::Key(key) => meaning::key(key).to_owned(),
+        Slot::Own(_) => format!("the bank's own value {}", quoted(spec.own.name(slot))),
+    }
+}
+
+fn computed(spec: &FormatSpec, part: &PartSpec, computed: &Computed) -> String {
+    match computed {
+        Computed::Tally(at) => {
+            part.tallies.get(*at).map_or_else(String::new, |tally| self::tally(spec, tally))
+        }
+        Computed::Digest { algorithm, of: DigestOf::Body } => {
+            format!("{algorithm} over the body behind the frame")
+        }
+        Computed::Digest { algorithm, of: DigestOf::Part(role) } => {
+            format!("{algorithm} over the whole {role} part")
+        }
+        Computed::Length(LengthOf::Body) => "bytes of the body behind the frame".to_owned(),
+        Computed::Length(LengthOf::All) => "bytes of frame and body".to_owned(),
+        Computed::Length(LengthOf::Rest { .. }) => "bytes behind this field".to_owned(),
+        Computed::PartName(role) => format!("file name of the {role} part"),
+        Computed::CheckDigit(digit) => {
+            let names: Vec<&str> = digit.of.iter().map(|slot| spec.own.name(*slot)).collect();
+            let rule = match digit.algorithm {
+                CheckAlgorithm::Luhn => "Luhn",
+                CheckAlgorithm::Mod11 => "modulo 11, weights 2 to 9",
+                CheckAlgorithm::Mod10Weights371 => "modulo 10, weights 3 7 1",
+            };
+            format!("check digit over {} ({rule})", names.join(", "))
+        }
+    }
+}
+
+fn tally(spec: &FormatSpec, tally: &TallySpec) -> String {
+    let of: Vec<&str> = tally.of.iter().map(|name| name.value.as_str()).collect();
+    let of = if of.is_empty() { "all records".to_owned() } else { of.join(", ") };
+    let scope = match &tally.scope {
+        Some(scope) => format!("of each group {}", quoted(&scope.value)),
+        None => "of the part".to_owned(),
+    };
+    match tally.what {
+        Counting::Records { running: true } => {
+            format!("running number {scope} over {of}, from {}", tally.start + 1)
+        }
+        Counting::Records { running: false } => format!("number of records {scope}: {of}"),
+        Counting::Sum(slot) => format!("sum of {} {scope}: {of}", quoted(spec.own.name(slot))),
+        Counting::Hash { slot, digits, modulo } => {
+            let first = if digits == usize::MAX {
+                String::new()
+            } else {
+                format!("the first {digits} digits of ")
+            };
+            let keep = modulo.checked_ilog10().unwrap_or(0);
+            let name = quoted(spec.own.name(slot));
+            format!("{first}{name} added up {scope} ({of}), the last {keep} digits of that")
+        }
+    }
+}
+
+/// When a value or record stands at all.
+pub(super) fn condition(spec: &FormatSpec, when: &When) -> String {
+    let name = quoted(spec.own.name(when.slot));
+    let words: Vec<String> = when.is.iter().map(|word| quoted(word)).collect();
+    match (words.is_empty(), when.not) {
+        (true, false) => format!("where there is a {name}"),
+        (true, true) => format!("where there is no {name}"),
+        (false, false) => format!("where {name} is {}", words.join(" or ")),
+        (false, true) => format!("where {name} is not {}", words.join(" or ")),
+    }
+}
