@@ -9,7 +9,7 @@ use crate::format::error::{FieldFault, shape};
 use crate::format::moment::{self, Piece};
 use crate::format::number::{AmountShape, Shape};
 use crate::format::record::Record;
-use crate::format::text::{Only, read_text, write_text};
+use crate::format::text::{Only, joined, read_text, write_default, write_text};
 use crate::format::words::{Moment, Slot, Source, Value};
 
 /// What stands in a place.
@@ -472,35 +472,9 @@ impl Cell {
     }
 }
 
-/// A default is written as the description spells it.
-fn write_default(default: &str, pen: &Pen<'_>, out: &mut Vec<u8>) -> Result<bool, FieldFault> {
-    let written = pen.charset.encode_into(default, out);
-    written.map_err(|character| FieldFault::NotEncodable { character })?;
-    Ok(!default.is_empty())
-}
-
 /// Where nothing is known of a date or time yet.
 pub(crate) const NO_MOMENT: Moment =
     Moment { year: 0, month: 1, day: 1, hour: 0, minute: 0, second: 0 };
-
-fn joined(pieces: &[Join], source: &dyn Source) -> String {
-    let mut text = String::new();
-    for piece in pieces {
-        match piece {
-            Join::Sign(sign) => text.push_str(sign),
-            Join::Value(slot) => match source.slot(*slot) {
-                Some(Value::Text(value)) => text.push_str(value),
-                Some(Value::Int(number) | Value::Decimal(number)) => {
-                    text.push_str(&number.to_string());
-                }
-                Some(Value::Amount(fen)) => text.push_str(&fen.yuan()),
-                Some(Value::Moment(moment)) => text.push_str(&moment.to_string()),
-                None => {}
-            },
-        }
-    }
-    text
-}
 
 pub(crate) fn out_of_range(expected: &str) -> FieldFault {
     FieldFault::OutOfRange { expected: expected.to_owned() }

@@ -1,8 +1,9 @@
 //! Texts: what characters they may have, and how they are spelled; strict both ways.
 
-use crate::format::cell::{ReadFault, not};
+use crate::format::cell::{Join, Pen, ReadFault, not};
 use crate::format::charset::{Charset, Controls};
 use crate::format::error::{FieldFault, shape};
+use crate::format::words::{Source, Value};
 
 /// Which characters a text may have, beyond what its character set allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,4 +91,35 @@ pub(crate) fn read_text(
         return Err(ReadFault { at, found: shape(bytes), expected: only.told().to_owned() });
     }
     Ok(())
+}
+
+/// Puts a text together out of signs and values.
+pub(crate) fn joined(pieces: &[Join], source: &dyn Source) -> String {
+    let mut text = String::new();
+    for piece in pieces {
+        match piece {
+            Join::Sign(sign) => text.push_str(sign),
+            Join::Value(slot) => match source.slot(*slot) {
+                Some(Value::Text(value)) => text.push_str(value),
+                Some(Value::Int(number) | Value::Decimal(number)) => {
+                    text.push_str(&number.to_string());
+                }
+                Some(Value::Amount(fen)) => text.push_str(&fen.yuan()),
+                Some(Value::Moment(moment)) => text.push_str(&moment.to_string()),
+                None => {}
+            },
+        }
+    }
+    text
+}
+
+/// A default is written as the description spells it.
+pub(crate) fn write_default(
+    default: &str,
+    pen: &Pen<'_>,
+    out: &mut Vec<u8>,
+) -> Result<bool, FieldFault> {
+    let written = pen.charset.encode_into(default, out);
+    written.map_err(|character| FieldFault::NotEncodable { character })?;
+    Ok(!default.is_empty())
 }

@@ -107,7 +107,7 @@ fields = [
 
 fn members(amounts: &[i64]) -> Vec<RowValues> {
     let member = |(at, fen): (usize, &i64)| {
-        let ordinal = i64::try_from(at).unwrap() + 1;
+        let ordinal = i64::try_from(at).expect("a place") + 1;
         RowValues {
             ordinal,
             line: ordinal,
@@ -197,7 +197,7 @@ async fn files_of_a_day_are_counted_without_a_gap() {
     house.take(Draft::new("A", 1).lines(CALLS, 9).declared()).await;
     house.live(HOUR, 10 * MINUTE).await;
     let last = house.number("SELECT value FROM counter WHERE name = 'day:city:20261123'").await;
-    let batches = i64::try_from(house.calls.batches().len()).unwrap();
+    let batches = i64::try_from(house.calls.batches().len()).expect("a count");
     assert!(batches >= 2, "{batches}");
     assert_eq!(last, batches, "halves that were tried and not written took no number");
     house.pass(24 * HOUR).await;

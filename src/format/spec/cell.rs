@@ -29,11 +29,8 @@ pub(super) fn cell(
     let own = table.text("own");
     let literal = table.text("literal");
     let ignored = table.text("ignored");
-    let computed = table.word("computed", &COMPUTED, |word| COMPUTED.contains(&word).then_some(()));
-    let computed = computed.and_then(|found| {
-        let word = table.text("computed")?.value.to_owned();
-        Some(Found { at: found.at, value: word })
-    });
+    let computed =
+        table.word("computed", &COMPUTED, |word| COMPUTED.contains(&word).then(|| word.to_owned()));
     let name = table.text("name").map(|found| found.value.to_owned());
     let optional = table.flag("optional").is_some_and(|found| found.value);
     let when = when(table, scope);

@@ -293,14 +293,13 @@ fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
     let at = words.first()?.at;
     let mut keys = Vec::new();
     for word in &words {
-        match Key::parse(word.value).filter(|key| ALLOWED.contains(key)) {
-            Some(key) => keys.push(key),
-            None => {
-                let known: Vec<&str> = ALLOWED.iter().map(|key| key.as_str()).collect();
-                let what = format!("match_by: {:?} tells no payment", word.value);
-                table.faults().note(word.at, what, format!("one of {}", known.join(", ")));
-            }
+        if let Some(key) = Key::parse(word.value).filter(|key| ALLOWED.contains(key)) {
+            keys.push(key);
+            continue;
         }
+        let known: Vec<&str> = ALLOWED.iter().map(|key| key.as_str()).collect();
+        let what = format!("match_by: {:?} tells no payment", word.value);
+        table.faults().note(word.at, what, format!("one of {}", known.join(", ")));
     }
     if !keys.contains(&Key::Ordinal) && !keys.contains(&Key::Account) {
         let hint = "the account, with what tells two payments to it apart";
