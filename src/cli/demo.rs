@@ -1,7 +1,7 @@
 //! `daifa demo`: the main job on practice counterparts, from approval to closing account, judged
 //! by their own books.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,9 +28,9 @@ pub struct DemoArgs {
     /// fresh folder is made and removed again.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where the status page is served.
-    #[arg(long, default_value = "127.0.0.1:8740")]
-    listen: SocketAddr,
+    /// Where the status page is served: 127.0.0.1:8740, or another port where that one is taken.
+    #[arg(long)]
+    listen: Option<SocketAddr>,
     /// End once the closing account is printed, instead of leaving the status page open.
     #[arg(long)]
     exit: bool,
@@ -98,6 +98,14 @@ impl ClosingAccount {
     }
 }
 
+/// Where the page is served. Somebody who tries the demo beside a daemon, or a second time, wants a
+/// page and not a fault about a port.
+fn page_address(asked: Option<SocketAddr>) -> SocketAddr {
+    const USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8740);
+    const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+    asked.unwrap_or_else(|| if TcpListener::bind(USUAL).is_ok() { USUAL } else { ANY })
+}
+
 pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
     crate::telemetry::init("error")?;
     let stop = Stop::on_signals()?;
@@ -118,7 +126,7 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
             args.shape.banks
         ))?;
     }
-    let practice = practice::start(&args.shape, &folder, args.listen, &clock).await?;
+    let practice = practice::start(&args.shape, &folder, page_address(args.listen), &clock).await?;
     let config = Config::read(&practice.config)?;
     // What is measured is the daemon's work, not the making of the practice data.
     let began = clock.now_ms();
