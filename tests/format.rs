@@ -9,8 +9,12 @@ mod closing;
 mod commands;
 #[path = "format/description.rs"]
 mod description;
+#[path = "format/document.rs"]
+mod document;
 #[path = "format/hostile.rs"]
 mod hostile;
+#[path = "format/iso.rs"]
+mod iso;
 #[path = "format/round_trip.rs"]
 mod round_trip;
 
