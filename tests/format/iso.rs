@@ -18,7 +18,7 @@ const REQUEST: MessageKind = MessageKind::PaymentRequest;
 fn schema(bytes: &[u8]) -> Option<std::path::PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/fixtures/iso20022");
     if !folder.exists() {
-        println!("skipped: there is no {}", folder.display());
+        eprintln!("skipped: there is no {}", folder.display());
         return None;
     }
     let text = String::from_utf8(bytes.to_vec()).unwrap();
@@ -76,7 +76,7 @@ fn i21_written_iso_messages_are_valid() {
         let spoiled = text.replacen("</GrpHdr>", "<New/></GrpHdr>", 1);
         assert!(faults(spoiled.as_bytes(), &schema).is_some());
     }
-    println!("{valid} messages are valid");
+    eprintln!("{valid} messages are valid");
 }
 
 fn payment(ordinal: i64, fen: i64) -> Record {
