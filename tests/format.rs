@@ -12,8 +12,12 @@ mod cnab;
 mod commands;
 #[path = "format/description.rs"]
 mod description;
+#[path = "format/document.rs"]
+mod document;
 #[path = "format/hostile.rs"]
 mod hostile;
+#[path = "format/iso.rs"]
+mod iso;
 #[path = "format/layouts.rs"]
 mod layouts;
 #[path = "format/readme.rs"]

@@ -76,7 +76,9 @@ pub(crate) fn build(
     builder.check_tree();
     let Builder { nodes, spaces, .. } = builder;
     let declarations = declarations(spec);
-    for at in 0..scopes.len() {
+    // The steps of a tree with faults lead nowhere.
+    let whole = if faults.is_empty() { scopes.len() } else { 0 };
+    for at in 0..whole {
         let node = element_of(&nodes, at, scopes.len() - 1);
         let declared = if node == ROOT { declarations.as_slice() } else { &[] };
         let items = std::mem::take(&mut scopes[at].items);

@@ -121,9 +121,9 @@ pub(crate) enum Does {
         field: FieldRef,
         after: Vec<u8>,
         absent: Vec<u8>,
-        /// A constant that stands only beside other values.
-        weak: bool,
     },
+    /// Constants that stand only where something else does beside them.
+    Beside(Vec<u8>),
     /// An element that is left out again if nothing stands in it.
     Open(Vec<u8>),
     Close(Vec<u8>),

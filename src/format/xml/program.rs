@@ -45,6 +45,26 @@ impl<'p> Program<'p> {
         }
     }
 
+    fn beside(&mut self, item: Option<usize>, raw: &[u8]) {
+        match self.steps.last_mut() {
+            Some(Step { item: last, does: Does::Beside(bytes) }) if *last == item => {
+                bytes.extend_from_slice(raw);
+            }
+            _ => self.steps.push(Step { item, does: Does::Beside(raw.to_vec()) }),
+        }
+    }
+
+    /// Are there only constants in this element that stand beside something else?
+    fn is_beside(&self, at: usize) -> bool {
+        let node = &self.nodes[at];
+        let all = |field: FieldRef| beside(self.cell(field).0).is_some();
+        node.group.is_none()
+            && node.item.is_some()
+            && node.text.is_none_or(all)
+            && node.attributes.iter().all(|attribute| all(attribute.field))
+            && node.children.iter().all(|child| self.is_beside(*child))
+    }
+
     fn does(&mut self, item: Option<usize>, does: Does) {
         self.steps.push(Step { item, does });
     }
@@ -61,10 +81,12 @@ impl<'p> Program<'p> {
         if let Some(bytes) = constant(cell) {
             return self.raw(item, &[before, &bytes, after].concat());
         }
-        let weak = matches!(cell.bind, Bind::Literal { .. }) && cell.when.is_none();
+        if let Some(bytes) = beside(cell) {
+            return self.beside(item, &[before, &bytes, after].concat());
+        }
         let absent = if empty { absent.to_vec() } else { Vec::new() };
         let (before, after) = (before.to_vec(), after.to_vec());
-        self.does(item, Does::Value { before, field, after, absent, weak });
+        self.does(item, Does::Value { before, field, after, absent });
     }
 
     fn item_of(&self, record: usize) -> Option<usize> {
@@ -114,6 +136,16 @@ impl<'p> Program<'p> {
             let before = [&open[..], &attributes, b">"].concat();
             let absent = [&open[..], &attributes, b"/>"].concat();
             return self.value(field, &before, &close, &absent);
+        }
+        if self.is_beside(at) {
+            self.beside(node.item, &open);
+            self.attributes(at);
+            self.beside(node.item, b">");
+            if let Some(field) = node.text {
+                self.value(field, &[], &[], &[]);
+            }
+            node.children.iter().for_each(|child| self.element(*child));
+            return self.beside(node.item, &close);
         }
         // In a record that is there this element may still have nothing in it.
         let optional = !self.is_sure_in_its_record(at);
@@ -172,6 +204,18 @@ impl<'p> Program<'p> {
             items[item].last = index;
         }
         Scope { items, steps }
+    }
+}
+
+/// A constant that may be left out, escaped: it stands where something else does beside it.
+fn beside(cell: &Cell) -> Option<Vec<u8>> {
+    match &cell.bind {
+        Bind::Literal { bytes, .. } if cell.optional && cell.when.is_none() => {
+            let mut escaped = bytes.clone();
+            escape_from(0, &mut escaped);
+            Some(escaped)
+        }
+        _ => None,
     }
 }
 

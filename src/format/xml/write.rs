@@ -143,7 +143,7 @@ impl Document<'_> {
                     out.truncate(mark.from);
                 }
             }
-            Does::Value { .. } | Does::Group => {}
+            Does::Value { .. } | Does::Beside(_) | Does::Group => {}
         }
     }
 
@@ -168,7 +168,7 @@ impl Document<'_> {
         while open.at <= last {
             let step = &scope.steps[open.at];
             match &step.does {
-                Does::Value { before, field, after, absent, weak } => {
+                Does::Value { before, field, after, absent } => {
                     let from = out.len();
                     out.extend_from_slice(before);
                     let there = self.value(*field, pen, source, out)?;
@@ -178,7 +178,7 @@ impl Document<'_> {
                         out.truncate(from);
                         out.extend_from_slice(absent);
                     }
-                    if (there && !weak) || !absent.is_empty() {
+                    if there || !absent.is_empty() {
                         self.stands();
                     }
                 }
@@ -189,6 +189,7 @@ impl Document<'_> {
                         self.stands();
                     }
                 }
+                Does::Beside(raw) => out.extend_from_slice(raw),
                 does => self.tag(does, out),
             }
             open.at += 1;
