@@ -17,7 +17,10 @@ use crate::format::text::Only;
 use crate::format::words::{Key, MessageKind, PartRole, Slot};
 
 /// Rules about what was written down.
-pub(crate) fn spec(spec: &FormatSpec, faults: &Faults<'_>) {
+///
+/// What is missing because something else could not be read is not told: `whole` says that there is
+/// no such thing.
+pub(crate) fn spec(spec: &FormatSpec, whole: bool, faults: &Faults<'_>) {
     for (at, message) in spec.messages.iter().enumerate() {
         if spec.messages.iter().take(at).any(|other| other.kind == message.kind) {
             faults.note(
@@ -33,13 +36,15 @@ pub(crate) fn spec(spec: &FormatSpec, faults: &Faults<'_>) {
                 fields(&spec.limits, message, part, record, faults);
             }
         }
-        totals(message, faults);
-        matching(message, faults);
+        if whole {
+            totals(message, faults);
+            matching(message, faults);
+        }
     }
     names(spec, faults);
     for (index, (at, table)) in spec.codes.iter().enumerate() {
         let mut fields = spec.messages.iter().flat_map(MessageSpec::fields);
-        if !fields.any(|(_, field)| field.cell.codes == Some(index)) {
+        if whole && !fields.any(|(_, field)| field.cell.codes == Some(index)) {
             let hint = "codes = \"...\" at the field whose codes these are";
             faults.note(*at, format!("no field uses codes.{}", table.name), hint);
         }

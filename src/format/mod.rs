@@ -176,13 +176,18 @@ impl Format {
     fn compile_file(name: &str, file: &str, text: &str) -> Result<Self, Problems> {
         let faults = Faults::of(text);
         let (root, errors) = DeTable::parse_recoverable(text);
-        for error in errors {
-            let at = error.span().map_or(0, |span| span.start);
-            let hint = match error.message() {
-                "duplicate key" => "each key stands once in its table, and each code in its list",
-                _ => "this is not TOML: texts stand between quotes, each key on a line of its own",
-            };
-            faults.note(at, error.message(), hint);
+        // Behind the first fault of TOML nothing is what it seems; keys that stand twice are no such.
+        let (twice, broken): (Vec<_>, Vec<_>) =
+            errors.into_iter().partition(|error| error.message() == "duplicate key");
+        let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+        if let Some(first) = broken.iter().min_by_key(|error| place(error)) {
+            let hint = "this is not TOML: look at this line and the one before it";
+            faults.note(place(first), first.message(), hint);
+        } else {
+            for error in &twice {
+                let hint = "each key stands once in its table, and each code in its list";
+                faults.note(place(error), error.message(), hint);
+            }
         }
         if !faults.is_empty() {
             return Err(problems(faults, file));
@@ -340,6 +345,13 @@ impl Format {
     pub(crate) fn place(&self, kind: MessageKind) -> (usize, usize) {
         let at = self.plan.message(kind).map_or(0, |message| message.at);
         table::place(&self.text, at)
+    }
+
+    /// What the files of a message are called.
+    pub(crate) fn patterns(&self, kind: MessageKind) -> Vec<String> {
+        let parts = self.plan.message(kind).map(|message| message.parts.iter());
+        let names = parts.into_iter().flatten().filter_map(|part| part.name.as_ref());
+        names.map(name::NamePattern::pattern).collect()
     }
 
     /// Which part of a message a file name is that of.

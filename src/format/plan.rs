@@ -114,29 +114,39 @@ impl Layout {
 
 /// Compiles a description; every fault is noted, and the plan is of use only without any.
 pub(crate) fn compile(spec: FormatSpec, faults: &Faults<'_>) -> Plan {
-    check::spec(&spec, faults);
+    let whole = faults.is_empty();
+    check::spec(&spec, whole, faults);
     let FormatSpec { about, limits, own, codes, messages } = spec;
     let codes: Vec<CodeTable> = codes.into_iter().map(|(_, table)| table).collect();
     let messages = messages
         .into_iter()
         .map(|spec| {
             let at = spec.at;
-            let plan = message(&codes, spec, faults);
-            check::message(&limits, &plan, at, faults);
+            let plan = message(&codes, spec, whole, faults);
+            if whole {
+                check::message(&limits, &plan, at, faults);
+            }
             plan
         })
         .collect();
     Plan { about, limits, own, codes, messages }
 }
 
-fn message(codes: &[CodeTable], spec: MessageSpec, faults: &Faults<'_>) -> MessagePlan {
+fn message(
+    codes: &[CodeTable],
+    spec: MessageSpec,
+    whole: bool,
+    faults: &Faults<'_>,
+) -> MessagePlan {
     let tables = |rows: bool, key: Key, kind: TableKind| {
         let fields = spec.fields().filter(|(of_row, _)| *of_row == rows).map(|(_, field)| field);
         let mut fields = fields.filter(|field| field.cell.slot() == Some(Slot::Key(key)));
         let field = fields.next()?;
         let Some(table) = field.cell.codes else {
             let hint = "codes = \"the name of a table under [codes]\"";
-            faults.note(field.at, format!("a {key} without its table"), hint);
+            if whole {
+                faults.note(field.at, format!("a {key} without its table"), hint);
+            }
             return None;
         };
         if codes.get(table).is_some_and(|table| table.kind != kind) {

@@ -217,10 +217,11 @@ pub fn role(format: &Format, kind: MessageKind, path: &Path) -> Result<(PartRole
         return Ok((role, name));
     }
     let mut roles = format.parts(kind).map(|(role, _)| role);
-    match roles.find(|role| *role == PartRole::Message) {
-        Some(role) => Ok((role, String::new())),
-        None => Err(format!("{name} is no file name of a {kind}")),
+    if let Some(role) = roles.find(|role| *role == PartRole::Message) {
+        return Ok((role, String::new()));
     }
+    let patterns = format.patterns(kind).join(" or ");
+    Err(format!("{name} is no file name of a {kind}: {patterns}"))
 }
 
 /// One file as a part of a message.

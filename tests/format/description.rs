@@ -175,6 +175,25 @@ fn all_faults_are_told_at_once() {
     assert!(lines.len() >= 4);
 }
 
+/// One mistake is told once: not what follows from it, nor what comes behind broken TOML.
+#[test]
+fn what_follows_from_a_mistake_is_not_told() {
+    let only = |name: &str, from: &str, to: &str| {
+        let problems = told(name, from, to);
+        let found: Vec<String> = problems.list.iter().map(|p| p.what.clone()).collect();
+        found.join("; ")
+    };
+    let pipe = "example-core-pipe";
+    let misspelt = only(pipe, "separator = \"|\"", "seperator = \"|\"");
+    assert_eq!(misspelt, "a part without separator; a part has no key \"seperator\"");
+    let table = only(pipe, "codes = \"failures\"", "codes = \"failure\"");
+    assert_eq!(table, "there is no [codes.failure]");
+    let unit = only(pipe, "unit = \"yuan\"", "unit = \"Yuan\"");
+    assert_eq!(unit, "unit: there is no \"Yuan\"");
+    let broken = only(pipe, "text = \"账号不存在\" }", "text = \"账号不存在\"");
+    assert!(broken.starts_with("missing comma") && !broken.contains(';'), "{broken}");
+}
+
 #[test]
 fn rows_state_their_count_and_sum() {
     let without = |key: &str| {
