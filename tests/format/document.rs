@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use crate::{decode, message};
 
-const KIND: MessageKind = MessageKind::Result;
+const KIND: MessageKind = MessageKind::Statement;
 
 const TOP: &str = r#"
 language = 1
@@ -28,7 +28,7 @@ F = { outcome = "failed", reason = "other" }
 /// Batches of towns, each with its trailer; a payment is two records.
 const NESTED: &str = r#"
 [[message]]
-kind = "result"
+kind = "statement"
 [[message.part]]
 role = "message"
 committing = true
@@ -158,8 +158,8 @@ fn i21_groups_in_groups_are_written_and_read() {
     let none = r#"{"record":"head","reference":"R1","count":0,"sum":"0.00"}
 {"record":"tail"}"#;
     let text = NESTED.replace("ORDER", "").replacen(
-        "kind = \"result\"",
-        "kind = \"result\"\nrows_min = 0",
+        "kind = \"statement\"",
+        "kind = \"statement\"\nrows_min = 0",
         1,
     );
     let format = Format::compile("none", &format!("{TOP}{text}")).unwrap();
