@@ -84,7 +84,7 @@
 //!   bounded memory and knows from the description what may come next. quick-xml stays in the tests,
 //!   as a second opinion on the same documents.
 //! - **Pairs of bytes have tables of their own** (`format::charset`), made at first use from what
-//!   encoding_rs reads *and* writes: strict both ways by how they are made, and several times faster on
+//!   `encoding_rs` reads *and* writes: strict both ways by how they are made, and several times faster on
 //!   names of three characters.
 //! - **The fixed, delimited and tagged layouts share one reader and one writer** (`format::lines`)
 //!   that go through a grammar of records and groups; only what stands between two fields differs.
