@@ -139,7 +139,10 @@ fn part(spec: &FormatSpec, part: &PartSpec, several: bool, out: &mut String) -> 
         );
         let row = if group.row { "; its records together are one payment" } else { "" };
         let often = often(group.occurs);
-        writeln!(out, "\nGroup {}: {often} in {inside}{row}.", quoted(&group.name))?;
+        let element = group.path.as_ref().map_or_else(String::new, |path| {
+            format!(" (element {})", quoted(&path.value.join("/")))
+        });
+        writeln!(out, "\nGroup {}{element}: {often} in {inside}{row}.", quoted(&group.name))?;
     }
     if let Some(frame) = &part.frame {
         writeln!(out, "\n#### Frame in front of the body\n")?;
