@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::{Clock, Dice};
-use crate::config::{self, Config, Database, Door};
+use crate::config::{self, Config, ConfigError, Database, Door};
 use crate::engine::{self, EngineError, Observer};
 use crate::finance::Finance;
 use crate::finance::http::{HttpFinance, Settings};
@@ -241,6 +241,28 @@ pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Vec<String> {
     }
 }
 
+/// The keys are those that this database was written with. Another one under the same id would seal
+/// what nobody can open later, and blind the same person to somebody else, so that one is paid twice.
+async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<()> {
+    let seal =
+        parts.sealer.fingerprints().map(|(id, print)| (format!("seal:{id}"), print.to_owned()));
+    let blinder = &parts.blinder;
+    let blind = (format!("blind:{}", blinder.key_id()), blinder.fingerprint());
+    let mut problems = Vec::new();
+    for (key, print) in seal.chain([blind]) {
+        let name = format!("key:{key}");
+        store.meta_once(&name, &print).await?;
+        if store.meta(&name).await?.as_deref() != Some(print.as_str()) {
+            problems.push(format!(
+                "keys.{}: this is another key than the one that this database was begun with under \
+                 the same id; bring back the old one, or give the new one an id of its own",
+                key.replace(':', " ")
+            ));
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
+}
+
 /// Makes what the steps work with.
 ///
 /// # Errors
@@ -338,6 +360,7 @@ pub async fn start(
         None => store,
         Some(death) => store.doomed(death),
     });
+    known_keys(&store, &parts).await?;
     let banks = config
         .banks
         .iter()

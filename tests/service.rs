@@ -79,3 +79,36 @@ fn f59_a_stuck_step_starves_the_watchdog_and_does_not_hold_up_the_stop() {
     assert_eq!(service.ended(Duration::from_secs(27)).code(), Some(75), "{}", service.log());
     assert!(told.elapsed() > Duration::from_secs(24), "{:?}", told.elapsed());
 }
+
+/// Another blinding key under the same id would blind the same person to somebody else; another seal
+/// would seal what nobody opens.
+#[test]
+fn another_key_under_the_same_id_is_refused_at_the_start() {
+    for name in ["blind", "seal"] {
+        let mut service = Service::prepare(Finance::Refusing, "");
+        service.start(Duration::from_mins(1));
+        service.await_said("READY=1", SOON);
+        service.terminate();
+        assert_eq!(service.ended(SOON).code(), Some(0));
+        service.change_key(name);
+        service.start(Duration::from_mins(1));
+        assert_eq!(service.ended(SOON).code(), Some(78), "{}", service.log());
+        let log = service.log();
+        assert!(log.contains(&format!("keys.{name} 1: this is another key")), "{log}");
+    }
+}
+
+#[test]
+fn the_file_of_a_stopped_daemon_is_whole_by_itself() {
+    let mut service = Service::prepare(Finance::Refusing, "");
+    service.start(Duration::from_mins(1));
+    service.await_said("READY=1", SOON);
+    service.terminate();
+    assert_eq!(service.ended(SOON).code(), Some(0));
+    let journal = service.data().join("daifa.sqlite-wal");
+    assert_eq!(journal.metadata().map_or(0, |journal| journal.len()), 0);
+    let copied = service.data().join("copy.sqlite");
+    std::fs::copy(service.data().join("daifa.sqlite"), &copied).expect("copied");
+    // It was begun: the copy says by which daemon.
+    assert!(Held::new(&copied).reads("SELECT value FROM meta WHERE name = 'install'").is_some());
+}

@@ -15,6 +15,16 @@ use crate::store::Store;
 use crate::store::clock::Anchor;
 use crate::store::holds::Decision;
 
+/// A name or a reason: nobody decides for nothing.
+fn said(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err("expected a name or a reason, not blanks".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub enum RegisterCommand {
     /// Show a register: its places, batches and what is set aside.
@@ -35,10 +45,10 @@ pub struct Decide {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Who decides; it is journalled and cannot be changed.
-    #[arg(long)]
+    #[arg(long, value_parser = said)]
     by: String,
     /// Why.
-    #[arg(long)]
+    #[arg(long, value_parser = said)]
     why: String,
     /// Like R12-345; several are possible.
     #[arg(required = true)]
@@ -52,7 +62,7 @@ pub enum BatchCommand {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// Who commands it; it is journalled.
-        #[arg(long)]
+        #[arg(long, value_parser = said)]
         by: String,
         /// Like B7.
         batch: String,
@@ -66,7 +76,7 @@ pub enum ClockCommand {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
         /// Who says so; it is journalled.
-        #[arg(long)]
+        #[arg(long, value_parser = said)]
         by: String,
     },
 }

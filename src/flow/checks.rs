@@ -53,6 +53,8 @@ fn head_faults(head: &RegisterHead) -> Vec<Fault> {
         ("programme_code", &head.programme_code),
         ("pool_account", &head.pool_account),
         ("period", &head.period),
+        ("entered_by", &head.entered_by),
+        ("reviewed_by", &head.reviewed_by),
     ] {
         if text.trim().is_empty() {
             fault(field, "is empty".to_owned(), "没有填写。请补填后重新下达".to_owned());

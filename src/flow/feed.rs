@@ -201,6 +201,9 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
         };
         let (id, revision, line) = (&decision.register, decision.revision, decision.line);
         let decided = match ctx.store.payment_named(source, id, revision, line).await? {
+            Some(_) if decision.by.trim().is_empty() || decision.reason.trim().is_empty() => {
+                Err(StoreError::Refused("没有写明决定人或理由".to_owned()))
+            }
             Some(payment) => {
                 ctx.store
                     .decide_hold(payment, what, &decision.by, &decision.reason, ctx.now_ms())

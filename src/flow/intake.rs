@@ -17,7 +17,7 @@ use crate::model::hold::HoldReason;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::payment::{Line, Replaces};
-use crate::model::person::{town_of, village_code_is_plausible};
+use crate::model::person::{comparable_number, town_of, village_code_is_plausible};
 use crate::model::register::{Fault, RegisterHead};
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
@@ -251,11 +251,7 @@ impl Streaming<'_> {
             self.held.insert(line.line, line.amount);
             self.held_towns.insert(town);
         }
-        let document = format!(
-            "{}\0{}",
-            line.person.document_kind,
-            line.person.document_number.to_ascii_uppercase()
-        );
+        let document = comparable_number(&line.person.document_number);
         let blind = self.ctx.blinder.blind("document", document.as_bytes());
         self.keys.push(PersonKey { blind, line: line.line });
         self.note_content(&line);

@@ -8,7 +8,7 @@ use std::fmt;
 
 use ring::hmac;
 
-use crate::guard::key::Key;
+use crate::guard::key::{Key, hex};
 
 /// The length of a blind, in bytes.
 pub const BLIND_BYTES: usize = 16;
@@ -27,6 +27,11 @@ impl Blinder {
     /// The id of its key.
     pub const fn key_id(&self) -> u8 {
         self.id
+    }
+
+    /// A print of its key: it tells another key under the same id, and nothing else.
+    pub fn fingerprint(&self) -> String {
+        hex(&self.blind("which key", b"is this?")[..8])
     }
 
     /// The blind of `value` as a `kind` (`document`, `account`): the same digits of another kind
@@ -52,7 +57,6 @@ impl fmt::Debug for Blinder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::key::hex;
 
     #[test]
     fn blinds_depend_on_key_kind_and_value() {

@@ -12,9 +12,10 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use ring::hmac;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::guard::key::Key;
+use crate::guard::key::{Key, hex};
 use crate::guard::random;
 
 /// The version of the blob's layout.
@@ -49,16 +50,25 @@ pub enum SealError {
 /// Seals with the current key, opens with any of its keys.
 pub struct Sealer {
     keys: BTreeMap<u8, LessSafeKey>,
+    fingerprints: BTreeMap<u8, String>,
     current: u8,
     nonces: Mutex<Nonces>,
+}
+
+/// Sixteen digits that follow from a key and lead nowhere: the key is 32 random bytes.
+fn fingerprint(key: &Key) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.bytes());
+    let print = hmac::sign(&key, b"daifa: which key is this?");
+    hex(&print.as_ref()[..8])
 }
 
 impl Sealer {
     /// # Errors
     /// Where a key id comes twice, or the current one is not there.
     pub fn new(keys: impl IntoIterator<Item = (u8, Key)>, current: u8) -> Result<Self, SealError> {
-        let mut by_id = BTreeMap::new();
+        let (mut by_id, mut fingerprints) = (BTreeMap::new(), BTreeMap::new());
         for (id, key) in keys {
+            fingerprints.insert(id, fingerprint(&key));
             let unbound =
                 UnboundKey::new(&AES_256_GCM, key.bytes()).expect("a key has AES-256's length");
             if by_id.insert(id, LessSafeKey::new(unbound)).is_some() {
@@ -68,7 +78,12 @@ impl Sealer {
         if !by_id.contains_key(&current) {
             return Err(SealError::NoCurrent(current));
         }
-        Ok(Self { keys: by_id, current, nonces: Mutex::new(Nonces::empty()) })
+        Ok(Self { keys: by_id, fingerprints, current, nonces: Mutex::new(Nonces::empty()) })
+    }
+
+    /// A print of each key, by its id: it tells another key under the same id, and nothing else.
+    pub fn fingerprints(&self) -> impl Iterator<Item = (u8, &str)> {
+        self.fingerprints.iter().map(|(id, print)| (*id, print.as_str()))
     }
 
     /// The id of the key that seals.

@@ -41,6 +41,21 @@ pub fn id_number_closes(number: &str) -> bool {
     check.to_ascii_uppercase() == expected
 }
 
+/// A number as it is compared with others: one person is one, whatever finance calls the document and
+/// whether it has the old number of 15 digits or the 18 that it became (GB 11643-1999: the century and
+/// the check digit came in).
+pub fn comparable_number(number: &str) -> String {
+    let number = number.trim().to_ascii_uppercase();
+    if number.len() != 15 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return number;
+    }
+    let (region, rest) = number.split_at(6);
+    let digits = format!("{region}19{rest}");
+    let sum: u32 =
+        digits.bytes().zip(WEIGHTS).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    format!("{digits}{}", char::from(CHECK_ROW[(sum % 11) as usize]))
+}
+
 /// The first two digits of every administrative region code of the country (GB/T 2260).
 const PROVINCES: [u8; 34] = [
     11, 12, 13, 14, 15, 21, 22, 23, 31, 32, 33, 34, 35, 36, 37, 41, 42, 43, 44, 45, 46, 50, 51, 52,
@@ -114,6 +129,15 @@ fn mask(text: &str, head: usize, tail: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_person_is_one_whichever_number_is_on_the_card() {
+        // The vector of GB 11643, and the number that its holder had before.
+        assert_eq!(comparable_number("11010519491231002x"), "11010519491231002X");
+        assert_eq!(comparable_number("110105491231002"), "11010519491231002X");
+        assert_eq!(comparable_number("G12345678"), "G12345678");
+        assert_eq!(comparable_number("11010549123100A"), "11010549123100A");
+    }
 
     #[test]
     fn id_check_digits_close_and_every_other_one_does_not() {

@@ -166,6 +166,12 @@ impl Dialect for SqliteDialect {
 
     async fn close(&self) {
         self.readers.close().await;
+        // Whoever copies the file of a daemon that was stopped shall have all of it.
+        let mut writer = self.writer.lock().await;
+        writer.end().await;
+        if let Err(cause) = writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await {
+            tracing::warn!(%cause, "the journal beside the database could not be written back; copy both files");
+        }
     }
 }
 

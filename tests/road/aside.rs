@@ -284,6 +284,28 @@ async fn doubles_inside_one_register_the_first_stays() {
     house.sound().await;
 }
 
+/// One person is one: with the old number of 15 digits, in small letters, under another name of the
+/// document.
+#[tokio::test]
+async fn doubles_under_another_spelling_of_the_number() {
+    let mut house = House::open().await;
+    let numbered = |draft: Draft, line: i64, kind: &'static str, number: &'static str| {
+        draft.line(line, move |line| {
+            line.person.document_kind = kind.to_owned();
+            line.person.document_number = number.to_owned();
+        })
+    };
+    let mut draft = Draft::new("A", 1).lines(FILES, 4);
+    draft = numbered(draft, 1, "id", "11010519491231002X");
+    draft = numbered(draft, 2, "id", "110105491231002");
+    draft = numbered(draft, 3, "id", "11010519491231002x");
+    draft = numbered(draft, 4, "居民身份证", "11010519491231002X");
+    house.take(draft.declared()).await;
+    let double = |line| (line, HoldReason::Double);
+    assert_eq!(house.holds(1).await, reasons([double(2), double(3), double(4)]));
+    house.sound().await;
+}
+
 #[tokio::test]
 async fn doubles_where_the_first_is_itself_set_aside() {
     let mut house = House::open().await;

@@ -98,6 +98,7 @@ impl Service {
     /// Starts the process with a watchdog of this period.
     pub fn start(&mut self, watchdog: Duration) {
         let path = self.folder.path().join("notify");
+        std::fs::remove_file(&path).ok();
         let socket = UnixDatagram::bind(&path).expect("a socket");
         let said = Arc::clone(&self.said);
         std::thread::spawn(move || {
@@ -120,6 +121,11 @@ impl Service {
             .stderr(log)
             .spawn();
         self.process = Some(child.expect("the binary starts"));
+    }
+
+    /// From now on there is another key of this name.
+    pub fn change_key(&self, name: &str) {
+        std::fs::write(self.folder.path().join(name), "d".repeat(64)).expect("written");
     }
 
     /// What was said, without the feeding.
@@ -212,6 +218,15 @@ impl Held {
             connection
         });
         Self(runtime, Some(connection))
+    }
+}
+
+impl Held {
+    /// The one text that this finds.
+    pub fn reads(&mut self, sql: &'static str) -> Option<String> {
+        let connection = self.1.as_mut().expect("it is held");
+        let found = sqlx::query_scalar(sql).fetch_optional(connection);
+        self.0.block_on(found).expect("it reads")
     }
 }
 
