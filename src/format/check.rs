@@ -373,7 +373,15 @@ fn names(spec: &FormatSpec, faults: &Faults<'_>) {
 }
 
 /// Rules about the message as it was put together.
-pub(crate) fn message(limits: &Limits, plan: &MessagePlan, at: usize, faults: &Faults<'_>) {
+pub(crate) fn message(
+    limits: &Limits,
+    plan: &MessagePlan,
+    (at, whole): (usize, bool),
+    faults: &Faults<'_>,
+) {
+    if !whole {
+        return;
+    }
     if plan.rows_min > limits.rows_max || (plan.rows_min > 0 && !plan.has_rows) {
         faults.note(
             at,

@@ -123,9 +123,7 @@ pub(crate) fn compile(spec: FormatSpec, faults: &Faults<'_>) -> Plan {
         .map(|spec| {
             let at = spec.at;
             let plan = message(&codes, spec, whole, faults);
-            if whole {
-                check::message(&limits, &plan, at, faults);
-            }
+            check::message(&limits, &plan, (at, whole), faults);
             plan
         })
         .collect();
@@ -151,11 +149,8 @@ fn message(
         };
         if codes.get(table).is_some_and(|table| table.kind != kind) {
             let what = format!("this {key} needs a table of codes with {}", kind.told());
-            faults.note(
-                field.at,
-                what,
-                "answers are for a head's code, outcomes for a row's, notices for the SMS",
-            );
+            let hint = "answers are for a head's code, outcomes for a row's, notices for the SMS";
+            faults.note(field.at, what, hint);
         }
         Some(table)
     };

@@ -263,7 +263,10 @@ impl<'a> Table<'a> {
 
     /// Notes every key that nobody asked for.
     pub fn finish(self) {
-        let asked = self.asked.borrow();
+        let mut asked = self.asked.take();
+        // A key may have been asked for more than once.
+        asked.sort_unstable();
+        asked.dedup();
         for name in self.keys.keys() {
             if !asked.contains(&name.get_ref().as_ref()) {
                 let what = format!("{} has no key {:?}", self.label, name.get_ref());

@@ -274,3 +274,48 @@ fn a_file_that_is_none_of_the_message_is_not_read() {
     assert_eq!(wrong.code, 2);
     assert!(wrong.err.contains("no file name of a notice"), "{}", wrong.err);
 }
+
+/// What a bank signs must name everything that will be held against it.
+#[test]
+fn explain_shows_all_of_every_example() {
+    for name in daifa::format::example::names() {
+        let format = crate::format(name);
+        let command = FormatCommand::Explain { format: name.to_owned(), place: shipped() };
+        let explained = ran(command, "");
+        assert_eq!(explained.code, 0, "{}", explained.err);
+        let text = String::from_utf8(explained.out).unwrap();
+        assert!(text.starts_with(&format!("# {}\n", format.about().title)), "{name}");
+        assert!(text.contains("no bank's real interface"), "{name}");
+        for kind in format.kinds() {
+            assert!(text.contains(&format!("\n## {kind}\n")), "{name}: {kind}");
+            let rows = format.row_codes(kind).map(|(code, _)| code);
+            for code in format.answers(kind).map(|(code, _)| code).chain(rows) {
+                assert!(text.contains(&format!("\n| `{code}` | ")), "{name}: {code}");
+            }
+        }
+        // Every line of a table has as many cells as its head.
+        for table in text.split("\n\n").filter(|part| part.starts_with('|')) {
+            let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+            let head = cells(table.lines().next().unwrap());
+            assert!(table.lines().all(|line| cells(line) == head), "{name}: {table}");
+        }
+    }
+    let explain = |name: &str| {
+        let command = FormatCommand::Explain { format: name.to_owned(), place: shipped() };
+        String::from_utf8(ran(command, "").out).unwrap()
+    };
+    let rural = explain(RURAL);
+    for told in [
+        "| 2-33 | 32 | reference | yes | ASCII text | reference of this batch, unique for ever (批次号) | left-justified, blanks |",
+        "| 88-104 | 17 | sum | yes | amount in yuan: digits, a '.' and 2 digits |",
+        "\n176 bytes in all, without the line end.\n",
+        "sha256 over the whole data part",
+        "Lines end with CR LF, the last one too.",
+    ] {
+        assert!(rural.contains(told), "{told}");
+    }
+    assert!(explain("example-cmb-xml").contains("Group `row` (element `"));
+    assert!(explain("example-core-pipe").contains("It lists the payments that failed"));
+    assert!(explain("example-icbc-blank").contains("the same `account`, `payee_name`, `amount`"));
+    assert!(explain("example-gx-tagged").contains("`5351` = 耕地地力保护补贴"));
+}
