@@ -154,24 +154,28 @@ struct Endless {
 
 impl Read for Endless {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        let here = match (self.before.is_empty(), self.left) {
-            (false, _) => &self.before,
-            (true, 0) => &self.after,
-            (true, _) => &self.one,
-        };
-        let rest = here.get(self.at..).unwrap_or_default();
-        let length = rest.len().min(into.len());
-        into[..length].copy_from_slice(&rest[..length]);
-        self.at += length;
-        if self.at == here.len() {
-            match (self.before.is_empty(), self.left) {
-                (false, _) => self.before.clear(),
-                (true, 0) => self.after.clear(),
-                (true, _) => self.left -= 1,
+        let mut filled = 0;
+        while filled < into.len() {
+            let here = match (self.before.is_empty(), self.left) {
+                (false, _) => &self.before,
+                (true, 0) => &self.after,
+                (true, _) => &self.one,
+            };
+            let rest = here.get(self.at..).unwrap_or_default();
+            let length = rest.len().min(into.len() - filled);
+            into[filled..filled + length].copy_from_slice(&rest[..length]);
+            (self.at, filled) = (self.at + length, filled + length);
+            if self.at == here.len() {
+                match (self.before.is_empty(), self.left) {
+                    (false, _) => self.before.clear(),
+                    (true, 0) if self.after.is_empty() => break,
+                    (true, 0) => self.after.clear(),
+                    (true, _) => self.left -= 1,
+                }
+                self.at = 0;
             }
-            self.at = 0;
         }
-        Ok(length)
+        Ok(filled)
     }
 }
 

@@ -74,7 +74,14 @@ pub(crate) fn build(
     }
     builder.inherit(ROOT);
     builder.check_tree();
-    let Builder { nodes, spaces, .. } = builder;
+    let Builder { mut nodes, spaces, .. } = builder;
+    for node in &mut nodes {
+        node.start = [b"<", node.name.spelled.as_slice(), b">"].concat();
+    }
+    let place = |uri: &String| spaces.iter().position(|known| known == uri).unwrap_or(0);
+    let own = (Vec::new(), usize::from(spec.namespace.is_some()));
+    let others = spec.prefixes.iter().map(|(prefix, uri)| (prefix.clone().into(), place(uri)));
+    let prefixes = std::iter::once(own).chain(others).collect();
     let declarations = declarations(spec);
     // The steps of a tree with faults lead nowhere.
     let whole = if faults.is_empty() { scopes.len() } else { 0 };
@@ -91,6 +98,7 @@ pub(crate) fn build(
         declared: spec.declaration,
         any_order: spec.any_order,
         spaces,
+        prefixes,
         nodes,
         scopes,
         order,

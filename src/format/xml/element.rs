@@ -20,7 +20,18 @@ enum Known {
 
 impl XmlReader<'_> {
     /// The start tag that stands here; it is not passed where a record has to be told before.
-    pub(super) fn start(&mut self, into: &mut Place<'_>) -> Result<Option<One>, Stop> {
+    pub(super) fn start(
+        &mut self,
+        there: usize,
+        into: &mut Place<'_>,
+    ) -> Result<Option<One>, Stop> {
+        if let Some((at, next, tag)) = self.expected(there) {
+            self.pairs.clear();
+            self.tag.clear();
+            self.tag.extend_from_slice(&self.plan.nodes[at].start);
+            let spaces = self.spaces.mark();
+            return self.element(at, next, tag, spaces, into);
+        }
         let plan = self.plan;
         if !self.declared && plan.declared {
             let expected = format!("a declaration of {}", plan.encoding);
@@ -38,11 +49,41 @@ impl XmlReader<'_> {
             self.opened(tag, None, spaces);
             return Ok(None);
         };
+        self.element(at, next, tag, spaces, into)
+    }
+
+    /// The element that may come and has no attributes, spelled as it is written: most are. All
+    /// others take the longer way.
+    fn expected(&self, there: usize) -> Option<(usize, usize, Tag)> {
+        let open = self.open.last()?;
+        if self.plan.any_order || !self.spaces.plain || self.open.len() >= DEPTH_MAX {
+            return None;
+        }
+        let window = self.input.seen(0, there);
+        let nodes = &self.plan.nodes;
+        let mut children = nodes[open.node?].children.iter().enumerate().skip(open.next);
+        let (at, child) = children.find(|(_, child)| window.starts_with(&nodes[**child].start))?;
+        let node = &nodes[*child];
+        let next = if node.group.is_some() { at } else { at + 1 };
+        let name = node.name.spelled.len();
+        Some((*child, next, Tag { length: node.start.len(), name, empty: false }))
+    }
+
+    /// An element of the description begins; `next` is the first of its siblings that may follow.
+    fn element(
+        &mut self,
+        at: usize,
+        next: usize,
+        tag: Tag,
+        spaces: usize,
+        into: &mut Place<'_>,
+    ) -> Result<Option<One>, Stop> {
+        let plan = self.plan;
         let node = &plan.nodes[at];
         if let Some(item) = self.item(node).filter(|_| at != ROOT) {
             let told = self.make_way(item, at, into)?;
             if told.is_some() {
-                self.spaces.back_to(spaces);
+                self.spaces.back_to(self.plan, spaces);
                 return Ok(told);
             }
             if let Some(frame) = self.frames.last_mut() {
@@ -218,7 +259,7 @@ impl XmlReader<'_> {
         let at = self.input.at;
         if tag.empty {
             self.take(field, &Bytes::Here(0), at, into);
-            self.spaces.back_to(spaces);
+            self.spaces.back_to(self.plan, spaces);
             return Ok(());
         }
         let there = self.look(LOOK_BYTES)?;
@@ -233,7 +274,7 @@ impl XmlReader<'_> {
             self.long_value(node, tag)?;
             self.take(field, &Bytes::Value, at, into);
         }
-        self.spaces.back_to(spaces);
+        self.spaces.back_to(self.plan, spaces);
         Ok(())
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct XmlPlan {
     pub any_order: bool,
     /// The namespaces by their place; the first is none at all.
     pub spaces: Vec<String>,
+    /// What prefixes stand for where names are spelled as they are written.
+    pub prefixes: Vec<(Vec<u8>, usize)>,
     /// Every element by its path; the first is the root.
     pub nodes: Vec<Node>,
     /// Of each group, and of the whole document behind them.
@@ -56,6 +58,8 @@ pub(crate) struct Name {
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     pub name: Name,
+    /// Its start tag as it is written, where it has no attributes.
+    pub start: Vec<u8>,
     /// For messages.
     pub told: String,
     pub children: Vec<usize>,
@@ -172,7 +176,11 @@ pub(crate) fn place_of(bytes: &[u8], offset: usize) -> BytePlace {
 /// Escapes what was appended since `from`. None of these signs is a later byte of a character in
 /// any character set that a document may have.
 fn escape_from(from: usize, out: &mut Vec<u8>) {
-    if !out[from..].iter().any(|byte| entity(*byte).is_some()) {
+    // Looked at all at once, without a branch for each byte: most values have none of these signs.
+    let sign = |byte: &u8| {
+        (*byte == b'<') | (*byte == b'>') | (*byte == b'&') | (*byte == b'"') | (*byte == b'\'')
+    };
+    if !out[from..].iter().fold(false, |any, byte| any | sign(byte)) {
         return;
     }
     let plain = out.split_off(from);

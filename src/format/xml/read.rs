@@ -84,6 +84,8 @@ pub(crate) struct XmlReader<'f> {
 impl<'f> XmlReader<'f> {
     pub fn new(plan: &'f XmlPlan, charset: Charset, input: Input<'f>) -> Self {
         let fields = plan.order.records.iter().map(|record| record.fields.len()).max();
+        let mut spaces = Spaces::default();
+        spaces.compare(plan);
         Self {
             plan,
             charset,
@@ -98,7 +100,7 @@ impl<'f> XmlReader<'f> {
             names: Vec::new(),
             skipping: None,
             frames: Vec::new(),
-            spaces: Spaces::default(),
+            spaces,
             pairs: Vec::new(),
             tag: Vec::new(),
             value: Vec::new(),
@@ -133,7 +135,7 @@ impl<'f> XmlReader<'f> {
             }
             let there = self.look(LOOK_BYTES)?;
             let told = match scan::markup(self.input.seen(0, there)) {
-                Markup::Start => self.start(&mut into)?,
+                Markup::Start => self.start(there, &mut into)?,
                 Markup::End => self.end(&mut into)?,
                 Markup::Blank(count) if self.declared || self.stage != Stage::Prolog => {
                     self.input.pass(count);
@@ -224,7 +226,7 @@ impl<'f> XmlReader<'f> {
         }
         if let Some(open) = self.open.pop() {
             self.names.truncate(open.name);
-            self.spaces.back_to(open.spaces);
+            self.spaces.back_to(self.plan, open.spaces);
         }
         if self.skipping == Some(self.open.len()) {
             self.skipping = None;

@@ -10,6 +10,8 @@ const OTHER: usize = usize::MAX;
 #[derive(Default)]
 pub(super) struct Spaces {
     list: Vec<(Vec<u8>, usize)>,
+    /// Prefixes stand for what the description has them for, so that its spelling is a name.
+    pub plain: bool,
 }
 
 impl Spaces {
@@ -19,8 +21,17 @@ impl Spaces {
     }
 
     /// What was declared since does not hold any more.
-    pub fn back_to(&mut self, mark: usize) {
-        self.list.truncate(mark);
+    pub fn back_to(&mut self, plan: &XmlPlan, mark: usize) {
+        if mark < self.list.len() {
+            self.list.truncate(mark);
+            self.compare(plan);
+        }
+    }
+
+    /// Is every prefix what it is in the description?
+    pub fn compare(&mut self, plan: &XmlPlan) {
+        let mut prefixes = plan.prefixes.iter();
+        self.plain = prefixes.all(|(prefix, space)| self.of(prefix) == Some(*space));
     }
 
     /// Takes an attribute in, where it is a declaration.
@@ -32,6 +43,7 @@ impl Spaces {
         };
         let known = plan.spaces.iter().position(|space| space.as_bytes() == uri);
         self.list.push((prefix.to_vec(), known.unwrap_or(OTHER)));
+        self.compare(plan);
         true
     }
 
