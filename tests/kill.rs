@@ -8,6 +8,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "processes are waited for by the machine's clock")]
 
+#[path = "store/beside.rs"]
+mod beside;
 #[path = "store/cluster.rs"]
 mod cluster;
 #[path = "kill/judge.rs"]
@@ -20,6 +22,8 @@ mod plan;
 mod postgres;
 #[path = "kill/stage.rs"]
 mod stage;
+#[path = "kill/told.rs"]
+mod told;
 
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};

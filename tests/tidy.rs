@@ -152,6 +152,31 @@ fn the_top_level_stands_as_named() {
 }
 
 #[test]
+fn i22_an_overflow_stops_the_released_binary_and_no_float_touches_money() {
+    let text = read(Path::new("Cargo.toml")).raw;
+    let manifest: toml::Table = text.parse().expect("Cargo.toml reads");
+    let setting = |path: &[&str]| {
+        let (last, tables) = path.split_last().expect("a name");
+        let table = tables.iter().try_fold(&manifest, |table, name| table.get(*name)?.as_table());
+        table.and_then(|table| table.get(*last)).cloned()
+    };
+    let on = |path: &[&str]| setting(path).and_then(|value| value.as_bool());
+    assert_eq!(on(&["profile", "release", "overflow-checks"]), Some(true));
+    // Development has it unless somebody takes it away.
+    assert_ne!(on(&["profile", "dev", "overflow-checks"]), Some(false));
+    let lint = |path: &[&str]| setting(path).and_then(|value| value.as_str().map(str::to_owned));
+    assert_eq!(lint(&["lints", "clippy", "float_arithmetic"]).as_deref(), Some("deny"));
+    // A lint that is allowed where it bites is no lint.
+    for path in rust_files("src") {
+        let allowed = read(&path)
+            .bare
+            .lines()
+            .any(|line| line.contains("float_arithmetic") && !path.starts_with("src/cli"));
+        assert!(!allowed, "{}: money is whole fen", path.display());
+    }
+}
+
+#[test]
 fn both_databases_have_the_same_migrations() {
     let names = |folder: &str| -> BTreeSet<String> {
         let entries = std::fs::read_dir(root().join("migrations").join(folder)).expect("a folder");

@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::clock::local_parts;
 use crate::flow::checks::hold_for;
 use crate::flow::matching::telling;
-use crate::flow::readback::{ReadBack, payments};
+use crate::flow::readback::{PaymentWords, ReadBack, payments};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{open_person, seal_part};
 use crate::flow::values::{HeadValues, RowValues};
@@ -121,10 +121,17 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
         day_sequence: numbered.as_ref().map(|(_, number)| *number),
     };
     let (parts, content) = loop {
-        let written = bank
-            .format
-            .encode(MessageKind::PaymentRequest, &head, &rows)
-            .and_then(|parts| payments(&bank.format, parts, &reference, &facts.summary, &rows));
+        let written =
+            bank.format.encode(MessageKind::PaymentRequest, &head, &rows).and_then(|parts| {
+                let words = PaymentWords {
+                    reference: &reference,
+                    pool_account: &facts.pool_account,
+                    voucher_no: &facts.voucher_no,
+                    summary: &facts.summary,
+                    rows: &rows,
+                };
+                payments(&bank.format, parts, &words)
+            });
         let cause = match written {
             Ok(written) => break written,
             Err(cause) => cause,

@@ -165,5 +165,13 @@ mod tests {
         assert_eq!(Fen::new(-100_000).yuan_grouped(), "-1,000.00");
         assert_eq!(Fen::new(5).yuan_grouped(), "0.05");
         assert_eq!(Fen::MAX.checked_add(Fen::new(1)), None);
+        assert_eq!(Fen::new(i64::MIN).checked_sub(Fen::new(1)), None);
+    }
+
+    #[test]
+    #[should_panic(expected = "a sum of accepted amounts fits")]
+    fn i22_a_sum_that_does_not_fit_stops_rather_than_wraps() {
+        let sum: Fen = [Fen::MAX, Fen::new(1)].into_iter().sum();
+        assert!(sum.is_positive(), "it is never come to");
     }
 }

@@ -61,6 +61,7 @@ impl SqliteDialect {
             .await
             .map_err(|cause| StoreError::open(&path.display().to_string(), &cause))?;
         check_version(&mut connection).await?;
+        check_durable(&mut connection, path).await?;
         if exclusive {
             crate::store::migrations::sqlite()
                 .run(&mut connection)
@@ -108,6 +109,30 @@ async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreErr
     }
     let cause = format!("SQLite {version} is older than {VERSION_MIN:?}");
     Err(StoreError::Open { what: "SQLite".to_owned(), cause })
+}
+
+/// What is acknowledged must be durable (I23). Asked for is not yet had: where the file system does
+/// not let processes share memory, `SQLite` keeps another journal and only says so.
+async fn check_durable(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+    /// `FULL`: a commit returns once the log is on the disk.
+    const FULL: i64 = 2;
+    let what = || path.display().to_string();
+    let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|cause| StoreError::open(&what(), &cause))?;
+    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
+        .fetch_one(connection)
+        .await
+        .map_err(|cause| StoreError::open(&what(), &cause))?;
+    if journal == "wal" && synchronous >= FULL {
+        return Ok(());
+    }
+    let cause = format!(
+        "journal_mode is {journal} and synchronous is {synchronous}, where wal and {FULL} are needed; \
+         what is acknowledged to finance would not be durable. Keep the data on a local file system"
+    );
+    Err(StoreError::Open { what: what(), cause })
 }
 
 fn arguments(params: Vec<Param>) -> Result<SqliteArguments, StoreError> {
@@ -309,6 +334,57 @@ mod tests {
             tx.rows(sql.into(), params!["a"], &mut |_| Ok(())).await.expect("is not reached");
         } else {
             tx.run(sql.into(), params!["a"]).await.expect("is not reached");
+        }
+    }
+
+    /// The settings of the connection that writes, as it says itself.
+    async fn settings(dialect: &SqliteDialect) -> (String, i64) {
+        let mut tx = dialect.write().await.expect("begins");
+        let (mut journal, mut synchronous) = (String::new(), 0);
+        tx.rows("PRAGMA journal_mode".into(), params![], &mut |row| {
+            journal = row.string(0)?;
+            Ok(())
+        })
+        .await
+        .expect("reads");
+        tx.rows("PRAGMA synchronous".into(), params![], &mut |row| {
+            synchronous = row.int(0)?;
+            Ok(())
+        })
+        .await
+        .expect("reads");
+        (journal, synchronous)
+    }
+
+    #[tokio::test]
+    async fn i23_the_writer_waits_for_the_disk_at_every_commit() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("facts.sqlite");
+        for exclusive in [true, false] {
+            let dialect = SqliteDialect::open(&path, exclusive).await.expect("opens");
+            assert_eq!(settings(&dialect).await, ("wal".to_owned(), 2), "exclusive: {exclusive}");
+        }
+    }
+
+    #[tokio::test]
+    async fn i23_a_database_that_keeps_another_journal_is_refused() {
+        // One in memory is the nearest of those that take WAL as a wish.
+        let refused = SqliteDialect::open(Path::new(":memory:"), false).await.err();
+        let words = refused.expect("is refused").to_string();
+        assert!(words.contains("journal_mode is memory"), "{words}");
+        // Less than the whole of it is refused as well.
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("facts.sqlite");
+        for (asked, taken) in [
+            (SqliteSynchronous::Off, false),
+            (SqliteSynchronous::Normal, false),
+            (SqliteSynchronous::Full, true),
+            (SqliteSynchronous::Extra, true),
+        ] {
+            let options = options(&path).create_if_missing(true).synchronous(asked);
+            let mut connection = SqliteConnection::connect_with(&options).await.expect("opens");
+            let checked = check_durable(&mut connection, &path).await;
+            assert_eq!(checked.is_ok(), taken, "{checked:?}");
         }
     }
 

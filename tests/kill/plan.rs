@@ -136,39 +136,55 @@ pub fn stop(daemon: &mut Process) -> Result<(), String> {
     if status.code() == Some(0) { Ok(()) } else { Err(format!("after SIGTERM: {status}")) }
 }
 
-/// Runs a daemon through its deaths and then to the end; says how many deaths it died.
-fn live(stage: &Stage, deaths: &[Death], reference: &Reference) -> Result<usize, String> {
+/// Runs a daemon through its deaths and then to the end; says how many deaths it died. Between two
+/// lives, somebody looks at what the dead one left.
+pub fn live(
+    stage: &Stage,
+    deaths: &[Death],
+    reference: &Reference,
+    look: impl Fn(usize) -> Result<(), String>,
+) -> Result<usize, String> {
     let mut died = 0;
     for death in deaths {
-        let _line = death.cuts().map(|cut| Line::through(stage, cut));
-        let mut doomed = stage.daemon(&death.arguments());
-        match death {
-            Death::AfterCommit(_)
-            | Death::BeforeCommit(_)
-            | Death::CutBefore(_)
-            | Death::CutAfter(_) => {
-                if !dies(stage, &mut doomed, reference, *death)? {
-                    // It came to its end with fewer commits; one may still come.
-                    doomed.kill();
-                    break;
-                }
-            }
-            Death::Killed(after) => {
-                std::thread::sleep(*after);
-                still_alive(&mut doomed)?;
-                doomed.kill();
-            }
-            Death::Terminated(after) => {
-                std::thread::sleep(*after);
-                still_alive(&mut doomed)?;
-                stop(&mut doomed)?;
-            }
+        if !die(stage, *death, reference)? {
+            break;
         }
         died += 1;
+        look(died)?;
     }
     let mut daemon = stage.daemon(&[]);
     to_the_end(stage, &mut daemon, reference)?;
     Ok(died)
+}
+
+/// Runs a daemon to its death; false where it came to its end before.
+fn die(stage: &Stage, death: Death, reference: &Reference) -> Result<bool, String> {
+    let _line = death.cuts().map(|cut| Line::through(stage, cut));
+    let mut doomed = stage.daemon(&death.arguments());
+    match death {
+        Death::AfterCommit(_)
+        | Death::BeforeCommit(_)
+        | Death::CutBefore(_)
+        | Death::CutAfter(_) => {
+            let died = dies(stage, &mut doomed, reference, death)?;
+            if !died {
+                // It came to its end with fewer commits; one may still come.
+                doomed.kill();
+            }
+            return Ok(died);
+        }
+        Death::Killed(after) => {
+            std::thread::sleep(after);
+            still_alive(&mut doomed)?;
+            doomed.kill();
+        }
+        Death::Terminated(after) => {
+            std::thread::sleep(after);
+            still_alive(&mut doomed)?;
+            stop(&mut doomed)?;
+        }
+    }
+    Ok(true)
 }
 
 fn still_alive(daemon: &mut Process) -> Result<(), String> {
@@ -334,6 +350,6 @@ pub struct Lived {
 /// Carries out one plan on a stage of its own.
 pub fn carry_out(deaths: &[Death], reference: &Reference) -> (Result<Lived, String>, Stage) {
     let stage = Stage::start(reference.shape);
-    let lived = live(&stage, deaths, reference);
+    let lived = live(&stage, deaths, reference, |_| Ok(()));
     (lived.map(|died| Lived { died, outlived: died < deaths.len() }), stage)
 }
