@@ -175,6 +175,7 @@ pub(crate) fn place_of(bytes: &[u8], offset: usize) -> BytePlace {
 
 /// Escapes what was appended since `from`. None of these signs is a later byte of a character in
 /// any character set that a document may have.
+#[expect(clippy::needless_bitwise_bool, reason = "without branches sixteen bytes are one step")]
 fn escape_from(from: usize, out: &mut Vec<u8>) {
     // Looked at all at once, without a branch for each byte: most values have none of these signs.
     let sign = |byte: &u8| {
