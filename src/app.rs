@@ -236,7 +236,11 @@ fn open_door(bank: &config::Bank) -> Result<Arc<dyn Transport>, String> {
 /// Everything that is wrong with a config and what it refers to; nothing is changed.
 pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Vec<String> {
     match Config::read(path) {
-        Ok(config) => open_parts(&config, clock).err().unwrap_or_default(),
+        Ok(config) => {
+            let mut problems = open_parts(&config, clock).err().unwrap_or_default();
+            problems.extend(missing_folders(&config));
+            problems
+        }
         Err(problems) => problems.0,
     }
 }
@@ -260,6 +264,51 @@ async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<()> {
             ));
         }
     }
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
+}
+
+/// Folders that banks share with us and that are not there. A daemon that runs waits for them; who asks
+/// before it runs wants to know.
+fn missing_folders(config: &Config) -> Vec<String> {
+    let mut problems = Vec::new();
+    for bank in &config.banks {
+        let Door::Directory { outgoing, incoming, .. } = &bank.door else { continue };
+        for (key, folder) in [("outgoing", outgoing), ("incoming", incoming)] {
+            if !folder.is_dir() {
+                problems.push(format!(
+                    "bank {}: door.{key}: {} is no folder; make it, or mount what the bank shares",
+                    bank.code,
+                    folder.display()
+                ));
+            }
+        }
+    }
+    problems
+}
+
+/// A database that was begun just now, beside answers of banks that an earlier one took: it knows
+/// nothing of what was sent, and would send it again.
+async fn not_begun_anew(config: &Config, store: &Store) -> anyhow::Result<()> {
+    if store.meta("install").await?.is_some() {
+        return Ok(());
+    }
+    let used = |folder: &Path| {
+        std::fs::read_dir(folder).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok()))
+    };
+    let problems: Vec<String> = config
+        .banks
+        .iter()
+        .filter_map(|bank| match &bank.door {
+            Door::Directory { archive, .. } if used(archive) => Some(format!(
+                "bank {}: this database is new, and {} holds answers that an earlier one took. Bring that \
+                 database back - daifa.sqlite together with daifa.sqlite-wal - or, where this is \
+                 meant to begin anew, give the bank an empty archive",
+                bank.code,
+                archive.display()
+            )),
+            _ => None,
+        })
+        .collect();
     if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
 }
 
@@ -360,6 +409,7 @@ pub async fn start(
         None => store,
         Some(death) => store.doomed(death),
     });
+    not_begun_anew(config, &store).await?;
     known_keys(&store, &parts).await?;
     let banks = config
         .banks

@@ -12,6 +12,8 @@ use tracing_subscriber::EnvFilter;
 /// Why logs cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
+    #[error("{level:?} is no level: off, error, warn, info, debug or trace")]
+    Unknown { level: String },
     #[error(
         "the log level {level:?} is not understood ({cause}); write error, warn, info, debug, trace, \
          or info,daifa::transport=debug"
@@ -44,6 +46,11 @@ pub fn init(level: &str) -> Result<(), TelemetryError> {
 /// # Errors
 /// [`TelemetryError::Level`].
 pub fn check_level(level: &str) -> Result<(), TelemetryError> {
+    // A word alone would be read as the name of a part of the program, of which there is none.
+    let known = ["off", "error", "warn", "info", "debug", "trace"];
+    if !level.contains(['=', ',']) && !known.contains(&level.to_ascii_lowercase().as_str()) {
+        return Err(TelemetryError::Unknown { level: level.to_owned() });
+    }
     filter(level).map(|_| ())
 }
 

@@ -112,3 +112,13 @@ fn the_file_of_a_stopped_daemon_is_whole_by_itself() {
     // It was begun: the copy says by which daemon.
     assert!(Held::new(&copied).reads("SELECT value FROM meta WHERE name = 'install'").is_some());
 }
+
+/// A new database knows nothing of what an earlier one sent, and would send it again.
+#[test]
+fn a_new_database_beside_answers_of_an_earlier_one_is_refused() {
+    let mut service = Service::prepare(Finance::Refusing, "");
+    service.keeps_an_answer();
+    service.start(Duration::from_mins(1));
+    assert_eq!(service.ended(SOON).code(), Some(78), "{}", service.log());
+    assert!(service.log().contains("this database is new"), "{}", service.log());
+}

@@ -22,7 +22,7 @@ fn told(stage: &Stage) -> Vec<Taken> {
     let book = stage.path().join("finance/finance-book.ndjson");
     let text = std::fs::read_to_string(book).unwrap_or_default();
     // Finance lives on: a line that it is writing has no end yet, and nobody was answered for it.
-    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
     let entries = whole.lines().map(|line| serde_json::from_str(line).expect("an entry"));
     let report = |entry| match entry {
         Entry::Report(taken) => Some(*taken),
