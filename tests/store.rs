@@ -26,6 +26,8 @@ mod server;
 mod taking_in;
 #[path = "store/tamper.rs"]
 mod tamper;
+#[path = "store/walk.rs"]
+mod walk;
 #[path = "store/watching.rs"]
 mod watching;
 
@@ -151,6 +153,9 @@ on_both! {
         a_step_that_waits_is_woken_by_a_change,
         pages_lose_and_repeat_nothing,
         i16_the_clock_is_believed_until_it_steps_and_a_person_answers_for_it,
+    }
+    walk {
+        i18_no_table_and_no_column_can_be_changed_unseen,
     }
     tamper {
         i18_every_change_behind_the_daemon_s_back_is_told,

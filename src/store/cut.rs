@@ -1,6 +1,7 @@
 //! Cutting batches: reading what is unsent, and making a batch with its first INTENT in one
 //! transaction that checks that nothing of it is under way elsewhere (I3, I4).
 
+use crate::guard::chain::RowDigest;
 use crate::guard::digest::ContentDigest;
 use crate::model::attempt::{AttemptKind, AttemptState};
 use crate::model::batch::BatchState;
@@ -10,6 +11,7 @@ use crate::model::place::Place;
 use crate::model::register::RegisterHead;
 use crate::store::journal::{Cause, Entry, Move, count};
 use crate::store::sql::{Row, Work, params};
+use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
 /// A share with payments to cut.
@@ -326,7 +328,8 @@ impl Store {
                        ON CONFLICT (name) DO UPDATE SET value = $2 WHERE counter.value = $2 - 1";
             work.move_one(sql, params![counter, *number]).await?;
         }
-        keep_format(&mut work, &new.format).await?;
+        let mut entry = Entry::new("batch.intent", now_ms);
+        keep_format(&mut work, &mut entry, &new.format).await?;
         let batch = insert_batch(&mut work, new, (first, last), (start, deadline), now_ms).await?;
         let members = self.write_members(&mut work, new, batch, first, last).await?;
         let attempt = self
@@ -341,7 +344,6 @@ impl Store {
                 now_ms,
             )
             .await?;
-        let mut entry = Entry::new("batch.intent", now_ms);
         entry
             .fact("batch", batch.0)
             .fact("attempt", attempt.0)
@@ -359,7 +361,14 @@ impl Store {
         entry
             .fact("format", crate::guard::key::hex(&new.format.digest))
             .fact("deadline_at_ms", deadline);
-        digest_parts(&mut entry, &new.parts);
+        if let Some((counter, number)) = &new.numbered {
+            entry.fact("counter", counter.as_str()).fact("number", *number);
+        }
+        for (line, amount) in &new.members {
+            digest_member(&mut entry.rows, *line, *amount);
+        }
+        digest_parts(&mut entry.rows, &new.parts);
+        vouch_for(&mut work, &mut entry, Some(batch), attempt).await?;
         let cause = Cause { batch: Some(batch), ..Cause::default() };
         let out = Move {
             register: new.register,
@@ -427,7 +436,8 @@ impl Store {
     ) -> Result<(RefundNo, AttemptNo), StoreError> {
         let (payments, total) = (len(new.members.len()), sum(&new.members));
         let mut work = self.write().await?;
-        keep_format(&mut work, &new.format).await?;
+        let mut entry = Entry::new("refund.intent", now_ms);
+        keep_format(&mut work, &mut entry, &new.format).await?;
         let sql = "INSERT INTO refund (register_no, bank, via_bank, pool_account, voucher_no, payments, sum_fen, state, opened_at_ms, state_at_ms) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $9) RETURNING refund_no";
         let row = params![
@@ -458,7 +468,6 @@ impl Store {
                 now_ms,
             )
             .await?;
-        let mut entry = Entry::new("refund.intent", now_ms);
         entry
             .fact("refund", refund.0)
             .fact("attempt", attempt.0)
@@ -471,7 +480,10 @@ impl Store {
         for (line, amount) in &new.members {
             entry.rows.row("leftover").int(*line).int(amount.get());
         }
-        digest_parts(&mut entry, &new.parts);
+        digest_parts(&mut entry.rows, &new.parts);
+        vouch_for(&mut work, &mut entry, None, attempt).await?;
+        let this = params![refund];
+        entry.vouched.as_kept(&mut work, &vouch::REFUND, "refund_no = $1", this).await?;
         entry.write_for(&mut work, new.register).await?;
         self.done(work).await?;
         Ok((refund, attempt))
@@ -570,21 +582,61 @@ enum Carries {
     Refund(RefundNo),
 }
 
-fn digest_parts(entry: &mut Entry, parts: &[SealedPart]) {
-    for part in parts {
-        entry
-            .rows
-            .row("part")
-            .text(&part.role)
-            .text(&part.name)
-            .int(i64::from(part.committing))
-            .int(part.size)
-            .bytes(&part.sha256);
+/// A member of a batch as the journal's digest sees it.
+pub(super) fn digest_member(rows: &mut RowDigest, line: i64, amount: Fen) {
+    rows.row("member").int(line).int(amount.get());
+}
+
+/// A part of an attempt as the journal's digest sees it; its pieces follow.
+pub(super) fn digest_part(
+    rows: &mut RowDigest,
+    no: i64,
+    role: &str,
+    name: &str,
+    (committing, size): (i64, i64),
+    sha256: &[u8],
+) {
+    rows.row("part").int(no).text(role).text(name).int(committing).int(size).bytes(sha256);
+}
+
+/// A sealed piece of a part as the journal's digest sees it.
+pub(super) fn digest_chunk(rows: &mut RowDigest, no: i64, bytes: &[u8]) {
+    rows.row("part_chunk").int(no).bytes(bytes);
+}
+
+fn digest_parts(rows: &mut RowDigest, parts: &[SealedPart]) {
+    for (at, part) in parts.iter().enumerate() {
+        let frame = (i64::from(part.committing), part.size);
+        digest_part(rows, len(at) + 1, &part.role, &part.name, frame, &part.sha256);
+        for (at, chunk) in part.chunks.iter().enumerate() {
+            digest_chunk(rows, len(at) + 1, chunk);
+        }
     }
 }
 
-async fn keep_format(work: &mut Work, format: &FormatText) -> Result<(), StoreError> {
+/// Vouches for an attempt, and for its batch where that changed, as they stand now.
+pub(super) async fn vouch_for(
+    work: &mut Work,
+    entry: &mut Entry,
+    batch: Option<BatchNo>,
+    attempt: AttemptNo,
+) -> Result<(), StoreError> {
+    let this = params![attempt];
+    entry.vouched.as_kept(work, &vouch::ATTEMPT, "attempt_no = $1", this).await?;
+    if let Some(batch) = batch {
+        let this = params![batch];
+        entry.vouched.as_kept(work, &vouch::BATCH, "batch_no = $1", this).await?;
+    }
+    Ok(())
+}
+
+async fn keep_format(
+    work: &mut Work,
+    entry: &mut Entry,
+    format: &FormatText,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO format_text (digest, name, text) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING";
-    work.run(sql, params![&format.digest, &format.name, &format.text]).await?;
+    let row = params![&format.digest, &format.name, &format.text];
+    entry.vouched.returned(work, &vouch::FORMAT_TEXT, sql, row).await?;
     Ok(())
 }

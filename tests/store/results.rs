@@ -301,7 +301,7 @@ pub async fn i13_a_result_that_is_broken_off_is_whole_or_not_there(base: &Base) 
         whole_before = counts[0];
     }
     assert!(whole_before > 0, "none went through; it was broken off too soon to prove anything");
-    base.store.set_cursor("county", "registers", "9").await.expect("the writer still writes");
+    base.store.set_cursor("county", "registers", "9", NOW).await.expect("the writer still writes");
 }
 
 pub async fn an_answer_accepts_an_attempt_whose_own_answer_was_lost(base: &Base) {

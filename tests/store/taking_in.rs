@@ -248,10 +248,10 @@ pub async fn doubles_are_the_same_person_programme_and_period(base: &Base) {
             1 => "2026-12".clone_into(&mut head.period),
             _ => key = KEY + 1,
         }
-        let Begun::Fresh(receiving) = base.begin(&head).await else { panic!("is new") };
+        let Begun::Fresh(mut receiving) = base.begin(&head).await else { panic!("is new") };
         let keys = vec![daifa::store::intake::PersonKey { blind: [7; 16], line: 1 }];
         let register = receiving.register;
-        base.store.append_person_keys(register, &head, key, keys).await.expect("writes");
+        base.store.append_person_keys(&mut receiving, &head, key, keys).await.expect("writes");
         assert_eq!(base.store.doubles(register, &head, key).await.expect("reads"), []);
     }
 }
@@ -439,11 +439,11 @@ pub async fn cursors_move_on(base: &Base) {
     let cursor = async |feed: &str| base.store.cursor(SOURCE, feed).await.expect("reads");
     assert_eq!(cursor("registers").await, None);
     for at in ["1", "2"] {
-        base.store.set_cursor(SOURCE, "registers", at).await.expect("writes");
+        base.store.set_cursor(SOURCE, "registers", at, NOW).await.expect("writes");
         assert_eq!(cursor("registers").await.as_deref(), Some(at));
     }
     assert_eq!(cursor("decisions").await, None);
-    base.store.meta_once("install", "a").await.expect("writes");
-    base.store.meta_once("install", "b").await.expect("writes");
+    base.store.meta_once("install", "a", NOW).await.expect("writes");
+    base.store.meta_once("install", "b", NOW).await.expect("writes");
     assert_eq!(base.store.meta("install").await.expect("reads").as_deref(), Some("a"));
 }
