@@ -57,7 +57,7 @@ pub async fn i25_the_same_identity_with_other_content_is_refused_and_told(base: 
     let other = base.begin(&head("2026-1", 1, &lines(&[100, 201]))).await;
     assert!(matches!(other, Begun::Different(kept) if kept == register));
     assert_eq!(base.alerts().await, ["register_conflict"]);
-    assert_eq!(base.clean().await.entries, entries + 1, "it is in the journal");
+    assert_eq!(base.clean().await.entries, entries + 2, "it and its alert are in the journal");
     let kind = "SELECT kind FROM journal ORDER BY seq DESC LIMIT 1";
     assert_eq!(base.texts(kind).await, ["register.different"]);
     assert_eq!(base.places(register).await.approved, Fen::new(300));
