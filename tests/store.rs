@@ -59,6 +59,7 @@ macro_rules! on_both {
 on_both! {
     opening {
         f19_a_second_daemon_is_refused_and_a_command_is_not,
+        f19_a_daemon_whose_turn_is_over_writes_nothing_more,
         f8_the_tables_of_this_release_open_again_with_what_is_in_them,
         i30_an_older_daemon_refuses_newer_tables,
         a_command_makes_no_database,
@@ -114,6 +115,9 @@ on_both! {
         i7_every_answer_moves_its_money_once,
         i9_a_return_moves_the_money_once_and_the_credit_stays_in_history,
         i10_the_same_bytes_again_change_nothing,
+        i10_bytes_that_were_taken_are_not_read_again_in_another_way,
+        i10_equal_bytes_about_another_batch_are_another_answer,
+        i10_bytes_held_as_nobody_s_twice_are_taken_once,
         i10_shuffled_repeated_and_split_results_end_alike,
         i11_every_ordered_pair_of_answers_folds_alike,
         i11_a_contradiction_in_one_file_freezes_the_payment,

@@ -196,7 +196,9 @@ pub fn follow(
                     }
                 }
                 Ok(_) => {}
-                Err(cause) => tracing::warn!(%cause, "the mark beside the database cannot follow it"),
+                Err(cause) => {
+                    tracing::warn!(%cause, "the mark beside the database cannot follow it")
+                }
             }
             if stopped {
                 return;

@@ -114,7 +114,9 @@ pub async fn bank(command: BankCommand, clock: &Arc<dyn Clock>) -> anyhow::Resul
         return Err(anyhow::anyhow!("there is no bank {bank:?} in the config"));
     }
     if store.resume_bank(&bank, &by, &why, clock.now_ms()).await? {
-        say(format_args!("sending to {bank} goes on; batches that it has with other content stay stopped"))?;
+        say(format_args!(
+            "sending to {bank} goes on; batches that it has with other content stay stopped"
+        ))?;
     } else {
         say(format_args!("sending to {bank} was not stopped"))?;
     }
@@ -150,7 +152,9 @@ async fn decide_all(
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     for payment in payments {
-        if let (Decision::Release, Some(bank)) = (decision, store.unknown_bank(payment, &known).await?) {
+        if let (Decision::Release, Some(bank)) =
+            (decision, store.unknown_bank(payment, &known).await?)
+        {
             return Err(anyhow::anyhow!(
                 "{payment} is set aside because bank {bank:?} is not in the config, and it still is not: released, \
                  nobody would send it. Configure the bank, or drop the payment"

@@ -167,11 +167,8 @@ async fn not_found(
             return Ok(ctx.store.asked(attempt, next, Heard::TooLate, now).await?);
         }
         tracing::warn!(attempt = %attempt.no, bank = bank.code, "the bank does not know it; the same bytes will go again");
-        let conclusion = Conclusion {
-            words,
-            asked: true,
-            ..Conclusion::of(AttemptEvent::NotFound, Some(now))
-        };
+        let conclusion =
+            Conclusion { words, asked: true, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
         ctx.store.conclude(attempt, &conclusion, now).await?;
         ctx.waits.end(attempt.no);
         return Ok(());

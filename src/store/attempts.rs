@@ -455,8 +455,7 @@ async fn tell(
     let subject = attempt.no.to_string();
     let (register, batch) = (Some(attempt.register), attempt.batch);
     if to == AttemptState::Unknown {
-        let sql =
-            "UPDATE attempt SET lost_at_ms = COALESCE(lost_at_ms, sent_at_ms) WHERE attempt_no = $1";
+        let sql = "UPDATE attempt SET lost_at_ms = COALESCE(lost_at_ms, sent_at_ms) WHERE attempt_no = $1";
         work.move_one(sql, params![attempt.no]).await?;
         let text = format!(
             "{} 批次 {} 发送结果不明，正在按我方流水号 {} 向银行查询；查明之前不会重发",

@@ -241,12 +241,7 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn meta_once(
-        &self,
-        name: &str,
-        value: &str,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
+    pub async fn meta_once(&self, name: &str, value: &str, now_ms: i64) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
         let mut entry = Entry::new("setting.made", now_ms);

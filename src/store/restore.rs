@@ -45,9 +45,9 @@ impl Store {
         let Some(kept) = self.meta(NAME).await? else {
             return self.meta_once(NAME, &epoch.to_string(), now_ms).await;
         };
-        let before: i64 = kept.parse().map_err(|_| StoreError::Inconsistent {
-            what: format!("meta {NAME} is {kept:?}"),
-        })?;
+        let before: i64 = kept
+            .parse()
+            .map_err(|_| StoreError::Inconsistent { what: format!("meta {NAME} is {kept:?}") })?;
         if epoch == before {
             return Ok(());
         }
@@ -79,12 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn stop_bank(
-        &self,
-        bank: &str,
-        text: &str,
-        now_ms: i64,
-    ) -> Result<bool, StoreError> {
+    pub async fn stop_bank(&self, bank: &str, text: &str, now_ms: i64) -> Result<bool, StoreError> {
         self.raise_alert(AlertKind::BankStopped, bank, None, text, now_ms).await
     }
 

@@ -384,7 +384,8 @@ async fn outcomes(
             found.problems.push(format!("{batch}: it was frozen with {payments} payments of {sum} yuan and has {count} of {total}"));
         }
         if let Some(line) = unfit.first() {
-            let what = format!("{batch}: the leftover of line {line} is not what its outcomes make");
+            let what =
+                format!("{batch}: the leftover of line {line} is not what its outcomes make");
             found.problems.push(what);
         }
         if folded != counts {

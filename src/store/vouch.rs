@@ -231,8 +231,11 @@ impl Words {
 
     /// As it stands in the body of an entry; nothing where there is nothing to vouch for.
     pub(super) fn into_value(self) -> Option<Value> {
-        let tables: Map<String, Value> =
-            self.0.into_iter().map(|(table, rows)| (table.to_owned(), Value::Object(rows))).collect();
+        let tables: Map<String, Value> = self
+            .0
+            .into_iter()
+            .map(|(table, rows)| (table.to_owned(), Value::Object(rows)))
+            .collect();
         (!tables.is_empty()).then_some(Value::Object(tables))
     }
 }

@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 
-use daifa::format::MessageKind;
 use daifa::flow::Step;
-use daifa::model::attempt::Answer;
+use daifa::format::MessageKind;
 use daifa::model::id::BatchNo;
+use daifa::model::outcome::OutcomeKind;
 use daifa::store::StoreError;
 
-use crate::county::Draft;
+use crate::counter::Told;
+use crate::county::{Draft, person};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
 const STANDS: &str = "SELECT state FROM attempt ORDER BY attempt_no";
@@ -28,6 +29,18 @@ async fn restored() -> House {
     house
 }
 
+/// The bank tells that the first payment is credited.
+fn credit(house: &House) -> Told {
+    Told {
+        ordinal: 1,
+        account: person(1).account,
+        fen: 10_000,
+        code: house.files.code(MessageKind::Result, Some(OutcomeKind::Credited), None),
+        text: String::new(),
+        notice: String::new(),
+    }
+}
+
 async fn recut_refused(house: &House) {
     let refused = house.store().recut(BatchNo(1), "op", 1).await.expect_err("is refused");
     assert!(matches!(refused, StoreError::Refused(_)), "{refused}");
@@ -42,7 +55,8 @@ async fn f16_a_reference_that_the_bank_has_with_other_content_stops_the_batch_an
     assert_eq!(house.five(1).await, [102, 201, 0, 0, 0], "nobody knows, so it is in flight");
     for kind in ["other_content", "bank_stopped"] {
         let alert = house.alert(kind).await.expect("somebody is told");
-        for words in ["数据库可能比实际发出的旧", "切勿重新组批", "daifa bank resume city"] {
+        for words in ["数据库可能比实际发出的旧", "切勿重新组批", "daifa bank resume city"]
+        {
             assert!(alert.text.contains(words), "{}", alert.text);
         }
     }
@@ -84,7 +98,7 @@ async fn f16_sending_goes_on_at_an_operator_s_word_and_the_batch_stays_stopped()
 async fn f16_an_answer_about_a_reference_that_was_never_sent_stops_the_bank() {
     for (reference, ours) in [("T000000000007", true), ("X000000000007", false)] {
         let mut house = House::open().await;
-        house.files.leave(house.files.say(MessageKind::Result, reference, Answer::Done, "", &[], "1"));
+        house.files.leave_result(reference, &[credit(&house)], "1");
         house.run().await;
         assert!(house.alert("result_held").await.is_some(), "it is kept either way");
         assert_eq!(house.alert("bank_stopped").await.is_some(), ours, "{reference}");
@@ -109,15 +123,19 @@ async fn f16_an_answer_about_what_was_not_sent_yet_keeps_it_from_being_sent() {
     house.only(Step::Intake).await;
     house.only(Step::Convert).await;
     let reference = house.texts("SELECT reference FROM attempt").await.remove(0);
-    house.files.leave(house.files.say(MessageKind::Result, &reference, Answer::Done, "", &[], "1"));
+    house.files.leave_result(&reference, &[credit(&house)], "1");
     house.only(Step::Collect).await;
     assert_eq!(house.texts(STANDS).await, ["stopped"]);
     house.live(HOUR, 10 * MINUTE).await;
-    assert_eq!(house.files.batches().len(), 0, "a bank that knows by reference alone would take it");
+    assert_eq!(
+        house.files.batches().len(),
+        0,
+        "a bank that knows by reference alone would take it"
+    );
     assert!(house.alert("bank_stopped").await.is_some());
     recut_refused(&house).await;
     // What is said under that reference is kept, and credits nobody.
-    house.files.leave(house.files.say(MessageKind::Result, &reference, Answer::Done, "", &[], "2"));
+    house.files.leave_result(&reference, &[credit(&house)], "2");
     house.run().await;
     assert_eq!(house.number("SELECT COUNT(*) FROM result WHERE state = 'held'").await, 2);
     assert_eq!(house.five(1).await, [0, 100, 0, 0, 0]);

@@ -9,9 +9,9 @@ use daifa::model::alert::AlertKind;
 use daifa::model::attempt::AttemptEvent;
 use daifa::model::notice::NoticeState;
 use daifa::model::register::Fault;
-use daifa::store::{Location, StoreError};
 use daifa::store::holds::Decision;
 use daifa::store::unread::Unread;
+use daifa::store::{Location, StoreError};
 
 use crate::base::Base;
 use crate::samples::{
@@ -21,15 +21,39 @@ use crate::samples::{
 
 /// Columns that nothing vouches for, and why.
 const WITHOUT: &[(&str, &str, &str)] = &[
-    ("lease", "name", "whose turn it is to write, asked by every transaction; without it nobody writes"),
-    ("lease", "epoch", "whose turn it is to write, asked by every transaction; another's ends the daemon"),
-    ("attempt", "next_at_ms", "when it is looked at next, moved at every look; a deadline that passes is told"),
+    (
+        "lease",
+        "name",
+        "whose turn it is to write, asked by every transaction; without it nobody writes",
+    ),
+    (
+        "lease",
+        "epoch",
+        "whose turn it is to write, asked by every transaction; another's ends the daemon",
+    ),
+    (
+        "attempt",
+        "next_at_ms",
+        "when it is looked at next, moved at every look; a deadline that passes is told",
+    ),
     ("attempt", "ask_until_ms", "a note that no step decides by"),
-    ("attempt", "asks", "how often it was asked about, counted at every question; no step sends by it"),
-    ("report", "next_at_ms", "when it is sent next, moved at every try; what is not acknowledged is told"),
+    (
+        "attempt",
+        "asks",
+        "how often it was asked about, counted at every question; no step sends by it",
+    ),
+    (
+        "report",
+        "next_at_ms",
+        "when it is sent next, moved at every try; what is not acknowledged is told",
+    ),
     ("report", "tries", "how often it was sent; no step decides by it but how long it waits"),
     ("report", "trouble", "why the last try was in vain, for people"),
-    ("unread", "next_at_ms", "when it is tried next, moved at every try; the alert about it stands"),
+    (
+        "unread",
+        "next_at_ms",
+        "when it is tried next, moved at every try; the alert about it stands",
+    ),
 ];
 
 /// Columns whose change is another than the usual one, as an expression.
@@ -121,7 +145,8 @@ async fn everything(base: &Base) {
     base.refund_answer(&refund, AttemptEvent::Accepted).await;
 
     // One that replaces a line, waits in part, and is cut again in part.
-    let second = [line(1, 100).replacing(payment(first, 3)), line(2, 20).held(), line(3, 30), line(4, 40)];
+    let second =
+        [line(1, 100).replacing(payment(first, 3)), line(2, 20).held(), line(3, 30), line(4, 40)];
     let (second, attempt) = base.under_way("2026-2", &second).await;
     base.concluded(&attempt, AttemptEvent::Refused).await;
     base.store.recut(attempt.batch.expect("a batch"), "op", NOW).await.expect("orders");
@@ -129,7 +154,10 @@ async fn everything(base: &Base) {
     let sending = base.started(&again).await;
     base.concluded(&sending, AttemptEvent::Lost).await;
     let id = payment(second, 2);
-    base.store.decide_hold(id, Decision::Release, "finance", "checked", NOW).await.expect("decides");
+    base.store
+        .decide_hold(id, Decision::Release, "finance", "checked", NOW)
+        .await
+        .expect("decides");
 
     refuse_and_tell(base).await;
     base.clean().await;
@@ -153,7 +181,8 @@ async fn refuse_and_tell(base: &Base) {
     base.store.set_cursor(SOURCE, "registers", "7", NOW).await.expect("writes");
     let unread =
         Unread { source: SOURCE.to_owned(), id: "2026-9".to_owned(), revision: 1, tries: 0 };
-    let kept = base.store.keep_unread(&unread, None, "is not there", "读不到", NOW, NOW + HOUR).await;
+    let kept =
+        base.store.keep_unread(&unread, None, "is not there", "读不到", NOW, NOW + HOUR).await;
     kept.expect("writes");
     base.store.meta_once("install", "a", NOW).await.expect("writes");
 }
@@ -207,8 +236,10 @@ pub async fn i18_no_table_and_no_column_can_be_changed_unseen(base: &Base) {
     }
     let mut silent = Vec::new();
     for (table, columns) in &schema {
-        let guarded: Vec<&Column> =
-            columns.iter().filter(|c| !without.contains(&(table.as_str(), c.name.as_str()))).collect();
+        let guarded: Vec<&Column> = columns
+            .iter()
+            .filter(|c| !without.contains(&(table.as_str(), c.name.as_str())))
+            .collect();
         for row in rows(base, table, columns).await {
             for column in &guarded {
                 let to = changed(base, table, column);

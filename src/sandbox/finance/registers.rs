@@ -190,9 +190,8 @@ impl Registers {
     /// answer to a call can be lost on the way, and a file that was handed over waits for none.
     fn lost_line(&self) -> i64 {
         let middle = self.options.payments / 2 + 1;
-        let called = |line: &i64| {
-            self.options.banks.get(self.in_turn(*line)).is_some_and(|bank| bank.gbk)
-        };
+        let called =
+            |line: &i64| self.options.banks.get(self.in_turn(*line)).is_some_and(|bank| bank.gbk);
         (middle..=self.options.payments).find(called).unwrap_or(middle)
     }
 

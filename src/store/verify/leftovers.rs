@@ -49,11 +49,8 @@ pub(super) async fn leftovers(
     work.rows(sql, params![no], |row| {
         let (line, bank, amount) = (row.int(0)?, row.text(1)?, row.int(2)?);
         let state = row.word(3, LeftoverState::parse)?;
-        let leftover = Leftover {
-            state,
-            cause: row.word(4, LeftoverCause::parse)?,
-            at_ms: row.int(6)?,
-        };
+        let leftover =
+            Leftover { state, cause: row.word(4, LeftoverCause::parse)?, at_ms: row.int(6)? };
         let refund = row.int_opt(5)?;
         let carried = refund.map(|refund| refunds.get(&refund).copied());
         let refunded = match state {

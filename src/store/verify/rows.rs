@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use crate::guard::chain::RowDigest;
 use crate::guard::key::hex;
-use crate::store::StoreError;
 use crate::model::money::Fen;
+use crate::store::StoreError;
 use crate::store::cut::{digest_chunk, digest_member, digest_part};
 use crate::store::results::{MEMBER, digest_outcome, digest_quarantined};
 use crate::store::sql::{Work, params};
@@ -50,8 +50,7 @@ async fn check_intent(
     expected: &[u8; 32],
 ) -> Result<(), StoreError> {
     let int = |name: &str| body.get(name).and_then(Value::as_i64).unwrap_or_default();
-    let text =
-        |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
     let mut rows = RowDigest::new();
     let members = format!(
         "SELECT p.line, p.amount_fen FROM batch b JOIN payment p ON p.register_no = b.register_no AND p.bank = b.bank \
@@ -95,7 +94,9 @@ async fn check_intent(
     let sql = "SELECT (SELECT COUNT(*) FROM batch_payment WHERE batch_no = $1) - (SELECT COUNT(*) FROM batch_except WHERE batch_no = $2)";
     let counted = work.the(sql, params![int("batch"), int("batch")], |row| row.int(0)).await?;
     if counted != int("members") {
-        found.problems.push(format!("B{}: rows about its members are missing or added", int("batch")));
+        found
+            .problems
+            .push(format!("B{}: rows about its members are missing or added", int("batch")));
     }
     Ok(())
 }
@@ -224,9 +225,18 @@ pub(super) async fn check_counts(
         }
     }
     for (what, sql) in [
-        ("outcomes", "SELECT COUNT(*) FROM outcome o LEFT JOIN result x ON x.result_no = o.result_no AND x.attempt_no = o.attempt_no WHERE x.result_no IS NULL"),
-        ("notices", "SELECT COUNT(*) FROM notice n LEFT JOIN result x ON x.result_no = n.result_no AND x.attempt_no = n.attempt_no WHERE x.result_no IS NULL"),
-        ("quarantined lines", "SELECT COUNT(*) FROM quarantine q LEFT JOIN result x ON x.result_no = q.result_no WHERE x.result_no IS NULL"),
+        (
+            "outcomes",
+            "SELECT COUNT(*) FROM outcome o LEFT JOIN result x ON x.result_no = o.result_no AND x.attempt_no = o.attempt_no WHERE x.result_no IS NULL",
+        ),
+        (
+            "notices",
+            "SELECT COUNT(*) FROM notice n LEFT JOIN result x ON x.result_no = n.result_no AND x.attempt_no = n.attempt_no WHERE x.result_no IS NULL",
+        ),
+        (
+            "quarantined lines",
+            "SELECT COUNT(*) FROM quarantine q LEFT JOIN result x ON x.result_no = q.result_no WHERE x.result_no IS NULL",
+        ),
     ] {
         if work.the(sql, params![], |row| row.int(0)).await? != 0 {
             found.problems.push(format!("there are {what} that no result told"));

@@ -38,7 +38,9 @@ pub(super) async fn check_keys(
     .await?;
     let told = accepted.get("keys_digest").and_then(Value::as_str).unwrap_or_default();
     if hex(&rows.finish()) != told {
-        found.problems.push(format!("{no}: the keys of its persons are not those that were accepted"));
+        found
+            .problems
+            .push(format!("{no}: the keys of its persons are not those that were accepted"));
     }
     Ok(())
 }
@@ -52,7 +54,9 @@ pub(super) async fn check_tables(
     let keys: i64 = told.accepted.values().filter_map(|(body, _)| body.get("keys")?.as_i64()).sum();
     let sql = "SELECT COUNT(*) FROM person_key WHERE register_no NOT IN (SELECT register_no FROM register WHERE state = 'receiving')";
     if work.the(sql, params![], |row| row.int(0)).await? != keys {
-        found.problems.push("there are more or fewer keys of persons than were accepted".to_owned());
+        found
+            .problems
+            .push("there are more or fewer keys of persons than were accepted".to_owned());
     }
     check_counters(work, found, told).await?;
     check_waiting(work, found).await?;
@@ -93,7 +97,9 @@ async fn check_counters(
             }
         };
         if !fits {
-            found.problems.push(format!("counter {name} is {value}, which the journal does not tell"));
+            found
+                .problems
+                .push(format!("counter {name} is {value}, which the journal does not tell"));
         }
     }
     for name in exact.keys().chain(least.keys()) {
@@ -122,9 +128,9 @@ async fn check_waiting(work: &mut Work, found: &mut Verification) -> Result<(), 
             })
             .await?;
         if wrong > 0 {
-            found.problems.push(
-                "what waits for a batch is not what was released or is cut again".to_owned(),
-            );
+            found
+                .problems
+                .push("what waits for a batch is not what was released or is cut again".to_owned());
         }
     }
     Ok(())

@@ -140,8 +140,7 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
         (register, body.get("postings").and_then(Value::as_array))
     {
         let event = Value::from(kind.as_str());
-        let with_event =
-            postings.iter().map(|posting| serde_json::json!([posting, event, at_ms]));
+        let with_event = postings.iter().map(|posting| serde_json::json!([posting, event, at_ms]));
         told.postings.entry(register).or_default().extend(with_event);
     }
     if let Some(register) = register {

@@ -22,7 +22,10 @@ pub(super) async fn check_vouched(
         let more = problems.len().saturating_sub(NAMED_MAX);
         problems.truncate(NAMED_MAX);
         if more > 0 {
-            problems.push(format!("{} more rows of {} are not what the journal tells", more, table.table));
+            problems.push(format!(
+                "{} more rows of {} are not what the journal tells",
+                more, table.table
+            ));
         }
         found.problems.append(&mut problems);
     }
