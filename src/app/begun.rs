@@ -197,7 +197,7 @@ pub fn follow(
                 }
                 Ok(_) => {}
                 Err(cause) => {
-                    tracing::warn!(%cause, "the mark beside the database cannot follow it")
+                    tracing::warn!(%cause, "the mark beside the database cannot follow it");
                 }
             }
             if stopped {

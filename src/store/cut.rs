@@ -1,7 +1,6 @@
 //! Cutting batches: reading what is unsent, and making a batch with its first INTENT in one
 //! transaction that checks that nothing of it is under way elsewhere (I3, I4).
 
-use crate::guard::chain::RowDigest;
 use crate::guard::digest::ContentDigest;
 use crate::model::attempt::{AttemptKind, AttemptState};
 use crate::model::batch::BatchState;
@@ -9,9 +8,10 @@ use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::RegisterHead;
+use crate::store::digest::{digest_member, digest_parts};
 use crate::store::journal::{Cause, Entry, Move, count};
 use crate::store::sql::{Row, Work, params};
-use crate::store::vouch;
+use crate::store::vouch::{self, vouch_for};
 use crate::store::{Store, StoreError};
 
 /// A share with payments to cut.
@@ -364,9 +364,7 @@ impl Store {
         if let Some((counter, number)) = &new.numbered {
             entry.fact("counter", counter.as_str()).fact("number", *number);
         }
-        for (line, amount) in &new.members {
-            digest_member(&mut entry.rows, *line, *amount);
-        }
+        new.members.iter().for_each(|(line, fen)| digest_member(&mut entry.rows, *line, *fen));
         digest_parts(&mut entry.rows, &new.parts);
         vouch_for(&mut work, &mut entry, Some(batch), attempt).await?;
         let cause = Cause { batch: Some(batch), ..Cause::default() };
@@ -580,54 +578,6 @@ async fn insert_batch(
 enum Carries {
     Batch(BatchNo),
     Refund(RefundNo),
-}
-
-/// A member of a batch as the journal's digest sees it.
-pub(super) fn digest_member(rows: &mut RowDigest, line: i64, amount: Fen) {
-    rows.row("member").int(line).int(amount.get());
-}
-
-/// A part of an attempt as the journal's digest sees it; its pieces follow.
-pub(super) fn digest_part(
-    rows: &mut RowDigest,
-    no: i64,
-    role: &str,
-    name: &str,
-    (committing, size): (i64, i64),
-    sha256: &[u8],
-) {
-    rows.row("part").int(no).text(role).text(name).int(committing).int(size).bytes(sha256);
-}
-
-/// A sealed piece of a part as the journal's digest sees it.
-pub(super) fn digest_chunk(rows: &mut RowDigest, no: i64, bytes: &[u8]) {
-    rows.row("part_chunk").int(no).bytes(bytes);
-}
-
-fn digest_parts(rows: &mut RowDigest, parts: &[SealedPart]) {
-    for (at, part) in parts.iter().enumerate() {
-        let frame = (i64::from(part.committing), part.size);
-        digest_part(rows, len(at) + 1, &part.role, &part.name, frame, &part.sha256);
-        for (at, chunk) in part.chunks.iter().enumerate() {
-            digest_chunk(rows, len(at) + 1, chunk);
-        }
-    }
-}
-
-/// Vouches for an attempt, and for its batch where that changed, as they stand now.
-pub(super) async fn vouch_for(
-    work: &mut Work,
-    entry: &mut Entry,
-    batch: Option<BatchNo>,
-    attempt: AttemptNo,
-) -> Result<(), StoreError> {
-    let this = params![attempt];
-    entry.vouched.as_kept(work, &vouch::ATTEMPT, "attempt_no = $1", this).await?;
-    if let Some(batch) = batch {
-        let this = params![batch];
-        entry.vouched.as_kept(work, &vouch::BATCH, "batch_no = $1", this).await?;
-    }
-    Ok(())
 }
 
 async fn keep_format(

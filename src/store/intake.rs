@@ -12,6 +12,7 @@ use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::{Fault, RegisterHead, RegisterState};
+use crate::store::digest::{digest_holds, digest_key, digest_payment, digest_reissues};
 use crate::store::journal::{Cause, DAEMON_CHAIN, Entry, Move};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Param, Work, params};
@@ -117,23 +118,6 @@ impl Receiving {
         digest_payment(&mut self.rows, row.line, &row.bank, row.town, row.amount, &row.person);
         Ok(())
     }
-}
-
-/// A payment as the journal's digest sees it; `verify` does the same with what it reads.
-pub(super) fn digest_payment(
-    rows: &mut RowDigest,
-    line: i64,
-    bank: &str,
-    town: i64,
-    amount: Fen,
-    person: &[u8],
-) {
-    rows.row("payment").int(line).text(bank).int(town).int(amount.get()).bytes(person);
-}
-
-/// A key of the blind index as the journal's digest sees it, in line order.
-pub(super) fn digest_key(rows: &mut RowDigest, line: i64, blind: &[u8]) {
-    rows.row("person_key").int(line).bytes(blind);
 }
 
 /// Keys of the blind index that are parameters at one time.
@@ -569,37 +553,6 @@ pub(super) fn hold_row(
     at_ms: i64,
 ) -> Vec<Param> {
     params![register, line, event_no, event.as_str(), reason.as_str(), detail, by, at_ms]
-}
-
-/// The holds of intake belong to what was accepted: they are part of its digest.
-pub(super) async fn digest_holds(
-    work: &mut Work,
-    rows: &mut RowDigest,
-    register: RegisterNo,
-) -> Result<(), StoreError> {
-    let sql = "SELECT line, event, reason, detail, by_whom, at_ms FROM hold WHERE register_no = $1 AND event_no = 1 ORDER BY line";
-    work.rows(sql, params![register], |row| {
-        rows.row("hold").int(row.int(0)?).text(row.text(1)?).text(row.text(2)?);
-        rows.text(row.text(3)?).text(row.text(4)?).int(row.int(5)?);
-        Ok(())
-    })
-    .await?;
-    Ok(())
-}
-
-/// So do the words about which earlier payments its lines replace.
-pub(super) async fn digest_reissues(
-    work: &mut Work,
-    rows: &mut RowDigest,
-    register: RegisterNo,
-) -> Result<(), StoreError> {
-    let sql = "SELECT line, replaces_register_no, replaces_line, number FROM reissue WHERE register_no = $1 ORDER BY line";
-    work.rows(sql, params![register], |row| {
-        rows.row("reissue").int(row.int(0)?).int(row.int(1)?).int(row.int(2)?).int(row.int(3)?);
-        Ok(())
-    })
-    .await?;
-    Ok(())
 }
 
 /// Faults as they are kept and reported.

@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use crate::model::alert::AlertKind;
-use crate::model::id::{AttemptNo, BatchNo};
 use crate::store::journal::{DAEMON_CHAIN, Entry, bank_chain};
 use crate::store::sql::{Work, params};
 use crate::store::{Store, StoreError, vouch};
@@ -125,14 +124,4 @@ pub(super) async fn stop(
 ) -> Result<(), StoreError> {
     super::alerts::raise(work, AlertKind::BankStopped, bank, None, None, 0, text, now_ms).await?;
     Ok(())
-}
-
-/// Why a batch must not be cut again although it did not go through: its attempt whose reference the
-/// bank has with other content.
-pub(super) async fn stopped_attempt(
-    work: &mut Work,
-    batch: BatchNo,
-) -> Result<Option<AttemptNo>, StoreError> {
-    let sql = "SELECT attempt_no FROM attempt WHERE batch_no = $1 AND state = 'stopped'";
-    work.one(sql, params![batch], |row| Ok(AttemptNo(row.int(0)?))).await
 }

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::guard::chain::RowDigest;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptState, Heard};
 use crate::model::id::{BatchNo, RegisterNo, ResultNo};
@@ -14,11 +13,12 @@ use crate::model::place::Place;
 use crate::model::reason::Reason;
 use crate::model::refund::{LeftoverCause, LeftoverState};
 use crate::store::attempts::{Attempt, step};
-use crate::store::cut::{StoredPayment, vouch_for};
+use crate::store::cut::StoredPayment;
+use crate::store::digest::{digest_outcome, digest_quarantined};
 use crate::store::journal::{Cause, Entry, Move, Moves, bank_chain, count};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Work, params};
-use crate::store::vouch;
+use crate::store::vouch::{self, vouch_for};
 use crate::store::{Store, StoreError};
 
 /// The condition under which payment `p` is a member of batch `b`, of its bank.
@@ -550,31 +550,6 @@ fn decide(
         entry.rows.row("notice").int(*line).text(state.as_str());
     }
     Ok((writes, effects))
-}
-
-/// An outcome as the journal's digest sees it; `verify` does the same with what it reads.
-pub(super) fn digest_outcome(
-    rows: &mut RowDigest,
-    line: i64,
-    kind: &str,
-    reason: Option<&str>,
-    code: Option<&str>,
-    words: Option<&[u8]>,
-) {
-    rows.row("outcome").int(line).text(kind).opt_text(reason).opt_text(code).opt_bytes(words);
-}
-
-/// A line that changed nothing as the journal's digest sees it, in the order of its rows.
-pub(super) fn digest_quarantined(
-    rows: &mut RowDigest,
-    no: i64,
-    cause: &str,
-    detail: &str,
-    (attempt, line): (Option<i64>, Option<i64>),
-    at_ms: i64,
-) {
-    rows.row("quarantine").int(no).text(cause).text(detail).opt_int(attempt).opt_int(line);
-    rows.int(at_ms);
 }
 
 fn apply_shift(

@@ -121,6 +121,7 @@ async fn forget(
     let mut entry = Entry::new(how, now_ms);
     entry.fact("source", source.as_str()).fact("id", id.as_str());
     entry.fact("revision", *revision).fact("tries", *tries);
-    entry.vouched.gone(&vouch::UNREAD, &params![source, id, *revision]);
+    let keys = params![source, id, *revision];
+    entry.vouched.gone(&vouch::UNREAD, &keys);
     entry.write(work, DAEMON_CHAIN).await
 }

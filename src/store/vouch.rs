@@ -11,8 +11,10 @@ use serde_json::{Map, Value};
 
 use crate::guard::chain::RowDigest;
 use crate::guard::key::hex;
+use crate::model::id::{AttemptNo, BatchNo};
 use crate::store::StoreError;
-use crate::store::sql::{Param, Row, Work};
+use crate::store::journal::Entry;
+use crate::store::sql::{Param, Row, Work, params};
 
 /// A table whose rows the journal vouches for.
 pub(super) struct Vouched {
@@ -238,4 +240,20 @@ impl Words {
             .collect();
         (!tables.is_empty()).then_some(Value::Object(tables))
     }
+}
+
+/// Vouches for an attempt, and for its batch where that changed, as they stand now.
+pub(super) async fn vouch_for(
+    work: &mut Work,
+    entry: &mut Entry,
+    batch: Option<BatchNo>,
+    attempt: AttemptNo,
+) -> Result<(), StoreError> {
+    let this = params![attempt];
+    entry.vouched.as_kept(work, &ATTEMPT, "attempt_no = $1", this).await?;
+    if let Some(batch) = batch {
+        let this = params![batch];
+        entry.vouched.as_kept(work, &BATCH, "batch_no = $1", this).await?;
+    }
+    Ok(())
 }

@@ -8,8 +8,10 @@ use crate::guard::chain::RowDigest;
 use crate::guard::key::hex;
 use crate::model::money::Fen;
 use crate::store::StoreError;
-use crate::store::cut::{digest_chunk, digest_member, digest_part};
-use crate::store::results::{MEMBER, digest_outcome, digest_quarantined};
+use crate::store::digest::{
+    digest_chunk, digest_member, digest_outcome, digest_part, digest_quarantined,
+};
+use crate::store::results::MEMBER;
 use crate::store::sql::{Work, params};
 use crate::store::verify::Verification;
 use crate::store::verify::told::Told;
@@ -188,41 +190,7 @@ pub(super) async fn check_counts(
             .push("the results that were applied are not those that the journal tells".to_owned());
     }
     for (result, expected) in &told.results {
-        let mut rows = RowDigest::new();
-        let sql = "SELECT line, kind, reason, code, words FROM outcome o WHERE o.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
-                   AND o.result_no = $2 ORDER BY line, kind";
-        work.rows(sql, params![*result, *result], |row| {
-            digest_outcome(
-                &mut rows,
-                row.int(0)?,
-                row.text(1)?,
-                row.text_opt(2)?,
-                row.text_opt(3)?,
-                row.blob_opt(4)?,
-            );
-            Ok(())
-        })
-        .await?;
-        let sql = "SELECT line, state FROM notice n WHERE n.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
-                   AND n.result_no = $2 ORDER BY line, state";
-        work.rows(sql, params![*result, *result], |row| {
-            rows.row("notice").int(row.int(0)?).text(row.text(1)?);
-            Ok(())
-        })
-        .await?;
-        let sql = "SELECT row_no, cause, detail, attempt_no, line, at_ms FROM quarantine WHERE result_no = $1 ORDER BY row_no";
-        work.rows(sql, params![*result], |row| {
-            let about = (row.int_opt(3)?, row.int_opt(4)?);
-            let (cause, detail) = (row.text(1)?, row.text(2)?);
-            digest_quarantined(&mut rows, row.int(0)?, cause, detail, about, row.int(5)?);
-            Ok(())
-        })
-        .await?;
-        if rows.finish() != *expected {
-            found.problems.push(format!(
-                "E{result}: its outcomes or notices are not those that were applied"
-            ));
-        }
+        check_result(work, found, *result, expected).await?;
     }
     for (what, sql) in [
         (
@@ -260,6 +228,51 @@ pub(super) async fn check_counts(
             "the decisions about payments set aside are not those that the journal tells"
                 .to_owned(),
         );
+    }
+    Ok(())
+}
+
+/// What a result said is there, as it was applied.
+async fn check_result(
+    work: &mut Work,
+    found: &mut Verification,
+    result: i64,
+    expected: &[u8; 32],
+) -> Result<(), StoreError> {
+    let mut rows = RowDigest::new();
+    let sql = "SELECT line, kind, reason, code, words FROM outcome o WHERE o.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
+               AND o.result_no = $2 ORDER BY line, kind";
+    work.rows(sql, params![result, result], |row| {
+        digest_outcome(
+            &mut rows,
+            row.int(0)?,
+            row.text(1)?,
+            row.text_opt(2)?,
+            row.text_opt(3)?,
+            row.blob_opt(4)?,
+        );
+        Ok(())
+    })
+    .await?;
+    let sql = "SELECT line, state FROM notice n WHERE n.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
+               AND n.result_no = $2 ORDER BY line, state";
+    work.rows(sql, params![result, result], |row| {
+        rows.row("notice").int(row.int(0)?).text(row.text(1)?);
+        Ok(())
+    })
+    .await?;
+    let sql = "SELECT row_no, cause, detail, attempt_no, line, at_ms FROM quarantine WHERE result_no = $1 ORDER BY row_no";
+    work.rows(sql, params![result], |row| {
+        let about = (row.int_opt(3)?, row.int_opt(4)?);
+        let (cause, detail) = (row.text(1)?, row.text(2)?);
+        digest_quarantined(&mut rows, row.int(0)?, cause, detail, about, row.int(5)?);
+        Ok(())
+    })
+    .await?;
+    if rows.finish() != *expected {
+        found
+            .problems
+            .push(format!("E{result}: its outcomes or notices are not those that were applied"));
     }
     Ok(())
 }
