@@ -4,7 +4,6 @@
 mod begun;
 mod parts;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::parts::{Parts, check, location, open_parts};
 use crate::clock::{Clock, Dice};
-use crate::config::{self, Config, ConfigError, Door};
+use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, EngineError, Observer};
 use crate::flow::reach::Reach;
 use crate::flow::{Ctx, Duty, Pace, Step, Waits};
@@ -48,52 +47,6 @@ async fn known_keys(store: &Store, parts: &Parts, now_ms: i64) -> anyhow::Result
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
-}
-
-<<<<<<< HEAD
-/// Folders that banks share with us and that are not there. A daemon that runs waits for them; who asks
-/// before it runs wants to know.
-fn missing_folders(config: &Config) -> Vec<String> {
-    let mut problems = Vec::new();
-    for bank in &config.banks {
-        let Door::Directory { outgoing, incoming, .. } = &bank.door else { continue };
-        for (key, folder) in [("outgoing", outgoing), ("incoming", incoming)] {
-            if !folder.is_dir() {
-                problems.push(format!(
-                    "bank {}: door.{key}: {} is no folder; make it, or mount what the bank shares",
-                    bank.code,
-                    folder.display()
-                ));
-            }
-        }
-    }
-    problems
-=======
-/// A database that was begun just now, beside answers of banks that an earlier one took: it knows
-/// nothing of what was sent, and would send it again.
-async fn not_begun_anew(config: &Config, store: &Store) -> anyhow::Result<()> {
-    if store.meta("install").await?.is_some() {
-        return Ok(());
-    }
-    let used = |folder: &Path| {
-        std::fs::read_dir(folder).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok()))
-    };
-    let problems: Vec<String> = config
-        .banks
-        .iter()
-        .filter_map(|bank| match &bank.door {
-            Door::Directory { archive, .. } if used(archive) => Some(format!(
-                "bank {}: this database is new, and {} holds answers that an earlier one took. Bring that \
-                 database back - daifa.sqlite together with daifa.sqlite-wal - or, where this is \
-                 meant to begin anew, give the bank an empty archive",
-                bank.code,
-                archive.display()
-            )),
-            _ => None,
-        })
-        .collect();
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
->>>>>>> main
 }
 
 /// Makes what the steps work with.
