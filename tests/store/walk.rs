@@ -1,5 +1,5 @@
-//! Every table and every column of the schema, changed behind the daemon's back: verification tells of
-//! it, or the database refuses it (I18). The tables are read from the schema itself, so that a new
+//! Every table and every column of the schema, changed behind the daemon's back, and rows that were added
+//! or taken away: verification tells of it, or the database refuses it (I18). The tables are read from the schema itself, so that a new
 //! column without a guard fails here until it has one, or a reason why it can have none.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -224,6 +224,30 @@ fn changed(base: &Base, table: &str, column: &Column) -> String {
     }
 }
 
+/// A second row like one that is there, under another key.
+fn added(base: &Base, table: &str, columns: &[Column], row: &str) -> String {
+    let last = columns.iter().rposition(|column| column.is_key).expect("a key");
+    let value = |(at, column): (usize, &Column)| {
+        if at == last { changed(base, table, column) } else { column.name.clone() }
+    };
+    let values: Vec<String> = columns.iter().enumerate().map(value).collect();
+    let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+    format!(
+        "INSERT INTO {table} ({}) {} SELECT {} FROM {table} WHERE {row}",
+        names.join(", "),
+        numbers(base),
+        values.join(", ")
+    )
+}
+
+/// PostgreSQL gives numbers of its own unless it is told.
+const fn numbers(base: &Base) -> &'static str {
+    match base.location {
+        Location::Sqlite(_) => "",
+        Location::Postgres(_) => "OVERRIDING SYSTEM VALUE",
+    }
+}
+
 pub async fn i18_no_table_and_no_column_can_be_changed_unseen(base: &Base) {
     everything(base).await;
     let schema = schema(base).await;
@@ -248,9 +272,11 @@ pub async fn i18_no_table_and_no_column_can_be_changed_unseen(base: &Base) {
                     silent.push(sql);
                 }
             }
-            let sql = format!("DELETE FROM {table} WHERE {row}");
-            if !guarded.is_empty() && !told(base, table, &sql).await {
-                silent.push(sql);
+            let deleted = format!("DELETE FROM {table} WHERE {row}");
+            for sql in [deleted, added(base, table, columns, &row)] {
+                if !guarded.is_empty() && !told(base, table, &sql).await {
+                    silent.push(sql);
+                }
             }
         }
     }
@@ -272,12 +298,9 @@ async fn told(base: &Base, table: &str, sql: &str) -> bool {
         Err(StoreError::Inconsistent { .. }) => true,
         Err(cause) => panic!("{sql}: {cause}"),
     };
-    let numbers = match base.location {
-        Location::Sqlite(_) => "",
-        Location::Postgres(_) => "OVERRIDING SYSTEM VALUE",
-    };
     let undo = format!(
-        "BEGIN; DELETE FROM {table}; INSERT INTO {table} {numbers} SELECT * FROM saved_{table}; COMMIT"
+        "BEGIN; DELETE FROM {table}; INSERT INTO {table} {} SELECT * FROM saved_{table}; COMMIT",
+        numbers(base)
     );
     base.alter(&undo).await.expect("restores");
     told
