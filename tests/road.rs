@@ -42,6 +42,8 @@ mod matching;
 mod postgres;
 #[path = "road/practice.rs"]
 mod practice;
+#[path = "road/refused.rs"]
+mod refused;
 #[path = "road/reports.rs"]
 mod reports;
 #[path = "road/results.rs"]

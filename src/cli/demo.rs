@@ -1,6 +1,7 @@
 //! `daifa demo`: the main job on practice counterparts, from approval to closing account, judged
 //! by their own books.
 
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,10 +111,12 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     crate::telemetry::init("error")?;
     let stop = Stop::on_signals()?;
     let began = clock.now_ms();
-    let (folder, temporary) = match &args.data {
-        Some(folder) => (folder.clone(), false),
+    let (folder, kept) = match &args.data {
+        Some(folder) => (folder.clone(), None),
         None => {
-            (std::env::temp_dir().join(format!("daifa-demo-{}-{began}", std::process::id())), true)
+            let name = format!("daifa-demo-{}-{began}", std::process::id());
+            let folder = std::env::temp_dir().join(name);
+            (folder.clone(), Some(Passing(folder)))
         }
     };
     let quiet = args.json;
@@ -148,6 +151,9 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     let account = account(&store, clock.now_ms() - began).await?;
     let good = outcome.is_some() && account.is_ended();
     tell(&args, &account, &practice, good)?;
+    if outcome.is_none() {
+        gave_up(&args)?;
+    }
     if !(args.exit || args.json) {
         say(format_args!(
             "\nThe status page stays open at http://{}/ - stop with Ctrl-C.",
@@ -162,10 +168,34 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     }
     running.close().await;
     practice.stop().await?;
-    if temporary {
-        std::fs::remove_dir_all(&folder)?;
-    }
+    drop(kept);
     Ok(if good { Exit::Done } else { Exit::Found })
+}
+
+/// A folder that goes with the demo, however that ends.
+struct Passing(PathBuf);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        match std::fs::remove_dir_all(&self.0) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                tracing::error!(folder = %self.0.display(), %cause, "could not be removed");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Why there is no end to account for.
+fn gave_up(args: &DemoArgs) -> anyhow::Result<()> {
+    let mut err = std::io::stderr().lock();
+    writeln!(
+        err,
+        "daifa: the demo gave up before everything had come to an end: after --timeout {}, or because \
+         the daemon ended. With --data DIR it goes on from there when it is run again.",
+        args.timeout
+    )?;
+    Ok(())
 }
 
 /// The closing account as the store has it now.
