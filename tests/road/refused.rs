@@ -150,7 +150,7 @@ async fn i15_a_register_that_finance_lists_and_never_gives_out_is_refused_within
     assert!(house.county.told("receipt", "finance").is_empty());
     house.county.unreadable("A", 1, None);
     house.live(2 * HOUR, 10 * MINUTE).await;
-    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    assert_eq!(house.state(1).await, "closed", "read at last, and paid");
     house.sound().await;
 }
 

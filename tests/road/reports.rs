@@ -311,7 +311,7 @@ async fn i20_what_is_released_again_with_another_amount_is_set_aside() {
     house.live(20 * MINUTE, MINUTE).await;
     assert_eq!(house.holds(2).await.get(&1).map(String::as_str), Some("replaced_amount"));
     let hold = house.page(2).await.holds.pop().expect("a hold");
-    assert_eq!(hold.detail, "原明细 R1-2 为 101.00 元，本行为 10100.00 元");
+    assert_eq!(hold.detail, "原明细 R1-2 为 101.00 元，本行为 10,100.00 元");
     assert_eq!(house.five(2).await, [10_100, 0, 0, 0, 0]);
     house.sound().await;
 }
