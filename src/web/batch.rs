@@ -287,6 +287,8 @@ struct Page {
     recut_of: Option<String>,
     refused: bool,
     conflicts: i64,
+    /// Payments without a result yet.
+    pending: i64,
     attempts: Vec<Attempt>,
     results: Vec<Taken>,
     failures: Vec<Failure>,
@@ -338,6 +340,7 @@ pub fn render(
         recut_of: row.recut_of.map(|no| no.to_string()),
         refused: row.state == BatchState::Refused,
         conflicts: row.conflicts,
+        pending: row.pending,
         attempts: page
             .attempts
             .iter()

@@ -29,7 +29,7 @@ impl Item {
         Self {
             no: row.no.to_string(),
             programme: programme(row),
-            place_and_time: format!("{} · {}", row.town, row.period),
+            place_and_time: both(&row.town, &row.period),
             document_no: row.document_no.clone(),
             identity: identity(row),
             state: frame.register_badge(row),
@@ -46,7 +46,13 @@ impl Item {
 /// The programme's name; a refused register may have none.
 pub(super) fn programme(row: &RegisterRow) -> String {
     let name = row.programme_name.trim();
-    if name.is_empty() { "（没有写明补贴项目）".to_owned() } else { name.to_owned() }
+    if name.is_empty() { "补贴项目未写明".to_owned() } else { name.to_owned() }
+}
+
+/// Two words side by side; a refused register may lack either.
+fn both(one: &str, other: &str) -> String {
+    let words = [one, other].into_iter().filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" · ")
 }
 
 /// After this a refused register is not a matter of the day any more, in milliseconds.

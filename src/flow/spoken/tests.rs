@@ -1,6 +1,6 @@
 //! Whatever a room says, a clerk reads Chinese.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::finance::wire::read_head;
@@ -134,4 +134,62 @@ fn every_kind_of_error_reads_in_chinese() {
     ] {
         reads(&flow_error(&error));
     }
+}
+
+/// The sources of a room, without its tests.
+fn sources(folder: &Path, all: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).expect("listed") {
+        let path = entry.expect("one").path();
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        if path.is_dir() {
+            sources(&path, all);
+        } else if name != "tests.rs" {
+            let text = std::fs::read_to_string(&path).expect("read");
+            all.push(text.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
+        }
+    }
+}
+
+/// What a reader of messages expects is written in English in many places; none of them is forgotten.
+#[test]
+fn whatever_a_message_is_expected_to_be_has_its_chinese() {
+    let before = r#"(?:let expected = |expected: |self\.here\(\s*|self\.fault\(\s*|out_of_range\(\s*|not\(bytes, |whole\([a-z.]+, |let what = match of \{[^"]*|DigestOf::Body => )"#;
+    let sentence = format!(r#"{before}&?(?:format!\()?"((?:[^"\\]|\\.)*)""#);
+    let sentence = regex::Regex::new(&sentence).expect("a pattern");
+    let hole = regex::Regex::new(r"\{[^}]*\}").expect("a pattern");
+    let mut texts = Vec::new();
+    for file in [
+        "lines",
+        "xml/element.rs",
+        "xml/markup.rs",
+        "xml/read.rs",
+        "xml/record.rs",
+        "reading.rs",
+        "opening.rs",
+        "cell.rs",
+        "moment.rs",
+        "number.rs",
+        "text.rs",
+        "writing.rs",
+    ] {
+        let path = Path::new("src/format").join(file);
+        if path.is_dir() {
+            sources(&path, &mut texts);
+        } else {
+            let text = std::fs::read_to_string(&path).expect("read");
+            texts.push(text.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
+        }
+    }
+    let mut found = 0;
+    for text in &texts {
+        for said in sentence.captures_iter(text).filter_map(|all| all.get(1)) {
+            let text = hole.replace_all(said.as_str(), "7").into_owned();
+            // The unit of a number is one of those in the list.
+            let text = text.replace("7 as", "yuan as");
+            let chinese = say(&text, DEPTH_MAX);
+            assert!(chinese.is_some_and(|chinese| chinese != text), "{text} has no Chinese");
+            found += 1;
+        }
+    }
+    assert!(found > 60, "the sources are written otherwise: {found}");
 }
