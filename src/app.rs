@@ -150,6 +150,8 @@ pub struct Running {
     pub store: Arc<Store>,
     pub address: std::net::SocketAddr,
     engine: tokio::task::JoinHandle<Result<(), EngineError>>,
+    /// How the steps ended, once they have.
+    exit: Option<Exit>,
     rest: Vec<tokio::task::JoinHandle<()>>,
     health: Arc<Health>,
 }
@@ -219,19 +221,25 @@ pub async fn start(
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
     let engine = tokio::spawn(engine::run(ctx, watcher, cancel));
     health.set_ready(true);
-    Ok(Running { store, address, engine, rest, health })
+    Ok(Running { store, address, engine, exit: None, rest, health })
 }
 
 impl Running {
-    /// Waits until the steps have ended: after a soft stop, or because one must not go on.
+    /// Waits until the steps have ended: after a soft stop, or because one must not go on. Asked again,
+    /// it says the same.
     pub async fn ended(&mut self) -> Exit {
+        if let Some(exit) = self.exit {
+            return exit;
+        }
         let ended = (&mut self.engine).await;
         self.health.set_ready(false);
-        match ended {
+        let exit = match ended {
             Ok(Ok(())) => Exit::Done,
             Ok(Err(EngineError::Fatal { .. })) => Exit::Storage,
             Ok(Err(EngineError::Panicked { .. })) | Err(_) => Exit::Failed,
-        }
+        };
+        self.exit = Some(exit);
+        exit
     }
 
     /// Ends what is left after the steps have ended.

@@ -111,14 +111,9 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     crate::telemetry::init("error")?;
     let stop = Stop::on_signals()?;
     let began = clock.now_ms();
-    let (folder, kept) = match &args.data {
-        Some(folder) => (folder.clone(), None),
-        None => {
-            let name = format!("daifa-demo-{}-{began}", std::process::id());
-            let folder = std::env::temp_dir().join(name);
-            (folder.clone(), Some(Passing(folder)))
-        }
-    };
+    let fresh = || std::env::temp_dir().join(format!("daifa-demo-{}-{began}", std::process::id()));
+    let folder = args.data.clone().unwrap_or_else(fresh);
+    let passing = args.data.is_none().then(|| Passing(folder.clone()));
     let quiet = args.json;
     if !quiet {
         say(format_args!(
@@ -140,10 +135,11 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     let store = Arc::clone(&running.store);
     let bars = Bars::new(quiet);
     let watch = follow(&practice, &store, &args, &bars);
+    let mut ended = None;
     let outcome = tokio::select! {
         outcome = tokio::time::timeout(Duration::from_secs(args.timeout), watch) => outcome.ok().transpose()?,
         exit = running.ended() => {
-            tracing::error!(?exit, "the daemon ended");
+            ended = Some(exit);
             None
         }
     };
@@ -152,9 +148,9 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     let good = outcome.is_some() && account.is_ended();
     tell(&args, &account, &practice, good)?;
     if outcome.is_none() {
-        gave_up(&args)?;
+        gave_up(&args, ended)?;
     }
-    if !(args.exit || args.json) {
+    if !(args.exit || args.json) && ended.is_none() {
         say(format_args!(
             "\nThe status page stays open at http://{}/ - stop with Ctrl-C.",
             running.address
@@ -162,14 +158,17 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
         stop.soft().cancelled().await;
     }
     stop.soft().cancel();
-    let ended = running.ended();
-    if stop.drain(crate::lifecycle::DRAIN_LIMIT, ended).await.is_err() {
+    if stop.drain(crate::lifecycle::DRAIN_LIMIT, running.ended()).await.is_err() {
         tracing::error!("work under way was cut off");
     }
     running.close().await;
     practice.stop().await?;
-    drop(kept);
-    Ok(if good { Exit::Done } else { Exit::Found })
+    drop(passing);
+    Ok(match ended {
+        Some(exit) if exit != Exit::Done => exit,
+        _ if good => Exit::Done,
+        _ => Exit::Found,
+    })
 }
 
 /// A folder that goes with the demo, however that ends.
@@ -187,14 +186,19 @@ impl Drop for Passing {
 }
 
 /// Why there is no end to account for.
-fn gave_up(args: &DemoArgs) -> anyhow::Result<()> {
+fn gave_up(args: &DemoArgs, ended: Option<Exit>) -> anyhow::Result<()> {
+    let why = match ended {
+        None => format!("after {} s; --timeout SECONDS gives it longer", args.timeout),
+        Some(Exit::Storage) => {
+            "because the database failed, as said above; is the disk full?".to_owned()
+        }
+        Some(_) => "because the daemon ended, as said above".to_owned(),
+    };
     let mut err = std::io::stderr().lock();
-    writeln!(
-        err,
-        "daifa: the demo gave up before everything had come to an end: after --timeout {}, or because \
-         the daemon ended. With --data DIR it goes on from there when it is run again.",
-        args.timeout
-    )?;
+    writeln!(err, "daifa: the demo gave up before everything had come to an end, {why}")?;
+    if args.data.is_some() {
+        writeln!(err, "Run it again with the same --data and it goes on from there.")?;
+    }
     Ok(())
 }
 

@@ -22,7 +22,7 @@ pub struct Rows {
     used: usize,
     /// Inside a line that was told to be too long.
     passing_over: bool,
-    rows: i64,
+    count: i64,
 }
 
 impl Rows {
@@ -32,7 +32,7 @@ impl Rows {
             buffer: Vec::new(),
             used: 0,
             passing_over: false,
-            rows: 0,
+            count: 0,
         }
     }
 
@@ -59,7 +59,7 @@ impl Rows {
             }
             if length > LINE_BYTES_MAX {
                 self.passing_over = true;
-                self.rows += 1;
+                self.count += 1;
                 return Some(Err(self.fault(
                     &format!("a line of more than {LINE_BYTES_MAX} bytes"),
                     &format!(
@@ -69,9 +69,9 @@ impl Rows {
             }
             let end = end?;
             let raw = &rest[..end];
-            self.rows += 1;
+            self.count += 1;
             self.digest.line(raw);
-            let line = read_line(raw, self.rows);
+            let line = read_line(raw, self.count);
             self.used += end + 1;
             return Some(line);
         }
@@ -82,7 +82,7 @@ impl Rows {
         let left = self.buffer.len() > self.used && !self.passing_over;
         self.used = self.buffer.len();
         left.then(|| {
-            self.rows += 1;
+            self.count += 1;
             self.fault(
                 "the last line has no line end; the register may be cut off",
                 "最后一行没有换行，清册可能不完整。请财政重新生成后下达",
@@ -97,7 +97,7 @@ impl Rows {
 
     /// A fault of the line that was counted last.
     fn fault(&self, what: &str, chinese: &str) -> Fault {
-        Fault::new(Some(self.rows), "line", what, chinese)
+        Fault::new(Some(self.count), "line", what, chinese)
     }
 }
 
@@ -121,15 +121,12 @@ impl Lines for HttpLines {
         while lines.len() < max && !self.ended {
             if let Some(line) = self.rows.take() {
                 lines.push(line);
-                continue;
-            }
-            match self.response.chunk().await.map_err(broken)? {
-                Some(chunk) => self.rows.push(&chunk),
+            } else if let Some(chunk) = self.response.chunk().await.map_err(broken)? {
+                self.rows.push(&chunk);
+            } else {
                 // HTTP says for certain that this is the end, so what is missing is finance's fault.
-                None => {
-                    self.ended = true;
-                    lines.extend(self.rows.end().map(Err));
-                }
+                self.ended = true;
+                lines.extend(self.rows.end().map(Err));
             }
         }
         Ok(lines)

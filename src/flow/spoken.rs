@@ -65,27 +65,18 @@ pub fn field_error(error: &FieldError) -> String {
 
 /// What is wrong with a message, and where.
 pub fn data_error(error: &DataError) -> String {
-    let mut out = kind_name(error.message).to_owned();
-    if let Some(part) = error.part {
-        out.push_str(&format!("的{}", part_name(part)));
-    }
-    if error.record > 0 {
-        out.push_str(&format!("第 {} 条记录", error.record));
-    }
-    if !error.field.is_empty() {
-        out.push_str(&format!("字段 {}", error.field));
-    }
-    if let Some(offset) = error.offset {
-        out.push_str(&format!("（第 {offset} 字节）"));
-    }
-    let expected = say(&error.expected, DEPTH_MAX);
+    let part = error.part.map(|part| format!("的{}", part_name(part)));
+    let record = (error.record > 0).then(|| format!("第 {} 条记录", error.record));
+    let field = (!error.field.is_empty()).then(|| format!("字段 {}", error.field));
+    let byte = error.offset.map(|offset| format!("（第 {offset} 字节）"));
+    let place: String = [part, record, field, byte].into_iter().flatten().collect();
+    let kind = kind_name(error.message);
     let found = say(&error.found, DEPTH_MAX).filter(|found| !found.is_empty());
-    match (expected, found) {
-        (Some(expected), Some(found)) => out.push_str(&format!("：应为{expected}，实为{found}")),
-        (Some(expected), None) => out.push_str(&format!("：应为{expected}")),
-        (None, _) => out.push_str("：与该行格式的约定不符"),
+    match (say(&error.expected, DEPTH_MAX), found) {
+        (Some(expected), Some(found)) => format!("{kind}{place}：应为{expected}，实为{found}"),
+        (Some(expected), None) => format!("{kind}{place}：应为{expected}"),
+        (None, _) => format!("{kind}{place}：与该行格式的约定不符"),
     }
-    out
 }
 
 /// Why something that a bank left could not be read.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use daifa::finance::Verdict;
+use daifa::flow::{Progress, Step};
 use daifa::format::MessageKind;
 use daifa::model::money::Fen;
 use daifa::model::payment::Line;
@@ -344,5 +345,19 @@ async fn a_bank_that_says_nothing_for_ever_is_not_silent_here() {
     house.live(100 * HOUR, HOUR).await;
     assert_eq!(house.five(1).await, [0, 100, 0, 0, 0]);
     assert!(house.alert("deadline").await.is_some());
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn a_report_that_was_taken_is_work() {
+    let mut house = House::open().await;
+    house.county.offer(Draft::new("A", 1).lines(CALLS, 1).declared());
+    house.only(Step::Intake).await;
+    // The metric of the step counts what came of it.
+    assert_eq!(house.step(Step::Report).await.expect("goes on"), Progress::More);
+    assert_ne!(house.step(Step::Report).await.expect("goes on"), Progress::More);
+    house.county.ear(Ear::Down);
+    house.only(Step::Convert).await;
+    assert_ne!(house.step(Step::Report).await.expect("goes on"), Progress::More);
     house.sound().await;
 }

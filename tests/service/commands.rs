@@ -106,12 +106,49 @@ fn a_demo_that_gives_up_says_so_and_leaves_nothing() {
     let (out, names) = left(&demo);
     assert_eq!(out.status.code(), Some(3));
     let said = text(&out.stderr);
-    assert!(said.contains("gave up") && said.contains("--timeout 0"), "{said}");
+    assert!(said.contains("gave up") && said.contains("after 0 s; --timeout"), "{said}");
     assert_eq!(names, Vec::<String>::new());
     // One that cannot even start leaves nothing either.
     let (out, names) = left(&["demo", "--exit", "--listen", "192.0.2.1:1", "--payments", "5"]);
     assert_ne!(out.status.code(), Some(0));
     assert_eq!(names, Vec::<String>::new());
+}
+
+#[test]
+fn f13_a_demo_on_a_full_disk_says_so_and_does_not_break_down() {
+    // A file of the demo's own may be this long and no longer: what a full disk is to a database.
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = Command::new("bash")
+        .args(["-c", "trap '' XFSZ; ulimit -f 600; exec \"$@\"", "-"])
+        .arg(env!("CARGO_BIN_EXE_daifa"))
+        .args(["demo", "--exit", "--listen", "127.0.0.1:0", "--timeout", "60"])
+        .env("TMPDIR", folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("runs");
+    let said = text(&out.stderr);
+    assert!(matches!(out.status.code(), Some(1 | 74)), "{:?}: {said}", out.status);
+    assert!(said.contains("daifa: ") && !said.contains("a defect of the program"), "{said}");
+    assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 0, "nothing is left");
+}
+
+#[test]
+fn decisions_are_told_one_by_one_and_a_refused_one_stops_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data = folder.path().join("demo").display().to_string();
+    let demo = ["demo", "--json", "--payments", "60", "--listen", "127.0.0.1:0", "--data"];
+    let out = daifa(&[demo.as_slice(), &[data.as_str()]].concat());
+    assert_eq!(out.status.code(), Some(0), "{}", text(&out.stderr));
+    let config = format!("{data}/daifa.toml");
+    let by = ["--config", &config, "--by", "甲", "--why", "核实"];
+    let named = ["R1-1", "R99-1", "R1-2"];
+    let out = daifa(&[&["register", "drop"], by.as_slice(), named.as_slice()].concat());
+    assert_eq!(out.status.code(), Some(3));
+    let said = text(&out.stdout);
+    for payment in named {
+        assert!(said.contains(&format!("NOT DONE: {payment} ")), "{payment} is not in {said}");
+    }
+    assert!(said.ends_with("3 of 3 payments not done\n"), "{said}");
 }
 
 #[test]

@@ -208,12 +208,11 @@ impl Found {
 
     fn digest(&mut self, fields: &Map<String, Value>) {
         let stated = fields.get("digest").and_then(Value::as_str).and_then(unhex);
-        match stated {
-            Some(digest) => self.0.head.digest = digest,
-            None => {
-                let what = "a digest is 64 hexadecimal digits";
-                self.fault("digest", what, "校验摘要缺失或写法不对：应为 64 位十六进制数字");
-            }
+        if let Some(digest) = stated {
+            self.0.head.digest = digest;
+        } else {
+            let what = "a digest is 64 hexadecimal digits";
+            self.fault("digest", what, "校验摘要缺失或写法不对：应为 64 位十六进制数字");
         }
     }
 }

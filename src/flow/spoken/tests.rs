@@ -36,9 +36,8 @@ fn every_phrase_is_reached_and_reads_in_chinese() {
         let said = say(&text, DEPTH_MAX).expect("said");
         assert!(!is_english(&said) && !said.contains('{'), "{english}: {said}");
         reads(chinese);
-        assert_eq!(
+        assert!(
             english.matches("{}").count() >= chinese.matches('{').count(),
-            true,
             "{english}: {chinese}"
         );
     }

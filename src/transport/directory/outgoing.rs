@@ -44,6 +44,9 @@ pub fn hand_over(folder: &Path, parts: &[OutPart]) -> Sent {
 }
 
 /// Finished files that lie in `folder`, by name; a folder with very many is looked through in part.
+///
+/// # Errors
+/// Where it cannot be listed.
 pub fn lying(folder: &Path) -> io::Result<Vec<String>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)?.take(ENTRIES_MAX) {
