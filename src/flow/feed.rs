@@ -225,8 +225,8 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
         };
         let (id, revision, line) = (&decision.register, decision.revision, decision.line);
         let decided = match ctx.store.payment_named(source, id, revision, line).await? {
-            Some(_) if decision.by.trim().is_empty() || decision.reason.trim().is_empty() => {
-                Err(StoreError::Refused("没有写明决定人或理由".to_owned()))
+            Some(_) if !is_said(&decision.by) || !is_said(&decision.reason) => {
+                Err(StoreError::Refused("没有写明决定人或理由，或其中有控制字符".to_owned()))
             }
             Some(payment) => {
                 ctx.store
@@ -258,4 +258,9 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
         ctx.store.set_cursor(source, "decisions", &decision.cursor).await?;
     }
     Ok(!page.items.is_empty())
+}
+
+/// Is this a name or a reason that can be kept? Not every database takes every control character.
+fn is_said(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control)
 }

@@ -30,13 +30,14 @@ pub fn chinese(text: &str) -> String {
 }
 
 /// Is this a sentence in English: three words of latin letters in a row? Codes, file names and ids
-/// are none.
+/// are none, and neither is a command of ours that a reader is to type.
 pub fn is_english(text: &str) -> bool {
-    let mut run = 0;
+    let (mut run, mut command) = (0, false);
     for word in text.split_ascii_whitespace() {
         let bare = word.trim_matches(|c: char| c.is_ascii_punctuation());
         let is_word = bare.len() > 1 && bare.bytes().all(|b| b.is_ascii_alphabetic() || b == b'\'');
-        run = if is_word { run + 1 } else { 0 };
+        command = is_word && (command || bare == "daifa");
+        run = if is_word && !command { run + 1 } else { 0 };
         if run == 3 {
             return true;
         }

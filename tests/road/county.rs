@@ -268,6 +268,10 @@ impl County {
     }
 
     pub fn decide(&self, id: &str, revision: i64, line: i64, action: Verdict) {
+        self.decide_as("财政岗03", id, revision, line, action);
+    }
+
+    pub fn decide_as(&self, by: &str, id: &str, revision: i64, line: i64, action: Verdict) {
         let mut desk = self.desk();
         let cursor = format!("{:06}", desk.decisions.len() + 1);
         desk.decisions.push(Decision {
@@ -276,7 +280,7 @@ impl County {
             revision,
             line,
             action,
-            by: "财政岗03".to_owned(),
+            by: by.to_owned(),
             reason: "核实".to_owned(),
         });
     }

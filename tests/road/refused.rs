@@ -1,6 +1,7 @@
 //! A register that can be identified is accepted or refused with its reasons; only what passes by itself
 //! is tried again.
 
+use daifa::finance::Verdict;
 use daifa::model::money::Fen;
 use daifa::model::register::RegisterHead;
 use serde_json::{Value, json};
@@ -179,5 +180,22 @@ async fn an_empty_name_is_called_empty() {
     house.take(draft("A").line(2, |line| line.person.name.clear()).declared()).await;
     assert_eq!(house.holds(1).await.get(&2).map(String::as_str), Some("missing"));
     assert_eq!(house.page(1).await.holds[0].detail, "姓名没有填写");
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f65_a_decision_by_nobody_is_not_carried_out() {
+    let mut house = House::open().await;
+    house.take(draft("A").line(2, |line| line.village = "bad".to_owned()).declared()).await;
+    for by in [" ", "财政岗\u{0}03"] {
+        house.county.decide_as(by, "A", 1, 2, Verdict::Drop);
+        house.pass(MINUTE).await;
+    }
+    let alerts = house.alerts().await.into_iter().filter(|alert| alert.kind == "decision");
+    assert_eq!(alerts.count(), 2);
+    assert_eq!(house.page(1).await.holds[0].event.as_str(), "placed");
+    house.county.decide("A", 1, 2, Verdict::Drop);
+    house.pass(MINUTE).await;
+    assert_eq!(house.page(1).await.holds[0].event.as_str(), "dropped");
     house.sound().await;
 }
