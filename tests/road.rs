@@ -38,6 +38,8 @@ mod house;
 mod intake;
 #[path = "road/matching.rs"]
 mod matching;
+#[path = "road/older.rs"]
+mod older;
 #[path = "road/pickup.rs"]
 mod pickup;
 #[path = "road/postgres.rs"]

@@ -71,6 +71,23 @@ pub enum BatchCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum BankCommand {
+    /// Send to a bank again, to which sending was stopped: it knew more than this database.
+    Resume {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Who commands it; it is journalled.
+        #[arg(long, value_parser = said)]
+        by: String,
+        /// What was compared with the bank, and with whom.
+        #[arg(long, value_parser = said)]
+        why: String,
+        /// The bank's code in the config.
+        bank: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum ClockCommand {
     /// Say that the time of day is right, after it was set by more than time passed.
     Accept {
@@ -88,6 +105,22 @@ pub async fn clock(command: ClockCommand, clock: &Arc<dyn Clock>) -> anyhow::Res
     let anchor = Anchor::of(clock.as_ref());
     store.accept_clock(&anchor, &by).await?;
     say(format_args!("{} is the time from now on", local_text(anchor.seen_at_ms)))?;
+    Ok(Exit::Done)
+}
+
+pub async fn bank(command: BankCommand, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let BankCommand::Resume { config, by, why, bank } = command;
+    let (config, store) = attach(&config).await?;
+    if !config.banks.iter().any(|known| known.code == bank) {
+        return Err(anyhow::anyhow!("there is no bank {bank:?} in the config"));
+    }
+    if store.resume_bank(&bank, &by, &why, clock.now_ms()).await? {
+        say(format_args!(
+            "sending to {bank} goes on; batches that it has with other content stay stopped"
+        ))?;
+    } else {
+        say(format_args!("sending to {bank} was not stopped"))?;
+    }
     Ok(Exit::Done)
 }
 
@@ -109,7 +142,8 @@ async fn decide_all(
     decision: Decision,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Exit> {
-    let (_, store) = attach(&decide.config).await?;
+    let (config, store) = attach(&decide.config).await?;
+    let known: Vec<&str> = config.banks.iter().map(|bank| bank.code.as_str()).collect();
     let payments = decide
         .payments
         .iter()
@@ -120,8 +154,7 @@ async fn decide_all(
         .collect::<anyhow::Result<Vec<_>>>()?;
     let mut refused = 0;
     for payment in &payments {
-        let done =
-            store.decide_hold(*payment, decision, &decide.by, &decide.why, clock.now_ms()).await;
+        let done = decide_one(&store, *payment, decision, &decide, &known, clock.now_ms()).await;
         match (done, decision) {
             (Ok(()), Decision::Release) => {
                 say(format_args!("{payment} is released; it goes with the next batch"))?;
@@ -142,6 +175,24 @@ async fn decide_all(
     }
     say(format_args!("{refused} of {} not done", counted(payments.len(), "payment")))?;
     Ok(Exit::Found)
+}
+
+/// Carries one decision out. A payment whose bank is not configured is not released.
+async fn decide_one(
+    store: &Store,
+    payment: PaymentId,
+    decision: Decision,
+    said: &Decide,
+    known: &[&str],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if let (Decision::Release, Some(bank)) = (decision, store.unknown_bank(payment, known).await?) {
+        return Err(StoreError::Refused(format!(
+            "{payment} is set aside because bank {bank:?} is not in the config, and it still is not: released, \
+             nobody would send it. Configure the bank, or drop the payment"
+        )));
+    }
+    store.decide_hold(payment, decision, &said.by, &said.why, now_ms).await
 }
 
 /// A fault as it is kept.

@@ -3,12 +3,13 @@
 //! less and less often (F53).
 
 use crate::finance::wire::nothing_read;
-use crate::finance::{Faulty, Finance, FinanceError, Listed, RegisterEvent, Verdict};
+use crate::finance::{self, Faulty, Finance, FinanceError, Listed, RegisterEvent, Verdict};
 use crate::flow::intake::{TakeError, read_head, refuse, take};
 use crate::flow::spoken::{chinese, finance_error};
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::model::alert::AlertKind;
 use crate::model::deadline::StartTimes;
+use crate::model::id::PaymentId;
 use crate::model::register::Fault;
 use crate::store::StoreError;
 use crate::store::holds::Decision;
@@ -78,7 +79,7 @@ async fn take_listed(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Resul
         Ok(()) => {
             let how = "register.read_at_last";
             ctx.store.end_unread(source, &listed.id, listed.revision, how, ctx.now_ms()).await?;
-            Ok(ctx.store.set_cursor(source, "registers", &listed.cursor).await?)
+            Ok(ctx.store.set_cursor(source, "registers", &listed.cursor, ctx.now_ms()).await?)
         }
         Err(TakeError::Finance(cause)) => {
             let unread = Unread {
@@ -228,11 +229,7 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
             Some(_) if !is_said(&decision.by) || !is_said(&decision.reason) => {
                 Err(StoreError::Refused("没有写明决定人或理由，或其中有控制字符".to_owned()))
             }
-            Some(payment) => {
-                ctx.store
-                    .decide_hold(payment, what, &decision.by, &decision.reason, ctx.now_ms())
-                    .await
-            }
+            Some(payment) => carry_out(ctx, payment, what, decision).await,
             None => {
                 Err(StoreError::Refused(format!("没有收到过 {id} 第 {revision} 版第 {line} 行")))
             }
@@ -255,7 +252,7 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
             }
             Err(cause) => return Err(cause.into()),
         }
-        ctx.store.set_cursor(source, "decisions", &decision.cursor).await?;
+        ctx.store.set_cursor(source, "decisions", &decision.cursor, ctx.now_ms()).await?;
     }
     Ok(!page.items.is_empty())
 }
@@ -263,4 +260,24 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
 /// Is this a name or a reason that can be kept? Not every database takes every control character.
 fn is_said(text: &str) -> bool {
     !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
+/// Carries out a decision. A payment whose bank is not configured is not released: nobody would send
+/// it, and nobody would hear of it again.
+async fn carry_out(
+    ctx: &Ctx,
+    payment: PaymentId,
+    what: Decision,
+    decision: &finance::Decision,
+) -> Result<(), StoreError> {
+    let known: Vec<&str> = ctx.banks.keys().map(String::as_str).collect();
+    if what == Decision::Release
+        && let Some(bank) = ctx.store.unknown_bank(payment, &known).await?
+    {
+        return Err(StoreError::Refused(format!(
+            "代发银行 {bank} 没有配置，放行后也无人发送，该笔仍暂缓；请更正代发银行后重新报送，或撤下"
+        )));
+    }
+    let (by, why) = (&decision.by, &decision.reason);
+    ctx.store.decide_hold(payment, what, by, why, ctx.now_ms()).await
 }

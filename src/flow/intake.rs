@@ -118,7 +118,7 @@ async fn different(ctx: &Ctx, register: RegisterNo, head: &RegisterHead) -> Resu
     let fault = Fault::new(None, "digest", what, chinese);
     let subject = crate::guard::key::hex(&head.digest);
     let reports = receipts(ctx, register, head, &Receipt::refused(vec![fault]), &subject);
-    Ok(ctx.store.add_reports(&reports, ctx.now_ms()).await?)
+    Ok(ctx.store.add_reports(register, &reports, ctx.now_ms()).await?)
 }
 
 /// Refuses a register whose head is none: it is kept under its identity with what could be read, so
@@ -249,11 +249,8 @@ impl Streaming<'_> {
     async fn flush_keys(&mut self) -> Result<(), FlowError> {
         let keys = std::mem::take(&mut self.keys);
         let key_id = self.ctx.blinder.key_id();
-        Ok(self
-            .ctx
-            .store
-            .append_person_keys(self.receiving.register, self.head, key_id, keys)
-            .await?)
+        let receiving = &mut self.receiving;
+        Ok(self.ctx.store.append_person_keys(receiving, self.head, key_id, keys).await?)
     }
 
     async fn payment(&mut self, line: Line) -> Result<NewPayment, FlowError> {

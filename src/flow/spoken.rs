@@ -257,6 +257,7 @@ const fn event(event: AttemptEvent) -> &'static str {
         AttemptEvent::NotSent => "未送达",
         AttemptEvent::Lost => "结果不明",
         AttemptEvent::NotFound => "查无此笔",
+        AttemptEvent::OtherContent => "内容不同",
     }
 }
 
