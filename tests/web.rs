@@ -11,12 +11,15 @@ use std::process::Command;
 use std::sync::Arc;
 
 use daifa::clock::ManualClock;
+use daifa::flow::spoken::is_english;
+use daifa::model::alert::AlertKind;
+use daifa::model::attempt::AttemptState;
 use daifa::model::batch::BatchState;
 use daifa::model::hold::HoldReason;
 use daifa::model::id::RegisterNo;
 use daifa::model::money::Fen;
 use daifa::model::reason::Reason;
-use daifa::store::view::Totals;
+use daifa::store::view::{AlertRow, AttemptRow, Totals};
 use daifa::store::{Location, Store};
 use daifa::web::{self, Frame, Health, Metrics, Pages, batch, front, register};
 use samples::{CANARIES, frame, sealer};
@@ -67,6 +70,50 @@ fn i27_the_front_page_has_everything_and_nobody() {
     // Urgent things come first.
     let (late, near) = (html.find("已超时限"), html.find("时限临近"));
     assert!(late.is_some() && late < near, "{late:?} {near:?}");
+}
+
+/// Texts of a page, without what a browser does not show.
+fn shown(html: &str) -> String {
+    let tags =
+        regex::Regex::new(r"(?s)<style.*?</style>|<code>.*?</code>|<[^>]*>").expect("a pattern");
+    tags.replace_all(html, "\n").into_owned()
+}
+
+#[test]
+fn every_kind_of_hold_alert_and_state_reads_in_chinese() {
+    let mut overview = samples::overview();
+    let one = overview.alerts[0].clone();
+    let of_kind = |kind: &AlertKind| AlertRow { kind: kind.as_str().to_owned(), ..one.clone() };
+    overview.alerts = AlertKind::ALL.iter().map(of_kind).collect();
+    let sealer = sealer();
+    let mut batches = samples::batch_page(&sealer);
+    let attempt = batches.attempts[0].clone();
+    let in_state = |state: &AttemptState| AttemptRow {
+        state: *state,
+        bank_code: String::new(),
+        ..attempt.clone()
+    };
+    batches.attempts = AttemptState::ALL.iter().map(in_state).collect();
+    batches.results.clear();
+    for html in [
+        front::render(&overview, &frame()).expect("draws"),
+        register::render(&samples::register_page(), &frame()).expect("draws"),
+        batch::render(&batches, &frame(), &sealer, &|_| true).expect("draws"),
+        batch::render(&batches, &frame(), &sealer, &|_| false).expect("draws"),
+    ] {
+        for line in shown(&html).lines() {
+            assert!(!is_english(line), "{line}");
+        }
+    }
+    let html = batch::render(&batches, &frame(), &sealer, &|_| true).expect("draws");
+    says(&html, &["已送出，银行尚未取走"]);
+    let html = batch::render(&batches, &frame(), &sealer, &|_| false).expect("draws");
+    says(&html, &["已送出，等待银行回执"]);
+    assert!(!html.contains("银行已受理"), "nobody has said so");
+    let html = front::render(&overview, &frame()).expect("draws");
+    for kind in AlertKind::ALL.iter().filter(|kind| **kind != AlertKind::Deadline) {
+        says(&html, &[kind.chinese()]);
+    }
 }
 
 #[test]
