@@ -105,6 +105,8 @@ pub struct House {
     pub doors: BTreeMap<String, (Arc<dyn Transport>, Arc<Format>)>,
     pub rows_max: usize,
     pub duty: Duty,
+    /// How often the database was restored from a backup, as the config says.
+    pub epoch: u8,
     /// What steps said that passes by itself, as the engine logs it.
     pub troubles: Vec<String>,
 }
@@ -130,6 +132,7 @@ impl House {
             doors: BTreeMap::new(),
             rows_max: 1_000,
             duty,
+            epoch: 0,
             troubles: Vec::new(),
         };
         house.start().await;
@@ -181,7 +184,7 @@ impl House {
                 report_retry_ms: 10 * SECOND,
             },
             install: "test".to_owned(),
-            epoch: 0,
+            epoch: i64::from(self.epoch),
             old_formats: std::sync::Mutex::default(),
             waits: flow::Waits::default(),
             unfetched: Arc::default(),

@@ -1,6 +1,7 @@
 //! A database that is older than what was sent. What the bank knows more than it must never be paid
 //! again: the batch stops, and with it everything for that bank, until a person has compared (F16, I6).
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use daifa::flow::Step;
@@ -140,4 +141,22 @@ async fn f16_an_answer_about_what_was_not_sent_yet_keeps_it_from_being_sent() {
     assert_eq!(house.number("SELECT COUNT(*) FROM result WHERE state = 'held'").await, 2);
     assert_eq!(house.five(1).await, [0, 100, 0, 0, 0]);
     house.sound().await;
+}
+
+#[tokio::test]
+async fn i6_after_a_restore_no_reference_is_used_again() {
+    let mut house = House::open().await;
+    house.take(Draft::new("A", 1).lines(FILES, 2).lines(CALLS, 2).declared()).await;
+    let backup = house.backup("before.sqlite").await;
+    house.take(Draft::new("B", 1).lines(FILES, 2).lines(CALLS, 2).declared()).await;
+    house.county.revoke("B", 1);
+    house.epoch += 1;
+    house.bring_back(&backup).await;
+    house.take(Draft::new("C", 1).lines(FILES, 2).lines(CALLS, 2).declared()).await;
+    for counter in [&house.files, &house.calls] {
+        let sent: Vec<String> = counter.batches().into_iter().map(|one| one.reference).collect();
+        let references: BTreeSet<&String> = sent.iter().collect();
+        assert!(sent.len() >= 3, "{sent:?}");
+        assert_eq!(references.len(), sent.len(), "{sent:?}");
+    }
 }
