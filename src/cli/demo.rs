@@ -192,6 +192,7 @@ fn gave_up(args: &DemoArgs, ended: Option<Exit>) -> anyhow::Result<()> {
         Some(Exit::Storage) => {
             "because the database failed, as said above; is the disk full?".to_owned()
         }
+        Some(Exit::Done) => "because it was stopped".to_owned(),
         Some(_) => "because the daemon ended, as said above".to_owned(),
     };
     let mut err = std::io::stderr().lock();
