@@ -87,6 +87,7 @@ pub async fn context(
         epoch: i64::from(config.restore_epoch),
         old_formats: std::sync::Mutex::default(),
         waits: Waits::default(),
+        unfetched: Arc::default(),
         pulls: Reach::new(dice()),
         deliveries: Reach::new(dice()),
     })
@@ -122,6 +123,8 @@ pub struct Running {
     pub store: Arc<Store>,
     pub address: std::net::SocketAddr,
     engine: tokio::task::JoinHandle<Result<(), EngineError>>,
+    /// How the steps ended, once they have.
+    exit: Option<Exit>,
     rest: Vec<tokio::task::JoinHandle<()>>,
     /// Ends by itself after the stop, once the mark says how far the journal came.
     marked: tokio::task::JoinHandle<()>,
@@ -176,14 +179,13 @@ pub async fn start(
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
         banks,
+        unfetched: Arc::clone(&ctx.unfetched),
+        allowed_ms: ctx.duty.allowed_ms,
+        funded_only: ctx.duty.funded_only,
     };
     let page = tokio::spawn({
         let (router, cancel) = (crate::web::router(pages), cancel.clone());
-        async move {
-            if let Err(cause) = crate::web::serve(listener, router, cancel).await {
-                tracing::error!(%cause, "the status page ended");
-            }
-        }
+        crate::web::serve(listener, router, cancel)
     });
     let fresh = crate::web::metrics::keep_fresh(
         Arc::clone(&metrics),
@@ -198,19 +200,25 @@ pub async fn start(
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
     let engine = tokio::spawn(engine::run(ctx, watcher, cancel));
     health.set_ready(true);
-    Ok(Running { store, address, engine, rest, marked, health })
+    Ok(Running { store, address, engine, exit: None, rest, marked, health })
 }
 
 impl Running {
-    /// Waits until the steps have ended: after a soft stop, or because one must not go on.
+    /// Waits until the steps have ended: after a soft stop, or because one must not go on. Asked again,
+    /// it says the same.
     pub async fn ended(&mut self) -> Exit {
+        if let Some(exit) = self.exit {
+            return exit;
+        }
         let ended = (&mut self.engine).await;
         self.health.set_ready(false);
-        match ended {
+        let exit = match ended {
             Ok(Ok(())) => Exit::Done,
             Ok(Err(EngineError::Fatal { .. })) => Exit::Storage,
             Ok(Err(EngineError::Panicked { .. })) | Err(_) => Exit::Failed,
-        }
+        };
+        self.exit = Some(exit);
+        exit
     }
 
     /// Ends what is left after the steps have ended.

@@ -40,10 +40,14 @@ mod intake;
 mod matching;
 #[path = "road/older.rs"]
 mod older;
+#[path = "road/pickup.rs"]
+mod pickup;
 #[path = "road/postgres.rs"]
 mod postgres;
 #[path = "road/practice.rs"]
 mod practice;
+#[path = "road/refused.rs"]
+mod refused;
 #[path = "road/reports.rs"]
 mod reports;
 #[path = "road/results.rs"]

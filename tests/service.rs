@@ -6,6 +6,8 @@
 
 #[path = "service/calls.rs"]
 mod calls;
+#[path = "service/commands.rs"]
+mod commands;
 #[path = "service/process.rs"]
 mod process;
 

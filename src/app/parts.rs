@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use rustix::fs::Access;
 use secrecy::ExposeSecret as _;
 
 use crate::clock::Clock;
-use crate::config::{self, Config, Database, Door};
+use crate::config::{self, Config, ConfigError, Database, Door, Problem, entries};
 use crate::finance::Finance;
 use crate::finance::http::{HttpFinance, Settings};
 use crate::flow::{Bank, BankRules};
@@ -36,21 +37,28 @@ pub struct Parts {
 /// # Errors
 /// Everything that does not work, at once, each in words that say where.
 pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<String>> {
+    let line = |Problem { key, what, .. }| format!("{key}: {what}");
+    open_all(config, clock).map_err(|problems| problems.into_iter().map(line).collect())
+}
+
+/// The same, with the key of each problem.
+fn open_all(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<Problem>> {
     // Whoever was first in this process has installed the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut problems = Vec::new();
-    let mut keep = |what: &str, cause: String| problems.push(format!("{what}: {cause}"));
+    let mut keep = |key: String, cause: String| problems.push(Problem::new(key, cause));
     let mut keys = Vec::new();
-    for key in &config.keys.seal {
+    for (key, place) in config.keys.seal.iter().zip(entries("keys.seal")) {
         match key.secret.key() {
             Ok(secret) => keys.push((key.id, secret)),
-            Err(cause) => keep(&format!("keys.seal {}", key.id), cause),
+            Err(cause) => keep(format!("{place}.secret"), cause),
         }
     }
     let all_keys = keys.len() == config.keys.seal.len();
+    let named = config.keys.seal.iter().any(|key| key.id == config.keys.current);
     let sealer = Sealer::new(keys, config.keys.current).map_err(|cause| {
-        if all_keys {
-            keep("keys", cause.to_string());
+        if all_keys && named {
+            keep("keys.seal".to_owned(), cause.to_string());
         }
     });
     let blinder = config
@@ -59,30 +67,26 @@ pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<
         .secret
         .key()
         .map(|key| Blinder::new(config.keys.blind.id, &key))
-        .map_err(|cause| keep("keys.blind", cause));
+        .map_err(|cause| keep("keys.blind.secret".to_owned(), cause));
     let mut sources: Vec<Arc<dyn Finance>> = Vec::new();
-    for source in &config.sources {
-        match open_source(source, clock) {
+    for (source, place) in config.sources.iter().zip(entries("source")) {
+        match open_source(source, &place, clock) {
             Ok(source) => sources.push(source),
-            Err(cause) => keep(&format!("source {}", source.name), cause),
+            Err(causes) => causes.into_iter().for_each(|cause| keep(cause.key, cause.what)),
         }
     }
     let mut banks = BTreeMap::new();
-    for bank in &config.banks {
-        match open_bank(config, bank) {
+    for (bank, place) in config.banks.iter().zip(entries("bank")) {
+        match open_bank(config, bank, &place) {
             Ok(opened) => {
                 banks.insert(bank.code.clone(), opened);
             }
-            Err(causes) => {
-                for cause in causes {
-                    keep(&format!("bank {}", bank.code), cause);
-                }
-            }
+            Err(causes) => causes.into_iter().for_each(|cause| keep(cause.key, cause.what)),
         }
     }
-    let location = location(config).map_err(|cause| keep("database.url", cause));
+    let location = location(config).map_err(|cause| keep("database.url".to_owned(), cause));
     if let Err(cause) = crate::telemetry::check_level(&config.log) {
-        keep("log", cause.to_string());
+        keep("log".to_owned(), cause.to_string());
     }
     match (sealer, blinder, location) {
         (Ok(sealer), Ok(blinder), Ok(location)) if problems.is_empty() => Ok(Parts {
@@ -111,24 +115,35 @@ pub fn location(config: &Config) -> Result<Location, String> {
 
 fn open_source(
     source: &config::Source,
+    place: &str,
     clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Finance>, String> {
-    let mut settings =
-        Settings::new(&source.name, &source.url, &source.key_id, source.secret.key()?);
-    settings.algorithm = Algorithm::parse(&source.algorithm).ok_or("unknown algorithm")?;
+) -> Result<Arc<dyn Finance>, Vec<Problem>> {
+    let problem = |key: &str, cause: String| Problem::new(format!("{place}.{key}"), cause);
+    let (mut problems, mut ca_pem) = (Vec::new(), None);
     if let Some(path) = &source.ca_file {
-        settings.ca_pem =
-            Some(std::fs::read(path).map_err(|cause| format!("{}: {cause}", path.display()))?);
+        match std::fs::read(path) {
+            Ok(pem) => ca_pem = Some(pem),
+            Err(cause) => {
+                problems.push(problem("ca_file", format!("{}: {cause}", path.display())));
+            }
+        }
     }
-    let finance =
-        HttpFinance::new(settings, Arc::clone(clock)).map_err(|cause| cause.to_string())?;
+    let key = source.secret.key().map_err(|cause| problems.push(problem("secret", cause)));
+    let (Ok(key), true) = (key, problems.is_empty()) else { return Err(problems) };
+    let mut settings = Settings::new(&source.name, &source.url, &source.key_id, key);
+    settings.ca_pem = ca_pem;
+    // One that is not known was told with the config itself.
+    settings.algorithm = Algorithm::parse(&source.algorithm).unwrap_or(settings.algorithm);
+    let finance = HttpFinance::new(settings, Arc::clone(clock))
+        .map_err(|cause| vec![problem("url", cause.to_string())])?;
     Ok(Arc::new(finance))
 }
 
-fn open_bank(config: &Config, bank: &config::Bank) -> Result<Bank, Vec<String>> {
+fn open_bank(config: &Config, bank: &config::Bank, place: &str) -> Result<Bank, Vec<Problem>> {
     let mut problems = Vec::new();
-    let format = open_format(&config.formats, &bank.format).map_err(|cause| problems.push(cause));
-    let door = open_door(bank).map_err(|cause| problems.push(cause));
+    let mut keep = |key: &str, cause| problems.push(Problem::new(format!("{place}.{key}"), cause));
+    let format = open_format(&config.formats, &bank.format).map_err(|cause| keep("format", cause));
+    let door = open_door(bank).map_err(|cause| keep("door", cause));
     let (Ok(format), Ok(door)) = (format, door) else { return Err(problems) };
     let rules = BankRules {
         rows_max: bank.rows_max,
@@ -221,30 +236,52 @@ fn open_door(bank: &config::Bank) -> Result<Arc<dyn Transport>, String> {
 
 /// Everything that is wrong with a config and what it refers to; nothing is changed.
 pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Vec<String> {
-    match Config::read(path) {
-        Ok(config) => {
-            let mut problems = open_parts(&config, clock).err().unwrap_or_default();
-            problems.extend(missing_folders(&config));
-            problems
-        }
-        Err(problems) => problems.0,
+    let mut looked = match Config::look(path) {
+        Ok(looked) => looked,
+        Err(ConfigError(problems)) => return problems,
+    };
+    if let Some(config) = &looked.config {
+        let mut found = open_all(config, clock).err().unwrap_or_default();
+        found.extend(unusable_data(&config.data));
+        found.extend(missing_folders(config));
+        looked.add(found);
     }
+    looked.lines()
+}
+
+/// Why the daemon's own folder cannot be written. One that is not there yet is made at the start, where
+/// what it is in can be written.
+fn unusable_data(data: &Path) -> Option<Problem> {
+    let there = data.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let what = if !there.is_dir() {
+        format!("{} is no folder", there.display())
+    } else if let Err(cause) = rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK) {
+        let cause = std::io::Error::from(cause);
+        format!(
+            "{} cannot be written ({cause}); give it to the user that runs daifa",
+            there.display()
+        )
+    } else {
+        return None;
+    };
+    Some(Problem::new("data", what))
 }
 
 /// Folders that banks share with us and that are not there. A daemon that runs waits for them; who asks
 /// before it runs wants to know.
-fn missing_folders(config: &Config) -> Vec<String> {
+fn missing_folders(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
-    for bank in &config.banks {
+    for (bank, place) in config.banks.iter().zip(entries("bank")) {
         let Door::Directory { outgoing, incoming, .. } = &bank.door else { continue };
         for (key, folder) in [("outgoing", outgoing), ("incoming", incoming)] {
-            if !folder.is_dir() {
-                problems.push(format!(
-                    "bank {}: door.{key}: {} is no folder; make it, or mount what the bank shares",
-                    bank.code,
-                    folder.display()
-                ));
-            }
+            let what = if !folder.is_dir() {
+                format!("{} is no folder; make it, or mount what the bank shares", folder.display())
+            } else if rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+                format!("{} cannot be written; give daifa's user the right to", folder.display())
+            } else {
+                continue;
+            };
+            problems.push(Problem::new(format!("{place}.door.{key}"), what));
         }
     }
     problems

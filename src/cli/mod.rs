@@ -128,9 +128,20 @@ pub async fn main() -> Exit {
         Command::Practice(args) => practice::run(args, clock).await,
     };
     done.unwrap_or_else(|cause| {
+        if is_closed_pipe(&cause) {
+            return Exit::Done;
+        }
         complain(&cause);
         exit_of(&cause)
     })
+}
+
+/// Did whoever reads our output stop reading, as `| head` does? They have what they wanted.
+fn is_closed_pipe(cause: &anyhow::Error) -> bool {
+    let io = |layer: &(dyn std::error::Error + 'static)| {
+        layer.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
+    };
+    cause.chain().any(|layer| io(layer) == Some(std::io::ErrorKind::BrokenPipe))
 }
 
 /// Says what went wrong, a layer a line.
@@ -176,6 +187,11 @@ fn format_command(command: format::FormatCommand) -> Exit {
         1 => Exit::Found,
         _ => Exit::Failed,
     }
+}
+
+/// A count with its word: `1 problem`, `2 problems`.
+fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 /// Prints a line to standard output.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::clock::local_text;
 use crate::flow::collect::{row_reports, take_rows};
 use crate::flow::sealed::seal_words;
+use crate::flow::spoken::{chinese, data_error};
 use crate::flow::{Bank, Ctx, FlowError, time};
 use crate::format::{Key, MessageKind, Part, PartRole, Record};
 use crate::model::alert::AlertKind;
@@ -62,7 +63,10 @@ pub async fn read_parts(
     };
     let head: Record = match format.read_head(kind, &parts) {
         Ok(head) => head,
-        Err(fault) => return Ok(Err(fault.to_string())),
+        Err(fault) => {
+            tracing::warn!(attempt = %attempt.no, %fault, "an answer cannot be read");
+            return Ok(Err(data_error(&fault)));
+        }
     };
     if head.text(Key::Reference).is_some_and(|reference| reference != attempt.reference) {
         return Ok(Err("报文中的流水号不是所问的流水号".to_owned()));
@@ -238,7 +242,7 @@ fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
     let what = carried(attempt);
     let next = match attempt.kind {
         AttemptKind::Payment => {
-            "款项已退回待发送；查明原因后用 batch recut 命令重新组批。银行若称流水号已经用过，切勿重新组批，先与银行核对"
+            "款项已退回待发送；查明原因后由操作员重新组批。银行若称流水号已经用过，切勿重新组批，先与银行核对"
         }
         AttemptKind::Refund => "系统稍后会重新申请退回",
     };
@@ -255,8 +259,12 @@ async fn contradicts(
     why: &str,
 ) -> Result<(), FlowError> {
     let text = format!(
-        "{} 对 {}（流水号 {}）答复“{}”，与此前答复矛盾：{why}。状态未改变，请与银行核对",
-        bank.name, attempt.no, attempt.reference, said.code
+        "{} 对 {}（流水号 {}）答复“{}”，与此前答复矛盾：{}。状态未改变，请与银行核对",
+        bank.name,
+        attempt.no,
+        attempt.reference,
+        said.code,
+        chinese(why)
     );
     ctx.store
         .raise_alert(

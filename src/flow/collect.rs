@@ -10,9 +10,10 @@ use crate::flow::convert::{REFERENCE_DIGITS, open_rows};
 use crate::flow::matching::match_rows;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
+use crate::flow::spoken::{door_error, flow_error};
 use crate::flow::submit::nobody;
 use crate::flow::values::HeadValues;
-use crate::flow::{Bank, Ctx, FlowError, Progress};
+use crate::flow::{Bank, Ctx, FlowError, Progress, unfetched};
 use crate::format::{Key, MessageKind, Part, PartRole};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
@@ -40,6 +41,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         let due = &due;
         async move {
             let mut more = take_arrivals(ctx, bank).await?;
+            unfetched::look(ctx, bank).await?;
             for attempt in due.iter().filter(|attempt| attempt.bank == bank.code) {
                 more = true;
                 match ask(ctx, bank, attempt).await {
@@ -80,7 +82,7 @@ async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
         Err(DoorError::NoArrivals) => return Ok(false),
         Err(cause) => {
             tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
-            let text = format!("{} 的结果目录无法读取：{cause}", bank.name);
+            let text = format!("{} 的结果目录无法读取：{}", bank.name, door_error(&cause));
             ctx.store.raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms()).await?;
             return Ok(false);
         }
@@ -92,8 +94,11 @@ async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
             Ok(arrival) => taken |= take_arrival(ctx, bank, &arrival).await?,
             Err(cause @ (DoorError::TooLarge { .. } | DoorError::NotAFile(_))) => {
                 tracing::warn!(bank = bank.code, error = %cause, "set aside unread");
-                let text =
-                    format!("{} 送来的文件 {name} 无法读取，已移到隔离目录：{cause}", bank.name);
+                let text = format!(
+                    "{} 送来的文件 {name} 无法读取，已移到隔离目录：{}",
+                    bank.name,
+                    door_error(&cause)
+                );
                 ctx.store
                     .raise_alert(
                         AlertKind::DoorFile,
@@ -145,8 +150,11 @@ async fn cannot_take(
     cause: &FlowError,
 ) -> Result<(), FlowError> {
     tracing::error!(bank = bank.code, what, error = %cause, "an answer cannot be taken");
-    let text =
-        format!("{} 对 {what} 的答复无法入账：{cause}。未作处理，请银行技术人员处理", bank.name);
+    let text = format!(
+        "{} 对 {what} 的答复无法入账：{}。未作处理，请银行技术人员处理",
+        bank.name,
+        flow_error(cause)
+    );
     let subject = format!("{}/{what}", bank.code);
     ctx.store
         .raise_alert(AlertKind::Collect, &subject, register.into(), &text, ctx.now_ms())
@@ -271,6 +279,7 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
         return Ok(ctx.store.asked(attempt, None, Heard::Same, ctx.now_ms()).await?);
     }
     let facts = ctx.store.register_facts(attempt.register).await?;
+    let (questions, mut lying) = (kinds.len(), 0);
     let mut heard_of_it = Heard::Silence;
     for (question, answer_kind) in kinds {
         let head = HeadValues {
@@ -297,6 +306,12 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
                 committing: part.committing,
             })
             .collect();
+        // The question before it still lies there: another one of its name would only stand in its way.
+        if parts.iter().any(|part| ctx.unfetched.has_name(&bank.code, &part.name)) {
+            tracing::debug!(attempt = %attempt.no, "the question before it was not picked up yet");
+            lying += 1;
+            continue;
+        }
         match bank.door.ask(&parts).await {
             Asked::Answer(bytes) => {
                 return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
@@ -311,6 +326,9 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
         }
     }
     let now = ctx.now_ms();
+    if lying == questions {
+        return Ok(ctx.store.wait(attempt, now + every).await?);
+    }
     Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
 }
 
@@ -384,7 +402,7 @@ pub(super) async fn take_rows(
     let bytes = joined(parts);
     let digest = sha256(&bytes);
     let Some(batch) = attempt.batch.filter(|_| can_have_results(attempt.state)) else {
-        let why = format!("{} 的状态是 {}，不应有结果", attempt.no, attempt.state);
+        let why = format!("{} 的状态是“{}”，不应有结果", attempt.no, attempt.state.chinese());
         return hold(ctx, bank, attempt, name, &bytes, &why).await;
     };
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {

@@ -9,6 +9,7 @@ use crate::flow::matching::telling;
 use crate::flow::readback::{PaymentWords, ReadBack, payments};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{open_person, seal_part};
+use crate::flow::spoken::{data_error, flow_error};
 use crate::flow::values::{HeadValues, RowValues};
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::{DataError, Format, Key, MessageKind};
@@ -54,8 +55,10 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                 tracing::error!(register = %share.register, bank = share.bank, error = %cause, "a batch could not be made");
                 let subject = format!("{}/{}", share.register, share.bank);
                 let text = format!(
-                    "{} 的 {} 部分无法组批：{cause}。款项未发送，请银行技术人员处理",
-                    share.register, bank.name
+                    "{} 的 {} 部分无法组批：{}。款项未发送，请银行技术人员处理",
+                    share.register,
+                    bank.name,
+                    flow_error(&cause)
                 );
                 ctx.store
                     .raise_alert(
@@ -343,8 +346,9 @@ async fn alert_unwritable(
     tracing::error!(%register, bank = bank.code, error = %cause, "the format cannot write this batch");
     let subject = format!("{register}/{}", bank.code);
     let text = format!(
-        "{register} 的 {} 部分写不成银行文件：{cause}。款项未发送，请银行技术人员检查格式",
-        bank.name
+        "{register} 的 {} 部分写不成银行文件：{}。款项未发送，请银行技术人员检查格式",
+        bank.name,
+        data_error(cause)
     );
     ctx.store
         .raise_alert(AlertKind::Convert, &subject, Some(register), &text, ctx.now_ms())

@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use crate::flow::answer::{acted_on, read_answer, too_late};
 use crate::flow::sealed::open_part;
+use crate::flow::spoken::{chinese, flow_error};
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::MessageKind;
 use crate::guard::digest::sha256;
@@ -93,8 +94,11 @@ async fn cannot_leave(
 ) -> Result<(), FlowError> {
     tracing::error!(attempt = %attempt.no, error = %cause, "an attempt could not go on");
     let text = format!(
-        "{} 的 {}（流水号 {}）无法送出：{cause}。未发送任何内容，请银行技术人员处理",
-        bank.name, attempt.no, attempt.reference
+        "{} 的 {}（流水号 {}）无法送出：{}。未发送任何内容，请银行技术人员处理",
+        bank.name,
+        attempt.no,
+        attempt.reference,
+        flow_error(cause)
     );
     let (subject, now) = (attempt.no.to_string(), ctx.now_ms());
     ctx.store.raise_alert(AlertKind::Submit, &subject, Some(attempt.register), &text, now).await?;
@@ -129,7 +133,11 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
                 .resend_after_ms
                 .saturating_mul(1 << sending.sends.clamp(0, 10))
                 .min(RESEND_MAX_MS);
-            let text = format!("{} 连接不上（{cause}），批次未送出，系统会用原文件重发", bank.name);
+            let text = format!(
+                "{} 连接不上（{}），批次未送出，系统会用原文件重发",
+                bank.name,
+                chinese(&cause)
+            );
             ctx.store
                 .raise_alert(AlertKind::NotSent, &bank.code, None, &text, ctx.now_ms())
                 .await?;
@@ -143,8 +151,8 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
         Sent::Unknown { cause, evidence } => {
             tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "no clear answer; the bank will be asked");
             if let Some(evidence) = evidence {
-                crate::flow::collect::hold(ctx, bank, &sending, "answer", &evidence, &cause)
-                    .await?;
+                let why = chinese(&cause);
+                crate::flow::collect::hold(ctx, bank, &sending, "answer", &evidence, &why).await?;
             }
             lost(ctx, bank, &sending).await
         }

@@ -48,6 +48,8 @@ words! {
         Collect = "collect",
         /// Leftover cannot go back.
         Settle = "settle",
+        /// A bank does not pick up the files that lie ready for it.
+        NotFetched = "not_fetched",
         /// A bank's folder cannot be read.
         Door = "door",
         /// A file of a bank was moved away unread.
@@ -83,6 +85,7 @@ impl AlertKind {
             Self::Submit => "无法送出",
             Self::Collect => "结果无法处理",
             Self::Settle => "无法退回",
+            Self::NotFetched => "银行未取件",
             Self::Door => "结果目录",
             Self::DoorFile => "文件无法读取",
             Self::ClockStep => "系统时钟跳变",

@@ -180,7 +180,7 @@ async fn f24_what_was_not_sent_goes_again_with_the_same_bytes() {
         }
         house.take(offer(bank)).await;
         let alert = house.alert("not_sent").await.expect("an alert with the cause");
-        assert!(alert.text.contains("connection refused"), "{}", alert.text);
+        assert!(alert.text.contains("对方拒绝连接"), "{}", alert.text);
         house.live(2 * MINUTE, SECOND).await;
         house.restart().await;
         house.live(20 * MINUTE, 30 * SECOND).await;

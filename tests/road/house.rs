@@ -9,6 +9,7 @@ use std::sync::Arc;
 use daifa::clock::{Clock, Dice, ManualClock};
 use daifa::finance::Finance;
 use daifa::flow::reach::Reach;
+use daifa::flow::spoken::is_english;
 use daifa::flow::{self, Bank, BankRules, Ctx, Duty, FlowError, Pace, Progress, Step};
 use daifa::format::Format;
 use daifa::guard::blind::Blinder;
@@ -21,6 +22,7 @@ use daifa::store::life::Life;
 use daifa::store::view::{AlertRow, RegisterPage};
 use daifa::store::{Location, Store};
 use daifa::transport::Transport;
+use serde_json::Value;
 
 use crate::beside;
 use crate::cluster::cluster;
@@ -76,6 +78,16 @@ fn rules() -> BankRules {
         return_window_ms: 240 * HOUR,
         resend_after_ms: SECOND,
         reference_prefix: "T".to_owned(),
+    }
+}
+
+/// Is any text of this JSON a sentence in English?
+fn tells_english(told: &Value) -> bool {
+    match told {
+        Value::String(text) => is_english(text),
+        Value::Array(all) => all.iter().any(tells_english),
+        Value::Object(fields) => fields.values().any(tells_english),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -175,6 +187,7 @@ impl House {
             epoch: i64::from(self.epoch),
             old_formats: std::sync::Mutex::default(),
             waits: flow::Waits::default(),
+            unfetched: Arc::default(),
             pulls: Reach::new(Dice::seeded(5)),
             deliveries: Reach::new(Dice::seeded(6)),
         });
@@ -362,6 +375,31 @@ impl House {
         let found = self.store().verify().await.expect("verified");
         assert_eq!(found.problems, Vec::<String>::new());
         assert!(found.places.conserved(), "{:?}", found.places);
+        self.reads_in_chinese().await;
+    }
+
+    /// Whatever was said to operators, clerks and finance on the way reads in Chinese.
+    async fn reads_in_chinese(&self) {
+        for sql in [
+            "SELECT text FROM alert",
+            "SELECT detail FROM hold",
+            "SELECT detail FROM quarantine",
+            "SELECT why FROM result",
+            "SELECT trouble FROM report",
+        ] {
+            for text in self.texts(sql).await {
+                assert!(!is_english(&text), "{sql}: {text}");
+            }
+        }
+        for county in &self.counties {
+            for delivery in county.deliveries() {
+                let text = std::str::from_utf8(&delivery.body).expect("UTF-8");
+                for line in text.lines() {
+                    let told: Value = serde_json::from_str(line).expect("JSON");
+                    assert!(!tells_english(&told), "{line}");
+                }
+            }
+        }
     }
 
     /// Everything has come to an end: credited or refunded, told and acknowledged, without trouble.

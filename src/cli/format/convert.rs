@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::cli::format::Failure;
@@ -85,8 +86,10 @@ pub(super) fn encode(
                     name => name,
                 };
                 let path = dir.join(name);
-                // Never over a file that is there: it may be on its way.
-                let file = std::fs::OpenOptions::new().write(true).create_new(true).open(&path);
+                // Never over a file that is there: it may be on its way. People's names and accounts
+                // are in it, so it is for whoever wrote it alone (I27).
+                let mut options = std::fs::OpenOptions::new();
+                let file = options.write(true).create_new(true).mode(0o600).open(&path);
                 let written = file.and_then(|mut file| file.write_all(&part.bytes));
                 let told = |error| Failure::Unable(format!("{}: {error}", path.display()));
                 written.map_err(told)?;
