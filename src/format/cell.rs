@@ -168,6 +168,17 @@ impl Cell {
         self.optional || self.when.is_some()
     }
 
+    /// May nothing stand between what sets a field off? A constant may be empty, and what is read
+    /// whatever it is too.
+    pub const fn may_be_empty(&self) -> bool {
+        self.may_be_absent()
+            || match &self.bind {
+                Bind::Literal { bytes, .. } => bytes.is_empty(),
+                Bind::Ignored { .. } => true,
+                _ => false,
+            }
+    }
+
     /// Appends the value without any filling but the zeros of a number, which go up to `fill`
     /// bytes; tells whether there is one.
     #[inline]

@@ -7,7 +7,7 @@ use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf};
 use crate::format::lines::fixed::Side;
 use crate::format::lines::{LinesPlan, RecordRole, Style};
-use crate::format::number::Shape;
+use crate::format::number::{AmountShape, Shape};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::spec::{
     FieldSpec, FormatSpec, LayoutSpec, MessageSpec, PartSpec, Place, RecordSpec,
@@ -204,7 +204,20 @@ fn filling(
 ) {
     let cell = &field.cell;
     let name = &cell.name;
+    if !width.is_multiple_of(of_sign) && !matches!(cell.spelling, Spelling::Binary { .. }) {
+        let what = format!("{name}: {width} bytes end inside a character");
+        faults.note(field.at, what, format!("a multiple of {of_sign} in this charset"));
+    }
     match &cell.spelling {
+        Spelling::Int(Shape { sign, .. })
+        | Spelling::Decimal(Shape { sign, .. })
+        | Spelling::Amount(AmountShape { shape: Shape { sign, .. }, .. })
+            if pad == ' ' && sign.has_blank(side == Side::Right) =>
+        {
+            let hint = "the other side, or pad = \"0\" with side = \"right\"";
+            let what = format!("{name}: the blank of its sign would be taken for filling");
+            faults.note(field.at, what, hint);
+        }
         Spelling::Int(_) | Spelling::Amount(_) | Spelling::Decimal(_) => {
             if pad != ' ' && (pad != '0' || side == Side::Left) {
                 let hint = "pad = \" \", or pad = \"0\" with side = \"right\"";
@@ -433,12 +446,49 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
             }
         }
     }
+    if matches!(plan.style, Style::Tagged) {
+        tags(plan, at, places, faults);
+    }
     if plan.line.block.is_some() && !matches!(plan.style, Style::Fixed { characters: false }) {
         faults.note(
             at,
             "only records in fixed width are filled up to a block",
             "take the block out",
         );
+    }
+}
+
+/// A run of tags has no beginning and no end but its tags: something of each record is always there,
+/// and without line ends that is its first tag, which continues no record before it.
+fn tags(plan: &LinesPlan, at: usize, places: &[usize], faults: &Faults<'_>) {
+    let open_tag = |record: usize, field: usize| {
+        let field = plan.records[record].fields.get(field)?;
+        match &field.place {
+            crate::format::lines::Place::Tag { open, .. } => Some((open, &field.cell)),
+            _ => None,
+        }
+    };
+    let bare = plan.line.end.is_empty();
+    for (index, record) in plan.records.iter().enumerate() {
+        let place = places.get(index).copied().unwrap_or(at);
+        let sure = |field: &crate::format::lines::Field| !field.cell.may_be_absent();
+        if !record.fields.iter().any(sure) {
+            let hint = "a field that is always there, like a literal";
+            faults.note(place, format!("{} may have no tags at all", record.name), hint);
+        } else if bare && open_tag(index, 0).is_some_and(|(_, cell)| cell.may_be_absent()) {
+            let hint = "without line ends its first tag tells that it begins";
+            faults.note(place, format!("the first tag of {} may be missing", record.name), hint);
+        }
+        for next in plan.grammar.next(Some(index)).iter().filter(|_| bare) {
+            let first = open_tag(next.record, 0).map(|(open, _)| open);
+            let goes_on = |field: usize| open_tag(index, field).map(|(open, _)| open) == first;
+            if (1..record.fields.len()).any(goes_on) {
+                let name = &plan.records[next.record].name;
+                let hint = "a first tag that no record before it has";
+                let what = format!("{name} would be taken for a part of {}", record.name);
+                faults.note(places.get(next.record).copied().unwrap_or(at), what, hint);
+            }
+        }
     }
 }
 

@@ -6,7 +6,6 @@ use std::ops::Range;
 use crate::format::error::DataError;
 use crate::format::lines::read::One;
 use crate::format::lines::{RecordPlan, RecordRole};
-use crate::format::reader::Reader;
 use crate::format::reading::Reading;
 use crate::format::record::Record;
 use crate::format::words::Key;
@@ -28,9 +27,7 @@ pub struct Piece<'r> {
 impl<'f> Reading<'f> {
     /// Tells with every further piece where its fields stand.
     pub fn keep_places(&mut self) {
-        if let Reader::Lines(reader) = &mut self.reader {
-            reader.keep_places();
-        }
+        self.reader.keep_places();
     }
 
     /// The next record as it stands in the part that has the rows, with the name that the

@@ -74,7 +74,7 @@ impl Slab {
                 (Side::Left, pad) => value.ends_with(pad),
                 (Side::Right, pad) => value.starts_with(pad),
             };
-            if lost || (value.len() == self.width && self.is_absent(value)) {
+            if lost || (needed == self.width && self.is_absent(value)) {
                 let pad = char::from(self.pad.first().copied().unwrap_or(b' '));
                 return Err(FieldFault::Padding { pad });
             }

@@ -15,6 +15,7 @@ use crate::format::error::FieldError;
 use crate::format::grammar::{Grammar, Item, Occurs};
 use crate::format::lines::delimited::Delimited;
 use crate::format::lines::fixed::Slab;
+use crate::format::record::Record;
 use crate::format::words::{Slot, Source};
 use crate::guard::digest::DigestAlgorithm;
 use crate::model::words;
@@ -88,6 +89,9 @@ pub(crate) struct RecordPlan {
     /// The tallies that it adds to.
     pub touches: Vec<usize>,
     pub check_digits: Vec<CheckDigit>,
+    /// The fields whose condition is about another value of this record, so that it can be seen when
+    /// the record is read whether they stand as they should.
+    pub conditions: Vec<usize>,
     /// Has a value that is worked out.
     pub computes: bool,
 }
@@ -166,6 +170,32 @@ impl RecordPlan {
             Some(Mark { field: index, at, words })
         };
         fields.iter().enumerate().filter_map(mark).collect()
+    }
+
+    /// Those of its fields that stand only where another value of the record says so.
+    pub fn find_conditions(fields: &[Field]) -> Vec<usize> {
+        let own = |slot: Slot| fields.iter().any(|field| field.cell.slot() == Some(slot));
+        let about_own = |(_, field): &(usize, &Field)| {
+            let when = field.cell.when.as_ref();
+            field.cell.slot().is_some() && when.is_some_and(|when| own(when.slot))
+        };
+        fields.iter().enumerate().filter(about_own).map(|(at, _)| at).collect()
+    }
+
+    /// The first field of a record that was read which stands where its condition does not hold, or
+    /// is missing where it does; with what is there and what was expected.
+    pub fn against_condition(&self, record: &Record) -> Option<(&Field, [&'static str; 2])> {
+        self.conditions.iter().filter_map(|at| self.fields.get(*at)).find_map(|field| {
+            let when = field.cell.when.as_ref()?;
+            let there = record.slot(field.cell.slot()?).is_some();
+            match (when.holds(record), there) {
+                (false, true) => Some((field, ["one", "no value: its condition does not hold"])),
+                (true, false) if !field.cell.optional => {
+                    Some((field, ["nothing", "a value: its condition holds"]))
+                }
+                _ => None,
+            }
+        })
     }
 
     /// Do the two have marks in one place that exclude each other?

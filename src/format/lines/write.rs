@@ -2,7 +2,7 @@
 
 use crate::format::cell::Pen;
 use crate::format::charset::Charset;
-use crate::format::computed::{Facts, Tallies, check_digits};
+use crate::format::computed::{Facts, NUMBERS, Tallies, check_digits};
 use crate::format::error::{FieldError, FieldFault};
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::{LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
@@ -171,7 +171,11 @@ impl<'p> LineWriter<'p> {
         self.state = Some(record);
         // Nothing is stated while writing, so that nothing can fail to come true.
         drop(self.tallies.enter(&lines.tallies, &lines.grammar, next, plan.group));
-        self.tallies.count(&lines.tallies, &plan.touches, source);
+        if !self.tallies.count(&lines.tallies, &plan.touches, source, false) {
+            let fault = FieldFault::OutOfRange { expected: NUMBERS.to_owned() };
+            let error = FieldError { key: None, field: plan.name.clone(), fault };
+            return Err(WriteFault { record: self.records, error });
+        }
         Ok(next)
     }
 
