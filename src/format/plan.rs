@@ -240,7 +240,7 @@ fn frame_plan(mut fields: Vec<Field>, length: usize) -> RecordPlan {
         occurs: Occurs::ONE,
         when: None,
         length,
-        marks: RecordPlan::find_marks(&fields),
+        marks: RecordPlan::find_marks(&fields, &|bytes| bytes.len()),
         conditions: Vec::new(),
         fields,
         touches: Vec::new(),
@@ -286,6 +286,10 @@ fn lines(
         .collect();
     let grammar = Grammar::new(plan_groups, items, &occurs);
     let places: Vec<usize> = records.iter().map(|record| record.at).collect();
+    let measure: &dyn Fn(&[u8]) -> usize = match style {
+        Style::Fixed { characters: true } => &|bytes| charset.count(bytes),
+        _ => &|bytes| bytes.len(),
+    };
     let mut plans: Vec<RecordPlan> = Vec::new();
     for (spec, (group, occurs)) in records.into_iter().zip(occurs) {
         let (fields, length) = placed(spec.fields, charset, faults);
@@ -303,7 +307,7 @@ fn lines(
             occurs,
             when: spec.when,
             length,
-            marks: RecordPlan::find_marks(&fields),
+            marks: RecordPlan::find_marks(&fields, measure),
             conditions: RecordPlan::find_conditions(&fields),
             touches: Vec::new(),
             check_digits: check_digits.collect(),

@@ -216,7 +216,9 @@ fn f44_an_attribute_under_two_prefixes_stands_twice() {
     let part = "layout = \"xml\"\nroot = \"R\"\nprefixes = { p = \"urn:p\" }";
     let format = format("UTF-8", &one(part, "{ path = \"A/@p:n\", own = \"n\" }"));
     let document = |attributes: &str| {
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><R xmlns:p=\"urn:p\" xmlns:q=\"urn:p\"><A {attributes}/></R>")
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?><R xmlns:p=\"urn:p\" xmlns:q=\"urn:p\"><A {attributes}/></R>"
+        )
     };
     assert!(read(&format, document("q:n=\"1\"").as_bytes()).is_ok());
     let error = read(&format, document("p:n=\"1\" q:n=\"2\"").as_bytes()).unwrap_err();
@@ -226,11 +228,13 @@ fn f44_an_attribute_under_two_prefixes_stands_twice() {
 #[test]
 fn a_last_line_without_its_end_stands_before_the_end_of_the_file() {
     let ends = "last_line_end = false\nfile_end = \"\\u001A\"";
-    let pipes = format("GBK", &one(&format!("{PIPES}\n{ends}"), "{ literal = \"H\" }, { own = \"a\" }"));
+    let pipes =
+        format("GBK", &one(&format!("{PIPES}\n{ends}"), "{ literal = \"H\" }, { own = \"a\" }"));
     assert_eq!(write(&pipes, "{\"a\":\"x\"}"), Ok(b"H|x\x1A".to_vec()));
     assert!(read(&pipes, b"H|x").is_err());
     let tags = "{ tag = \"A\", own = \"a\" }";
-    let tagged = format("GBK", &one(&format!("layout = \"tagged\"\nline_end = \"LF\"\n{ends}"), tags));
+    let tagged =
+        format("GBK", &one(&format!("layout = \"tagged\"\nline_end = \"LF\"\n{ends}"), tags));
     assert_eq!(write(&tagged, "{\"a\":\"x\"}"), Ok(b"<A>x</>\x1A".to_vec()));
 }
 
@@ -247,11 +251,75 @@ fn a_condition_holds_when_it_is_read_too() {
     assert!(error.contains("field a") && error.contains("does not hold"), "{error}");
     let error = read(&pipes, b"H|1|\n").unwrap_err();
     assert!(error.contains("field a") && error.contains("its condition holds"), "{error}");
-    let paths = fields.replace("{ literal = \"H\" }, ", "").replace("{ own = \"kind\"", "{ path = \"K\", own = \"kind\"");
+    let paths = fields
+        .replace("{ literal = \"H\" }, ", "")
+        .replace("{ own = \"kind\"", "{ path = \"K\", own = \"kind\"");
     let paths = paths.replace("{ own = \"a\"", "{ path = \"A\", own = \"a\"");
     let document = format("UTF-8", &one("layout = \"xml\"\nroot = \"R\"", &paths));
     write(&document, "{\"kind\":\"two\"}").unwrap();
     let text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><R><K>2</K><A>x</A></R>";
     let error = read(&document, text.as_bytes()).unwrap_err();
     assert!(error.contains("does not hold"), "{error}");
+}
+
+#[test]
+fn a_number_that_is_missing_fills_its_characters_with_its_own_sign() {
+    let widths = "layout = \"fixed\"\nwidths = \"characters\"\nline_end = \"LF\"";
+    let field = "{ own = \"n\", type = \"integer\", width = 3, pad = \"0\", side = \"right\", optional = true, absent = \" \" }";
+    let format = format("GBK", &one(widths, field));
+    assert_eq!(write(&format, "{\"n\":7}"), Ok(b"007\n".to_vec()));
+    assert_eq!(write(&format, "{\"record\":\"head\"}"), Ok(b"   \n".to_vec()));
+}
+
+#[test]
+fn words_of_several_widths_stand_on_the_right() {
+    let field = "{ literal = \"H\" }, { own = \"kind\", map = { one = \"1\", two = \"22\" }, width = 3, pad = \" \", side = \"right\" }";
+    let format = format("GBK", &one(WIDTHS, field));
+    assert_eq!(write(&format, "{\"kind\":\"one\"}"), Ok(b"H  1\n".to_vec()));
+    assert_eq!(write(&format, "{\"kind\":\"two\"}"), Ok(b"H 22\n".to_vec()));
+}
+
+#[test]
+fn a_constant_on_the_right_is_found_by_its_characters() {
+    let widths = "layout = \"fixed\"\nwidths = \"characters\"\nline_end = \"LF\"";
+    let field = "{ literal = \"张\", width = 4, pad = \" \", side = \"right\" }, { own = \"a\", width = 2, pad = \" \", side = \"left\" }";
+    let format = format("GBK", &one(widths, field));
+    assert!(write(&format, "{\"a\":\"x\"}").is_ok());
+}
+
+#[test]
+fn zeros_fill_as_many_digits_as_there_are_places() {
+    let field = "{ literal = \"H\" }, { own = \"n\", type = \"integer\", width = 8, pad = \"0\", side = \"right\" }";
+    let format = format("UTF-16BE", &one(WIDTHS, field));
+    assert_eq!(write(&format, "{\"n\":17}"), Ok(b"\0H\x000\x000\x001\x007\0\n".to_vec()));
+}
+
+#[test]
+fn a_group_that_stands_once_may_have_elements_around_it() {
+    for (occurs, may_be_missing) in [("1", false), ("0..1", true), ("0..n", true)] {
+        let format = format(
+            "UTF-8",
+            &format!(
+                "layout = \"xml\"\nroot = \"R\"\n[[message.part.group]]\nname = \"g\"\noccurs = \"{occurs}\"\npath = \"Out/G\"\n[[message.part.record]]\nname = \"a\"\nin = \"g\"\nfields = [ {{ path = \"A\", own = \"a\" }} ]\n"
+            ),
+        );
+        write(&format, "{\"record\":\"a\",\"a\":\"x\"}").unwrap();
+        let document = |inside: &str| {
+            format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><R>{inside}</R>").into_bytes()
+        };
+        let twice = document("<Out><G><A>x</A></G><G><A>y</A></G></Out>");
+        assert_eq!(read(&format, &twice).is_ok(), occurs == "0..n", "{occurs}");
+        assert_eq!(read(&format, &document("<Out></Out>")).is_ok(), may_be_missing, "{occurs}");
+    }
+}
+
+#[test]
+fn filling_lines_end_before_the_end_of_the_file() {
+    let layout = format!(
+        "{WIDTHS}\nlast_line_end = false\nfile_end = \"\\u001A\"\nblock = {{ lines = 3, fill = \"9\" }}"
+    );
+    let field = "{ literal = \"H\" }, { own = \"a\", width = 1, pad = \" \", side = \"left\" }";
+    let format = format("GBK", &one(&layout, field));
+    assert_eq!(write(&format, "{\"a\":\"x\"}"), Ok(b"Hx\n99\n99\x1A".to_vec()));
+    assert!(read(&format, b"Hx\n99\n99").is_err());
 }

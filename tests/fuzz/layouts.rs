@@ -108,7 +108,12 @@ enum Kind {
     Ascii(usize),
     Digits(usize),
     Words,
-    Number { digits: usize, scale: usize, negative: bool, spelled: String },
+    Number {
+        digits: usize,
+        scale: usize,
+        negative: bool,
+        spelled: String,
+    },
     Date(&'static str),
 }
 
@@ -139,19 +144,13 @@ struct Maker<'d, 'b> {
 
 /// Puts a description and a message together.
 pub fn layout(dice: &mut Dice<'_>) -> Layout {
-    let style = *dice.one(&[
-        Style::Fixed,
-        Style::Delimited,
-        Style::Tagged,
-        Style::Xml,
-        Style::Characters,
-    ]);
+    let style =
+        *dice.one(&[Style::Fixed, Style::Delimited, Style::Tagged, Style::Xml, Style::Characters]);
     let wide = matches!(style, Style::Fixed | Style::Characters);
     let known: Vec<&Charset> = CHARSETS.iter().filter(|set| wide || set.plain).collect();
     let charset = *dice.one(&known);
     let text = format!("charset = \"{}\"\n{HEAD}", charset.name);
-    let mut maker =
-        Maker { dice, style, charset, separator: "|", quote: false, text, fits: true };
+    let mut maker = Maker { dice, style, charset, separator: "|", quote: false, text, fits: true };
     maker.around();
     maker.records()
 }
@@ -219,15 +218,20 @@ impl Maker<'_, '_> {
         // Where ASCII takes two bytes a width is counted in them all the same.
         let width = 16;
         let of = *self.dice.one(&["body", "all", "rest"]);
-        let mut fields =
-            format!("{{ computed = \"length\", of = \"{of}\", width = {width}, pad = \"0\", side = \"right\" }}");
+        let mut fields = format!(
+            "{{ computed = \"length\", of = \"{of}\", width = {width}, pad = \"0\", side = \"right\" }}"
+        );
         if self.dice.once_in(2) {
-            fields = "{ computed = \"length\", of = \"body\", binary = \"little\", width = 4 }".to_owned();
+            fields = "{ computed = \"length\", of = \"body\", binary = \"little\", width = 4 }"
+                .to_owned();
         }
         let digest = *self.dice.one(&["", "md5", "sha256", "sm3"]);
         if !digest.is_empty() {
-            write!(fields, ", {{ computed = \"digest\", algorithm = \"{digest}\", of = \"body\" }}")
-                .expect("a text grows");
+            write!(
+                fields,
+                ", {{ computed = \"digest\", algorithm = \"{digest}\", of = \"body\" }}"
+            )
+            .expect("a text grows");
         }
         writeln!(self.text, "[message.part.frame]\nfields = [ {fields} ]").expect("a text grows");
     }
@@ -419,24 +423,37 @@ impl Maker<'_, '_> {
         let (kind, spelled, here) = match self.dice.of(8) {
             0 => {
                 let count = 1 + self.dice.of(6);
-                (Kind::Ascii(count), ", only = \"ascii\"".to_owned(), self.place(name, count + 2, " ", blank))
+                (
+                    Kind::Ascii(count),
+                    ", only = \"ascii\"".to_owned(),
+                    self.place(name, count + 2, " ", blank),
+                )
             }
             1 | 2 => {
                 let count = 1 + self.dice.of(6);
                 let unit = if self.style == Style::Characters { 1 } else { self.charset.unit };
                 // A width of signs is doubled where ASCII takes two bytes.
-                let unit = if self.charset.name.starts_with("UTF-16") && unit > 1 { unit / 2 } else { unit };
+                let unit = if self.charset.name.starts_with("UTF-16") && unit > 1 {
+                    unit / 2
+                } else {
+                    unit
+                };
                 (Kind::Text(count), String::new(), self.place(name, count * unit, " ", blank))
             }
             3 => {
                 let count = 1 + self.dice.of(12);
                 let pad = *self.dice.one(&[" ", "0"]);
                 let side = if pad == "0" { "right" } else { blank };
-                (Kind::Digits(count), ", only = \"digits\"".to_owned(), self.place(name, count + 3, pad, side))
+                (
+                    Kind::Digits(count),
+                    ", only = \"digits\"".to_owned(),
+                    self.place(name, count + 3, pad, side),
+                )
             }
             4 => {
                 let map = ", map = { one = \"1\", two = \"22\", three = \"x3\" }".to_owned();
-                (Kind::Words, map, self.place(name, 2 + self.dice.of(3), " ", blank))
+                let width = 2 + self.dice.of(3);
+                (Kind::Words, map, self.place(name, width, " ", blank))
             }
             5 | 6 => {
                 let (kind, spelled, width) = self.number();
@@ -450,6 +467,9 @@ impl Maker<'_, '_> {
             }
             _ => {
                 let (pattern, moment) = *self.dice.one(PATTERNS);
+                if pattern.contains(' ') && self.separator == "blanks" {
+                    self.fits = false;
+                }
                 let here = self.place(name, pattern.len(), " ", "left");
                 (Kind::Date(moment), format!(", type = \"date\", pattern = \"{pattern}\""), here)
             }
@@ -473,7 +493,8 @@ impl Maker<'_, '_> {
             if point == "\",\"" && self.separator == "," && !self.quote {
                 self.fits = false;
             }
-            write!(spelled, ", type = \"decimal\", scale = {scale}, point = {point}").expect("grows");
+            write!(spelled, ", type = \"decimal\", scale = {scale}, point = {point}")
+                .expect("grows");
         }
         spelled.push_str(sign);
         // A blank behind a number separates it from nothing where blanks do.
@@ -514,6 +535,8 @@ impl Maker<'_, '_> {
                 let text: String = (0..count)
                     .map(|_| if self.dice.once_in(4) { self.sign() } else { *self.dice.one(&pool) })
                     .collect();
+                // A sign alone may say that there is no value.
+                let text = if text == "-" { "b".to_owned() } else { text };
                 serde_json::Value::from(text).to_string()
             }
             Kind::Ascii(most) => {

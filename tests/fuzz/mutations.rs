@@ -22,10 +22,34 @@ const SIGNS: &[u8] = b"\0\t\n\r \"&'+,-./0129:;<=>?@ACDTZ[\\]^_`{|}~\x7F\x80\x81
 
 /// Texts that stand in what others send.
 const WORDS: &[&[u8]] = &[
-    b"</>", b"<", b"/>", b"<![CDATA[", b"]]>", b"<!--", b"<!DOCTYPE a [", b"<?xml version=\"1.0\"?>",
-    b"&amp;", b"&#48;", b"&x;", b"xmlns=\"\"", b" a=\"1\"", b"\"\"", b"\r\n", b"\xEF\xBB\xBF",
-    b"99999999999999999999", b"-1", b"00000000", b"\x81\x30\x81\x30", b"\xFE\xFE", b"[[message]]\n",
-    b"width = 99999999999", b"= \"", b" = { ", b"null", b"1e999", b"\\u0000",
+    b"</>",
+    b"<",
+    b"/>",
+    b"<![CDATA[",
+    b"]]>",
+    b"<!--",
+    b"<!DOCTYPE a [",
+    b"<?xml version=\"1.0\"?>",
+    b"&amp;",
+    b"&#48;",
+    b"&x;",
+    b"xmlns=\"\"",
+    b" a=\"1\"",
+    b"\"\"",
+    b"\r\n",
+    b"\xEF\xBB\xBF",
+    b"99999999999999999999",
+    b"-1",
+    b"00000000",
+    b"\x81\x30\x81\x30",
+    b"\xFE\xFE",
+    b"[[message]]\n",
+    b"width = 99999999999",
+    b"= \"",
+    b" = { ",
+    b"null",
+    b"1e999",
+    b"\\u0000",
 ];
 
 /// Steps that follow from where they began (xorshift).

@@ -214,7 +214,9 @@ fn read<'f>(
             }
             None => values.records.push((piece.name.to_owned(), piece.record.clone())),
         }
-        assert!(piece.places.iter().all(|(name, place)| !name.is_empty() && place.end >= place.start));
+        assert!(
+            piece.places.iter().all(|(name, place)| !name.is_empty() && place.end >= place.start)
+        );
     }
     Ok((values, faults))
 }
@@ -396,10 +398,12 @@ fn charset_seeds() -> Vec<Vec<u8>> {
     let mut seeds = Vec::new();
     for (at, format) in charset_formats().iter().enumerate() {
         let number = u8::try_from(at).unwrap_or(0);
-        for text in ["abc 12", "张三·李四", "阿卜杜热合曼·某某", "𠮷䶮", "ソ表ｱ", "é€ž", "許功蓋"] {
+        for text in ["abc 12", "张三·李四", "阿卜杜热合曼·某某", "𠮷䶮", "ソ表ｱ", "é€ž", "許功蓋"]
+        {
             let line = serde_json::json!({"record": "head", "text": text}).to_string();
             let kind = MessageKind::Statement;
-            let written = Values::parse(format, kind, &line).map(|values| values.write(format, kind));
+            let written =
+                Values::parse(format, kind, &line).map(|values| values.write(format, kind));
             let Ok(Ok(parts)) = written else { continue };
             seeds.push([&[number], parts[0].bytes.as_slice()].concat());
         }
@@ -452,15 +456,29 @@ fn numbers(data: &[u8]) {
 
 fn number_seeds() -> Vec<Vec<u8>> {
     let values = [
-        "0", "17", "-17", "+17", "17-", "17 ", "C17", "17D", "1G", "1P", "12.34", "-12,345",
-        "000000000000000001A", "9223372036854775807", "-9223372036854775808", "20261123154904",
-        "26/11/23", "2024-02-29T23:59:59", "22", "x3",
+        "0",
+        "17",
+        "-17",
+        "+17",
+        "17-",
+        "17 ",
+        "C17",
+        "17D",
+        "1G",
+        "1P",
+        "12.34",
+        "-12,345",
+        "000000000000000001A",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "20261123154904",
+        "26/11/23",
+        "2024-02-29T23:59:59",
+        "22",
+        "x3",
     ];
     let each = (0..FIELDS.len()).flat_map(|at| values.iter().map(move |value| (at, value)));
-    each.map(|(at, value)| {
-        [&[u8::try_from(at).unwrap_or(0)], value.as_bytes()].concat()
-    })
-    .collect()
+    each.map(|(at, value)| [&[u8::try_from(at).unwrap_or(0)], value.as_bytes()].concat()).collect()
 }
 
 /// A description: every fault has a line that is there; without any, its messages can be tried.
@@ -500,7 +518,8 @@ fn faults_have_places(problems: &Problems, text: &str) {
 }
 
 fn description_seeds() -> Vec<Vec<u8>> {
-    let shipped = example::names().filter_map(example::example).map(|text| text.as_bytes().to_vec());
+    let shipped =
+        example::names().filter_map(example::example).map(|text| text.as_bytes().to_vec());
     let made = (0..24).map(|number| {
         let bytes = noise(number, 240);
         layouts::layout(&mut Dice::new(&bytes)).text.into_bytes()

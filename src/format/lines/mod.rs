@@ -14,7 +14,7 @@ use crate::format::computed::{CheckDigit, Computed, DigestOf, Tally};
 use crate::format::error::FieldError;
 use crate::format::grammar::{Grammar, Item, Occurs};
 use crate::format::lines::delimited::Delimited;
-use crate::format::lines::fixed::Slab;
+use crate::format::lines::fixed::{Side, Slab};
 use crate::format::record::Record;
 use crate::format::words::{Slot, Source};
 use crate::guard::digest::DigestAlgorithm;
@@ -151,7 +151,8 @@ impl RecordPlan {
     }
 
     /// What in its fields tells it from other records: constants, and values out of a closed list.
-    pub fn find_marks(fields: &[Field]) -> Vec<Mark> {
+    /// `measure` tells a width as the layout counts it.
+    pub fn find_marks(fields: &[Field], measure: &dyn Fn(&[u8]) -> usize) -> Vec<Mark> {
         let mark = |(index, field): (usize, &Field)| {
             let words = match (&field.cell.bind, &field.cell.spelling) {
                 (Bind::Literal { bytes, .. }, _) => vec![bytes.clone()],
@@ -164,7 +165,14 @@ impl RecordPlan {
                 return None;
             }
             let at = match &field.place {
-                Place::Slab(slab) => slab.mark_at(words.first().map_or(0, Vec::len)),
+                Place::Slab(slab) => {
+                    let width = measure(words.first()?);
+                    // Words of several widths begin at several places where they stand on the right.
+                    if slab.side == Side::Right && words.iter().any(|word| measure(word) != width) {
+                        return None;
+                    }
+                    slab.mark_at(width)
+                }
                 Place::Column { .. } | Place::Tag { .. } | Place::Element { .. } => index,
             };
             Some(Mark { field: index, at, words })

@@ -185,7 +185,8 @@ impl<'f> LineReader<'f> {
             let filling = self.input.seen(0, plan.longest);
             let whole = filling.len() == plan.longest && filling.iter().all(|b| *b == block.fill);
             let end = self.input.seen(plan.longest, plan.longest + plan.line.end.len());
-            let last = plan.line.last_open && there == plan.longest;
+            let behind = self.input.seen(plan.longest, there.max(plan.longest));
+            let last = plan.line.last_open && behind == plan.line.file_end;
             if !whole || (end != plan.line.end && !last) {
                 return self.fail(self.input.at, "", "something else", "filling lines");
             }

@@ -6,6 +6,7 @@ use crate::format::computed::{Facts, NUMBERS, Tallies, check_digits};
 use crate::format::error::{FieldError, FieldFault};
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::{LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
+use crate::format::pouring::{HELD_BYTES, Spill};
 use crate::format::words::Source;
 use crate::format::writing::{RowAndHead, WriteFault};
 
@@ -36,21 +37,27 @@ impl LinesPlan {
         if let Some(size) = self.bytes(rows.len()) {
             out.reserve(size);
         }
-        self.write_all(charset, facts, out, |each| self.walk(None, head, rows, each))
+        // All of it is kept.
+        let mut keep = |_: &mut Vec<u8>| Ok(());
+        self.write_all(charset, facts, out, &mut keep, |each| self.walk(None, head, rows, each))
     }
 
     /// Writes records as `pass` gives them. Where a number must be known before the records that it
-    /// counts, they are passed twice.
+    /// counts, they are passed twice. `spill` may take what there is now and then.
     pub fn write_all(
         &self,
         charset: Charset,
         facts: Facts,
         out: &mut Vec<u8>,
+        spill: &mut Spill<'_>,
         pass: impl Fn(&mut Each<'_>) -> Result<(), WriteFault>,
     ) -> Result<(), WriteFault> {
         let mut writer = LineWriter::new(self, charset, facts);
         writer.look_ahead(&pass)?;
-        pass(&mut |record, source| writer.put(record, source, out))?;
+        pass(&mut |record, source| {
+            writer.put(record, source, out)?;
+            if out.len() < HELD_BYTES { Ok(()) } else { spill(out) }
+        })?;
         writer.finish(out)
     }
 

@@ -87,11 +87,16 @@ impl XmlReader<'_> {
                 return Ok(told);
             }
             if let Some(frame) = self.frames.last_mut() {
-                frame.item = Some(item);
-                if let Item::Record(record) = plan.scopes[frame.scope].items[item].item
-                    && self.being.is_none()
-                {
-                    self.begins(item, record, into);
+                match plan.scopes[frame.scope].items[item].item {
+                    Item::Record(record) => {
+                        frame.item = Some(item);
+                        if self.being.is_none() {
+                            self.begins(item, record, into);
+                        }
+                    }
+                    // The elements around that of a group are not the group yet.
+                    Item::Group(_) if node.group.is_none() => {}
+                    Item::Group(_) => frame.item = Some(item),
                 }
             }
         }
