@@ -266,8 +266,9 @@ fn lines(
         }
         found
     };
-    let of_groups: Vec<Option<usize>> =
+    let mut of_groups: Vec<Option<usize>> =
         groups.iter().map(|group| group_of(group.inside.as_ref())).collect();
+    break_circles(&groups, &mut of_groups, faults);
     let of_records: Vec<Option<usize>> =
         records.iter().map(|record| group_of(record.inside.as_ref())).collect();
     let items = items(&groups, &of_groups, &of_records, &records, faults);
@@ -333,6 +334,31 @@ fn lines(
         check::grammar(&plan, at, &places, faults);
     }
     plan
+}
+
+/// How deep groups stand in each other; nobody's do.
+const GROUPS_DEPTH_MAX: usize = 16;
+
+/// A group that stands inside itself, perhaps with others in between, stands nowhere; nor does one of
+/// which the groups around it have no end.
+fn break_circles(groups: &[GroupSpec], parents: &mut [Option<usize>], faults: &Faults<'_>) {
+    for group in 0..groups.len() {
+        let mut around = parents[group];
+        let mut depth = 0;
+        while let Some(at) = around.filter(|at| *at != group && depth < GROUPS_DEPTH_MAX) {
+            around = parents[at];
+            depth += 1;
+        }
+        let Some(at) = around else { continue };
+        let name = &groups[group].name;
+        let what = if at == group {
+            format!("the group {name} stands inside itself")
+        } else {
+            format!("the group {name} stands more than {GROUPS_DEPTH_MAX} deep")
+        };
+        faults.note(groups[group].at, what, "in = the name of a group around it");
+        parents[group] = None;
+    }
 }
 
 /// How often a record stands: a row any number of times, anything else once, unless it says so.

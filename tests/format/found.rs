@@ -323,3 +323,43 @@ fn filling_lines_end_before_the_end_of_the_file() {
     assert_eq!(write(&format, "{\"a\":\"x\"}"), Ok(b"Hx\n99\n99\x1A".to_vec()));
     assert!(read(&format, b"Hx\n99\n99").is_err());
 }
+
+#[test]
+fn a_group_inside_itself_is_refused() {
+    let group = |name: &str, inside: &str| {
+        format!("[[message.part.group]]\nname = \"{name}\"\nin = \"{inside}\"\n")
+    };
+    let record =
+        "[[message.part.record]]\nname = \"r\"\nin = \"a\"\nfields = [ { literal = \"H\" } ]\n";
+    for groups in [group("a", "a"), group("a", "b") + &group("b", "a")] {
+        let told = described("GBK", &format!("{WIDTHS}\n{groups}{record}")).unwrap_err();
+        assert!(told.contains("stands inside itself"), "{told}");
+    }
+}
+
+#[test]
+fn what_nests_too_deep_is_refused() {
+    let group = |at: usize| {
+        let inside = if at == 0 { String::new() } else { format!("in = \"g{}\"\n", at - 1) };
+        format!("[[message.part.group]]\nname = \"g{at}\"\n{inside}")
+    };
+    let groups: String = (0..40).map(group).collect();
+    let record =
+        "[[message.part.record]]\nname = \"r\"\nin = \"g39\"\nfields = [ { literal = \"H\" } ]\n";
+    let told = described("GBK", &format!("{WIDTHS}\n{groups}{record}")).unwrap_err();
+    assert!(told.contains("more than 16 deep"), "{told}");
+    let path = ["a"; 40_000].join("/");
+    let fields = format!("{{ path = \"{path}\", own = \"v\" }}");
+    let told = described("UTF-8", &one("layout = \"xml\"\nroot = \"R\"", &fields)).unwrap_err();
+    assert!(told.contains("elements more than 32 deep"), "{told}");
+    let one = |at: usize| {
+        format!(
+            "[[message.part.record]]\nname = \"r{at}\"\noccurs = \"0..1\"\nfields = [ {{ literal = \"{at}\" }} ]\n"
+        )
+    };
+    let records: String = (0..3000).map(one).collect();
+    let began = Instant::now();
+    let told = described("GBK", &format!("{PIPES}\n{records}")).unwrap_err();
+    assert!(told.contains("3000 records in one part"), "{told}");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}

@@ -46,6 +46,23 @@ pub fn reader(name: &str) -> &'static Reader {
     READERS.iter().find(|reader| reader.name == name).expect("a reader of this name")
 }
 
+/// Where a fuzzer is told to look for its seeds; a folder for each reader stands in it.
+const SEEDS: &str = "DAIFA_FUZZ_SEEDS";
+
+/// Writes what a reader begins from to where a fuzzer looks for it, if one says where.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_seeds(name: &str) -> std::io::Result<()> {
+    let Some(folder) = std::env::var_os(SEEDS) else { return Ok(()) };
+    let folder = std::path::Path::new(&folder).join(name);
+    std::fs::create_dir_all(&folder)?;
+    for (at, seed) in (reader(name).seeds)().iter().enumerate() {
+        std::fs::write(folder.join(format!("seed-{at:03}")), seed)?;
+    }
+    Ok(())
+}
+
 /// One message of a format, with its samples.
 struct Shape {
     format: Format,
@@ -355,7 +372,7 @@ fn charset_formats() -> &'static [Format] {
         let both = CHARSETS.iter().flat_map(|charset| [(charset, "false"), (charset, "true")]);
         both.map(|(charset, cut)| {
             let field = format!(
-                "layout = \"fixed\"\nline_end = \"none\"\n[[message.part.record]]\nis = \"head\"\nfields = [ {{ own = \"text\", width = {TEXT_BYTES}, full = true, cut_tail = {cut} }} ]"
+                "layout = \"fixed\"\nline_end = \"none\"\n[[message.part.record]]\nis = \"head\"\nfields = [ {{ own = \"words\", width = {TEXT_BYTES}, full = true, cut_tail = {cut} }} ]"
             );
             let text = one_part(charset, &field);
             Format::compile(charset, &text).unwrap_or_else(|problems| panic!("{problems}"))
@@ -400,7 +417,7 @@ fn charset_seeds() -> Vec<Vec<u8>> {
         let number = u8::try_from(at).unwrap_or(0);
         for text in ["abc 12", "张三·李四", "阿卜杜热合曼·某某", "𠮷䶮", "ソ表ｱ", "é€ž", "許功蓋"]
         {
-            let line = serde_json::json!({"record": "head", "text": text}).to_string();
+            let line = serde_json::json!({"record": "head", "words": text}).to_string();
             let kind = MessageKind::Statement;
             let written =
                 Values::parse(format, kind, &line).map(|values| values.write(format, kind));

@@ -1,3 +1,8 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| (daifa::readers::reader("charsets").read)(data));
+use daifa::readers;
+
+libfuzzer_sys::fuzz_target!(
+    init: readers::write_seeds("charsets").expect("a folder for the seeds"),
+    |data: &[u8]| (readers::reader("charsets").read)(data)
+);

@@ -1,3 +1,8 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| (daifa::readers::reader("finance").read)(data));
+use daifa::readers;
+
+libfuzzer_sys::fuzz_target!(
+    init: readers::write_seeds("finance").expect("a folder for the seeds"),
+    |data: &[u8]| (readers::reader("finance").read)(data)
+);

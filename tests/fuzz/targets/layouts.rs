@@ -1,3 +1,8 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| (daifa::readers::reader("layouts").read)(data));
+use daifa::readers;
+
+libfuzzer_sys::fuzz_target!(
+    init: readers::write_seeds("layouts").expect("a folder for the seeds"),
+    |data: &[u8]| (readers::reader("layouts").read)(data)
+);
