@@ -8,6 +8,8 @@
 
 #[path = "fuzz/dice.rs"]
 mod dice;
+#[path = "fuzz/floods.rs"]
+mod floods;
 #[path = "fuzz/layouts.rs"]
 mod layouts;
 #[path = "fuzz/mutations.rs"]

@@ -324,9 +324,10 @@ impl Tallies {
                 More::Nothing if !bad => Some(now),
                 More::Nothing | More::Unclear => None,
             };
-            match sum {
-                Some(sum) => self.now[*at] = sum,
-                None => (clear, self.unclear[*at]) = (bad, true),
+            if let Some(sum) = sum {
+                self.now[*at] = sum;
+            } else {
+                (clear, self.unclear[*at]) = (bad, true);
             }
         }
         clear

@@ -10,6 +10,7 @@
 //! * `lines`, `xml`: layouts around the values. `lines` are records one after the other, in fixed
 //!   width, delimited or tagged, in the order that `grammar` allows; `xml` puts the same records
 //!   into elements. A new layout is a file beside them; the values inside stay as they are.
+//! * `order`, `apart`: which record stands where, and what tells it from others.
 //! * `steps`, `closing`: from records to payments, and what records say of each other.
 //! * `computed`: what a message says about itself, like counts, sums, digests and lengths.
 //! * `input`: the bytes of a part, a few at a time.
@@ -22,12 +23,14 @@
 //! This room knows no sockets, no files but a format's own folder, no database and no clock. One
 //! type per bank, or code per field, was rejected: a bank's IT adds a folder, not a release.
 
+mod apart;
 mod cell;
 mod charset;
 mod check;
 mod closing;
 mod codes;
 mod computed;
+mod condition;
 pub mod error;
 pub mod example;
 mod explain;
@@ -39,6 +42,7 @@ mod name;
 mod names;
 mod number;
 mod opening;
+mod order;
 mod pieces;
 mod plan;
 mod pouring;
@@ -48,6 +52,7 @@ pub mod record;
 pub mod sample;
 mod spec;
 mod steps;
+mod sums;
 mod table;
 mod text;
 pub mod words;

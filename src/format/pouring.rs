@@ -13,12 +13,13 @@ use crate::format::cell::{Pen, out_of_range};
 use crate::format::computed::{DigestOf, Facts};
 use crate::format::error::{DataError, FieldError};
 use crate::format::lines::write::write_fields;
-use crate::format::lines::{LinesPlan, Style};
+use crate::format::lines::{LinesPlan, RecordPlan, Style};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::record::Record;
+use crate::format::sums::{Counted, Sums};
 use crate::format::words::{MessageKind, PartRole};
 use crate::format::writing::{
-    Content, Counted, Sums, WriteFault, file_names, known_code, known_row, located, one_record,
+    Content, WriteFault, file_names, known_code, known_row, located, one_record,
     order_of_parts, whole, write_part,
 };
 use crate::guard::digest::{BodyDigest, DigestAlgorithm};
@@ -201,12 +202,14 @@ impl Stream<'_> {
         let frame = self.plan.frame.as_ref();
         let names = facts.names.clone();
         let known = facts.digests.clone();
-        let of_body = frame.into_iter().flat_map(|frame| frame.body_digests());
+        let of_body = frame.into_iter().flat_map(RecordPlan::body_digests);
         let mut of_body: Vec<_> = of_body.map(|a| (a, BodyDigest::new(a))).collect();
         let mut length = 0;
         self.body(facts, &mut |out| {
             length += out.len();
-            of_body.iter_mut().for_each(|(_, digest)| digest.update(out));
+            for (_, digest) in &mut of_body {
+                digest.update(out);
+            }
             out.clear();
             Ok(())
         })?;
@@ -237,9 +240,13 @@ impl Stream<'_> {
             // What others state is over the frame too, which is known only now.
             let facts = Facts { digests: known, names, ..Facts::default() };
             let mut of_part: Vec<_> = wanted.iter().map(|a| (*a, BodyDigest::new(*a))).collect();
-            of_part.iter_mut().for_each(|(_, digest)| digest.update(&poured.frame));
+            for (_, digest) in &mut of_part {
+                digest.update(&poured.frame);
+            }
             self.body(facts, &mut |out| {
-                of_part.iter_mut().for_each(|(_, digest)| digest.update(out));
+                for (_, digest) in &mut of_part {
+                    digest.update(out);
+                }
                 out.clear();
                 Ok(())
             })?;

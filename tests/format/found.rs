@@ -1,5 +1,7 @@
 //! What random layouts and changed bytes found, each as the smallest description that shows it.
 
+#![expect(clippy::disallowed_methods, reason = "how long it takes is what is asked")]
+
 use std::time::{Duration, Instant};
 
 use daifa::format::sample::Values;
@@ -348,7 +350,7 @@ fn what_nests_too_deep_is_refused() {
         "[[message.part.record]]\nname = \"r\"\nin = \"g39\"\nfields = [ { literal = \"H\" } ]\n";
     let told = described("GBK", &format!("{WIDTHS}\n{groups}{record}")).unwrap_err();
     assert!(told.contains("more than 16 deep"), "{told}");
-    let path = ["a"; 40_000].join("/");
+    let path = vec!["a"; 40_000].join("/");
     let fields = format!("{{ path = \"{path}\", own = \"v\" }}");
     let told = described("UTF-8", &one("layout = \"xml\"\nroot = \"R\"", &fields)).unwrap_err();
     assert!(told.contains("elements more than 32 deep"), "{told}");
@@ -362,4 +364,16 @@ fn what_nests_too_deep_is_refused() {
     let told = described("GBK", &format!("{PIPES}\n{records}")).unwrap_err();
     assert!(told.contains("3000 records in one part"), "{told}");
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}
+
+#[test]
+fn f38_a_text_of_which_nothing_whole_is_left_is_none() {
+    let field = |optional: &str| {
+        let field = format!("{{ literal = \"H\" }}, {{ own = \"a\", cut_tail = true{optional} }}");
+        format("GBK", &one(PIPES, &field))
+    };
+    let none = read(&field(", optional = true"), b"H|\xB3\n").unwrap();
+    assert_eq!(none.records[0].1.slots().count(), 0);
+    let error = read(&field(""), b"H|\xB3\n").unwrap_err();
+    assert!(error.contains("field a") && error.contains("expected a value"), "{error}");
 }

@@ -32,6 +32,8 @@ proptest! {
     #![proptest_config(ProptestConfig {
         cases: if long() { 20_000 } else { 300 },
         max_shrink_iters: 20_000,
+        // What was found is kept as a description, in tests/format/found.rs.
+        failure_persistence: None,
         ..ProptestConfig::default()
     })]
 

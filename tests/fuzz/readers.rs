@@ -46,23 +46,6 @@ pub fn reader(name: &str) -> &'static Reader {
     READERS.iter().find(|reader| reader.name == name).expect("a reader of this name")
 }
 
-/// Where a fuzzer is told to look for its seeds; a folder for each reader stands in it.
-const SEEDS: &str = "DAIFA_FUZZ_SEEDS";
-
-/// Writes what a reader begins from to where a fuzzer looks for it, if one says where.
-///
-/// # Errors
-/// The folder cannot be written.
-pub fn write_seeds(name: &str) -> std::io::Result<()> {
-    let Some(folder) = std::env::var_os(SEEDS) else { return Ok(()) };
-    let folder = std::path::Path::new(&folder).join(name);
-    std::fs::create_dir_all(&folder)?;
-    for (at, seed) in (reader(name).seeds)().iter().enumerate() {
-        std::fs::write(folder.join(format!("seed-{at:03}")), seed)?;
-    }
-    Ok(())
-}
-
 /// One message of a format, with its samples.
 struct Shape {
     format: Format,

@@ -9,7 +9,8 @@ pub(crate) mod read;
 pub(crate) mod tagged;
 pub(crate) mod write;
 
-use crate::format::cell::{Bind, Cell, Pen, When};
+use crate::format::cell::{Bind, Cell, Pen};
+use crate::format::condition::When;
 use crate::format::computed::{CheckDigit, Computed, DigestOf, Tally};
 use crate::format::error::FieldError;
 use crate::format::grammar::{Grammar, Item, Occurs};

@@ -22,3 +22,20 @@ pub mod dice;
 pub mod layouts;
 #[path = "../readers.rs"]
 pub mod readers;
+
+/// Where a fuzzer is told to look for its seeds; a folder for each reader stands in it.
+const SEEDS: &str = "DAIFA_FUZZ_SEEDS";
+
+/// Writes what a reader begins from to where a fuzzer looks for it, if one says where.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_seeds(name: &str) -> std::io::Result<()> {
+    let Some(folder) = std::env::var_os(SEEDS) else { return Ok(()) };
+    let folder = std::path::Path::new(&folder).join(name);
+    std::fs::create_dir_all(&folder)?;
+    for (at, seed) in (readers::reader(name).seeds)().iter().enumerate() {
+        std::fs::write(folder.join(format!("seed-{at:03}")), seed)?;
+    }
+    Ok(())
+}
