@@ -1,253 +1,35 @@
 //! Assembly: the only place that names concrete doors. Reads the config, opens what it refers to,
-//! and runs the daemon; a door or a format is added here and nowhere else.
+//! and runs the daemon.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+mod begun;
+mod parts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use self::parts::{Parts, check, location, open_parts};
 use crate::clock::{Clock, Dice};
-use crate::config::{self, Config, ConfigError, Database, Door};
+use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, EngineError, Observer};
-use crate::finance::Finance;
-use crate::finance::http::{HttpFinance, Settings};
 use crate::flow::reach::Reach;
-use crate::flow::{Bank, BankRules, Ctx, Duty, Pace, Step, Waits};
-use crate::format::{Format, example};
-use crate::guard::blind::Blinder;
-use crate::guard::seal::Sealer;
-use crate::guard::sign::Algorithm;
+use crate::flow::{Ctx, Duty, Pace, Step, Waits};
 use crate::lifecycle::{DRAIN_LIMIT, Exit, Stop, feed_watchdog, manager};
 use crate::model::deadline::StartEvent;
 use crate::store::death::Death;
-use crate::store::{Location, Store, StoreError};
-use crate::transport::Transport;
-use crate::transport::directory::{Completion, Directory, DirectoryOptions};
-use crate::transport::https::{Https, HttpsOptions};
-use crate::transport::limit::{Limited, Limits};
+use crate::store::{Store, StoreError};
 use crate::web::metrics::StepResult;
 use crate::web::{BankName, Health, Metrics, Pages};
 
 /// How often gauges are refreshed: a scrape never touches the database (F66).
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 
-/// What a config refers to, opened.
-pub struct Parts {
-    pub sealer: Arc<Sealer>,
-    pub blinder: Arc<Blinder>,
-    pub sources: Vec<Arc<dyn Finance>>,
-    pub banks: BTreeMap<String, Bank>,
-    pub location: Location,
-}
-
-/// Opens everything a config refers to, but not the database.
-///
-/// # Errors
-/// Everything that does not work, at once, each in words that say where.
-pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<String>> {
-    // Whoever was first in this process has installed the same one.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let mut problems = Vec::new();
-    let mut keep = |what: &str, cause: String| problems.push(format!("{what}: {cause}"));
-    let mut keys = Vec::new();
-    for key in &config.keys.seal {
-        match key.secret.key() {
-            Ok(secret) => keys.push((key.id, secret)),
-            Err(cause) => keep(&format!("keys.seal {}", key.id), cause),
-        }
-    }
-    let all_keys = keys.len() == config.keys.seal.len();
-    let sealer = Sealer::new(keys, config.keys.current).map_err(|cause| {
-        if all_keys {
-            keep("keys", cause.to_string());
-        }
-    });
-    let blinder = config
-        .keys
-        .blind
-        .secret
-        .key()
-        .map(|key| Blinder::new(config.keys.blind.id, &key))
-        .map_err(|cause| keep("keys.blind", cause));
-    let mut sources: Vec<Arc<dyn Finance>> = Vec::new();
-    for source in &config.sources {
-        match open_source(source, clock) {
-            Ok(source) => sources.push(source),
-            Err(cause) => keep(&format!("source {}", source.name), cause),
-        }
-    }
-    let mut banks = BTreeMap::new();
-    for bank in &config.banks {
-        match open_bank(config, bank) {
-            Ok(opened) => {
-                banks.insert(bank.code.clone(), opened);
-            }
-            Err(causes) => {
-                for cause in causes {
-                    keep(&format!("bank {}", bank.code), cause);
-                }
-            }
-        }
-    }
-    let location = location(config).map_err(|cause| keep("database.url", cause));
-    if let Err(cause) = crate::telemetry::check_level(&config.log) {
-        keep("log", cause.to_string());
-    }
-    match (sealer, blinder, location) {
-        (Ok(sealer), Ok(blinder), Ok(location)) if problems.is_empty() => Ok(Parts {
-            sealer: Arc::new(sealer),
-            blinder: Arc::new(blinder),
-            sources,
-            banks,
-            location,
-        }),
-        _ => Err(problems),
-    }
-}
-
-/// Where the database of a config is.
-///
-/// # Errors
-/// Where the URL's secret cannot be read.
-pub fn location(config: &Config) -> Result<Location, String> {
-    match &config.database {
-        Database::Sqlite => Ok(Location::Sqlite(config.data.join("daifa.sqlite"))),
-        Database::Postgres { url } => {
-            Ok(Location::Postgres(url.read()?.expose_secret().to_owned()))
-        }
-    }
-}
-
-fn open_source(
-    source: &config::Source,
-    clock: &Arc<dyn Clock>,
-) -> Result<Arc<dyn Finance>, String> {
-    let mut settings =
-        Settings::new(&source.name, &source.url, &source.key_id, source.secret.key()?);
-    settings.algorithm = Algorithm::parse(&source.algorithm).ok_or("unknown algorithm")?;
-    if let Some(path) = &source.ca_file {
-        settings.ca_pem =
-            Some(std::fs::read(path).map_err(|cause| format!("{}: {cause}", path.display()))?);
-    }
-    let finance =
-        HttpFinance::new(settings, Arc::clone(clock)).map_err(|cause| cause.to_string())?;
-    Ok(Arc::new(finance))
-}
-
-fn open_bank(config: &Config, bank: &config::Bank) -> Result<Bank, Vec<String>> {
-    let mut problems = Vec::new();
-    let format = open_format(&config.formats, &bank.format).map_err(|cause| problems.push(cause));
-    let door = open_door(bank).map_err(|cause| problems.push(cause));
-    let (Ok(format), Ok(door)) = (format, door) else { return Err(problems) };
-    let rules = BankRules {
-        rows_max: bank.rows_max,
-        visibility_delay_ms: bank.visibility_delay.0,
-        duplicate_window_ms: bank.duplicate_window.0,
-        ask_after_ms: bank.ask_after.0,
-        ask_every_ms: bank.ask_every.0,
-        return_every_ms: bank.return_every.0,
-        return_window_ms: bank.return_window.0,
-        resend_after_ms: bank.resend_after.0,
-        reference_prefix: bank.reference_prefix.clone(),
-    };
-    Ok(Bank {
-        code: bank.code.clone(),
-        name: bank.name.clone(),
-        format: Arc::new(format),
-        door,
-        rules,
-    })
-}
-
-/// A format by name or path; the examples are also in the binary.
-fn open_format(folder: &Path, name: &str) -> Result<Format, String> {
-    let path = if name.contains('/') { Path::new(name).to_owned() } else { folder.join(name) };
-    if path.join("format.toml").exists() {
-        return Format::load(&path).map_err(|problems| problems.to_string());
-    }
-    match example::example(name) {
-        Some(text) => Format::compile(name, text).map_err(|problems| problems.to_string()),
-        None => Err(format!("format {name:?}: there is no {}", path.join("format.toml").display())),
-    }
-}
-
-fn open_door(bank: &config::Bank) -> Result<Arc<dyn Transport>, String> {
-    let millis = |span: config::Span| u64::try_from(span.0).unwrap_or_default();
-    let door: Arc<dyn Transport> = match &bank.door {
-        Door::Directory {
-            outgoing,
-            incoming,
-            archive,
-            quarantine,
-            control_suffix,
-            stable_for,
-            bytes_max,
-        } => {
-            let completion = match (control_suffix, stable_for) {
-                (Some(suffix), _) => Completion::Control { suffix: suffix.clone() },
-                (None, Some(span)) => Completion::StableMs(millis(*span)),
-                (None, None) => {
-                    return Err("door: neither control_suffix nor stable_for".to_owned());
-                }
-            };
-            let options = DirectoryOptions {
-                outgoing: outgoing.clone(),
-                incoming: incoming.clone(),
-                archive: archive.clone(),
-                quarantine: quarantine.clone(),
-                completion,
-                bytes_max: *bytes_max,
-            };
-            Arc::new(Directory::new(options).map_err(|cause| cause.to_string())?)
-        }
-        Door::Https {
-            url,
-            content_type,
-            ca_file,
-            connect_timeout,
-            total_timeout,
-            answer_bytes_max,
-        } => {
-            let options = HttpsOptions {
-                url: url.clone(),
-                content_type: content_type.clone(),
-                ca_file: ca_file.clone(),
-                connect_ms: millis(*connect_timeout),
-                total_ms: millis(*total_timeout),
-                answer_bytes_max: *answer_bytes_max,
-            };
-            Arc::new(Https::new(&options).map_err(|cause| cause.to_string())?)
-        }
-    };
-    Ok(match &bank.limit {
-        Some(limit) => Arc::new(Limited::new(
-            door,
-            Limits { per_second: limit.per_second, at_once: limit.at_once },
-        )),
-        None => door,
-    })
-}
-
-/// Everything that is wrong with a config and what it refers to; nothing is changed.
-pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Vec<String> {
-    match Config::read(path) {
-        Ok(config) => {
-            let mut problems = open_parts(&config, clock).err().unwrap_or_default();
-            problems.extend(missing_folders(&config));
-            problems
-        }
-        Err(problems) => problems.0,
-    }
-}
-
 /// The keys are those that this database was written with. Another one under the same id would seal
 /// what nobody can open later, and blind the same person to somebody else, so that one is paid twice.
-async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<()> {
+async fn known_keys(store: &Store, parts: &Parts, now_ms: i64) -> anyhow::Result<()> {
     let seal =
         parts.sealer.fingerprints().map(|(id, print)| (format!("seal:{id}"), print.to_owned()));
     let blinder = &parts.blinder;
@@ -255,7 +37,7 @@ async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<()> {
     let mut problems = Vec::new();
     for (key, print) in seal.chain([blind]) {
         let name = format!("key:{key}");
-        store.meta_once(&name, &print).await?;
+        store.meta_once(&name, &print, now_ms).await?;
         if store.meta(&name).await?.as_deref() != Some(print.as_str()) {
             problems.push(format!(
                 "keys.{}: this is another key than the one that this database was begun with under \
@@ -264,51 +46,6 @@ async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<()> {
             ));
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
-}
-
-/// Folders that banks share with us and that are not there. A daemon that runs waits for them; who asks
-/// before it runs wants to know.
-fn missing_folders(config: &Config) -> Vec<String> {
-    let mut problems = Vec::new();
-    for bank in &config.banks {
-        let Door::Directory { outgoing, incoming, .. } = &bank.door else { continue };
-        for (key, folder) in [("outgoing", outgoing), ("incoming", incoming)] {
-            if !folder.is_dir() {
-                problems.push(format!(
-                    "bank {}: door.{key}: {} is no folder; make it, or mount what the bank shares",
-                    bank.code,
-                    folder.display()
-                ));
-            }
-        }
-    }
-    problems
-}
-
-/// A database that was begun just now, beside answers of banks that an earlier one took: it knows
-/// nothing of what was sent, and would send it again.
-async fn not_begun_anew(config: &Config, store: &Store) -> anyhow::Result<()> {
-    if store.meta("install").await?.is_some() {
-        return Ok(());
-    }
-    let used = |folder: &Path| {
-        std::fs::read_dir(folder).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok()))
-    };
-    let problems: Vec<String> = config
-        .banks
-        .iter()
-        .filter_map(|bank| match &bank.door {
-            Door::Directory { archive, .. } if used(archive) => Some(format!(
-                "bank {}: this database is new, and {} holds answers that an earlier one took. Bring that \
-                 database back - daifa.sqlite together with daifa.sqlite-wal - or, where this is \
-                 meant to begin anew, give the bank an empty archive",
-                bank.code,
-                archive.display()
-            )),
-            _ => None,
-        })
-        .collect();
     if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
 }
 
@@ -322,9 +59,8 @@ pub async fn context(
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
 ) -> Result<Ctx, StoreError> {
-    store
-        .meta_once("install", &crate::guard::key::hex(&crate::guard::random::bytes::<4>()))
-        .await?;
+    let name = crate::guard::key::hex(&crate::guard::random::bytes::<4>());
+    store.meta_once("install", &name, clock.now_ms()).await?;
     let install = store.meta("install").await?.unwrap_or_default();
     let start = StartEvent::parse(&config.duty.start).unwrap_or(StartEvent::Received);
     Ok(Ctx {
@@ -351,6 +87,7 @@ pub async fn context(
         epoch: i64::from(config.restore_epoch),
         old_formats: std::sync::Mutex::default(),
         waits: Waits::default(),
+        unfetched: Arc::default(),
         pulls: Reach::new(dice()),
         deliveries: Reach::new(dice()),
     })
@@ -386,7 +123,11 @@ pub struct Running {
     pub store: Arc<Store>,
     pub address: std::net::SocketAddr,
     engine: tokio::task::JoinHandle<Result<(), EngineError>>,
+    /// How the steps ended, once they have.
+    exit: Option<Exit>,
     rest: Vec<tokio::task::JoinHandle<()>>,
+    /// Ends by itself after the stop, once the mark says how far the journal came.
+    marked: tokio::task::JoinHandle<()>,
     health: Arc<Health>,
 }
 
@@ -404,19 +145,22 @@ pub async fn start(
     let parts = open_parts(config, &clock).map_err(config::ConfigError)?;
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("making {}", config.data.display()))?;
+    begun::still_there(config, &parts.location)?;
     let store = Store::open(&parts.location).await?;
     let store = Arc::new(match death {
         None => store,
         Some(death) => store.doomed(death),
     });
-    not_begun_anew(config, &store).await?;
-    known_keys(&store, &parts).await?;
+    begun::is_the_one(config, &store).await?;
+    known_keys(&store, &parts, clock.now_ms()).await?;
+    begun::begin_epoch(config, &store, clock.now_ms()).await?;
     let banks = config
         .banks
         .iter()
         .map(|bank| BankName { code: bank.code.clone(), name: bank.name.clone() })
         .collect();
     let ctx = Arc::new(context(config, parts, Arc::clone(&store), Arc::clone(&clock)).await?);
+    let mark = begun::mark(config, &store).await?;
     let swept = store.sweep_receiving().await?;
     let unknown = store.recover_sending(clock.now_ms()).await?;
     tracing::info!(swept, unknown, "what was under way at the last stop is taken up");
@@ -435,14 +179,13 @@ pub async fn start(
         metrics: Arc::clone(&metrics),
         health: Arc::clone(&health),
         banks,
+        unfetched: Arc::clone(&ctx.unfetched),
+        allowed_ms: ctx.duty.allowed_ms,
+        funded_only: ctx.duty.funded_only,
     };
     let page = tokio::spawn({
         let (router, cancel) = (crate::web::router(pages), cancel.clone());
-        async move {
-            if let Err(cause) = crate::web::serve(listener, router, cancel).await {
-                tracing::error!(%cause, "the status page ended");
-            }
-        }
+        crate::web::serve(listener, router, cancel)
     });
     let fresh = crate::web::metrics::keep_fresh(
         Arc::clone(&metrics),
@@ -452,29 +195,39 @@ pub async fn start(
         cancel.clone(),
     );
     let watchdog = feed_watchdog(Arc::clone(&health), clock);
+    let marked = tokio::spawn(begun::follow(config, Arc::clone(&store), mark, cancel.clone()));
     let rest = vec![page, tokio::spawn(fresh), tokio::spawn(watchdog)];
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
     let engine = tokio::spawn(engine::run(ctx, watcher, cancel));
     health.set_ready(true);
-    Ok(Running { store, address, engine, rest, health })
+    Ok(Running { store, address, engine, exit: None, rest, marked, health })
 }
 
 impl Running {
-    /// Waits until the steps have ended: after a soft stop, or because one must not go on.
+    /// Waits until the steps have ended: after a soft stop, or because one must not go on. Asked again,
+    /// it says the same.
     pub async fn ended(&mut self) -> Exit {
+        if let Some(exit) = self.exit {
+            return exit;
+        }
         let ended = (&mut self.engine).await;
         self.health.set_ready(false);
-        match ended {
+        let exit = match ended {
             Ok(Ok(())) => Exit::Done,
             Ok(Err(EngineError::Fatal { .. })) => Exit::Storage,
             Ok(Err(EngineError::Panicked { .. })) | Err(_) => Exit::Failed,
-        }
+        };
+        self.exit = Some(exit);
+        exit
     }
 
     /// Ends what is left after the steps have ended.
     pub async fn close(self) {
         for task in self.rest {
             task.abort();
+        }
+        if let Err(cause) = self.marked.await {
+            tracing::warn!(%cause, "the mark beside the database ended badly");
         }
         self.store.close().await;
     }

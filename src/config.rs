@@ -1,5 +1,9 @@
 //! The configuration: one TOML file, unknown keys refused, secrets by reference, all problems told
-//! at once.
+//! at once, each with its place.
+
+mod looked;
+mod shape;
+mod survey;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -9,6 +13,8 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub use crate::config::looked::{Looked, Problem};
+use crate::config::survey::Survey;
 use crate::guard::key::Key;
 use crate::guard::sign::Algorithm;
 use crate::model::deadline::StartEvent;
@@ -206,9 +212,9 @@ const STUCK_AFTER_MIN: Span = Span(5_000);
 
 impl Pace {
     /// What does not fit together.
-    fn problem(&self) -> Option<String> {
-        let idle = "pace.stuck_after: less than 5s takes every idle step for stuck";
-        (self.stuck_after < STUCK_AFTER_MIN).then(|| idle.to_owned())
+    fn problem(&self) -> Option<Problem> {
+        let idle = "less than 5s takes every idle step for stuck";
+        (self.stuck_after < STUCK_AFTER_MIN).then(|| Problem::new("pace.stuck_after", idle))
     }
 }
 
@@ -219,14 +225,15 @@ pub struct Span(pub i64);
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let text = String::deserialize(input)?;
-        let wrong = || {
-            serde::de::Error::custom(format!(
-                "{text:?} is not a time like \"30s\", \"2h 30m\" or \"24h\""
-            ))
-        };
-        let span: SignedDuration = text.parse().map_err(|_| wrong())?;
-        let millis = i64::try_from(span.as_millis()).map_err(|_| wrong())?;
-        if millis < 0 { Err(wrong()) } else { Ok(Self(millis)) }
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not a time like \"24h\""))
+    }
+}
+
+impl Span {
+    /// Reads a time as people write it; one that goes backwards is none.
+    fn parse(text: &str) -> Option<Self> {
+        let span: SignedDuration = text.parse().ok()?;
+        i64::try_from(span.as_millis()).ok().filter(|millis| *millis >= 0).map(Self)
     }
 }
 
@@ -325,90 +332,119 @@ impl Config {
     /// it; [`crate::app::check`] goes on with what the file refers to.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its key.
+    /// Everything that is wrong, each with its place and key.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError(vec![format!("{}: {cause}", path.display())]))?;
-        Self::parse(&text).map_err(|ConfigError(list)| {
-            ConfigError(
-                list.into_iter().map(|problem| format!("{}: {problem}", path.display())).collect(),
-            )
-        })
+        Self::look(path)?.done()
     }
 
     /// Reads the text of a configuration.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its key.
+    /// As [`Config::read`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let input = toml::Deserializer::parse(text)
-            .map_err(|cause| ConfigError(vec![cause.to_string()]))?;
-        let config: Self = serde_path_to_error::deserialize(input).map_err(|cause| {
-            ConfigError(vec![format!("{}: {}", cause.path(), cause.inner().to_string().trim_end())])
-        })?;
-        let mut problems = config.problems();
-        problems.extend(config.pace.problem());
-        if problems.is_empty() { Ok(config) } else { Err(ConfigError(problems)) }
+        Self::look_through("config", text.to_owned()).done()
+    }
+
+    /// Reads the file as far as it can be used.
+    ///
+    /// # Errors
+    /// Where the file itself cannot be read.
+    pub fn look(path: &Path) -> Result<Looked, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|cause| ConfigError(vec![format!("{}: {cause}", path.display())]))?;
+        Ok(Self::look_through(&path.display().to_string(), text))
+    }
+
+    fn look_through(file: &str, text: String) -> Looked {
+        let mut survey = Survey::of(&text);
+        let read = (!survey.is_broken()).then(|| Self::deserialize(survey.usable.clone()));
+        let config = match read {
+            Some(Ok(config)) => Some(config),
+            // The lists of the survey and the types below say something else: told rather than hidden.
+            Some(Err(cause)) => {
+                survey.problems.push(Problem::new("", cause.message()));
+                None
+            }
+            None => None,
+        };
+        let problems = config.as_ref().map(Self::problems).unwrap_or_default();
+        Looked::new(config, file, text, survey, problems)
     }
 
     /// What does not fit together.
-    fn problems(&self) -> Vec<String> {
+    fn problems(&self) -> Vec<Problem> {
         let mut out = Vec::new();
         let mut codes = BTreeSet::new();
-        for bank in &self.banks {
+        for (bank, key) in self.banks.iter().zip(entries("bank")) {
             if !codes.insert(&bank.code) {
-                out.push(format!("bank.code: {:?} is there twice", bank.code));
+                let what =
+                    format!("{:?} is there twice; give each bank a code of its own", bank.code);
+                out.push(Problem::new(format!("{key}.code"), what));
             }
-            out.extend(bank.problems());
+            out.extend(bank.problems(&key));
         }
         let mut names = BTreeSet::new();
-        for source in &self.sources {
+        for (source, key) in self.sources.iter().zip(entries("source")) {
             if !names.insert(&source.name) {
-                out.push(format!("source.name: {:?} is there twice", source.name));
+                let what = format!("{:?} is there twice", source.name);
+                out.push(Problem::new(format!("{key}.name"), what));
             }
             if Algorithm::parse(&source.algorithm).is_none() {
-                out.push(format!(
-                    "source {}: algorithm {:?} is not known; known: {}",
-                    source.name,
+                let what = format!(
+                    "{:?} is not known; known: {}",
                     source.algorithm,
                     known(Algorithm::ALL)
-                ));
+                );
+                out.push(Problem::new(format!("{key}.algorithm"), what));
             }
         }
         if self.sources.is_empty() {
-            out.push("source: no finance source is configured".to_owned());
+            out.push(Problem::new("source", "no finance source is configured; add [[source]]"));
         }
         if self.banks.is_empty() {
-            out.push("bank: no bank is configured".to_owned());
+            out.push(Problem::new("bank", "no bank is configured; add [[bank]]"));
         }
         if !codes.contains(&self.duty.pool_bank) {
-            out.push(format!("duty.pool_bank: {:?} is not a configured bank", self.duty.pool_bank));
+            let codes: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+            let what = format!(
+                "{:?} is not a configured bank; configured: {}",
+                self.duty.pool_bank,
+                codes.join(", ")
+            );
+            out.push(Problem::new("duty.pool_bank", what));
         }
-        if StartEvent::parse(&self.duty.start).is_none() {
-            out.push(format!(
-                "duty.start: {:?} is not known; known: {}",
-                self.duty.start,
-                known(StartEvent::ALL)
-            ));
-        }
-        if self.duty.allowed.0 == 0 {
-            out.push("duty.allowed: no time at all is allowed".to_owned());
-        }
+        out.extend(self.duty.problems());
+        out.extend(self.pace.problem());
         if !self.keys.seal.iter().any(|key| key.id == self.keys.current) {
-            out.push(format!("keys.current: key {} is not among keys.seal", self.keys.current));
+            let what = format!("key {} is not among keys.seal", self.keys.current);
+            out.push(Problem::new("keys.current", what));
         }
         if !self.listen.ip().is_loopback() {
-            out.push(format!(
-                "listen: {} is not loopback; the page has no sign-in yet and shows payments",
+            let what = format!(
+                "{} is not loopback; the page has no sign-in yet and shows payments: use 127.0.0.1:PORT",
                 self.listen
-            ));
-        }
-        if let Database::Postgres { url } = &self.database
-            && url.file.is_some() == url.credential.is_some()
-        {
-            out.push(
-                "database.url: either { file = \"...\" } or { credential = \"...\" }".to_owned(),
             );
+            out.push(Problem::new("listen", what));
+        }
+        out
+    }
+}
+
+/// The keys of the entries of a list: `bank.1`, `bank.2` and so on.
+pub fn entries(list: &'static str) -> impl Iterator<Item = String> {
+    (1..).map(move |number: usize| format!("{list}.{number}"))
+}
+
+impl Duty {
+    /// What does not fit together.
+    fn problems(&self) -> Vec<Problem> {
+        let mut out = Vec::new();
+        if StartEvent::parse(&self.start).is_none() {
+            let what = format!("{:?} is not known; known: {}", self.start, known(StartEvent::ALL));
+            out.push(Problem::new("duty.start", what));
+        }
+        if self.allowed.0 == 0 {
+            out.push(Problem::new("duty.allowed", "no time at all is allowed"));
         }
         out
     }
@@ -416,31 +452,34 @@ impl Config {
 
 impl Bank {
     /// What does not fit together in one bank's rules.
-    fn problems(&self) -> Vec<String> {
+    fn problems(&self, key: &str) -> Vec<Problem> {
         let (bank, code) = (self, &self.code);
         let mut out = Vec::new();
+        let mut note = |name: &str, what: String| {
+            out.push(Problem::new(format!("{key}.{name}"), what));
+        };
         if code.is_empty()
             || !code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         {
-            out.push(format!("bank.code: {code:?} is not letters, digits, - and _"));
+            note("code", format!("{code:?} is not letters, digits, - and _"));
         }
         if bank.rows_max == 0 {
-            out.push(format!("bank {code}: rows_max is 0; a batch has at least one payment"));
+            note("rows_max", "0: a batch has at least one payment".to_owned());
         }
         if bank.visibility_delay >= bank.duplicate_window {
-            out.push(format!(
-                "bank {code}: visibility_delay is not below duplicate_window; by the time that \"not found\" counts, a repeat would be paid twice"
-            ));
+            let what = "is not below duplicate_window; by the time that \"not found\" counts, a repeat would be paid twice";
+            note("visibility_delay", what.to_owned());
         }
         if bank.reference_prefix.len() > 8
             || !bank.reference_prefix.bytes().all(|b| b.is_ascii_alphanumeric())
         {
-            out.push(format!("bank {code}: reference_prefix is at most 8 letters and digits"));
+            note("reference_prefix", "at most 8 letters and digits".to_owned());
         }
         if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
             && control_suffix.is_some() == stable_for.is_some()
         {
-            out.push(format!("bank {code}: door needs either control_suffix or stable_for: how a whole file is known"));
+            let what = "needs either control_suffix or stable_for: how a whole file is known";
+            note("door", what.to_owned());
         }
         out
     }
@@ -451,76 +490,4 @@ fn known<W: std::fmt::Display>(all: &[W]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Config;
-
-    const GOOD: &str = r#"
-        data = "/var/lib/daifa"
-        [keys]
-        current = 1
-        seal = [{ id = 1, secret = { file = "/etc/daifa/seal" } }]
-        blind = { id = 1, secret = { credential = "blind" } }
-        [[source]]
-        name = "county"
-        url = "https://finance.example/daifa"
-        key_id = "bank"
-        secret = { file = "/etc/daifa/finance" }
-        [[bank]]
-        code = "rural"
-        name = "Example rural bank"
-        format = "example-rural-fixed"
-        door = { kind = "directory", outgoing = "/o", incoming = "/i", archive = "/a", quarantine = "/q", control_suffix = ".ok" }
-        [duty]
-        start = "later_of_received_and_funded"
-        pool_bank = "rural"
-    "#;
-
-    #[test]
-    fn a_good_file_reads_with_its_defaults() {
-        let config = Config::parse(GOOD).expect("good");
-        assert_eq!(config.duty.allowed.0, 86_400_000);
-        assert!(config.duty.funded_only);
-    }
-
-    #[test]
-    fn every_problem_is_told_at_once() {
-        let bad = GOOD
-            .replace("current = 1", "current = 9")
-            .replace("pool_bank = \"rural\"", "pool_bank = \"other\"")
-            .replace("start = \"later", "start = \"sooner")
-            .replace(
-                "data = ",
-                "listen = \"0.0.0.0:80\"\npace = { stuck_after = \"1s\" }\ndata = ",
-            );
-        let problems = Config::parse(&bad).expect_err("bad").0;
-        for key in ["keys.current", "duty.pool_bank", "duty.start", "listen", "pace.stuck_after"] {
-            assert!(problems.iter().any(|problem| problem.contains(key)), "{key} in {problems:?}");
-        }
-    }
-
-    #[test]
-    fn i2_not_found_must_count_while_the_bank_still_knows_a_duplicate() {
-        let with = |delay: &str, window: &str| {
-            let rules = format!("visibility_delay = \"{delay}\"\nduplicate_window = \"{window}\"");
-            Config::parse(
-                &GOOD.replace("format = \"example", &format!("{rules}\nformat = \"example")),
-            )
-        };
-        assert_eq!(with("10m", "11m").expect("fits").banks[0].duplicate_window.0, 660_000);
-        for (delay, window) in [("10m", "10m"), ("73h", "72h")] {
-            let problems = with(delay, window).expect_err("too short").0;
-            assert!(problems[0].contains("rural: visibility_delay"), "{problems:?}");
-        }
-    }
-
-    #[test]
-    fn unknown_keys_and_wrong_types_are_told_with_their_key() {
-        let unknown =
-            Config::parse(&GOOD.replace("pool_bank", "pol_bank")).expect_err("unknown key").0;
-        assert!(unknown[0].contains("pol_bank"), "{unknown:?}");
-        let wrong = Config::parse(&GOOD.replace("[duty]", "[duty]\nallowed = \"soon\""))
-            .expect_err("wrong time")
-            .0;
-        assert!(wrong[0].contains("duty.allowed") && wrong[0].contains("soon"), "{wrong:?}");
-    }
-}
+mod tests;

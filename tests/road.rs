@@ -38,10 +38,16 @@ mod house;
 mod intake;
 #[path = "road/matching.rs"]
 mod matching;
+#[path = "road/older.rs"]
+mod older;
+#[path = "road/pickup.rs"]
+mod pickup;
 #[path = "road/postgres.rs"]
 mod postgres;
 #[path = "road/practice.rs"]
 mod practice;
+#[path = "road/refused.rs"]
+mod refused;
 #[path = "road/reports.rs"]
 mod reports;
 #[path = "road/results.rs"]

@@ -11,14 +11,17 @@ use std::process::Command;
 use std::sync::Arc;
 
 use daifa::clock::ManualClock;
+use daifa::flow::spoken::is_english;
+use daifa::model::alert::AlertKind;
+use daifa::model::attempt::AttemptState;
 use daifa::model::batch::BatchState;
 use daifa::model::hold::HoldReason;
 use daifa::model::id::RegisterNo;
 use daifa::model::money::Fen;
 use daifa::model::reason::Reason;
-use daifa::store::view::Totals;
+use daifa::store::view::{AlertRow, AttemptRow, Totals};
 use daifa::store::{Location, Store};
-use daifa::web::{self, Health, Metrics, Pages, batch, front, register};
+use daifa::web::{self, Frame, Health, Metrics, Pages, batch, front, register};
 use samples::{CANARIES, frame, sealer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::sync::CancellationToken;
@@ -46,21 +49,71 @@ fn i27_the_front_page_has_everything_and_nobody() {
         &html,
         &["剩余 20 小时 46 分", "已超时 2 小时 00 分", "未开始计时", "已完成（曾超时）", "不计时"],
     );
-    says(&html, &["发放中", "已拒收", "已被新版本替换", "已撤销", "已办结"]);
+    says(&html, &["发放中", "等待资金到账", "已拒收", "已被新版本替换", "已撤销", "已办结"]);
     says(
         &html,
         &[
             "href=\"/registers/R2\"",
             "href=\"/batches/B12\"",
-            "另有 2 项",
+            "另有 4 项",
             "共 412 份，显示最近 11 份",
         ],
     );
     says(&html, &["12,345,678.90", "已入账 3,100", "结果矛盾 1", "2026-11-23 15:49:04"]);
     assert!(!html.contains("争议款"), "there is none");
+    // What waits for finance is among what is to be done.
+    says(&html, &["清册拒收", "整份拒收，没有发放任何款项", "有 12 笔暂缓，未发送", "24 小时时限"]);
+    let other = Frame { allowed_ms: 90 * 60_000, ..frame() };
+    let html = front::render(&samples::overview(), &other).expect("draws");
+    says(&html, &["1 小时 30 分时限"]);
+    assert!(!html.contains("24 小时时限</th>"), "another time is allowed");
     // Urgent things come first.
     let (late, near) = (html.find("已超时限"), html.find("时限临近"));
     assert!(late.is_some() && late < near, "{late:?} {near:?}");
+}
+
+/// Texts of a page, without what a browser does not show.
+fn shown(html: &str) -> String {
+    let tags =
+        regex::Regex::new(r"(?s)<style.*?</style>|<code>.*?</code>|<[^>]*>").expect("a pattern");
+    tags.replace_all(html, "\n").into_owned()
+}
+
+#[test]
+fn every_kind_of_hold_alert_and_state_reads_in_chinese() {
+    let mut overview = samples::overview();
+    let one = overview.alerts[0].clone();
+    let of_kind = |kind: &AlertKind| AlertRow { kind: kind.as_str().to_owned(), ..one.clone() };
+    overview.alerts = AlertKind::ALL.iter().map(of_kind).collect();
+    let sealer = sealer();
+    let mut batches = samples::batch_page(&sealer);
+    let attempt = batches.attempts[0].clone();
+    let in_state = |state: &AttemptState| AttemptRow {
+        state: *state,
+        bank_code: String::new(),
+        ..attempt.clone()
+    };
+    batches.attempts = AttemptState::ALL.iter().map(in_state).collect();
+    batches.results.clear();
+    for html in [
+        front::render(&overview, &frame()).expect("draws"),
+        register::render(&samples::register_page(), &frame()).expect("draws"),
+        batch::render(&batches, &frame(), &sealer, &|_| true).expect("draws"),
+        batch::render(&batches, &frame(), &sealer, &|_| false).expect("draws"),
+    ] {
+        for line in shown(&html).lines() {
+            assert!(!is_english(line), "{line}");
+        }
+    }
+    let html = batch::render(&batches, &frame(), &sealer, &|_| true).expect("draws");
+    says(&html, &["已送出，银行尚未取走"]);
+    let html = batch::render(&batches, &frame(), &sealer, &|_| false).expect("draws");
+    says(&html, &["已送出，等待银行回执"]);
+    assert!(!html.contains("银行已受理"), "nobody has said so");
+    let html = front::render(&overview, &frame()).expect("draws");
+    for kind in AlertKind::ALL.iter().filter(|kind| **kind != AlertKind::Deadline) {
+        says(&html, &[kind.chinese()]);
+    }
 }
 
 #[test]
@@ -88,12 +141,12 @@ fn a_long_list_has_pages() {
     let mut page = samples::batch_page(&sealer);
     page.more = true;
     let last = page.failures.last().expect("some").line;
-    let html = batch::render(&page, &frame(), &sealer).expect("draws");
+    let html = batch::render(&page, &frame(), &sealer, &|_| false).expect("draws");
     says(&html, &[&format!("href=\"/batches/B11?after={last}#failures\""), "后面的明细"]);
     assert!(!html.contains("从头显示"), "this is the first page");
     (page.after, page.more) = (last, false);
     page.failures.clear();
-    let html = batch::render(&page, &frame(), &sealer).expect("draws");
+    let html = batch::render(&page, &frame(), &sealer, &|_| false).expect("draws");
     says(&html, &["后面没有失败或退回的明细了", "href=\"/batches/B11#failures\""]);
 }
 
@@ -118,7 +171,7 @@ fn i27_a_register_has_everything_and_nobody() {
     says(&html, &["镇巴农村商业银行", "未配置的银行（nobody）", "争议款 165.00", "清册 R9"]);
     says(
         &html,
-        &["9 笔待财政放行或撤下", "15 份已确认，3 份待确认", "财政端返回 503", "银行拒绝退款"],
+        &["13 笔待财政放行或撤下", "15 份已确认，3 份待确认", "财政端返回 503", "银行拒绝退款"],
     );
     says(&html, &["href=\"/batches/B14\"", "由 <a href=\"/batches/B10\">B10</a> 重新组批"]);
     for reason in HoldReason::ALL {
@@ -143,7 +196,8 @@ fn f63_a_refused_register_says_where_and_why() {
 #[test]
 fn i27_a_batch_has_everything_and_masks_people() {
     let sealer = sealer();
-    let html = batch::render(&samples::batch_page(&sealer), &frame(), &sealer).expect("draws");
+    let html =
+        batch::render(&samples::batch_page(&sealer), &frame(), &sealer, &|_| false).expect("draws");
     shows_nobody(&html);
     says(&html, &["阿********", "622848*********0018", "户名不符，原户名为[***]，账号***", "RJ02"]);
     says(
@@ -168,7 +222,7 @@ fn i20_a_failure_whose_row_was_altered_does_not_open() {
     let mut page = samples::batch_page(&sealer);
     page.failures.truncate(2);
     page.failures[1].amount = Fen::new(16_501);
-    let html = batch::render(&page, &frame(), &sealer).expect("draws");
+    let html = batch::render(&page, &frame(), &sealer, &|_| false).expect("draws");
     says(&html, &["阿********", "（无法读取）", "daifa verify"]);
     shows_nobody(&html);
 }
@@ -180,7 +234,7 @@ struct Served {
     health: Arc<Health>,
     metrics: Arc<Metrics>,
     cancel: CancellationToken,
-    server: tokio::task::JoinHandle<std::io::Result<()>>,
+    server: tokio::task::JoinHandle<()>,
     _folder: tempfile::TempDir,
 }
 
@@ -200,6 +254,9 @@ impl Served {
             metrics: Arc::clone(&metrics),
             health: Arc::clone(&health),
             banks: frame().banks,
+            unfetched: Arc::default(),
+            allowed_ms: frame().allowed_ms,
+            funded_only: true,
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let addr = listener.local_addr().expect("address");
@@ -289,7 +346,7 @@ async fn i27_i28_what_the_store_keeps_is_what_the_pages_say() {
         shows_nobody(page);
     }
     let front = served.get("/?before=R2").await.body;
-    assert!(!front.contains("/registers/R2"), "it is not before itself");
+    assert!(!front.contains("title\" href=\"/registers/R2"), "it is not before itself");
     let batch = served.get("/batches/B1?after=2").await.body;
     assert!(!batch.contains("第 2 行") && batch.contains("第 3 行"), "behind line 2");
 
@@ -491,7 +548,7 @@ async fn f59_serving_ends_when_it_is_told_to_even_with_an_idle_connection() {
     assert_eq!(served.get("/health/live").await.status, 200);
     served.cancel.cancel();
     let ended = tokio::time::timeout(std::time::Duration::from_secs(8), served.server).await;
-    assert!(ended.expect("in time").expect("joins").is_ok());
+    ended.expect("in time").expect("joins");
     drop(idle);
 }
 
@@ -524,4 +581,42 @@ fn the_unit_is_one_that_systemd_reads_without_complaint() {
     // 0 is closed, 100 (10.0) open; the project's mark is 2.0.
     let Some((good, text)) = run(&["security", "--offline=true", "--threshold=20"]) else { return };
     assert!(good, "{text}");
+}
+
+#[tokio::test]
+async fn f26_callers_who_say_nothing_keep_nobody_from_the_health_check() {
+    let served = Served::start().await;
+    // More of them than the page has places: silent, half a head, and a head that they do not end.
+    let mut slow = Vec::new();
+    for at in 0..200 {
+        let mut stream = tokio::net::TcpStream::connect(served.addr).await.expect("connects");
+        let said =
+            ["", "GET /health/live HT", "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-A: "][at % 3];
+        stream.write_all(said.as_bytes()).await.expect("writes");
+        slow.push(stream);
+    }
+    for path in ["/health/live", "/metrics", "/"] {
+        let soon = std::time::Duration::from_secs(2);
+        let answer = tokio::time::timeout(soon, served.get(path)).await.expect("in time");
+        assert!(answer.status == 200 || answer.status == 503, "{path}: {}", answer.status);
+    }
+    // Whoever still has a place loses it, too: a head has a time.
+    let mut last = slow.pop().expect("one");
+    let mut rest = Vec::new();
+    let long = std::time::Duration::from_secs(15);
+    let ended = tokio::time::timeout(long, last.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "a head without end is waited for");
+    // Letter by letter is no way either to keep one.
+    let mut stream = tokio::net::TcpStream::connect(served.addr).await.expect("connects");
+    let dripping = async {
+        loop {
+            if stream.write_all(b"G").await.is_err() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        }
+    };
+    assert!(tokio::time::timeout(long, dripping).await.is_ok(), "a letter a third of a second");
+    served.cancel.cancel();
+    served.server.await.expect("ends");
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::app;
-use crate::cli::say;
+use crate::cli::{counted, say};
 use crate::clock::Clock;
 use crate::lifecycle::Exit;
 
@@ -17,6 +17,6 @@ pub fn run(config: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
     for problem in &problems {
         say(problem)?;
     }
-    say(format_args!("{} problems; nothing was changed", problems.len()))?;
+    say(format_args!("{}; nothing was changed", counted(problems.len(), "problem")))?;
     Ok(Exit::Found)
 }

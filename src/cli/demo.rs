@@ -1,6 +1,7 @@
 //! `daifa demo`: the main job on practice counterparts, from approval to closing account, judged
 //! by their own books.
 
+use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,12 +111,9 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     crate::telemetry::init("error")?;
     let stop = Stop::on_signals()?;
     let began = clock.now_ms();
-    let (folder, temporary) = match &args.data {
-        Some(folder) => (folder.clone(), false),
-        None => {
-            (std::env::temp_dir().join(format!("daifa-demo-{}-{began}", std::process::id())), true)
-        }
-    };
+    let fresh = || std::env::temp_dir().join(format!("daifa-demo-{}-{began}", std::process::id()));
+    let folder = args.data.clone().unwrap_or_else(fresh);
+    let passing = args.data.is_none().then(|| Passing(folder.clone()));
     let quiet = args.json;
     if !quiet {
         say(format_args!(
@@ -137,10 +135,11 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     let store = Arc::clone(&running.store);
     let bars = Bars::new(quiet);
     let watch = follow(&practice, &store, &args, &bars);
+    let mut ended = None;
     let outcome = tokio::select! {
         outcome = tokio::time::timeout(Duration::from_secs(args.timeout), watch) => outcome.ok().transpose()?,
         exit = running.ended() => {
-            tracing::error!(?exit, "the daemon ended");
+            ended = Some(exit);
             None
         }
     };
@@ -148,7 +147,10 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
     let account = account(&store, clock.now_ms() - began).await?;
     let good = outcome.is_some() && account.is_ended();
     tell(&args, &account, &practice, good)?;
-    if !(args.exit || args.json) {
+    if outcome.is_none() {
+        gave_up(&args, ended)?;
+    }
+    if !(args.exit || args.json) && ended.is_none() {
         say(format_args!(
             "\nThe status page stays open at http://{}/ - stop with Ctrl-C.",
             running.address
@@ -156,16 +158,49 @@ pub async fn run(args: DemoArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> 
         stop.soft().cancelled().await;
     }
     stop.soft().cancel();
-    let ended = running.ended();
-    if stop.drain(crate::lifecycle::DRAIN_LIMIT, ended).await.is_err() {
+    if stop.drain(crate::lifecycle::DRAIN_LIMIT, running.ended()).await.is_err() {
         tracing::error!("work under way was cut off");
     }
     running.close().await;
     practice.stop().await?;
-    if temporary {
-        std::fs::remove_dir_all(&folder)?;
+    drop(passing);
+    Ok(match ended {
+        Some(exit) if exit != Exit::Done => exit,
+        _ if good => Exit::Done,
+        _ => Exit::Found,
+    })
+}
+
+/// A folder that goes with the demo, however that ends.
+struct Passing(PathBuf);
+
+impl Drop for Passing {
+    fn drop(&mut self) {
+        match std::fs::remove_dir_all(&self.0) {
+            Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => {
+                tracing::error!(folder = %self.0.display(), %cause, "could not be removed");
+            }
+            _ => {}
+        }
     }
-    Ok(if good { Exit::Done } else { Exit::Found })
+}
+
+/// Why there is no end to account for.
+fn gave_up(args: &DemoArgs, ended: Option<Exit>) -> anyhow::Result<()> {
+    let why = match ended {
+        None => format!("after {} s; --timeout SECONDS gives it longer", args.timeout),
+        Some(Exit::Storage) => {
+            "because the database failed, as said above; is the disk full?".to_owned()
+        }
+        Some(Exit::Done) => "because it was stopped".to_owned(),
+        Some(_) => "because the daemon ended, as said above".to_owned(),
+    };
+    let mut err = std::io::stderr().lock();
+    writeln!(err, "daifa: the demo gave up before everything had come to an end, {why}")?;
+    if args.data.is_some() {
+        writeln!(err, "Run it again with the same --data and it goes on from there.")?;
+    }
+    Ok(())
 }
 
 /// The closing account as the store has it now.

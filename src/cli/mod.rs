@@ -86,6 +86,11 @@ enum Command {
         #[command(subcommand)]
         command: operate::BatchCommand,
     },
+    /// Answer for a bank to which sending was stopped.
+    Bank {
+        #[command(subcommand)]
+        command: operate::BankCommand,
+    },
     /// Answer for the machine's clock after it was set.
     Clock {
         #[command(subcommand)]
@@ -116,15 +121,27 @@ pub async fn main() -> Exit {
         Command::Format { command } => Ok(format_command(command)),
         Command::Register { command } => operate::register(command, &clock).await,
         Command::Batch { command } => operate::batch(command, &clock).await,
+        Command::Bank { command } => operate::bank(command, &clock).await,
         Command::Clock { command } => operate::clock(command, &clock).await,
         Command::Explain { config, payment } => explain::run(&config, &payment, &clock).await,
         Command::Bench(args) => bench::run(args, clock).await,
         Command::Practice(args) => practice::run(args, clock).await,
     };
     done.unwrap_or_else(|cause| {
+        if is_closed_pipe(&cause) {
+            return Exit::Done;
+        }
         complain(&cause);
         exit_of(&cause)
     })
+}
+
+/// Did whoever reads our output stop reading, as `| head` does? They have what they wanted.
+fn is_closed_pipe(cause: &anyhow::Error) -> bool {
+    let io = |layer: &(dyn std::error::Error + 'static)| {
+        layer.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
+    };
+    cause.chain().any(|layer| io(layer) == Some(std::io::ErrorKind::BrokenPipe))
 }
 
 /// Says what went wrong, a layer a line.
@@ -170,6 +187,11 @@ fn format_command(command: format::FormatCommand) -> Exit {
         1 => Exit::Found,
         _ => Exit::Failed,
     }
+}
+
+/// A count with its word: `1 problem`, `2 problems`.
+fn counted(count: usize, word: &str) -> String {
+    if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
 /// Prints a line to standard output.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Subcommand;
+use serde::Deserialize;
 
-use crate::cli::{attach, say};
+use crate::cli::{attach, counted, say};
 use crate::clock::{Clock, local_text};
 use crate::lifecycle::Exit;
 use crate::model::id::{BatchNo, PaymentId, RegisterNo};
-use crate::store::Store;
 use crate::store::clock::Anchor;
 use crate::store::holds::Decision;
+use crate::store::{Store, StoreError};
 
 /// A name or a reason: nobody decides for nothing.
 fn said(text: &str) -> Result<String, String> {
@@ -70,6 +71,23 @@ pub enum BatchCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum BankCommand {
+    /// Send to a bank again, to which sending was stopped: it knew more than this database.
+    Resume {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Who commands it; it is journalled.
+        #[arg(long, value_parser = said)]
+        by: String,
+        /// What was compared with the bank, and with whom.
+        #[arg(long, value_parser = said)]
+        why: String,
+        /// The bank's code in the config.
+        bank: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum ClockCommand {
     /// Say that the time of day is right, after it was set by more than time passed.
     Accept {
@@ -87,6 +105,22 @@ pub async fn clock(command: ClockCommand, clock: &Arc<dyn Clock>) -> anyhow::Res
     let anchor = Anchor::of(clock.as_ref());
     store.accept_clock(&anchor, &by).await?;
     say(format_args!("{} is the time from now on", local_text(anchor.seen_at_ms)))?;
+    Ok(Exit::Done)
+}
+
+pub async fn bank(command: BankCommand, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let BankCommand::Resume { config, by, why, bank } = command;
+    let (config, store) = attach(&config).await?;
+    if !config.banks.iter().any(|known| known.code == bank) {
+        return Err(anyhow::anyhow!("there is no bank {bank:?} in the config"));
+    }
+    if store.resume_bank(&bank, &by, &why, clock.now_ms()).await? {
+        say(format_args!(
+            "sending to {bank} goes on; batches that it has with other content stay stopped"
+        ))?;
+    } else {
+        say(format_args!("sending to {bank} was not stopped"))?;
+    }
     Ok(Exit::Done)
 }
 
@@ -108,7 +142,8 @@ async fn decide_all(
     decision: Decision,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Exit> {
-    let (_, store) = attach(&decide.config).await?;
+    let (config, store) = attach(&decide.config).await?;
+    let known: Vec<&str> = config.banks.iter().map(|bank| bank.code.as_str()).collect();
     let payments = decide
         .payments
         .iter()
@@ -117,15 +152,68 @@ async fn decide_all(
                 .with_context(|| format!("{text:?} is not a payment like R12-345"))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    for payment in payments {
-        store.decide_hold(payment, decision, &decide.by, &decide.why, clock.now_ms()).await?;
-        let what = match decision {
-            Decision::Release => "released; it goes with the next batch",
-            Decision::Drop => "dropped; its money goes back to finance",
-        };
-        say(format_args!("{payment} is {what}"))?;
+    let mut refused = 0;
+    for payment in &payments {
+        let done = decide_one(&store, *payment, decision, &decide, &known, clock.now_ms()).await;
+        match (done, decision) {
+            (Ok(()), Decision::Release) => {
+                say(format_args!("{payment} is released; it goes with the next batch"))?;
+            }
+            (Ok(()), Decision::Drop) => {
+                say(format_args!("{payment} is dropped; its money goes back to finance"))?;
+            }
+            // The others were named as well, and each is a decision of its own.
+            (Err(StoreError::Refused(why)), _) => {
+                refused += 1;
+                say(format_args!("NOT DONE: {why}"))?;
+            }
+            (Err(cause), _) => return Err(cause.into()),
+        }
     }
-    Ok(Exit::Done)
+    if refused == 0 {
+        return Ok(Exit::Done);
+    }
+    say(format_args!("{refused} of {} not done", counted(payments.len(), "payment")))?;
+    Ok(Exit::Found)
+}
+
+/// Carries one decision out. A payment whose bank is not configured is not released.
+async fn decide_one(
+    store: &Store,
+    payment: PaymentId,
+    decision: Decision,
+    said: &Decide,
+    known: &[&str],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if let (Decision::Release, Some(bank)) = (decision, store.unknown_bank(payment, known).await?) {
+        return Err(StoreError::Refused(format!(
+            "{payment} is set aside because bank {bank:?} is not in the config, and it still is not: released, \
+             nobody would send it. Configure the bank, or drop the payment"
+        )));
+    }
+    store.decide_hold(payment, decision, &said.by, &said.why, now_ms).await
+}
+
+/// A fault as it is kept.
+#[derive(Deserialize)]
+struct Kept {
+    line: Option<i64>,
+    field: String,
+    what: String,
+}
+
+/// Says why a register was refused, a fault a line.
+fn tell_faults(json: &str) -> anyhow::Result<()> {
+    let faults: Vec<Kept> =
+        serde_json::from_str(json).context("the reasons of the refusal cannot be read")?;
+    for Kept { line, field, what } in faults {
+        match line {
+            Some(line) => say(format_args!("  refused: line {line}, {field}: {what}"))?,
+            None => say(format_args!("  refused: head, {field}: {what}"))?,
+        }
+    }
+    Ok(())
 }
 
 async fn show(store: &Store, no: RegisterNo) -> anyhow::Result<Exit> {
@@ -159,9 +247,7 @@ async fn show(store: &Store, no: RegisterNo) -> anyhow::Result<Exit> {
     ] {
         say(format_args!("  {name:<11} {:>18} yuan", fen.yuan_grouped()))?;
     }
-    if page.faults != "[]" {
-        say(format_args!("  refused: {}", page.faults))?;
-    }
+    tell_faults(&page.faults)?;
     for batch in &page.batches {
         say(format_args!(
             "  {} {}: {}, {} payments, {} credited, {} failed, {} returned, {} open",
@@ -193,6 +279,7 @@ pub async fn batch(command: BatchCommand, clock: &Arc<dyn Clock>) -> anyhow::Res
     let no = BatchNo::parse(&batch).with_context(|| format!("{batch:?} is not a batch like B7"))?;
     match store.recut(no, &by, clock.now_ms()).await? {
         0 => say(format_args!("{no} was cut again before, or nothing of it is left to send"))?,
+        1 => say(format_args!("1 payment of {no} goes with a new batch"))?,
         payments => say(format_args!("{payments} payments of {no} go with new batches"))?,
     }
     Ok(Exit::Done)

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::cli::{attach, say};
+use crate::cli::{attach, counted, say};
 use crate::lifecycle::Exit;
 
 pub async fn run(config: &Path) -> anyhow::Result<Exit> {
@@ -33,8 +33,8 @@ pub async fn run(config: &Path) -> anyhow::Result<Exit> {
         say(format_args!("PROBLEM: {problem}"))?;
     }
     say(format_args!(
-        "{} problems; stop the daemon, keep the database as it is, and compare with a backup",
-        found.problems.len()
+        "{}; stop the daemon, keep the database as it is, and compare with a backup",
+        counted(found.problems.len(), "problem")
     ))?;
     Ok(Exit::Found)
 }

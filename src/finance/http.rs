@@ -19,7 +19,7 @@ use reqwest::{Client, Method, Response, StatusCode, Url, redirect, retry};
 use crate::clock::Clock;
 use crate::finance::stream::HttpLines;
 use crate::finance::wire::{
-    AcknowledgedWire, DecisionWire, HeadWire, ListedWire, PageWire, Problem, id_is_plain, read,
+    AcknowledgedWire, DecisionWire, ListedWire, PageWire, Problem, id_is_plain, read, read_head,
 };
 use crate::finance::{Acknowledged, Decision, Finance, FinanceError, Lines, Listed, Page};
 use crate::guard::key::Key;
@@ -132,13 +132,18 @@ impl HttpFinance {
         &self,
         call: Call<'_>,
     ) -> Result<T, FinanceError> {
+        read(&self.signed_bytes(call).await?)
+    }
+
+    /// Reads a whole answer and verifies its signature.
+    async fn signed_bytes(&self, call: Call<'_>) -> Result<Vec<u8>, FinanceError> {
         let mut answer = self.call(call).await?;
         let status = answer.response.status().as_u16();
         let signed = answer.signed()?;
         let body = whole(&mut answer.response, DOCUMENT_BYTES_MAX).await?;
         let now_ms = self.clock.now_ms();
         self.verifier.response(&answer.request, status, &signed, now_ms, Body::Whole(&body))?;
-        read(&body)
+        Ok(body)
     }
 
     /// What an answer other than 200 means. One that is not signed may come from anything between
@@ -208,12 +213,7 @@ impl Finance for HttpFinance {
 
     async fn head(&self, id: &str, revision: i64) -> Result<RegisterHead, FinanceError> {
         let call = self.get(path(["registers", id, &revision.to_string()]), vec![]);
-        let head: RegisterHead = self.document::<HeadWire>(call).await?.into();
-        if head.id != id || head.revision != revision {
-            let words = format!("asked for {id}/{revision}, answered about another register");
-            return Err(FinanceError::Protocol(words));
-        }
-        Ok(head)
+        read_head(&self.signed_bytes(call).await?, id, revision)
     }
 
     async fn lines(&self, head: &RegisterHead) -> Result<Box<dyn Lines>, FinanceError> {

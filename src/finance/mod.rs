@@ -14,6 +14,8 @@ pub mod spoken;
 pub mod stream;
 pub mod wire;
 
+use std::fmt;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 
@@ -33,6 +35,9 @@ pub trait Finance: Send + Sync {
     -> Result<Page<Listed>, FinanceError>;
 
     /// The head of one revision. May be read again for its funded time.
+    ///
+    /// # Errors
+    /// [`FinanceError::Faulty`] where finance gives one that is no register's head.
     async fn head(&self, id: &str, revision: i64) -> Result<RegisterHead, FinanceError>;
 
     /// Opens the stream of the payments of the revision that `head` describes.
@@ -117,6 +122,24 @@ pub struct Acknowledged {
     pub acknowledged_at_ms: i64,
 }
 
+/// A head that cannot be a register's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Faulty {
+    /// What could be read of it, under the identity that was asked for; nothing where it could not.
+    pub head: RegisterHead,
+    pub faults: Vec<Fault>,
+}
+
+impl fmt::Display for Faulty {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, Fault { field, what, .. }) in self.faults.iter().enumerate() {
+            let between = if at > 0 { "; " } else { "" };
+            write!(out, "{between}{field}: {what}")?;
+        }
+        Ok(())
+    }
+}
+
 /// What a call to finance came to. Everything here may be repeated; the kinds differ in whether
 /// that helps by itself.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +153,10 @@ pub enum FinanceError {
     /// The answer is not what the contract says.
     #[error("finance's answer breaks the contract: {0}")]
     Protocol(String),
+    /// The head is finance's own, whole and signed, and is none of a register. Asking again does not
+    /// help: it is told what is wrong.
+    #[error("the head of the register has faults: {0}")]
+    Faulty(Box<Faulty>),
     /// The answer is not finance's.
     #[error("finance's answer is not trusted")]
     Signature(#[from] SignError),
@@ -143,9 +170,11 @@ impl FinanceError {
     pub const fn passes_by_itself(&self) -> bool {
         match self {
             Self::Unreachable(_) => true,
-            Self::Rejected { .. } | Self::Protocol(_) | Self::Signature(_) | Self::Config(_) => {
-                false
-            }
+            Self::Rejected { .. }
+            | Self::Protocol(_)
+            | Self::Faulty(_)
+            | Self::Signature(_)
+            | Self::Config(_) => false,
         }
     }
 }

@@ -5,6 +5,8 @@
 //! where and what was expected, and never repeat what was found, because a shifted column may put
 //! a person's number anywhere (I27).
 
+mod head;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -15,6 +17,8 @@ use crate::model::money::Fen;
 use crate::model::payment::{Line, Replaces};
 use crate::model::person::Person;
 use crate::model::register::{Fault, RegisterHead};
+
+pub use crate::finance::wire::head::{nothing_read, read_head};
 
 /// A part of a list.
 #[derive(Debug, Serialize, Deserialize)]

@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 
 use crate::flow::Bank;
+use crate::flow::spoken::field_error;
 use crate::flow::values::{IntakeHead, LineValues};
 use crate::format::{FieldError, Fitter, MessageKind};
 use crate::model::hold::HoldReason;
 use crate::model::money::Fen;
 use crate::model::payment::Line;
 use crate::model::person::{
-    RESIDENT_ID, account_has_shape, id_number_closes, luhn_closes, village_code_is_plausible,
+    RESIDENT_ID, account_has_shape, id_number_closes, invisible, luhn_closes, town_code_is_whole,
+    village_code_is_plausible,
 };
 use crate::model::register::{Fault, RegisterHead};
 use crate::store::intake::NewHold;
@@ -48,6 +50,21 @@ fn head_faults(head: &RegisterHead) -> Vec<Fault> {
             format!("表头声明合计 {} 元，应大于零。请核对表头金额", head.declared_sum),
         );
     }
+    if !town_code_is_whole(&head.town) {
+        fault(
+            "town",
+            "a town is its nine-digit code".to_owned(),
+            "镇（街道）应为九位行政区划代码，例如 610728101。请更正后重新下达".to_owned(),
+        );
+    }
+    if let Some((place, character)) = invisible(&head.summary) {
+        let point = u32::from(character);
+        fault(
+            "summary",
+            format!("U+{point:04X} at place {place} is not seen and would be printed"),
+            format!("存折摘要第 {place} 个字符 U+{point:04X} 看不见。请删去后重新下达"),
+        );
+    }
     for (field, text) in [
         ("id", &head.id),
         ("programme_code", &head.programme_code),
@@ -68,6 +85,8 @@ fn head_faults(head: &RegisterHead) -> Vec<Fault> {
 pub struct WholeCheck {
     last_line: i64,
     count: i64,
+    /// Lines that could not be read: they count, and what they are worth nobody knows.
+    unread: i64,
     sum: Option<Fen>,
     overflowed: bool,
     pub faults: Vec<Fault>,
@@ -88,6 +107,12 @@ impl WholeCheck {
         } else {
             self.more += 1;
         }
+    }
+
+    /// Notes a line that could not be read.
+    pub fn unread(&mut self, fault: Fault) {
+        self.unread += 1;
+        self.add(fault);
     }
 
     /// Notes a line; says whether it may be kept.
@@ -126,6 +151,10 @@ impl WholeCheck {
             &line.village,
             &line.bank,
         ];
+        if line.bank.chars().any(char::is_control) {
+            let chinese = "代发银行代码含有控制字符。请更正";
+            self.add(Fault::new(at, "bank", "a bank's code holds no control characters", chinese));
+        }
         if texts.iter().any(|text| text.len() > FIELD_BYTES_MAX) {
             let what = format!("a text is longer than {FIELD_BYTES_MAX} bytes");
             let chinese = "有一项文字过长，不像姓名、证件或账号。请检查是否串列";
@@ -144,35 +173,34 @@ impl WholeCheck {
         before == self.faults.len() + self.more
     }
 
-    /// Compares what came with what the head says.
+    /// Compares what came with what the head says. What only follows from another fault is not told
+    /// beside it: whoever mends the cause would look for a second one.
     pub fn end(&mut self, head: &RegisterHead, digest: &[u8; 32]) {
         let sum = self.sum.unwrap_or_default();
-        let clean = self.faults.is_empty();
-        if self.count == 0 && clean {
+        let came = self.count + self.unread;
+        let told = |faults: &[Fault], field| faults.iter().any(|fault| fault.field == field);
+        if came == 0 {
             let chinese = "清册没有明细。请补充明细后重新下达";
             self.add(Fault::new(None, "payments", "the register has no lines", chinese));
+        } else {
+            if came != head.declared_count && !told(&self.faults, "declared_count") {
+                let what = format!("{} payments are declared, {came} came", head.declared_count);
+                let said = head.declared_count;
+                let chinese =
+                    format!("表头声明 {said} 笔，实际收到 {came} 笔。请核对表头笔数和明细是否齐全");
+                self.add(Fault::new(None, "declared_count", what, chinese));
+            }
+            let known = self.unread == 0 && !self.overflowed;
+            if known && sum != head.declared_sum && !told(&self.faults, "declared_sum") {
+                let what =
+                    format!("{} yuan are declared, the lines add up to {sum}", head.declared_sum);
+                let said = head.declared_sum;
+                let chinese =
+                    format!("表头声明合计 {said} 元，明细合计 {sum} 元。请核对表头金额和明细");
+                self.add(Fault::new(None, "declared_sum", what, chinese));
+            }
         }
-        if self.count != head.declared_count {
-            let what =
-                format!("{} payments are declared, {} came", head.declared_count, self.count);
-            let (said, came) = (head.declared_count, self.count);
-            let chinese =
-                format!("表头声明 {said} 笔，实际收到 {came} 笔。请核对表头笔数和明细是否齐全");
-            self.add(Fault::new(None, "declared_count", what, chinese));
-        }
-        if self.overflowed {
-            let what = "the sum of the lines is larger than can be kept".to_owned();
-            let chinese = "明细合计超出系统上限。请检查明细金额";
-            self.add(Fault::new(None, "declared_sum", what, chinese));
-        } else if sum != head.declared_sum {
-            let what =
-                format!("{} yuan are declared, the lines add up to {sum}", head.declared_sum);
-            let said = head.declared_sum;
-            let chinese =
-                format!("表头声明合计 {said} 元，明细合计 {sum} 元。请核对表头金额和明细");
-            self.add(Fault::new(None, "declared_sum", what, chinese));
-        }
-        if *digest != head.digest {
+        if *digest != head.digest && self.faults.is_empty() {
             let what = "the digest over head and lines is another; something changed on the way"
                 .to_owned();
             let chinese = "校验摘要与表头、明细对不上，内容在传送途中变了或生成有误。请重新生成并下达；再次出现请财政技术人员检查";
@@ -208,19 +236,24 @@ impl<'a> PaymentCheck<'a> {
         let hold = |reason, detail: &str| Some(NewHold { reason, detail: detail.to_owned() });
         let person = &line.person;
         if person.document_kind == RESIDENT_ID && !id_number_closes(&person.document_number) {
-            return hold(
-                HoldReason::IdCheckDigit,
-                "18 characters whose check digit closes, or 15 digits",
-            );
+            return hold(HoldReason::IdCheckDigit, "应为 18 位且校验位相符，或旧的 15 位号码");
         }
         if !village_code_is_plausible(&line.village) {
-            return hold(HoldReason::RegionCode, "12 digits: county 6, town 3, village 3");
+            return hold(HoldReason::RegionCode, "村代码应为 12 位：县 6 位、镇 3 位、村 3 位");
         }
         if !account_has_shape(&person.account) {
-            return hold(HoldReason::AccountShape, "8 to 32 digits");
+            return hold(HoldReason::AccountShape, "账号应为 8 到 32 位数字");
+        }
+        if person.name.is_empty() {
+            return hold(HoldReason::Missing, "姓名没有填写");
+        }
+        if let Some((place, character)) = invisible(&person.name) {
+            let point = u32::from(character);
+            let detail = format!("姓名第 {place} 个字符是 U+{point:04X}，看不见或不应出现在这里");
+            return hold(HoldReason::Invisible, &detail);
         }
         let Some(fitter) = self.fitters.get_mut(line.bank.as_str()) else {
-            return hold(HoldReason::BankUnknown, "no such bank is configured here");
+            return hold(HoldReason::BankUnknown, "本系统没有配置这个代码的银行");
         };
         if !luhn_closes(&person.account) {
             self.luhn_warnings += 1;
@@ -233,6 +266,5 @@ impl<'a> PaymentCheck<'a> {
 /// A field that cannot be written sets its payment aside, whatever the fault: nothing is cut,
 /// guessed or substituted (design 4.7).
 pub(super) fn hold_for(fault: &FieldError) -> NewHold {
-    let reason = fault.hold_reason().unwrap_or(HoldReason::TooWide);
-    NewHold { reason, detail: fault.to_string() }
+    NewHold { reason: fault.hold_reason(), detail: field_error(fault) }
 }

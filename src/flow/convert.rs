@@ -9,6 +9,7 @@ use crate::flow::matching::telling;
 use crate::flow::readback::{PaymentWords, ReadBack, payments};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{open_person, seal_part};
+use crate::flow::spoken::{data_error, flow_error};
 use crate::flow::values::{HeadValues, RowValues};
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::{DataError, Format, Key, MessageKind};
@@ -24,14 +25,25 @@ use crate::store::holds::LateHolds;
 use crate::store::intake::NewHold;
 use crate::store::reports::NewReport;
 
+/// Digits of a reference behind the bank's prefix: two of the restore epoch, ten of the number.
+pub const REFERENCE_DIGITS: usize = 12;
+
 /// # Errors
 /// Where the store fails.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     let due = ctx.store.due_to_cut(ctx.duty.funded_only).await?;
     let mut more = false;
     let mut stuck = BTreeSet::new();
+    let stopped = ctx.store.stopped_banks().await?;
     for share in due {
-        let Some(bank) = ctx.banks.get(&share.bank) else { continue };
+        let Some(bank) = ctx.banks.get(&share.bank) else {
+            stuck.insert(alert_nobody(ctx, &share).await?);
+            continue;
+        };
+        // What would be cut now waits with the rest: its reference may be taken.
+        if stopped.contains(&share.bank) {
+            continue;
+        }
         match cut_one(ctx, bank, &share).await {
             Ok(Work::Done) => more = true,
             Ok(Work::Nothing) => {}
@@ -43,8 +55,10 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                 tracing::error!(register = %share.register, bank = share.bank, error = %cause, "a batch could not be made");
                 let subject = format!("{}/{}", share.register, share.bank);
                 let text = format!(
-                    "{} 的 {} 部分无法组批：{cause}。款项未发送，请银行技术人员处理",
-                    share.register, bank.name
+                    "{} 的 {} 部分无法组批：{}。款项未发送，请银行技术人员处理",
+                    share.register,
+                    bank.name,
+                    flow_error(&cause)
                 );
                 ctx.store
                     .raise_alert(
@@ -310,6 +324,18 @@ async fn set_aside(
     Ok(Work::Done)
 }
 
+/// Payments wait for a bank that is not configured: nobody sends them, and somebody is told.
+async fn alert_nobody(ctx: &Ctx, share: &CutDue) -> Result<String, FlowError> {
+    let subject = format!("{}/{}", share.register, share.bank);
+    let text = format!(
+        "{} 中有待发送的款项属于银行 {}，该行不在配置中，款项未发送；请配置该行，或恢复它的配置",
+        share.register, share.bank
+    );
+    let (kind, register) = (AlertKind::Convert, Some(share.register));
+    ctx.store.raise_alert(kind, &subject, register, &text, ctx.now_ms()).await?;
+    Ok(subject)
+}
+
 /// The format cannot write this batch: nothing is sent, and somebody is told.
 async fn alert_unwritable(
     ctx: &Ctx,
@@ -320,8 +346,9 @@ async fn alert_unwritable(
     tracing::error!(%register, bank = bank.code, error = %cause, "the format cannot write this batch");
     let subject = format!("{register}/{}", bank.code);
     let text = format!(
-        "{register} 的 {} 部分写不成银行文件：{cause}。款项未发送，请银行技术人员检查格式",
-        bank.name
+        "{register} 的 {} 部分写不成银行文件：{}。款项未发送，请银行技术人员检查格式",
+        bank.name,
+        data_error(cause)
     );
     ctx.store
         .raise_alert(AlertKind::Convert, &subject, Some(register), &text, ctx.now_ms())

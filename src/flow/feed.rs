@@ -2,11 +2,15 @@
 //! tried again by itself, so that it holds up none behind it; a finance that does not answer is tried
 //! less and less often (F53).
 
-use crate::finance::{Finance, FinanceError, Listed, RegisterEvent, Verdict};
-use crate::flow::intake::{TakeError, read_head, take};
+use crate::finance::wire::nothing_read;
+use crate::finance::{self, Faulty, Finance, FinanceError, Listed, RegisterEvent, Verdict};
+use crate::flow::intake::{TakeError, read_head, refuse, take};
+use crate::flow::spoken::{chinese, finance_error};
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::model::alert::AlertKind;
 use crate::model::deadline::StartTimes;
+use crate::model::id::PaymentId;
+use crate::model::register::Fault;
 use crate::store::StoreError;
 use crate::store::holds::Decision;
 use crate::store::settle::Unfunded;
@@ -16,6 +20,9 @@ use crate::store::unread::Unread;
 const PAGE: usize = 100;
 /// The longest wait between two tries to read the same register.
 const RETRY_MAX_MS: i64 = 3_600_000;
+/// After so many tries, most of a day, a register that finance itself does not give out is refused: by
+/// then finance must know.
+const TRIES_MAX: i64 = 24;
 
 /// # Errors
 /// Where the store fails; what finance says or fails to say is told by an alert, and tried again.
@@ -38,7 +45,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                 ctx.pulls.failed(&subject, ctx.clock.running_ms(), ctx.pace.pull_every_ms);
                 let text = format!(
                     "与财政来源 {subject} 的连接有问题：{}。系统会继续重试，间隔逐渐加长",
-                    words(&cause)
+                    finance_error(&cause)
                 );
                 ctx.store
                     .raise_alert(AlertKind::Finance, &subject, None, &text, ctx.now_ms())
@@ -48,19 +55,6 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     }
     let until_ms = Some(ctx.now_ms() + ctx.pace.pull_every_ms);
     Ok(if more { Progress::More } else { Progress::Idle { until_ms } })
-}
-
-/// What a call to finance came to, for people; the detail stays as it came.
-fn words(cause: &FinanceError) -> String {
-    match cause {
-        FinanceError::Unreachable(why) => format!("财政系统没有答复或连接中断（{why}）"),
-        FinanceError::Rejected { status, words } => {
-            format!("财政系统不予提供（状态 {status}，{words}）")
-        }
-        FinanceError::Protocol(why) => format!("财政系统的答复不符合接口约定（{why}）"),
-        FinanceError::Signature(why) => format!("答复的签名不对，不予采信（{why}）"),
-        FinanceError::Config(why) => format!("本系统与财政的连接设置有误（{why}）"),
-    }
 }
 
 /// One round with one source; says whether there is more at once.
@@ -85,7 +79,7 @@ async fn take_listed(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Resul
         Ok(()) => {
             let how = "register.read_at_last";
             ctx.store.end_unread(source, &listed.id, listed.revision, how, ctx.now_ms()).await?;
-            Ok(ctx.store.set_cursor(source, "registers", &listed.cursor).await?)
+            Ok(ctx.store.set_cursor(source, "registers", &listed.cursor, ctx.now_ms()).await?)
         }
         Err(TakeError::Finance(cause)) => {
             let unread = Unread {
@@ -117,11 +111,42 @@ async fn read_again(ctx: &Ctx, finance: &dyn Finance) -> Result<(), TakeError> {
                 let how = "register.read_at_last";
                 ctx.store.end_unread(source, id, *revision, how, ctx.now_ms()).await?;
             }
+            Err(TakeError::Finance(cause)) if is_in_vain(&cause, unread.tries) => {
+                refuse(ctx, finance, never_given(&unread, &cause)).await?;
+                let Unread { source, id, revision, .. } = &unread;
+                let how = "register.unread_refused";
+                ctx.store.end_unread(source, id, *revision, how, ctx.now_ms()).await?;
+            }
             Err(TakeError::Finance(cause)) => keep(ctx, &unread, None, &cause).await?,
             Err(cause) => return Err(cause),
         }
     }
     Ok(())
+}
+
+/// Has finance itself said no to this register so often that it will not give it out any more? What is
+/// not reached, or not trusted at all, says nothing about one register, and is waited for.
+const fn is_in_vain(cause: &FinanceError, tries: i64) -> bool {
+    match cause {
+        FinanceError::Rejected { .. } | FinanceError::Protocol(_) => tries >= TRIES_MAX,
+        FinanceError::Faulty(_) => true,
+        FinanceError::Unreachable(_) | FinanceError::Signature(_) | FinanceError::Config(_) => {
+            false
+        }
+    }
+}
+
+/// The refusal of a register that finance lists and does not give out.
+fn never_given(unread: &Unread, cause: &FinanceError) -> Faulty {
+    let what = format!("listed, and not given out in {} tries: {cause}", unread.tries);
+    let chinese = format!(
+        "列表中有这份清册，但 {} 次读取都没有成功：{}。请财政核对后以更高的版本号重新下达",
+        unread.tries,
+        finance_error(cause)
+    );
+    let mut faulty = nothing_read(&unread.id, unread.revision);
+    faulty.faults = vec![Fault::new(None, "id", what, chinese)];
+    faulty
 }
 
 /// Keeps a register that could not be read, and tells somebody.
@@ -135,7 +160,7 @@ async fn keep(
     tracing::warn!(source, register = id, revision, error = %cause, "a register cannot be read");
     let text = format!(
         "财政来源 {source} 列出的清册 {id}（第 {revision} 版）无法读取：{}。其他清册不受影响，系统会继续重试；一直读不到时请财政核对该清册",
-        words(cause)
+        finance_error(cause)
     );
     let wait = ctx.pace.pull_every_ms.saturating_mul(1 << tries.clamp(&0, &10)).min(RETRY_MAX_MS);
     let now = ctx.now_ms();
@@ -162,7 +187,7 @@ async fn fund(ctx: &Ctx, finance: &dyn Finance) -> Result<(), TakeError> {
             Err(cause) => {
                 let text = format!(
                     "清册 {id}（第 {revision} 版）的到账情况无法读取：{}。资金到账前不会发送，系统会继续重试",
-                    words(&cause)
+                    finance_error(&cause)
                 );
                 let register = Some(unfunded.register);
                 let (kind, now) = (AlertKind::Unread, ctx.now_ms());
@@ -201,25 +226,25 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
         };
         let (id, revision, line) = (&decision.register, decision.revision, decision.line);
         let decided = match ctx.store.payment_named(source, id, revision, line).await? {
-            Some(_) if decision.by.trim().is_empty() || decision.reason.trim().is_empty() => {
-                Err(StoreError::Refused("没有写明决定人或理由".to_owned()))
+            Some(_) if !is_said(&decision.by) || !is_said(&decision.reason) => {
+                Err(StoreError::Refused("没有写明决定人或理由，或其中有控制字符".to_owned()))
             }
-            Some(payment) => {
-                ctx.store
-                    .decide_hold(payment, what, &decision.by, &decision.reason, ctx.now_ms())
-                    .await
+            Some(payment) => carry_out(ctx, payment, what, decision).await,
+            None => {
+                Err(StoreError::Refused(format!("没有收到过 {id} 第 {revision} 版第 {line} 行")))
             }
-            None => Err(StoreError::Refused(format!(
-                "{id} revision {revision} line {line} is not here"
-            ))),
         };
         match decided {
             Ok(()) => {}
             Err(StoreError::Refused(why)) => {
                 let subject = format!("{source}/{}", decision.cursor);
+                let action = match decision.action {
+                    Verdict::Release => "放行",
+                    Verdict::Drop => "撤下",
+                };
                 let text = format!(
-                    "财政对 {id} 第 {revision} 版第 {line} 行的决定（{}）无法执行：{why}",
-                    decision.action
+                    "财政对 {id} 第 {revision} 版第 {line} 行的决定（{action}）无法执行：{}",
+                    chinese(&why)
                 );
                 ctx.store
                     .raise_alert(AlertKind::Decision, &subject, None, &text, ctx.now_ms())
@@ -227,7 +252,32 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
             }
             Err(cause) => return Err(cause.into()),
         }
-        ctx.store.set_cursor(source, "decisions", &decision.cursor).await?;
+        ctx.store.set_cursor(source, "decisions", &decision.cursor, ctx.now_ms()).await?;
     }
     Ok(!page.items.is_empty())
+}
+
+/// Is this a name or a reason that can be kept? Not every database takes every control character.
+fn is_said(text: &str) -> bool {
+    !text.trim().is_empty() && !text.chars().any(char::is_control)
+}
+
+/// Carries out a decision. A payment whose bank is not configured is not released: nobody would send
+/// it, and nobody would hear of it again.
+async fn carry_out(
+    ctx: &Ctx,
+    payment: PaymentId,
+    what: Decision,
+    decision: &finance::Decision,
+) -> Result<(), StoreError> {
+    let known: Vec<&str> = ctx.banks.keys().map(String::as_str).collect();
+    if what == Decision::Release
+        && let Some(bank) = ctx.store.unknown_bank(payment, &known).await?
+    {
+        return Err(StoreError::Refused(format!(
+            "代发银行 {bank} 没有配置，放行后也无人发送，该笔仍暂缓；请更正代发银行后重新报送，或撤下"
+        )));
+    }
+    let (by, why) = (&decision.by, &decision.reason);
+    ctx.store.decide_hold(payment, what, by, why, ctx.now_ms()).await
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
-use crate::finance::{Finance, FinanceError, Listed, RegisterEvent};
+use crate::finance::{Faulty, Finance, FinanceError, Listed, RegisterEvent};
 use crate::flow::checks::{PaymentCheck, WholeCheck};
 use crate::flow::report::recipients;
 use crate::flow::sealed::PersonSealer;
@@ -92,31 +92,56 @@ pub(super) async fn take(
         );
         return Ok(());
     }
-    let head = read_head(ctx, finance, &listed.id, listed.revision).await?;
+    let head = match read_head(ctx, finance, &listed.id, listed.revision).await {
+        Ok(head) => head,
+        Err(FinanceError::Faulty(faulty)) => return Ok(refuse(ctx, finance, *faulty).await?),
+        Err(cause) => return Err(cause.into()),
+    };
     let head_digest = ContentDigest::of_head(&head).finish();
     match ctx.store.begin_register(finance.source(), &head, head_digest, ctx.now_ms()).await? {
         Begun::Same(register) => {
             tracing::info!(%register, "the same register was offered again; its answer stands");
             Ok(())
         }
-        Begun::Different(register) => {
-            let what = format!(
-                "{} revision {} was here before with other content; send changes as a higher revision",
-                head.id, head.revision
-            );
-            let chinese = "同一编号、同一版本先前已收到，内容却不同。修改请以更高的版本号下达";
-            let fault = Fault::new(None, "digest", what, chinese);
-            let reports = receipts(
-                ctx,
-                register,
-                &head,
-                &Receipt::refused(vec![fault]),
-                &crate::guard::key::hex(&head.digest),
-            );
-            ctx.store.add_reports(&reports, ctx.now_ms()).await?;
+        Begun::Different(register) => Ok(different(ctx, register, &head).await?),
+        Begun::Fresh(receiving) => stream_in(ctx, finance, &head, *receiving).await,
+    }
+}
+
+/// The same identity was here before with other content: finance is told, and nothing changes (I25).
+async fn different(ctx: &Ctx, register: RegisterNo, head: &RegisterHead) -> Result<(), FlowError> {
+    let what = format!(
+        "{} revision {} was here before with other content; send changes as a higher revision",
+        head.id, head.revision
+    );
+    let chinese = "同一编号、同一版本先前已收到，内容却不同。修改请以更高的版本号下达";
+    let fault = Fault::new(None, "digest", what, chinese);
+    let subject = crate::guard::key::hex(&head.digest);
+    let reports = receipts(ctx, register, head, &Receipt::refused(vec![fault]), &subject);
+    Ok(ctx.store.add_reports(register, &reports, ctx.now_ms()).await?)
+}
+
+/// Refuses a register whose head is none: it is kept under its identity with what could be read, so
+/// that finance gets a receipt that says what to mend, and the page shows it.
+pub(super) async fn refuse(
+    ctx: &Ctx,
+    finance: &dyn Finance,
+    faulty: Faulty,
+) -> Result<(), FlowError> {
+    let Faulty { head, faults } = faulty;
+    let digest = ContentDigest::of_head(&head).finish();
+    match ctx.store.begin_register(finance.source(), &head, digest, ctx.now_ms()).await? {
+        Begun::Same(register) => {
+            tracing::info!(%register, "the same register was offered again; its answer stands");
             Ok(())
         }
-        Begun::Fresh(receiving) => stream_in(ctx, finance, &head, *receiving).await,
+        Begun::Different(register) => different(ctx, register, &head).await,
+        Begun::Fresh(receiving) => {
+            let register = receiving.register;
+            tracing::warn!(%register, faults = faults.len(), "a register has no readable head and is refused");
+            let reports = receipts(ctx, register, &head, &Receipt::refused(faults.clone()), "0");
+            Ok(ctx.store.refuse_register(register, &faults, &reports, ctx.now_ms()).await?)
+        }
     }
 }
 
@@ -207,7 +232,7 @@ impl Streaming<'_> {
                         rows.push(self.payment(line).await?);
                     }
                 }
-                Err(fault) => self.whole.add(fault),
+                Err(fault) => self.whole.unread(fault),
             }
         }
         // A register that will be refused is read on for its faults, but kept no further.
@@ -224,11 +249,8 @@ impl Streaming<'_> {
     async fn flush_keys(&mut self) -> Result<(), FlowError> {
         let keys = std::mem::take(&mut self.keys);
         let key_id = self.ctx.blinder.key_id();
-        Ok(self
-            .ctx
-            .store
-            .append_person_keys(self.receiving.register, self.head, key_id, keys)
-            .await?)
+        let receiving = &mut self.receiving;
+        Ok(self.ctx.store.append_person_keys(receiving, self.head, key_id, keys).await?)
     }
 
     async fn payment(&mut self, line: Line) -> Result<NewPayment, FlowError> {
@@ -238,9 +260,10 @@ impl Streaming<'_> {
             replaces = self.resolve(named).await?;
             if let Some(replaced) = replaces {
                 self.replaced.insert(line.line, replaced);
+                hold = hold.or(self.other_amount(&line, replaced).await?);
             } else {
                 let detail = format!(
-                    "{} revision {} line {} is not there, its money is not back, or it was released again before",
+                    "清册 {} 第 {} 版第 {} 行不存在、资金尚未退回，或已经重新申请过",
                     named.register_id, named.revision, named.line
                 );
                 hold = hold.or(Some(NewHold { reason: HoldReason::ReplacedNotOpen, detail }));
@@ -313,6 +336,19 @@ impl Streaming<'_> {
         Ok(standings.iter().all(free).then_some(payment))
     }
 
+    /// A payment is released again with the amount that was approved: another one is another payment,
+    /// and somebody looks at it first.
+    async fn other_amount(
+        &self,
+        line: &Line,
+        replaced: PaymentId,
+    ) -> Result<Option<NewHold>, FlowError> {
+        let (before, _) = self.ctx.store.amount_and_town(replaced).await?;
+        let detail = || format!("原明细 {replaced} 为 {before} 元，本行为 {} 元", line.amount);
+        Ok((before != line.amount)
+            .then(|| NewHold { reason: HoldReason::ReplacedAmount, detail: detail() }))
+    }
+
     async fn finish(mut self) -> Result<(), FlowError> {
         let ctx = self.ctx;
         let register = self.receiving.register;
@@ -376,7 +412,7 @@ impl Streaming<'_> {
         let sent_earlier = store.sent_earlier(register, key_id).await?;
         let mut out = BTreeMap::new();
         for line in sent_earlier.iter().filter(|line| !self.held.contains_key(line)) {
-            let detail = "this line or its person was sent under an earlier revision".to_owned();
+            let detail = "这一行或这个人已按前一版本发送".to_owned();
             out.insert(*line, NewHold { reason: HoldReason::SentEarlier, detail });
         }
         let found = store.doubles(register, self.head, key_id).await?;
@@ -394,8 +430,7 @@ impl Streaming<'_> {
                 matches!(standing.first(), Some(Standing::Unsent | Standing::Sent))
             };
             if under_way {
-                let detail =
-                    format!("the same person, programme and period is in {}", double.other);
+                let detail = format!("与 {} 是同一人、同一项目、同一期", double.other);
                 out.insert(double.line, NewHold { reason: HoldReason::Double, detail });
             }
         }

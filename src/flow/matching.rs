@@ -4,8 +4,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::flow::sealed::seal_words;
+use crate::flow::spoken::{data_error, key_name};
 use crate::flow::values::RowValues;
-use crate::format::{Format, Item, Key, MessageKind, Part, Record, Source, Value};
+use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Record, Source, Value};
 use crate::guard::seal::Sealer;
 use crate::model::id::AttemptNo;
 use crate::model::money::Fen;
@@ -35,11 +36,15 @@ pub fn match_rows(
 ) -> Result<Matched, String> {
     let mut matched = Matched::default();
     let mut told = HashSet::new();
-    let mut reading = format.read(kind, parts).map_err(|fault| fault.to_string())?;
+    let unread = |fault: DataError| {
+        tracing::warn!(%attempt, %fault, "a result cannot be read");
+        data_error(&fault)
+    };
+    let mut reading = format.read(kind, parts).map_err(unread)?;
     let places = Places::new(format.matching(kind), members);
     let mut credited = Credited::default();
     let mut row_no = 0;
-    while let Some(item) = reading.next().map_err(|fault| fault.to_string())? {
+    while let Some(item) = reading.next().map_err(unread)? {
         match item {
             Item::Head(record) | Item::Tail(record) => credited.note(record),
             Item::BadRow(fault) => {
@@ -47,7 +52,7 @@ pub fn match_rows(
                 matched.quarantined.push(Quarantined {
                     row: row_no,
                     cause: "unreadable",
-                    detail: fault.to_string(),
+                    detail: unread(fault),
                     line: None,
                 });
             }
@@ -157,19 +162,19 @@ impl<'m> Places<'m> {
                 .and_then(|ordinal| usize::try_from(ordinal).ok())
                 .and_then(|ordinal| ordinal.checked_sub(1));
             return place.and_then(|at| self.members.get(at)).ok_or_else(|| {
-                let detail = format!("a place from 1 to {} in the batch", self.members.len());
+                let detail = format!("本批只有序号 1 到 {}", self.members.len());
                 ("unknown_payment", detail, None)
             });
         }
-        let names: Vec<&str> = self.by.iter().map(|key| key.as_str()).collect();
-        let names = names.join(", ");
+        let names: Vec<&str> = self.by.iter().map(|key| key_name(*key)).collect();
+        let names = names.join("、");
         match self.known.get(&telling(self.by, record)).map(Vec::as_slice) {
             Some([at]) => Ok(&self.members[*at]),
             Some(several) => {
-                let detail = format!("one payment with this {names}, there are {}", several.len());
+                let detail = format!("本批有 {} 笔{names}与它相同", several.len());
                 Err(("ambiguous", detail, None))
             }
-            None => Err(("unknown_payment", format!("a payment with this {names}"), None)),
+            None => Err(("unknown_payment", format!("本批没有{names}与它相同的明细"), None)),
         }
     }
 }
@@ -199,28 +204,16 @@ fn match_row(
     let member = places.find(record)?;
     let line = Some(member.line);
     if record.text(Key::Account) != Some(member.person.account.as_str()) {
-        return Err((
-            "account_differs",
-            "the account that was sent for this place".to_owned(),
-            line,
-        ));
+        return Err(("account_differs", "应为发送时的账号".to_owned(), line));
     }
     if record.amount(Key::Amount).is_some_and(|amount| amount != member.amount) {
-        return Err((
-            "amount_differs",
-            format!("{} yuan, as sent for this place", member.amount),
-            line,
-        ));
+        return Err(("amount_differs", format!("应为发送时的 {} 元", member.amount), line));
     }
     let (mut outcome, mut reason): (Option<OutcomeKind>, Option<Reason>) = (None, None);
     let code = record.text(Key::Code).unwrap_or_default();
     if !code.is_empty() {
         let Some(meaning) = format.row_meaning(kind, code) else {
-            return Err((
-                "code_unknown",
-                format!("a code of the format's table, found {code:?}"),
-                line,
-            ));
+            return Err(("code_unknown", format!("返回码 {code:?} 不在格式的代码表中"), line));
         };
         outcome = meaning.outcome;
         reason = meaning.reason;
@@ -232,7 +225,7 @@ fn match_row(
         if notice.is_none() {
             return Err((
                 "code_unknown",
-                format!("a notice code of the format's table, found {notice_code:?}"),
+                format!("短信状态码 {notice_code:?} 不在格式的代码表中"),
                 line,
             ));
         }

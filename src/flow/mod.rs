@@ -17,8 +17,10 @@ pub mod readback;
 pub mod report;
 pub mod sealed;
 pub mod settle;
+pub mod spoken;
 pub mod submit;
 pub mod time;
+pub mod unfetched;
 pub mod values;
 pub mod watch;
 
@@ -28,6 +30,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::clock::Clock;
 use crate::finance::Finance;
 use crate::flow::reach::Reach;
+use crate::flow::unfetched::Unfetched;
 use crate::format::Format;
 use crate::guard::blind::Blinder;
 use crate::guard::seal::{SealError, Sealer};
@@ -194,6 +197,8 @@ pub struct Ctx {
     pub old_formats: Mutex<HashMap<[u8; 32], Arc<Format>>>,
     /// Since when this process waits for an attempt of unknown fate to become visible at its bank.
     pub waits: Waits,
+    /// Our files that banks have not picked up yet, as they were last seen.
+    pub unfetched: Arc<Unfetched>,
     /// Finance sources that do not answer when they are pulled.
     pub pulls: Reach,
     /// Finance sources that do not take reports.

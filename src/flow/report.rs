@@ -15,6 +15,7 @@ use crate::finance::report::{
 use crate::finance::spoken::{When, Yuan};
 use crate::finance::{Finance, FinanceError};
 use crate::flow::sealed::{open_person, open_words};
+use crate::flow::spoken::{finance_error, flow_error};
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::guard::digest::sha256;
 use crate::guard::key::hex;
@@ -84,7 +85,6 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     if due.is_empty() {
         return Ok(Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) });
     }
-    let full = i64::try_from(due.len()) == Ok(REPORTS_PER_STEP);
     let (mut due, mut results) = (due.into_iter(), HashMap::new());
     let (mut acknowledged, mut last) = (Vec::new(), false);
     let mut sources = HashSet::new();
@@ -104,12 +104,9 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     if acknowledged.is_empty() {
         return Ok(Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) });
     }
+    // What was told may have been all: the next look finds out.
     ctx.store.acknowledge(&acknowledged, ctx.now_ms()).await?;
-    Ok(if full {
-        Progress::More
-    } else {
-        Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) }
-    })
+    Ok(Progress::More)
 }
 
 /// Makes the next reports, as many as fit into memory together; says whether they are the last.
@@ -130,7 +127,7 @@ async fn make_some(
             Err(cause) => {
                 tracing::error!(report = report.report_id, error = %cause, "a report cannot be made");
                 let later = ctx.now_ms() + RETRY_MAX_MS;
-                ctx.store.delay_report(&report, &cause.to_string(), later).await?;
+                ctx.store.delay_report(&report, &flow_error(&cause), later).await?;
             }
         }
     }
@@ -146,7 +143,7 @@ async fn send(
         let finance = ctx.sources.iter().find(|finance| finance.source() == report.source);
         let done = match finance {
             Some(finance) => deliver(ctx, finance.as_ref(), &report, body).await,
-            None => Some(Err("its finance source is not configured any more".to_owned())),
+            None => Some(Err("该财政来源已不在配置中".to_owned())),
         };
         (report, done)
     });
@@ -200,11 +197,11 @@ async fn deliver(
     }
     Some(match done {
         Ok(acknowledged) if acknowledged.report_id == report.report_id => Ok(()),
-        Ok(_) => Err("finance acknowledged another report".to_owned()),
-        Err(cause @ FinanceError::Unreachable(_)) => Err(cause.to_string()),
+        Ok(_) => Err("财政签收的是另一份报告".to_owned()),
+        Err(cause @ FinanceError::Unreachable(_)) => Err(finance_error(&cause)),
         Err(cause) => {
             tracing::warn!(report = report.report_id, error = %cause, "finance does not take a report");
-            Err(cause.to_string())
+            Err(finance_error(&cause))
         }
     })
 }
@@ -298,7 +295,7 @@ fn receipt(body: &mut Body, said: &Value) -> About {
         body.row(&FaultRow {
             line: fault.get("line").and_then(Value::as_i64),
             field: text("field").into(),
-            what: text("what").into(),
+            what: text("chinese").into(),
         });
     }
     About::Receipt(Receipt {

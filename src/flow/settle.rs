@@ -9,6 +9,7 @@ use crate::flow::convert::{Work, end_alerts, format_text, next_reference, seal_p
 use crate::flow::readback::{RefundWords, refund};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::open_person;
+use crate::flow::spoken::{data_error, flow_error};
 use crate::flow::values::{HeadValues, RefundValues};
 use crate::flow::{Ctx, FlowError, Progress, time};
 use crate::format::MessageKind;
@@ -48,8 +49,10 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                 tracing::error!(register = %share.register, bank = share.bank, error = %cause, "leftover cannot go back");
                 let subject = format!("{}/{}", share.register, share.bank);
                 let text = format!(
-                    "{} 在 {} 的结余无法退回：{cause}。请银行技术人员处理",
-                    share.register, share.bank
+                    "{} 在 {} 的结余无法退回：{}。请银行技术人员处理",
+                    share.register,
+                    share.bank,
+                    flow_error(&cause)
                 );
                 ctx.store
                     .raise_alert(
@@ -81,7 +84,7 @@ async fn drop_overdue(ctx: &Ctx, now_ms: i64) -> Result<bool, FlowError> {
     let Some(after) = ctx.duty.drop_held_after_ms else { return Ok(false) };
     let overdue = ctx.store.held_since(now_ms - after, DROPS_PER_STEP).await?;
     for payment in &overdue {
-        let why = "not decided within the configured time";
+        let why = "超过约定期限没有决定，系统自动撤下";
         ctx.store.decide_hold(*payment, Decision::Drop, "daifa", why, ctx.now_ms()).await?;
     }
     Ok(!overdue.is_empty())
@@ -127,7 +130,13 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
         Ok(parts) => parts,
         Err(cause) => {
             let subject = format!("{}/{}", share.register, share.bank);
-            let text = format!("{} 在 {} 的结余写不成退款报文：{cause}", share.register, bank.name);
+            tracing::error!(register = %share.register, bank = bank.code, error = %cause, "the format cannot write this refund");
+            let text = format!(
+                "{} 在 {} 的结余写不成退款报文：{}",
+                share.register,
+                bank.name,
+                data_error(&cause)
+            );
             ctx.store
                 .raise_alert(AlertKind::Settle, &subject, Some(share.register), &text, ctx.now_ms())
                 .await?;

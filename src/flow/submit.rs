@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use crate::flow::answer::{acted_on, read_answer, too_late};
 use crate::flow::sealed::open_part;
+use crate::flow::spoken::{chinese, flow_error};
 use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::MessageKind;
 use crate::guard::digest::sha256;
@@ -28,13 +29,18 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     if due.is_empty() {
         return Ok(Progress::Idle { until_ms: ctx.store.next_due_at(&states).await? });
     }
+    let stopped = ctx.store.stopped_banks().await?;
     // Banks are handed to side by side, each one in its own order.
     let mut by_bank = std::collections::BTreeMap::<&str, Vec<&Attempt>>::new();
     for attempt in &due {
         by_bank.entry(attempt.bank.as_str()).or_default().push(attempt);
     }
+    let stopped = &stopped;
     let sends = by_bank.into_iter().map(|(bank, attempts)| async move {
         let Some(bank) = ctx.banks.get(bank) else { return nobody(ctx, &attempts).await };
+        if stopped.contains(&bank.code) {
+            return rest(ctx, &attempts).await;
+        }
         for attempt in attempts {
             match hand_over(ctx, bank, attempt).await {
                 Ok(()) => {}
@@ -70,6 +76,14 @@ pub async fn nobody(ctx: &Ctx, attempts: &[&Attempt]) -> Result<(), FlowError> {
     Ok(())
 }
 
+/// Attempts for a bank to which nothing is sent wait for an operator's word.
+async fn rest(ctx: &Ctx, attempts: &[&Attempt]) -> Result<(), FlowError> {
+    for attempt in attempts {
+        ctx.store.wait(attempt, ctx.now_ms() + RESEND_MAX_MS).await?;
+    }
+    Ok(())
+}
+
 /// What was kept for an attempt does not open, or is not what it was: it stays where it is, and
 /// somebody is told.
 async fn cannot_leave(
@@ -80,8 +94,11 @@ async fn cannot_leave(
 ) -> Result<(), FlowError> {
     tracing::error!(attempt = %attempt.no, error = %cause, "an attempt could not go on");
     let text = format!(
-        "{} 的 {}（流水号 {}）无法送出：{cause}。未发送任何内容，请银行技术人员处理",
-        bank.name, attempt.no, attempt.reference
+        "{} 的 {}（流水号 {}）无法送出：{}。未发送任何内容，请银行技术人员处理",
+        bank.name,
+        attempt.no,
+        attempt.reference,
+        flow_error(cause)
     );
     let (subject, now) = (attempt.no.to_string(), ctx.now_ms());
     ctx.store.raise_alert(AlertKind::Submit, &subject, Some(attempt.register), &text, now).await?;
@@ -116,7 +133,11 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
                 .resend_after_ms
                 .saturating_mul(1 << sending.sends.clamp(0, 10))
                 .min(RESEND_MAX_MS);
-            let text = format!("{} 连接不上（{cause}），批次未送出，系统会用原文件重发", bank.name);
+            let text = format!(
+                "{} 连接不上（{}），批次未送出，系统会用原文件重发",
+                bank.name,
+                chinese(&cause)
+            );
             ctx.store
                 .raise_alert(AlertKind::NotSent, &bank.code, None, &text, ctx.now_ms())
                 .await?;
@@ -130,8 +151,8 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
         Sent::Unknown { cause, evidence } => {
             tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "no clear answer; the bank will be asked");
             if let Some(evidence) = evidence {
-                crate::flow::collect::hold(ctx, bank, &sending, "answer", &evidence, &cause)
-                    .await?;
+                let why = chinese(&cause);
+                crate::flow::collect::hold(ctx, bank, &sending, "answer", &evidence, &why).await?;
             }
             lost(ctx, bank, &sending).await
         }

@@ -78,7 +78,7 @@ async fn stepped(ctx: &Ctx, drift_ms: i64, now_ms: i64) -> Result<(), FlowError>
     let minutes = drift_ms.abs() / 60_000;
     let way = if drift_ms > 0 { "快" } else { "慢" };
     let text = format!(
-        "系统时钟发生跳变：现为 {}，比实际经过的时间{way} {} 小时 {} 分。在此期间，到时自动退回、自动撤下和自动重发一律不会因此提前。请银行技术人员核对服务器时间；时间改回后本提示自动消除，确认现在的时间正确则执行 daifa clock accept",
+        "系统时钟发生跳变：现为 {}，比实际经过的时间{way} {} 小时 {} 分。在此期间，到时自动退回、自动撤下和自动重发一律不会因此提前。请银行技术人员核对服务器时间；时间改回后本提示自动消除，确认现在的时间正确则执行“daifa clock accept”",
         local_text(now_ms),
         minutes / 60,
         minutes % 60

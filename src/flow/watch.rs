@@ -5,7 +5,7 @@
 use crate::clock::local_text;
 use crate::flow::{Ctx, FlowError, Progress, time};
 use crate::model::alert::AlertKind;
-use crate::model::deadline::level;
+use crate::model::deadline::{length, level};
 use crate::model::money::Fen;
 use crate::store::StoreError;
 use crate::store::alerts::Running;
@@ -32,7 +32,8 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             continue;
         }
         tracing::warn!(register = %running.register, percent = reached, "time is running out");
-        match ctx.store.raise_deadline(&running, reached, &words(&running, reached), now).await {
+        let text = words(&running, reached, ctx.duty.allowed_ms);
+        match ctx.store.raise_deadline(&running, reached, &text, now).await {
             Err(StoreError::Moved { .. }) => {}
             done => done?,
         }
@@ -40,13 +41,14 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     Ok(Progress::Idle { until_ms: Some(now + EVERY_MS) })
 }
 
-fn words(running: &Running, reached: i64) -> String {
+fn words(running: &Running, reached: i64, allowed_ms: i64) -> String {
     let open = Fen::new(running.open_fen);
     let deadline = local_text(running.deadline_at_ms);
     let Running { register, id, programme_name, .. } = running;
     if reached >= 100 {
         format!(
-            "{register}（{id} {programme_name}）已超过 24 小时时限 {deadline}，仍有 {open} 元未办结；请立即联系银行并报告财政"
+            "{register}（{id} {programme_name}）已超过{}时限 {deadline}，仍有 {open} 元未办结；请立即联系银行并报告财政",
+            length(allowed_ms)
         )
     } else {
         format!(

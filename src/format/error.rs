@@ -78,14 +78,15 @@ pub enum FieldFault {
 }
 
 impl FieldError {
-    /// The reason for which intake sets a payment aside, where this is such a one.
-    pub const fn hold_reason(&self) -> Option<HoldReason> {
+    /// The reason for which a payment with it is set aside.
+    pub const fn hold_reason(&self) -> HoldReason {
         match self.fault {
             FieldFault::NotEncodable { .. } | FieldFault::Padding { .. } => {
-                Some(HoldReason::NotEncodable)
+                HoldReason::NotEncodable
             }
-            FieldFault::TooWide { .. } => Some(HoldReason::TooWide),
-            FieldFault::Missing | FieldFault::OutOfRange { .. } => None,
+            FieldFault::TooWide { .. } => HoldReason::TooWide,
+            FieldFault::Missing => HoldReason::Missing,
+            FieldFault::OutOfRange { .. } => HoldReason::NotAccepted,
         }
     }
 }

@@ -22,6 +22,10 @@ words! {
         TooLate = "too_late",
         /// A bank is not reached; nothing left.
         NotSent = "not_sent",
+        /// The bank has our reference with other content than this database would send.
+        OtherContent = "other_content",
+        /// Nothing is sent to a bank until an operator's word: it knows more than this database.
+        BankStopped = "bank_stopped",
         /// The bank contradicts what it said of a whole attempt.
         Contradiction = "contradiction",
         /// The bank had it and does not know it any more.
@@ -44,6 +48,8 @@ words! {
         Collect = "collect",
         /// Leftover cannot go back.
         Settle = "settle",
+        /// A bank does not pick up the files that lie ready for it.
+        NotFetched = "not_fetched",
         /// A bank's folder cannot be read.
         Door = "door",
         /// A file of a bank was moved away unread.
@@ -66,6 +72,8 @@ impl AlertKind {
             Self::Unknown => "结果不明",
             Self::TooLate => "超期不再重发",
             Self::NotSent => "银行连接不上",
+            Self::OtherContent => "同号内容不同",
+            Self::BankStopped => "已停止向银行发送",
             Self::Contradiction => "银行答复矛盾",
             Self::Vanished => "银行查无此笔",
             Self::RegisterConflict => "清册冲突",
@@ -77,6 +85,7 @@ impl AlertKind {
             Self::Submit => "无法送出",
             Self::Collect => "结果无法处理",
             Self::Settle => "无法退回",
+            Self::NotFetched => "银行未取件",
             Self::Door => "结果目录",
             Self::DoorFile => "文件无法读取",
             Self::ClockStep => "系统时钟跳变",
@@ -92,6 +101,8 @@ impl AlertKind {
                 | Self::Conflict
                 | Self::Disputed
                 | Self::TooLate
+                | Self::OtherContent
+                | Self::BankStopped
                 | Self::Contradiction
                 | Self::Vanished
                 | Self::RegisterConflict

@@ -34,6 +34,17 @@ impl StartEvent {
     }
 }
 
+/// A length of time as people call it, `24 小时`, to the minute.
+pub fn length(ms: i64) -> String {
+    let minutes = ms.max(0) / 60_000;
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => format!("{} 秒", ms.max(0) / 1000),
+        (0, minutes) => format!("{minutes} 分钟"),
+        (hours, 0) => format!("{hours} 小时"),
+        (hours, minutes) => format!("{hours} 小时 {minutes} 分"),
+    }
+}
+
 /// The percentages of the time allowed at which an alert is raised; 100 is the breach.
 pub const ALERT_PERCENTS: [i64; 4] = [50, 80, 95, 100];
 
@@ -66,6 +77,19 @@ mod tests {
         assert_eq!(StartEvent::LaterOfReceivedAndFunded.start(times), Some(10));
         times.funded_at_ms = Some(12);
         assert_eq!(StartEvent::LaterOfReceivedAndFunded.start(times), Some(12));
+    }
+
+    #[test]
+    fn lengths_read_as_people_say_them() {
+        for (ms, text) in [
+            (DAY, "24 小时"),
+            (3 * DAY, "72 小时"),
+            (90 * 60_000, "1 小时 30 分"),
+            (10 * 60_000, "10 分钟"),
+            (30_000, "30 秒"),
+        ] {
+            assert_eq!(length(ms), text);
+        }
     }
 
     #[test]

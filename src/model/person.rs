@@ -71,6 +71,39 @@ pub fn village_code_is_plausible(code: &str) -> bool {
         && bytes.get(2..6).is_some_and(|county| county != b"0000")
 }
 
+/// Is this a town's code: nine digits (county 6, town 3)?
+pub fn town_code_is_whole(code: &str) -> bool {
+    code.len() == 9 && code.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The first character of a text that nobody sees, or that no name has, with its place from 1: one
+/// without width, a blank of another kind than the plain one, a control character, or a plain blank at
+/// the beginning or the end. Such a name looks right and is another one at the bank (domain.md 5).
+pub fn invisible(text: &str) -> Option<(usize, char)> {
+    let last = text.chars().count();
+    let seen = |(at, c): &(usize, char)| match c {
+        ' ' => *at == 1 || *at == last,
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{115f}'
+        | '\u{1160}'
+        | '\u{17b4}'
+        | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{feff}'
+        | '\u{ffa0}'
+        | '\u{e0000}'..='\u{e0fff}' => true,
+        other => other.is_control() || other.is_whitespace(),
+    };
+    (1..).zip(text.chars()).find(seen)
+}
+
 /// The nine digits of a village code that name the town.
 pub fn town_of(village: &str) -> Option<&str> {
     village.get(..9)
@@ -176,6 +209,24 @@ mod tests {
             assert!(!account_has_shape(bad), "{bad}");
         }
         assert!(luhn_closes("79927398713") && !luhn_closes("79927398714"));
+    }
+
+    #[test]
+    fn what_nobody_sees_in_a_name_is_found_with_its_place() {
+        for (name, found) in [
+            ("张三", None),
+            ("阿卜杜热合曼·阿卜杜克热木", None),
+            ("John Smith", None),
+            ("张\u{200b}三", Some((2, '\u{200b}'))),
+            ("\u{feff}张三", Some((1, '\u{feff}'))),
+            ("张三\u{a0}", Some((3, '\u{a0}'))),
+            ("张\u{3000}三", Some((2, '\u{3000}'))),
+            ("张三 ", Some((3, ' '))),
+            (" 张三", Some((1, ' '))),
+            ("张\t三", Some((2, '\t'))),
+        ] {
+            assert_eq!(invisible(name), found, "{name:?}");
+        }
     }
 
     #[test]

@@ -31,8 +31,14 @@ pub struct Overview {
     pub registers_total: i64,
     /// What somebody must look at, newest first.
     pub alerts: Vec<AlertRow>,
+    /// Registers that wait for finance: refused and not corrected yet, or with payments set aside.
+    /// Newest first, at most [`WAITING_MAX`].
+    pub waiting: Vec<RegisterRow>,
     pub reports_due: i64,
 }
+
+/// Registers that wait for finance, on one front page.
+pub const WAITING_MAX: i64 = 100;
 
 /// A register in a list.
 #[derive(Debug, Clone)]
@@ -48,6 +54,7 @@ pub struct RegisterRow {
     pub period: String,
     pub state: RegisterState,
     pub received_at_ms: i64,
+    pub funded_at_ms: Option<i64>,
     pub start_at_ms: Option<i64>,
     pub deadline_at_ms: Option<i64>,
     pub alert_level: i64,
@@ -192,7 +199,7 @@ pub struct Totals {
 }
 
 const REGISTER_COLUMNS: &str = "r.register_no, r.source, r.id, r.revision, r.programme_name, r.document_no, r.department, r.town, \
-     r.period, r.state, r.received_at_ms, r.start_at_ms, r.deadline_at_ms, r.alert_level";
+     r.period, r.state, r.received_at_ms, r.start_at_ms, r.deadline_at_ms, r.alert_level, r.funded_at_ms";
 
 const SHARE_SUMS: &str = "COALESCE(CAST(SUM(s.payments) AS BIGINT), 0), COALESCE(CAST(SUM(s.held) AS BIGINT), 0), \
      COALESCE(CAST(SUM(s.dropped) AS BIGINT), 0), COALESCE(CAST(SUM(s.credited) AS BIGINT), 0), \
@@ -227,7 +234,7 @@ fn sums(row: &Row<'_>, at: usize) -> Result<(Counts, Places), StoreError> {
 }
 
 fn register_row(row: &Row<'_>) -> Result<RegisterRow, StoreError> {
-    let (counts, places) = sums(row, 14)?;
+    let (counts, places) = sums(row, 15)?;
     Ok(RegisterRow {
         no: RegisterNo(row.int(0)?),
         source: row.string(1)?,
@@ -243,6 +250,7 @@ fn register_row(row: &Row<'_>) -> Result<RegisterRow, StoreError> {
         start_at_ms: row.int_opt(11)?,
         deadline_at_ms: row.int_opt(12)?,
         alert_level: row.int(13)?,
+        funded_at_ms: row.int_opt(14)?,
         counts,
         places,
     })
@@ -312,6 +320,14 @@ async fn registers(
     dynamic(work, sql, params, register_row).await
 }
 
+/// Registers that finance must act upon. A refused one is over once a higher revision is here.
+async fn waiting_for_finance(work: &mut Work) -> Result<Vec<RegisterRow>, StoreError> {
+    let filter = "r.register_no < $1 AND ((r.state = 'refused' AND NOT EXISTS (SELECT 1 FROM register n \
+                  WHERE n.source = r.source AND n.id = r.id AND n.revision > r.revision AND n.state <> 'receiving')) \
+                  OR (r.state = 'accepted' AND EXISTS (SELECT 1 FROM share h WHERE h.register_no = r.register_no AND h.held > 0)))";
+    registers(work, filter, params![i64::MAX, WAITING_MAX]).await
+}
+
 async fn state_counts(
     work: &mut Work,
     sql: &'static str,
@@ -373,8 +389,19 @@ impl Store {
         let reports_due = work
             .the("SELECT COUNT(*) FROM report WHERE state = 'due'", params![], |row| row.int(0))
             .await?;
+        let waiting = waiting_for_finance(&mut work).await?;
         work.commit().await?;
-        Ok(Overview { places, registers, before, older, registers_total, alerts, reports_due })
+        let overview = Overview {
+            places,
+            registers,
+            before,
+            older,
+            registers_total,
+            alerts,
+            waiting,
+            reports_due,
+        };
+        Ok(overview)
     }
 
     /// One register with everything below it.

@@ -77,6 +77,10 @@ impl Transport for Limited {
         self.door.set_aside(name).await
     }
 
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        self.door.unfetched().await
+    }
+
     fn commit_point(&self) -> &'static str {
         self.door.commit_point()
     }

@@ -137,6 +137,15 @@ pub trait Transport: Send + Sync {
     /// It stays where it is.
     async fn set_aside(&self, name: &str) -> Result<(), DoorError>;
 
+    /// Names of our own files that still lie where the bank picks them up; nothing where this door
+    /// cannot tell. Says nothing about money: a bank may take a file and leave it there.
+    ///
+    /// # Errors
+    /// The door could not be looked through.
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        Ok(None)
+    }
+
     /// The moment from which a failure means "unknown", in words for documents and pages.
     fn commit_point(&self) -> &'static str;
 }

@@ -50,7 +50,12 @@ pub struct Alerts {
 impl Alerts {
     /// Urgent ones first, each kind newest first as the store gives them.
     pub fn of(rows: &[AlertRow]) -> Self {
-        let mut first: Vec<Alert> = rows.iter().map(Alert::of).collect();
+        Self::with(rows, Vec::new())
+    }
+
+    /// The same with what is no alert and waits for somebody all the same.
+    pub fn with(rows: &[AlertRow], others: Vec<Alert>) -> Self {
+        let mut first: Vec<Alert> = rows.iter().map(Alert::of).chain(others).collect();
         first.sort_by_key(|alert| alert.tone != Tone::Bad.class());
         let rest = first.split_off(ALERTS_SHOWN.min(first.len()));
         Self { first, rest }

@@ -33,12 +33,23 @@ struct Attempt {
 }
 
 impl Attempt {
-    fn of(row: &AttemptRow, batch: BatchState) -> Self {
+    /// `heard`: the bank has said something of this batch. `lies`: its file was not picked up yet.
+    fn of(row: &AttemptRow, batch: BatchState, heard: bool, lies: bool) -> Self {
+        let heard = heard || !row.bank_code.is_empty() || batch == BatchState::Settled;
+        let mut name = row.state.chinese();
         let (tone, meaning) = match row.state {
             AttemptState::Intent => (Tone::Quiet, "报文已备好，尚未发出"),
             AttemptState::Sending => (Tone::Busy, "正在交给银行"),
             AttemptState::Accepted if batch == BatchState::Settled => {
                 (Tone::Good, "银行已收下，逐笔结果已齐")
+            }
+            AttemptState::Accepted if !heard && lies => {
+                name = "已送出，银行尚未取走";
+                (Tone::Warn, "文件还在共享目录中；银行取走后才会办理")
+            }
+            AttemptState::Accepted if !heard => {
+                name = "已送出，等待银行回执";
+                (Tone::Busy, "文件已交给银行，还没有收到任何答复")
             }
             AttemptState::Accepted => (Tone::Good, "银行已收下，等待逐笔结果"),
             AttemptState::Refused => {
@@ -50,10 +61,14 @@ impl Attempt {
             AttemptState::Unknown => {
                 (Tone::Warn, "没有得到明确答复；按流水号向银行查询，查明之前绝不重发")
             }
+            AttemptState::Stopped => (
+                Tone::Bad,
+                "银行已有此流水号而内容不同，本系统的数据库可能较旧；不再发送，切勿重新组批，请与银行逐批核对",
+            ),
         };
         Self {
             no: row.no.to_string(),
-            state: Badge::new(tone, row.state.chinese()),
+            state: Badge::new(tone, name),
             meaning,
             reference: row.reference.clone(),
             made_at: local_text(row.made_at_ms),
@@ -276,6 +291,8 @@ struct Page {
     recut_of: Option<String>,
     refused: bool,
     conflicts: i64,
+    /// Payments without a result yet.
+    pending: i64,
     attempts: Vec<Attempt>,
     results: Vec<Taken>,
     failures: Vec<Failure>,
@@ -287,11 +304,17 @@ struct Page {
     quarantined: Vec<Quarantined>,
 }
 
-/// Draws the page of a batch.
+/// Draws the page of a batch. `lies` says whether what was sent under a reference still lies where the
+/// bank picks it up.
 ///
 /// # Errors
 /// Where the template cannot be written out.
-pub fn render(page: &BatchPage, frame: &Frame, sealer: &Sealer) -> askama::Result<String> {
+pub fn render(
+    page: &BatchPage,
+    frame: &Frame,
+    sealer: &Sealer,
+    lies: &dyn Fn(&str) -> bool,
+) -> askama::Result<String> {
     let (row, register) = (&page.row, &page.register);
     let rows = by_payment(&page.failures);
     let mut actors = BTreeMap::new();
@@ -321,7 +344,12 @@ pub fn render(page: &BatchPage, frame: &Frame, sealer: &Sealer) -> askama::Resul
         recut_of: row.recut_of.map(|no| no.to_string()),
         refused: row.state == BatchState::Refused,
         conflicts: row.conflicts,
-        attempts: page.attempts.iter().map(|a| Attempt::of(a, row.state)).collect(),
+        pending: row.pending,
+        attempts: page
+            .attempts
+            .iter()
+            .map(|a| Attempt::of(a, row.state, !page.results.is_empty(), lies(&a.reference)))
+            .collect(),
         results: page.results.iter().map(Taken::of).collect(),
         sealed: failures.iter().any(|f| f.name == UNREADABLE || f.words == UNREADABLE),
         failures,

@@ -17,10 +17,10 @@ pub mod health;
 pub mod metrics;
 pub mod parts;
 pub mod register;
+mod serving;
 pub mod trouble;
 
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
@@ -30,10 +30,9 @@ use axum::middleware::from_fn;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
 use serde::Deserialize;
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::flow::unfetched::Unfetched;
 use crate::guard::digest::sha256;
 use crate::guard::key::hex;
 use crate::guard::seal::Sealer;
@@ -44,14 +43,13 @@ pub use crate::web::gate::{NotLoopback, check_listen};
 pub use crate::web::health::Health;
 pub use crate::web::metrics::{Metrics, StepResult};
 pub use crate::web::parts::{BankName, Frame};
+pub use crate::web::serving::serve;
 use crate::web::trouble::Trouble;
 
 /// Registers on one page of the list.
 const REGISTERS_SHOWN: i64 = 100;
 /// Failures, and quarantined rows, on one page of a batch.
 const FAILURES_SHOWN: i64 = 200;
-/// How long a page that is being written may hold up the end of the process.
-const GOODBYE: Duration = Duration::from_secs(3);
 
 static STYLE: &str = include_str!("templates/style.css");
 static ICON: &str = include_str!("templates/icon.svg");
@@ -67,11 +65,22 @@ pub struct Pages {
     pub health: Arc<Health>,
     /// The banks of the config, for their names.
     pub banks: Arc<[BankName]>,
+    /// Our files that banks have not picked up yet.
+    pub unfetched: Arc<Unfetched>,
+    /// The time that the duty allows, in milliseconds.
+    pub allowed_ms: i64,
+    /// Nothing is sent before its register is funded.
+    pub funded_only: bool,
 }
 
 impl Pages {
     fn frame(&self) -> Frame {
-        Frame { now_ms: self.clock.now_ms(), banks: Arc::clone(&self.banks) }
+        Frame {
+            now_ms: self.clock.now_ms(),
+            banks: Arc::clone(&self.banks),
+            allowed_ms: self.allowed_ms,
+            funded_only: self.funded_only,
+        }
     }
 }
 
@@ -90,24 +99,6 @@ pub fn router(pages: Pages) -> Router {
         .method_not_allowed_fallback(async || Trouble::Method)
         .layer(from_fn(gate::gate))
         .with_state(Arc::new(pages))
-}
-
-/// Serves until `cancel`, then lets answers that are under way end for a moment.
-///
-/// # Errors
-/// Where the listener fails.
-pub async fn serve(
-    listener: TcpListener,
-    router: Router,
-    cancel: CancellationToken,
-) -> std::io::Result<()> {
-    let server = axum::serve(listener, router)
-        .with_graceful_shutdown(cancel.clone().cancelled_owned())
-        .into_future();
-    tokio::select! {
-        ended = server => ended,
-        () = async { cancel.cancelled().await; tokio::time::sleep(GOODBYE).await } => Ok(()),
-    }
 }
 
 /// What went wrong on the way to a page; all of it looks alike from outside.
@@ -191,7 +182,8 @@ async fn batch_page(
     let Some(page) = pages.store.batch_page_after(no, after, FAILURES_SHOWN).await? else {
         return Ok(Trouble::NoSuchBatch.into_response());
     };
-    Ok(Html(batch::render(&page, &pages.frame(), &pages.sealer)?).into_response())
+    let lies = |reference: &str| pages.unfetched.has_reference(&page.row.bank, reference);
+    Ok(Html(batch::render(&page, &pages.frame(), &pages.sealer, &lies)?).into_response())
 }
 
 async fn metrics_text(State(pages): Shared) -> Response {

@@ -26,6 +26,10 @@ pub struct Frame {
     /// UTC epoch milliseconds.
     pub now_ms: i64,
     pub banks: Arc<[BankName]>,
+    /// The time that the duty allows, in milliseconds.
+    pub allowed_ms: i64,
+    /// Nothing is sent before its register is funded.
+    pub funded_only: bool,
 }
 
 impl Frame {
@@ -33,6 +37,27 @@ impl Frame {
     pub fn bank(&self, code: &str) -> String {
         let known = self.banks.iter().find(|bank| bank.code == code);
         known.map_or_else(|| format!("未配置的银行（{code}）"), |bank| bank.name.clone())
+    }
+
+    /// What the time limit is called: by its length, as it is configured.
+    pub fn limit_name(&self) -> String {
+        format!("{}时限", deadline::length(self.allowed_ms))
+    }
+
+    /// How a register stands. One that waits for its money is not being paid yet.
+    pub fn register_badge(&self, row: &RegisterRow) -> Badge {
+        let waits =
+            row.state == RegisterState::Accepted && self.funded_only && row.funded_at_ms.is_none();
+        if waits {
+            return Badge::new(Tone::Quiet, "等待资金到账");
+        }
+        let tone = match row.state {
+            RegisterState::Receiving | RegisterState::Accepted => Tone::Busy,
+            RegisterState::Refused => Tone::Bad,
+            RegisterState::Superseded | RegisterState::Revoked => Tone::Quiet,
+            RegisterState::Closed => Tone::Good,
+        };
+        Badge::new(tone, row.state.chinese())
     }
 
     /// The head of a page.
@@ -83,16 +108,6 @@ pub struct Badge {
 impl Badge {
     pub fn new(tone: Tone, text: impl Into<String>) -> Self {
         Self { tone, text: text.into() }
-    }
-
-    pub fn register(state: RegisterState) -> Self {
-        let tone = match state {
-            RegisterState::Receiving | RegisterState::Accepted => Tone::Busy,
-            RegisterState::Refused => Tone::Bad,
-            RegisterState::Superseded | RegisterState::Revoked => Tone::Quiet,
-            RegisterState::Closed => Tone::Good,
-        };
-        Self::new(tone, state.chinese())
     }
 
     pub fn batch(state: BatchState) -> Self {

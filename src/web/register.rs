@@ -11,7 +11,7 @@ use crate::model::refund::RefundState;
 use crate::model::register::RegisterState;
 use crate::store::view::{BatchRow, HoldRow, RefundRow, RegisterPage, ReportRow, ShareRow};
 use crate::web::alerts::Alerts;
-use crate::web::front::identity;
+use crate::web::front::{identity, programme};
 use crate::web::parts::{
     Badge, Bar, Frame, Head, Tone, Whereabouts, batch_time_left, grouped, moment, time_left,
 };
@@ -96,6 +96,8 @@ impl Hold {
         };
         let by = match row.by.as_str() {
             "intake" => "接收核对",
+            "convert" => "组批核对",
+            "daifa" => "系统",
             "finance" => "财政",
             "operator" => "银行操作员",
             other => other,
@@ -256,7 +258,7 @@ struct Page {
     never_funded: bool,
     twin: Option<String>,
     facts: Vec<(&'static str, String)>,
-    times: Vec<(&'static str, String)>,
+    times: Vec<(String, String)>,
     shares: Vec<Share>,
     batches: Vec<Batch>,
     holds: Vec<Hold>,
@@ -282,20 +284,22 @@ fn facts(page: &RegisterPage) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn times(page: &RegisterPage) -> Vec<(&'static str, String)> {
+fn times(page: &RegisterPage, frame: &Frame) -> Vec<(String, String)> {
+    // A head without a time of its own was refused for that.
+    let approved = Some(page.approved_at_ms).filter(|at| *at > 0);
     let mut times = vec![
-        ("审批时间", local_text(page.approved_at_ms)),
-        ("接收时间", local_text(page.row.received_at_ms)),
+        ("审批时间".to_owned(), moment(approved)),
+        ("接收时间".to_owned(), local_text(page.row.received_at_ms)),
     ];
     if page.row.state == RegisterState::Refused {
         return times;
     }
     let funded = page.funded_at_ms.map_or_else(|| "尚未到账".to_owned(), local_text);
     times.extend([
-        ("资金到账", funded),
-        ("开始计时", moment(page.row.start_at_ms)),
-        ("24 小时时限", moment(page.row.deadline_at_ms)),
-        ("结余退回时间", moment(page.settle_at_ms)),
+        ("资金到账".to_owned(), funded),
+        ("开始计时".to_owned(), moment(page.row.start_at_ms)),
+        (frame.limit_name(), moment(page.row.deadline_at_ms)),
+        ("结余退回时间".to_owned(), moment(page.settle_at_ms)),
     ]);
     times
 }
@@ -313,12 +317,11 @@ pub fn render(page: &RegisterPage, frame: &Frame) -> askama::Result<String> {
         page.reports.iter().partition(|report| report.acknowledged_at_ms.is_some());
     let ended = matches!(row.state, RegisterState::Closed | RegisterState::Refused);
     Page {
-        head: frame
-            .head(format!("{} · 清册 {}", row.programme_name, row.no), (!ended).then_some(20)),
+        head: frame.head(format!("{} · 清册 {}", programme(row), row.no), (!ended).then_some(20)),
         no: row.no.to_string(),
-        programme: row.programme_name.clone(),
+        programme: programme(row),
         identity: identity(row),
-        state: Badge::register(row.state),
+        state: frame.register_badge(row),
         left: time_left(row, frame.now_ms),
         bar: Bar::of_counts(&row.counts),
         money: Whereabouts::of(row.places),
@@ -329,7 +332,7 @@ pub fn render(page: &RegisterPage, frame: &Frame) -> askama::Result<String> {
         never_funded: row.state == RegisterState::Revoked && page.funded_at_ms.is_none(),
         twin: page.twin.map(|no| no.to_string()),
         facts: facts(page),
-        times: times(page),
+        times: times(page, frame),
         shares: page.shares.iter().map(|share| Share::of(share, frame)).collect(),
         batches: page.batches.iter().map(|b| Batch::of(b, row.start_at_ms, frame)).collect(),
         holds_open: holds.iter().filter(|hold| hold.event == HoldEvent::Placed).count(),

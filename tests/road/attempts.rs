@@ -180,7 +180,7 @@ async fn f24_what_was_not_sent_goes_again_with_the_same_bytes() {
         }
         house.take(offer(bank)).await;
         let alert = house.alert("not_sent").await.expect("an alert with the cause");
-        assert!(alert.text.contains("connection refused"), "{}", alert.text);
+        assert!(alert.text.contains("对方拒绝连接"), "{}", alert.text);
         house.live(2 * MINUTE, SECOND).await;
         house.restart().await;
         house.live(20 * MINUTE, 30 * SECOND).await;
@@ -219,6 +219,56 @@ async fn f25_an_answer_that_is_lost_is_asked_for() {
         house.live(40 * MINUTE, MINUTE).await;
         assert_eq!(house.calls.batches().len(), if booked { 1 } else { 2 });
         paid_once(&house, &house.calls).await;
+    }
+}
+
+#[tokio::test]
+async fn i2_a_payment_s_life_tells_that_its_fate_was_unknown_and_how_that_ended() {
+    let mut house = House::open().await;
+    house.calls.next(Turn::Lose { booked: true });
+    house.calls.reply(Reply::Fail);
+    house.calls.reply(Reply::Say(Answer::NotFound));
+    house.take(offer(CALLS)).await;
+    house.live(30 * MINUTE, MINUTE).await;
+    paid_once(&house, &house.calls).await;
+    let life = house.life(1, 1).await;
+    let told: Vec<(i64, &str)> = life
+        .events
+        .iter()
+        .map(|event| ((event.at_ms - NOW) / MINUTE, event.what.as_str()))
+        .collect();
+    let road = [
+        (0, "A1 was handed to the bank (send 1)"),
+        (0, "A1 is UNKNOWN"),
+        (1, "asked about A1 (question 1): no answer"),
+        (2, "asked about A1 (question 2): not found, and it is too early"),
+        (3, "asked about A1: it has it, and told its results"),
+        (3, "the bank says credited"),
+    ];
+    let mut rest = told.iter();
+    for (minute, words) in road {
+        let found = rest.any(|(at, what)| *at == minute && what.contains(words));
+        assert!(found, "{words} is not in its place:\n{told:#?}");
+    }
+    assert!(told.is_sorted_by_key(|(at, _)| *at));
+}
+
+#[tokio::test]
+async fn i2_a_payment_s_life_tells_that_it_was_sent_again_and_why() {
+    let mut house = House::open().await;
+    house.calls.next(Turn::Lose { booked: false });
+    house.take(offer(CALLS)).await;
+    house.live(40 * MINUTE, MINUTE).await;
+    let life = house.life(1, 1).await;
+    let mut rest = life.events.iter();
+    for words in [
+        "A1 was handed to the bank (send 1)",
+        "A1 is UNKNOWN",
+        "it does not know it (the bank's code B404); the same bytes go again",
+        "A1 was handed to the bank (send 2)",
+        "A1 is accepted",
+    ] {
+        assert!(rest.any(|event| event.what.contains(words)), "{words}: {:#?}", life.events);
     }
 }
 

@@ -174,6 +174,9 @@ async fn served(house: &House) -> Vec<u8> {
         metrics,
         health: Arc::new(Health::new(&steps, 1_000, house.ctx().now_ms())),
         banks: banks.into(),
+        unfetched: Arc::default(),
+        allowed_ms: 24 * 3_600_000,
+        funded_only: true,
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("an address");

@@ -6,7 +6,8 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use daifa::finance::wire::{LineWire, read_line};
+use daifa::finance::stream::Rows;
+use daifa::finance::wire::{HeadWire, LineWire, read_head};
 use daifa::finance::{
     Acknowledged, Decision, Finance, FinanceError, Lines, Listed, Page, RegisterEvent, Verdict,
 };
@@ -143,7 +144,7 @@ impl Draft {
             digest.line(line.as_bytes());
         }
         self.head.digest = digest.finish();
-        Offer { head: self.head, raw, breaks_after: None }
+        Offer { head: self.head, raw, breaks_after: None, unended: false }
     }
 }
 
@@ -154,6 +155,8 @@ pub struct Offer {
     raw: Vec<String>,
     /// The stream breaks behind so many lines.
     pub breaks_after: Option<usize>,
+    /// The last line has no line end.
+    pub unended: bool,
 }
 
 /// How finance takes reports.
@@ -201,12 +204,15 @@ struct Desk {
     calls: usize,
     /// Registers whose head cannot be read, and why.
     unreadable: BTreeMap<(String, i64), Bad>,
+    /// Heads as they are spelled, where that is not what the offer says.
+    spelled: BTreeMap<(String, i64), String>,
 }
 
 /// Why a head cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Bad {
     Missing,
+    /// What answers there is something in between.
     Garbage,
     /// Finance breaks down over it, and over nothing else.
     Breaks,
@@ -229,6 +235,7 @@ impl County {
             reachable: true,
             calls: 0,
             unreadable: BTreeMap::new(),
+            spelled: BTreeMap::new(),
         };
         Self { source: source.to_owned(), clock, desk: Mutex::new(desk) }
     }
@@ -261,6 +268,10 @@ impl County {
     }
 
     pub fn decide(&self, id: &str, revision: i64, line: i64, action: Verdict) {
+        self.decide_as("财政岗03", id, revision, line, action);
+    }
+
+    pub fn decide_as(&self, by: &str, id: &str, revision: i64, line: i64, action: Verdict) {
         let mut desk = self.desk();
         let cursor = format!("{:06}", desk.decisions.len() + 1);
         desk.decisions.push(Decision {
@@ -269,7 +280,7 @@ impl County {
             revision,
             line,
             action,
-            by: "财政岗03".to_owned(),
+            by: by.to_owned(),
             reason: "核实".to_owned(),
         });
     }
@@ -305,6 +316,16 @@ impl County {
             Some(why) => drop(desk.unreadable.insert(key, why)),
             None => drop(desk.unreadable.remove(&key)),
         }
+    }
+
+    /// From now on the JSON of this head is spelled in another way.
+    pub fn spell(&self, id: &str, revision: i64, change: impl FnOnce(&mut Value)) {
+        let mut desk = self.desk();
+        let key = (id.to_owned(), revision);
+        let head = HeadWire::from(&desk.offers.get(&key).expect("offered").head);
+        let mut value = serde_json::to_value(&head).expect("JSON");
+        change(&mut value);
+        desk.spelled.insert(key, value.to_string());
     }
 
     fn reached(&self) -> Result<std::sync::MutexGuard<'_, Desk>, FinanceError> {
@@ -348,11 +369,15 @@ impl Finance for County {
                 return Err(FinanceError::Rejected { status: 404, words });
             }
             Some(Bad::Garbage) => {
-                return Err(FinanceError::Protocol("the JSON breaks off".to_owned()));
+                let words = "the answer is text/html, not application/json".to_owned();
+                return Err(FinanceError::Protocol(words));
             }
             Some(Bad::Breaks) => {
                 return Err(FinanceError::Unreachable("status 500".to_owned()));
             }
+        }
+        if let Some(spelled) = desk.spelled.get(&(id.to_owned(), revision)) {
+            return read_head(spelled.as_bytes(), id, revision);
         }
         let found = desk.offers.get(&(id.to_owned(), revision)).map(|offer| offer.head.clone());
         found.ok_or(FinanceError::Rejected { status: 404, words: "unknown".to_owned() })
@@ -361,8 +386,7 @@ impl Finance for County {
     async fn lines(&self, head: &RegisterHead) -> Result<Box<dyn Lines>, FinanceError> {
         let desk = self.reached()?;
         let offer = desk.offers.get(&(head.id.clone(), head.revision)).expect("offered").clone();
-        let digest = ContentDigest::of_head(head);
-        Ok(Box::new(Passing { offer, digest, at: 0 }))
+        Ok(Box::new(Passing { offer, rows: Rows::new(head), at: 0 }))
     }
 
     async fn decisions(
@@ -394,7 +418,7 @@ impl Finance for County {
 /// The lines of an offer on their way.
 struct Passing {
     offer: Offer,
-    digest: ContentDigest,
+    rows: Rows,
     at: usize,
 }
 
@@ -410,15 +434,22 @@ impl Lines for Passing {
                 }
                 break;
             }
-            let raw = self.offer.raw[self.at].as_bytes();
-            self.digest.line(raw);
+            self.rows.push(self.offer.raw[self.at].as_bytes());
             self.at += 1;
-            out.push(read_line(raw, self.at as i64));
+            if self.at < self.offer.raw.len() || !self.offer.unended {
+                self.rows.push(b"\n");
+            }
+            while let Some(line) = self.rows.take() {
+                out.push(line);
+            }
+        }
+        if self.at == self.offer.raw.len() {
+            out.extend(self.rows.end().map(Err));
         }
         Ok(out)
     }
 
     fn digest(&self) -> [u8; 32] {
-        self.digest.clone().finish()
+        self.rows.digest()
     }
 }

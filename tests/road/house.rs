@@ -3,11 +3,13 @@
 //! with [`House::sound`].
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use daifa::clock::{Clock, Dice, ManualClock};
 use daifa::finance::Finance;
 use daifa::flow::reach::Reach;
+use daifa::flow::spoken::is_english;
 use daifa::flow::{self, Bank, BankRules, Ctx, Duty, FlowError, Pace, Progress, Step};
 use daifa::format::Format;
 use daifa::guard::blind::Blinder;
@@ -20,6 +22,7 @@ use daifa::store::life::Life;
 use daifa::store::view::{AlertRow, RegisterPage};
 use daifa::store::{Location, Store};
 use daifa::transport::Transport;
+use serde_json::Value;
 
 use crate::beside;
 use crate::cluster::cluster;
@@ -78,6 +81,16 @@ fn rules() -> BankRules {
     }
 }
 
+/// Is any text of this JSON a sentence in English?
+fn tells_english(told: &Value) -> bool {
+    match told {
+        Value::String(text) => is_english(text),
+        Value::Array(all) => all.iter().any(tells_english),
+        Value::Object(fields) => fields.values().any(tells_english),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
 pub struct House {
     pub dir: tempfile::TempDir,
     location: Location,
@@ -92,6 +105,8 @@ pub struct House {
     pub doors: BTreeMap<String, (Arc<dyn Transport>, Arc<Format>)>,
     pub rows_max: usize,
     pub duty: Duty,
+    /// How often the database was restored from a backup, as the config says.
+    pub epoch: u8,
     /// What steps said that passes by itself, as the engine logs it.
     pub troubles: Vec<String>,
 }
@@ -117,6 +132,7 @@ impl House {
             doors: BTreeMap::new(),
             rows_max: 1_000,
             duty,
+            epoch: 0,
             troubles: Vec::new(),
         };
         house.start().await;
@@ -168,9 +184,10 @@ impl House {
                 report_retry_ms: 10 * SECOND,
             },
             install: "test".to_owned(),
-            epoch: 0,
+            epoch: i64::from(self.epoch),
             old_formats: std::sync::Mutex::default(),
             waits: flow::Waits::default(),
+            unfetched: Arc::default(),
             pulls: Reach::new(Dice::seeded(5)),
             deliveries: Reach::new(Dice::seeded(6)),
         });
@@ -182,6 +199,28 @@ impl House {
         self.start().await;
     }
 
+    /// A copy of the embedded database as it is now.
+    pub async fn backup(&self, name: &str) -> PathBuf {
+        let copy = self.dir.path().join(name);
+        self.tamper(&format!("VACUUM INTO '{}'", copy.display())).await;
+        copy
+    }
+
+    /// Stops, and starts again on a copy that was made before.
+    pub async fn bring_back(&mut self, copy: &Path) {
+        let Location::Sqlite(database) = self.location.clone() else { panic!("a file is meant") };
+        // Its connections end, and with them the files beside it.
+        self.store().close().await;
+        self.stop();
+        for suffix in ["-wal", "-shm"] {
+            let mut beside = database.clone().into_os_string();
+            beside.push(suffix);
+            std::fs::remove_file(beside).ok();
+        }
+        std::fs::copy(copy, &database).expect("copied");
+        self.start().await;
+    }
+
     pub fn stop(&mut self) {
         self.ctx = None;
     }
@@ -189,6 +228,12 @@ impl House {
     /// Hands the daemon over to whoever runs its engine.
     pub fn leave(&mut self) -> Ctx {
         self.ctx.take().expect("it runs")
+    }
+
+    /// A bank is not in the config any more.
+    pub fn forget_bank(&mut self, code: &str) {
+        let ctx = self.ctx.as_mut().expect("it runs");
+        ctx.banks.remove(code).expect("such a bank");
     }
 
     pub fn ctx(&self) -> &Ctx {
@@ -330,6 +375,31 @@ impl House {
         let found = self.store().verify().await.expect("verified");
         assert_eq!(found.problems, Vec::<String>::new());
         assert!(found.places.conserved(), "{:?}", found.places);
+        self.reads_in_chinese().await;
+    }
+
+    /// Whatever was said to operators, clerks and finance on the way reads in Chinese.
+    async fn reads_in_chinese(&self) {
+        for sql in [
+            "SELECT text FROM alert",
+            "SELECT detail FROM hold",
+            "SELECT detail FROM quarantine",
+            "SELECT why FROM result",
+            "SELECT trouble FROM report",
+        ] {
+            for text in self.texts(sql).await {
+                assert!(!is_english(&text), "{sql}: {text}");
+            }
+        }
+        for county in &self.counties {
+            for delivery in county.deliveries() {
+                let text = std::str::from_utf8(&delivery.body).expect("UTF-8");
+                for line in text.lines() {
+                    let told: Value = serde_json::from_str(line).expect("JSON");
+                    assert!(!tells_english(&told), "{line}");
+                }
+            }
+        }
     }
 
     /// Everything has come to an end: credited or refunded, told and acknowledged, without trouble.

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use daifa::finance::Verdict;
+use daifa::flow::{Progress, Step};
 use daifa::format::MessageKind;
+use daifa::model::money::Fen;
+use daifa::model::payment::Line;
 use daifa::model::reason::Reason;
 use serde_json::{Value, json};
 
@@ -231,7 +234,11 @@ async fn the_closing_account_says_what_became_of_everything() {
 /// A register of one line that replaces a payment, for the same programme and period.
 fn again(id: &str, replaces: (&str, i64)) -> Draft {
     let draft = Draft::new(id, 1).lines(CALLS, 1).head(|head| head.period = "2026-A".to_owned());
-    draft.line(1, |line| line.person = person(2)).replacing(1, replaces.0, 1, replaces.1)
+    let again = |line: &mut Line| {
+        line.person = person(2);
+        line.amount = Fen::new(10_100);
+    };
+    draft.line(1, again).replacing(1, replaces.0, 1, replaces.1)
 }
 
 /// A register whose second line failed and is back.
@@ -250,11 +257,11 @@ async fn a_failed_payment_is_released_again_and_its_chain_is_kept() {
     house.take(again("B", ("A", 2)).declared()).await;
     assert!(house.holds(2).await.is_empty());
     house.live(20 * MINUTE, MINUTE).await;
-    assert_eq!(house.five(2).await, [0, 0, 0, 0, 100]);
+    assert_eq!(house.five(2).await, [0, 0, 0, 0, 101]);
     house.calls.fate(&person(2).account, Fate::Credited);
     house.take(again("C", ("B", 1)).declared()).await;
     house.live(20 * MINUTE, MINUTE).await;
-    assert_eq!(house.five(3).await, [0, 0, 100, 0, 0]);
+    assert_eq!(house.five(3).await, [0, 0, 101, 0, 0]);
     let (first, second, third) =
         (house.life(1, 2).await, house.life(2, 1).await, house.life(3, 1).await);
     assert_eq!(first.replaced_by.map(|id| id.to_string()).as_deref(), Some("R2-1"));
@@ -297,12 +304,27 @@ async fn what_replaces_a_payment_whose_money_is_not_back_is_set_aside() {
 }
 
 #[tokio::test]
+async fn i20_what_is_released_again_with_another_amount_is_set_aside() {
+    let mut house = failed_once().await;
+    house.calls.fate(&person(2).account, Fate::Credited);
+    let other = again("B", ("A", 2)).line(1, |line| line.amount = Fen::new(1_010_000));
+    house.take(other.declared()).await;
+    house.live(20 * MINUTE, MINUTE).await;
+    assert_eq!(house.holds(2).await.get(&1).map(String::as_str), Some("replaced_amount"));
+    let hold = house.page(2).await.holds.pop().expect("a hold");
+    assert_eq!(hold.detail, "原明细 R1-2 为 101.00 元，本行为 10,100.00 元");
+    assert_eq!(house.five(2).await, [10_100, 0, 0, 0, 0]);
+    house.sound().await;
+}
+
+#[tokio::test]
 async fn one_failed_payment_is_released_again_once() {
     let mut house = failed_once().await;
     house.calls.fate(&person(2).account, Fate::Credited);
     // Twice in one register, and once more in another, each for a period of its own.
     let mut twice = again("B", ("A", 2));
     twice = twice.lines(CALLS, 1).line(2, |line| line.person = person(50)).replacing(2, "A", 1, 2);
+    twice = twice.line(2, |line| line.amount = Fen::new(10_100));
     house.take(twice.head(|head| head.period = "later".to_owned()).declared()).await;
     house
         .take(again("C", ("A", 2)).head(|head| head.period = "latest".to_owned()).declared())
@@ -310,8 +332,8 @@ async fn one_failed_payment_is_released_again_once() {
     house.live(20 * MINUTE, MINUTE).await;
     assert_eq!(house.holds(2).await.keys().copied().collect::<Vec<_>>(), [2]);
     assert_eq!(house.holds(3).await.get(&1).map(String::as_str), Some("replaced_not_open"));
-    assert_eq!(house.five(2).await, [101, 0, 100, 0, 0]);
-    assert_eq!(house.five(3).await, [100, 0, 0, 0, 0]);
+    assert_eq!(house.five(2).await, [101, 0, 101, 0, 0]);
+    assert_eq!(house.five(3).await, [101, 0, 0, 0, 0]);
     house.sound().await;
 }
 
@@ -323,5 +345,19 @@ async fn a_bank_that_says_nothing_for_ever_is_not_silent_here() {
     house.live(100 * HOUR, HOUR).await;
     assert_eq!(house.five(1).await, [0, 100, 0, 0, 0]);
     assert!(house.alert("deadline").await.is_some());
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn a_report_that_was_taken_is_work() {
+    let mut house = House::open().await;
+    house.county.offer(Draft::new("A", 1).lines(CALLS, 1).declared());
+    house.only(Step::Intake).await;
+    // The metric of the step counts what came of it.
+    assert_eq!(house.step(Step::Report).await.expect("goes on"), Progress::More);
+    assert_ne!(house.step(Step::Report).await.expect("goes on"), Progress::More);
+    house.county.ear(Ear::Down);
+    house.only(Step::Convert).await;
+    assert_ne!(house.step(Step::Report).await.expect("goes on"), Progress::More);
     house.sound().await;
 }

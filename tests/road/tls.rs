@@ -33,8 +33,9 @@ fn changed(change: impl FnOnce(&mut CertificateParams)) -> CertificateParams {
     params
 }
 
-/// Everything that a counterpart may show instead of a good certificate, with a word of the cause.
-fn bad(authority: &Authority) -> Vec<(&'static str, Manner, &'static str)> {
+/// Everything that a counterpart may show instead of a good certificate, with a word of the cause as
+/// the log and as the page has it.
+fn bad(authority: &Authority) -> Vec<(&'static str, Manner, [&'static str; 2])> {
     let expired = changed(|params| params.not_after = date_time_ymd(2021, 1, 1));
     let early = changed(|params| params.not_before = date_time_ymd(2080, 1, 1));
     let client = changed(|params| {
@@ -42,19 +43,35 @@ fn bad(authority: &Authority) -> Vec<(&'static str, Manner, &'static str)> {
     });
     let elsewhere = server("bank.example");
     let (stranger, impostor) = (Authority::new("another"), Authority::new(AUTHORITY));
-    let unknown = "signed by an authority that is not trusted here";
+    let unknown = ["signed by an authority that is not trusted here", "签发机构不受信任"];
     let plain = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
     vec![
-        ("expired", authority.signs(&expired).into(), "expired on 2021-01-01"),
-        ("not valid yet", authority.signs(&early).into(), "not valid before 2080-01-01"),
-        ("another name", authority.signs(&elsewhere).into(), "for bank.example, not for localhost"),
+        (
+            "expired",
+            authority.signs(&expired).into(),
+            ["expired on 2021-01-01", "已于 2021-01-01 到期"],
+        ),
+        (
+            "not valid yet",
+            authority.signs(&early).into(),
+            ["not valid before 2080-01-01", "到 2080-01-01 才生效"],
+        ),
+        (
+            "another name",
+            authority.signs(&elsewhere).into(),
+            ["for bank.example, not for localhost", "不是 localhost 的"],
+        ),
         ("another authority", stranger.signs(&server(NAME)).into(), unknown),
-        ("of the same name", impostor.signs(&server(NAME)).into(), "not signed by the authority"),
+        (
+            "of the same name",
+            impostor.signs(&server(NAME)).into(),
+            ["not signed by the authority", "不是所称机构签发的"],
+        ),
         ("self-signed", self_signed(&server(NAME)).into(), unknown),
-        ("a client's", authority.signs(&client).into(), "not one for servers"),
-        ("plain HTTP", Manner::Says(plain), "does not speak TLS"),
-        ("TLS 1.1", Manner::Says(TLS_1_1), "no TLS 1.2 or later"),
-        ("silence", Manner::Silent, "timed out"),
+        ("a client's", authority.signs(&client).into(), ["not one for servers", "不是服务器证书"]),
+        ("plain HTTP", Manner::Says(plain), ["does not speak TLS", "没有使用加密连接"]),
+        ("TLS 1.1", Manner::Says(TLS_1_1), ["no TLS 1.2 or later", "协议版本过低"]),
+        ("silence", Manner::Silent, ["timed out", "超时"]),
     ]
 }
 
@@ -136,7 +153,7 @@ async fn f24_a_bank_with_the_right_certificate_is_paid_through() {
 #[tokio::test]
 async fn f24_a_bank_that_cannot_show_who_it_is_gets_nothing() {
     let authority = Authority::new(AUTHORITY);
-    for (what, manner, word) in bad(&authority) {
+    for (what, manner, [_, word]) in bad(&authority) {
         refused_and_later_sent(&authority, what, manner, word).await;
     }
 }
@@ -169,7 +186,7 @@ async fn f24_finance_that_cannot_show_who_it_is_is_asked_nothing() {
     let page = client.listed(None, 10).await.expect("finance answers through TLS");
     assert!(!page.items.is_empty());
     let through = front.through();
-    for (what, manner, word) in bad(&authority) {
+    for (what, manner, [word, _]) in bad(&authority) {
         front.becomes(manner);
         let error = client.listed(None, 10).await.expect_err(what);
         let words = match &error {

@@ -36,7 +36,7 @@ pub fn sealer() -> Sealer {
 pub fn frame() -> Frame {
     let bank = |code: &str, name: &str| BankName { code: code.to_owned(), name: name.to_owned() };
     let banks = [bank("rural", "镇巴农村商业银行"), bank("postal", "中国邮政储蓄银行镇巴县支行")];
-    Frame { now_ms: NOW, banks: banks.into() }
+    Frame { now_ms: NOW, banks: banks.into(), allowed_ms: 24 * HOUR, funded_only: true }
 }
 
 pub fn places(unsent: i64, in_flight: i64, credited: i64, back: i64, refunded: i64) -> Places {
@@ -73,6 +73,7 @@ pub fn register(no: i64, state: RegisterState, counts: Counts, places: Places) -
         period: "2026-08".to_owned(),
         state,
         received_at_ms: received,
+        funded_at_ms: Some(received),
         start_at_ms: Some(received),
         deadline_at_ms: Some(received + 24 * HOUR),
         alert_level: 0,
@@ -156,7 +157,7 @@ pub fn overview() -> Overview {
     ));
     let mut waiting =
         register(4, RegisterState::Accepted, counts(86, 0, 0, 0, 0), places(860_000, 0, 0, 0, 0));
-    (waiting.start_at_ms, waiting.deadline_at_ms) = (None, None);
+    (waiting.funded_at_ms, waiting.start_at_ms, waiting.deadline_at_ms) = (None, None, None);
     registers.push(waiting);
     for (no, hours) in [(5, 20), (6, 26), (7, 80)] {
         let mut row = register(
@@ -194,6 +195,7 @@ pub fn overview() -> Overview {
     ));
     Overview {
         places: registers.iter().map(|row| row.places).fold(Places::default(), Places::plus),
+        waiting: vec![registers[1].clone(), registers[6].clone()],
         registers,
         before: None,
         older: true,
@@ -211,6 +213,7 @@ pub fn empty_overview() -> Overview {
         older: false,
         registers_total: 0,
         alerts: Vec::new(),
+        waiting: Vec::new(),
         reports_due: 0,
     }
 }

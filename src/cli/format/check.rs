@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use crate::cli::counted;
 use crate::cli::format::{Failure, folder, folders, unopened};
 use crate::format::Format;
 
@@ -36,8 +37,11 @@ pub(super) fn run(
             }
         }
     }
-    let told =
-        format!("{problems_in_all} problems; {wrong} of {} formats are wrong", folders.len());
+    let told = format!(
+        "{}; {wrong} of {} wrong",
+        counted(problems_in_all, "problem"),
+        counted(folders.len(), "format")
+    );
     match (wrong, unable) {
         (0, _) => Ok(()),
         (_, false) => Err(Failure::Wrong(told)),

@@ -129,8 +129,9 @@ struct Files<'d> {
 impl Parts for Files<'_> {
     fn begin(&mut self, _: PartRole, name: &str) -> io::Result<()> {
         let path = self.dir.join(if name.is_empty() { self.unnamed } else { name });
-        // Never over a file that is there: it may be on its way.
-        let file = OpenOptions::new().write(true).create_new(true).open(&path);
+        // Never over a file that is there: it may be on its way. People's names and accounts are in it,
+        // so it is for whoever wrote it alone (I27).
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         let told = |error: &io::Error| format!("{}: {error}", path.display());
         let file = file.inspect_err(|error| self.taken = Some(told(error)))?;
         self.written.push(path);

@@ -115,10 +115,15 @@ enum Failure {
     Wrong(String),
     /// The command cannot do its work: exit code 2.
     Unable(String),
+    /// Whoever reads the output stopped reading, as `| head` does: they have what they wanted.
+    Closed,
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Self {
+        if error.kind() == std::io::ErrorKind::BrokenPipe {
+            return Self::Closed;
+        }
         Self::Unable(format!("cannot write: {error}"))
     }
 }
@@ -156,7 +161,7 @@ pub fn run(
         }
     };
     let (code, text) = match done {
-        Ok(()) => return 0,
+        Ok(()) | Err(Failure::Closed) => return 0,
         Err(Failure::Wrong(text)) => (1, text),
         Err(Failure::Unable(text)) => (2, text),
     };

@@ -72,3 +72,47 @@ fn f45_ids_that_could_leave_their_place_are_refused() {
         assert!(!id_is_plain(bad), "{bad}");
     }
 }
+
+const HEAD: &str = concat!(
+    r#"{"id":"A","revision":2,"programme_code":"P","programme_name":"N","summary":"S","#,
+    r#""department":"D","town":"610728101","document_no":"1","period":"2026","entered_by":"a","#,
+    r#""reviewed_by":"b","approved_at":"2026-11-23T15:49:04+08:00","funded_at":null,"#,
+    r#""pool_account":"1","voucher_no":"2","declared_count":3,"declared_sum":"12.30","#,
+    r#""digest":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}"#
+);
+
+#[test]
+fn f63_every_fault_of_a_head_is_named_and_the_rest_is_kept() {
+    assert_eq!(read_head(HEAD.as_bytes(), "A", 2).expect("reads").declared_sum, Fen::new(1230));
+    for (from, to, field) in [
+        (r#""12.30""#, r#""99999999999999999999.00""#, "declared_sum"),
+        (r#""12.30""#, "12.30", "declared_sum"),
+        (r#""declared_count":3"#, r#""declared_count":99999999999999999999"#, "declared_count"),
+        (r#""declared_count":3,"#, "", "declared_count"),
+        (r#""summary":"S""#, r#""summary":"S\u0000""#, "summary"),
+        (r#""period":"2026""#, r#""period":2026"#, "period"),
+        (r#""id":"A""#, r#""id":"B""#, "id"),
+        (r#""revision":2"#, r#""revision":3"#, "revision"),
+        ("15:49:04+08:00", "15:49:04", "approved_at"),
+        (r#""funded_at":null,"#, "", "funded_at"),
+        (r#""digest":"a"#, r#""digest":"g"#, "digest"),
+        (r#"{"id""#, r#"{"more":1,"id""#, "id"),
+        (r#""id":"A""#, r#""id":"A","id":"A""#, "id"),
+        ("\"}", "\"", "id"),
+    ] {
+        let bad = HEAD.replacen(from, to, 1);
+        assert_ne!(bad, HEAD, "{from}");
+        let error = read_head(bad.as_bytes(), "A", 2).expect_err(&bad);
+        let FinanceError::Faulty(faulty) = error else { panic!("{error}") };
+        let fields: Vec<_> = faulty.faults.iter().map(|fault| fault.field).collect();
+        assert_eq!(fields, [field], "{bad}");
+        assert!(faulty.faults[0].chinese.contains('请'));
+        assert_eq!((faulty.head.id.as_str(), faulty.head.revision), ("A", 2));
+        if field != "id" {
+            assert_eq!(faulty.head.programme_name, "N", "{bad}");
+        }
+    }
+    let many = HEAD.replacen(r#""12.30""#, "1", 1).replacen("15:49", "25:49", 1);
+    let error = read_head(many.as_bytes(), "A", 2).expect_err("two").to_string();
+    assert!(error.contains("declared_sum") && error.contains("approved_at"), "{error}");
+}

@@ -303,8 +303,12 @@ pub fn decide(line: i64, reason: HoldReason) -> Verdict {
         HoldReason::AccountShape
         | HoldReason::NotEncodable
         | HoldReason::TooWide
+        | HoldReason::Missing
+        | HoldReason::NotAccepted
+        | HoldReason::Invisible
         | HoldReason::BankUnknown
         | HoldReason::ReplacedNotOpen
+        | HoldReason::ReplacedAmount
         | HoldReason::SentEarlier => None,
     };
     match vouched {

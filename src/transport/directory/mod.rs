@@ -144,6 +144,15 @@ impl Transport for Directory {
         self.blocking(move |inbox| inbox.set_aside(&name)).await
     }
 
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        let folder = self.outgoing.clone();
+        let names = tokio::task::spawn_blocking(move || outgoing::lying(&folder))
+            .await
+            .map_err(|_| DoorError::Interrupted)?;
+        let io = |source| DoorError::Io { doing: "listing", path: self.outgoing.clone(), source };
+        names.map(Some).map_err(io)
+    }
+
     fn commit_point(&self) -> &'static str {
         "the moment the committing (control) file gets its real name in the bank's folder"
     }

@@ -6,7 +6,10 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::transport::directory::files;
-use crate::transport::{OutPart, Sent, check_parts};
+use crate::transport::{OutPart, Sent, check_parts, names};
+
+/// The most entries that are looked at.
+const ENTRIES_MAX: usize = 200_000;
 
 /// The name under which a part is written before it gets its own.
 pub fn temporary_name(name: &str) -> String {
@@ -38,6 +41,23 @@ pub fn hand_over(folder: &Path, parts: &[OutPart]) -> Sent {
         Err(Stop::Before(cause)) => not_sent(cause),
         Err(Stop::Taken(cause)) => unknown(cause),
     }
+}
+
+/// Finished files that lie in `folder`, by name; a folder with very many is looked through in part.
+///
+/// # Errors
+/// Where it cannot be listed.
+pub fn lying(folder: &Path) -> io::Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder)?.take(ENTRIES_MAX) {
+        if let Ok(name) = entry?.file_name().into_string()
+            && names::is_allowed(&name)
+        {
+            found.push(name);
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }
 
 enum Ready {

@@ -1,0 +1,288 @@
+//! What a config refers to, opened: keys, finance sources, banks with their doors and formats, the place
+//! of the database. A door or a format is added here and nowhere else.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::Access;
+use secrecy::ExposeSecret as _;
+
+use crate::clock::Clock;
+use crate::config::{self, Config, ConfigError, Database, Door, Problem, entries};
+use crate::finance::Finance;
+use crate::finance::http::{HttpFinance, Settings};
+use crate::flow::{Bank, BankRules};
+use crate::format::{Format, example};
+use crate::guard::blind::Blinder;
+use crate::guard::seal::Sealer;
+use crate::guard::sign::Algorithm;
+use crate::store::Location;
+use crate::transport::Transport;
+use crate::transport::directory::{Completion, Directory, DirectoryOptions};
+use crate::transport::https::{Https, HttpsOptions};
+use crate::transport::limit::{Limited, Limits};
+
+/// What a config refers to, opened.
+pub struct Parts {
+    pub sealer: Arc<Sealer>,
+    pub blinder: Arc<Blinder>,
+    pub sources: Vec<Arc<dyn Finance>>,
+    pub banks: BTreeMap<String, Bank>,
+    pub location: Location,
+}
+
+/// Opens everything a config refers to, but not the database.
+///
+/// # Errors
+/// Everything that does not work, at once, each in words that say where.
+pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<String>> {
+    let line = |Problem { key, what, .. }| format!("{key}: {what}");
+    open_all(config, clock).map_err(|problems| problems.into_iter().map(line).collect())
+}
+
+/// The same, with the key of each problem.
+fn open_all(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<Problem>> {
+    // Whoever was first in this process has installed the same one.
+    drop(rustls::crypto::ring::default_provider().install_default());
+    let mut problems = Vec::new();
+    let mut keep = |key: String, cause: String| problems.push(Problem::new(key, cause));
+    let mut keys = Vec::new();
+    for (key, place) in config.keys.seal.iter().zip(entries("keys.seal")) {
+        match key.secret.key() {
+            Ok(secret) => keys.push((key.id, secret)),
+            Err(cause) => keep(format!("{place}.secret"), cause),
+        }
+    }
+    let all_keys = keys.len() == config.keys.seal.len();
+    let named = config.keys.seal.iter().any(|key| key.id == config.keys.current);
+    let sealer = Sealer::new(keys, config.keys.current).map_err(|cause| {
+        if all_keys && named {
+            keep("keys.seal".to_owned(), cause.to_string());
+        }
+    });
+    let blinder = config
+        .keys
+        .blind
+        .secret
+        .key()
+        .map(|key| Blinder::new(config.keys.blind.id, &key))
+        .map_err(|cause| keep("keys.blind.secret".to_owned(), cause));
+    let mut sources: Vec<Arc<dyn Finance>> = Vec::new();
+    for (source, place) in config.sources.iter().zip(entries("source")) {
+        match open_source(source, &place, clock) {
+            Ok(source) => sources.push(source),
+            Err(causes) => causes.into_iter().for_each(|cause| keep(cause.key, cause.what)),
+        }
+    }
+    let mut banks = BTreeMap::new();
+    for (bank, place) in config.banks.iter().zip(entries("bank")) {
+        match open_bank(config, bank, &place) {
+            Ok(opened) => {
+                banks.insert(bank.code.clone(), opened);
+            }
+            Err(causes) => causes.into_iter().for_each(|cause| keep(cause.key, cause.what)),
+        }
+    }
+    let location = location(config).map_err(|cause| keep("database.url".to_owned(), cause));
+    if let Err(cause) = crate::telemetry::check_level(&config.log) {
+        keep("log".to_owned(), cause.to_string());
+    }
+    match (sealer, blinder, location) {
+        (Ok(sealer), Ok(blinder), Ok(location)) if problems.is_empty() => Ok(Parts {
+            sealer: Arc::new(sealer),
+            blinder: Arc::new(blinder),
+            sources,
+            banks,
+            location,
+        }),
+        _ => Err(problems),
+    }
+}
+
+/// Where the database of a config is.
+///
+/// # Errors
+/// Where the URL's secret cannot be read.
+pub fn location(config: &Config) -> Result<Location, String> {
+    match &config.database {
+        Database::Sqlite => Ok(Location::Sqlite(config.data.join("daifa.sqlite"))),
+        Database::Postgres { url } => {
+            Ok(Location::Postgres(url.read()?.expose_secret().to_owned()))
+        }
+    }
+}
+
+fn open_source(
+    source: &config::Source,
+    place: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<Arc<dyn Finance>, Vec<Problem>> {
+    let problem = |key: &str, cause: String| Problem::new(format!("{place}.{key}"), cause);
+    let (mut problems, mut ca_pem) = (Vec::new(), None);
+    if let Some(path) = &source.ca_file {
+        match std::fs::read(path) {
+            Ok(pem) => ca_pem = Some(pem),
+            Err(cause) => {
+                problems.push(problem("ca_file", format!("{}: {cause}", path.display())));
+            }
+        }
+    }
+    let key = source.secret.key().map_err(|cause| problems.push(problem("secret", cause)));
+    let (Ok(key), true) = (key, problems.is_empty()) else { return Err(problems) };
+    let mut settings = Settings::new(&source.name, &source.url, &source.key_id, key);
+    settings.ca_pem = ca_pem;
+    // One that is not known was told with the config itself.
+    settings.algorithm = Algorithm::parse(&source.algorithm).unwrap_or(settings.algorithm);
+    let finance = HttpFinance::new(settings, Arc::clone(clock))
+        .map_err(|cause| vec![problem("url", cause.to_string())])?;
+    Ok(Arc::new(finance))
+}
+
+fn open_bank(config: &Config, bank: &config::Bank, place: &str) -> Result<Bank, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut keep = |key: &str, cause| problems.push(Problem::new(format!("{place}.{key}"), cause));
+    let format = open_format(&config.formats, &bank.format).map_err(|cause| keep("format", cause));
+    let door = open_door(bank).map_err(|cause| keep("door", cause));
+    let (Ok(format), Ok(door)) = (format, door) else { return Err(problems) };
+    let rules = BankRules {
+        rows_max: bank.rows_max,
+        visibility_delay_ms: bank.visibility_delay.0,
+        duplicate_window_ms: bank.duplicate_window.0,
+        ask_after_ms: bank.ask_after.0,
+        ask_every_ms: bank.ask_every.0,
+        return_every_ms: bank.return_every.0,
+        return_window_ms: bank.return_window.0,
+        resend_after_ms: bank.resend_after.0,
+        reference_prefix: bank.reference_prefix.clone(),
+    };
+    Ok(Bank {
+        code: bank.code.clone(),
+        name: bank.name.clone(),
+        format: Arc::new(format),
+        door,
+        rules,
+    })
+}
+
+/// A format by name or path; the examples are also in the binary.
+fn open_format(folder: &Path, name: &str) -> Result<Format, String> {
+    let path = if name.contains('/') { Path::new(name).to_owned() } else { folder.join(name) };
+    if path.join("format.toml").exists() {
+        return Format::load(&path).map_err(|problems| problems.to_string());
+    }
+    match example::example(name) {
+        Some(text) => Format::compile(name, text).map_err(|problems| problems.to_string()),
+        None => Err(format!("format {name:?}: there is no {}", path.join("format.toml").display())),
+    }
+}
+
+fn open_door(bank: &config::Bank) -> Result<Arc<dyn Transport>, String> {
+    let millis = |span: config::Span| u64::try_from(span.0).unwrap_or_default();
+    let door: Arc<dyn Transport> = match &bank.door {
+        Door::Directory {
+            outgoing,
+            incoming,
+            archive,
+            quarantine,
+            control_suffix,
+            stable_for,
+            bytes_max,
+        } => {
+            let completion = match (control_suffix, stable_for) {
+                (Some(suffix), _) => Completion::Control { suffix: suffix.clone() },
+                (None, Some(span)) => Completion::StableMs(millis(*span)),
+                (None, None) => {
+                    return Err("door: neither control_suffix nor stable_for".to_owned());
+                }
+            };
+            let options = DirectoryOptions {
+                outgoing: outgoing.clone(),
+                incoming: incoming.clone(),
+                archive: archive.clone(),
+                quarantine: quarantine.clone(),
+                completion,
+                bytes_max: *bytes_max,
+            };
+            Arc::new(Directory::new(options).map_err(|cause| cause.to_string())?)
+        }
+        Door::Https {
+            url,
+            content_type,
+            ca_file,
+            connect_timeout,
+            total_timeout,
+            answer_bytes_max,
+        } => {
+            let options = HttpsOptions {
+                url: url.clone(),
+                content_type: content_type.clone(),
+                ca_file: ca_file.clone(),
+                connect_ms: millis(*connect_timeout),
+                total_ms: millis(*total_timeout),
+                answer_bytes_max: *answer_bytes_max,
+            };
+            Arc::new(Https::new(&options).map_err(|cause| cause.to_string())?)
+        }
+    };
+    Ok(match &bank.limit {
+        Some(limit) => Arc::new(Limited::new(
+            door,
+            Limits { per_second: limit.per_second, at_once: limit.at_once },
+        )),
+        None => door,
+    })
+}
+
+/// Everything that is wrong with a config and what it refers to; nothing is changed.
+pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Vec<String> {
+    let mut looked = match Config::look(path) {
+        Ok(looked) => looked,
+        Err(ConfigError(problems)) => return problems,
+    };
+    if let Some(config) = &looked.config {
+        let mut found = open_all(config, clock).err().unwrap_or_default();
+        found.extend(unusable_data(&config.data));
+        found.extend(missing_folders(config));
+        looked.add(found);
+    }
+    looked.lines()
+}
+
+/// Why the daemon's own folder cannot be written. One that is not there yet is made at the start, where
+/// what it is in can be written.
+fn unusable_data(data: &Path) -> Option<Problem> {
+    let there = data.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("."));
+    let what = if !there.is_dir() {
+        format!("{} is no folder", there.display())
+    } else if let Err(cause) = rustix::fs::access(there, Access::WRITE_OK | Access::EXEC_OK) {
+        let cause = std::io::Error::from(cause);
+        format!(
+            "{} cannot be written ({cause}); give it to the user that runs daifa",
+            there.display()
+        )
+    } else {
+        return None;
+    };
+    Some(Problem::new("data", what))
+}
+
+/// Folders that banks share with us and that are not there. A daemon that runs waits for them; who asks
+/// before it runs wants to know.
+fn missing_folders(config: &Config) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for (bank, place) in config.banks.iter().zip(entries("bank")) {
+        let Door::Directory { outgoing, incoming, .. } = &bank.door else { continue };
+        for (key, folder) in [("outgoing", outgoing), ("incoming", incoming)] {
+            let what = if !folder.is_dir() {
+                format!("{} is no folder; make it, or mount what the bank shares", folder.display())
+            } else if rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
+                format!("{} cannot be written; give daifa's user the right to", folder.display())
+            } else {
+                continue;
+            };
+            problems.push(Problem::new(format!("{place}.door.{key}"), what));
+        }
+    }
+    problems
+}

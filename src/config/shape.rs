@@ -1,0 +1,156 @@
+//! What a config looks like, as data: every key, what its value is, and whether it must be there.
+//!
+//! `serde` stops at the first key that it does not know, and whoever writes a config wants to see all
+//! of them. A test holds these lists against the types that serde fills.
+
+/// What a value is.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    Text,
+    /// A file or folder.
+    Path,
+    /// A whole number within these bounds.
+    Int(i64, i64),
+    Bool,
+    /// A length of time like `30s` or `24h`.
+    Time,
+    /// An address with a port.
+    Listen,
+    /// A file or a credential that holds the secret, never the secret.
+    Secret,
+    Table(&'static [Field]),
+    /// `[[name]]`, any number of times.
+    Tables(&'static [Field]),
+    /// A table whose `kind` says what else is in it.
+    Either(&'static [(&'static str, &'static [Field])]),
+}
+
+/// One key.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    pub key: &'static str,
+    pub kind: Kind,
+    pub required: bool,
+}
+
+const fn must(key: &'static str, kind: Kind) -> Field {
+    Field { key, kind, required: true }
+}
+
+const fn may(key: &'static str, kind: Kind) -> Field {
+    Field { key, kind, required: false }
+}
+
+const U8: Kind = Kind::Int(0, 255);
+const SIZE: Kind = Kind::Int(0, i64::MAX);
+const ONE_AND_MORE: Kind = Kind::Int(1, u32::MAX as i64);
+
+/// The whole file.
+pub const CONFIG: &[Field] = &[
+    must("data", Kind::Path),
+    may("listen", Kind::Listen),
+    may("log", Kind::Text),
+    may("database", Kind::Either(&[("sqlite", &[]), ("postgres", &[must("url", Kind::Secret)])])),
+    must("keys", Kind::Table(KEYS)),
+    may("source", Kind::Tables(SOURCE)),
+    may("bank", Kind::Tables(BANK)),
+    must("duty", Kind::Table(DUTY)),
+    may("pace", Kind::Table(PACE)),
+    may("formats", Kind::Path),
+    may("restore_epoch", U8),
+];
+
+const KEYS: &[Field] = &[
+    must("current", U8),
+    must("seal", Kind::Tables(SEAL_KEY)),
+    must("blind", Kind::Table(SEAL_KEY)),
+];
+
+const SEAL_KEY: &[Field] = &[must("id", U8), must("secret", Kind::Secret)];
+
+const SOURCE: &[Field] = &[
+    must("name", Kind::Text),
+    must("url", Kind::Text),
+    may("algorithm", Kind::Text),
+    must("key_id", Kind::Text),
+    must("secret", Kind::Secret),
+    may("ca_file", Kind::Path),
+];
+
+const BANK: &[Field] = &[
+    must("code", Kind::Text),
+    must("name", Kind::Text),
+    must("format", Kind::Text),
+    must("door", Kind::Either(&[("directory", DIRECTORY), ("https", HTTPS)])),
+    may("rows_max", SIZE),
+    may("visibility_delay", Kind::Time),
+    may("duplicate_window", Kind::Time),
+    may("ask_after", Kind::Time),
+    may("ask_every", Kind::Time),
+    may("return_every", Kind::Time),
+    may("return_window", Kind::Time),
+    may("resend_after", Kind::Time),
+    may("reference_prefix", Kind::Text),
+    may("limit", Kind::Table(&[must("per_second", ONE_AND_MORE), must("at_once", ONE_AND_MORE)])),
+];
+
+const DIRECTORY: &[Field] = &[
+    must("outgoing", Kind::Path),
+    must("incoming", Kind::Path),
+    must("archive", Kind::Path),
+    must("quarantine", Kind::Path),
+    may("control_suffix", Kind::Text),
+    may("stable_for", Kind::Time),
+    may("bytes_max", SIZE),
+];
+
+const HTTPS: &[Field] = &[
+    must("url", Kind::Text),
+    may("content_type", Kind::Text),
+    may("ca_file", Kind::Path),
+    may("connect_timeout", Kind::Time),
+    may("total_timeout", Kind::Time),
+    may("answer_bytes_max", SIZE),
+];
+
+const DUTY: &[Field] = &[
+    must("start", Kind::Text),
+    may("allowed", Kind::Time),
+    may("funded_only", Kind::Bool),
+    may("settle_after", Kind::Time),
+    may("drop_held_after", Kind::Time),
+    must("pool_bank", Kind::Text),
+];
+
+const PACE: &[Field] = &[
+    may("pull_every", Kind::Time),
+    may("arrivals_every", Kind::Time),
+    may("report_retry", Kind::Time),
+    may("stuck_after", Kind::Time),
+];
+
+impl Kind {
+    /// What is expected, for whoever wrote something else.
+    pub fn expected(self) -> String {
+        match self {
+            Self::Text => "text between quotes".to_owned(),
+            Self::Path => "a path between quotes".to_owned(),
+            Self::Int(least, i64::MAX) => format!("a whole number from {least}"),
+            Self::Int(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Bool => "true or false".to_owned(),
+            Self::Time => "a time like \"30s\", \"2h 30m\" or \"24h\"".to_owned(),
+            Self::Listen => "an address like \"127.0.0.1:8740\"".to_owned(),
+            Self::Secret => {
+                "{ file = \"...\" } or { credential = \"...\" }: the secret itself is kept out of this file"
+                    .to_owned()
+            }
+            Self::Table(_) => "a table".to_owned(),
+            Self::Tables(_) => "tables, [[...]] once for each".to_owned(),
+            Self::Either(kinds) => {
+                let kinds: Vec<String> =
+                    kinds.iter().map(|(word, _)| format!("kind = \"{word}\"")).collect();
+                format!("a table with {}", kinds.join(" or "))
+            }
+        }
+    }
+}

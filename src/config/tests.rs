@@ -1,0 +1,178 @@
+//! A config tells all that is wrong with it, and nothing that it should keep to itself.
+
+use super::{Config, Span};
+
+const GOOD: &str = r#"
+data = "/var/lib/daifa"
+[keys]
+current = 1
+seal = [{ id = 1, secret = { file = "/etc/daifa/seal" } }]
+blind = { id = 1, secret = { credential = "blind" } }
+[[source]]
+name = "county"
+url = "https://finance.example/daifa"
+key_id = "bank"
+secret = { file = "/etc/daifa/finance" }
+[[bank]]
+code = "rural"
+name = "Example rural bank"
+format = "example-rural-fixed"
+door = { kind = "directory", outgoing = "/o", incoming = "/i", archive = "/a", quarantine = "/q", control_suffix = ".ok" }
+[duty]
+start = "later_of_received_and_funded"
+pool_bank = "rural"
+"#;
+
+#[test]
+fn a_good_file_reads_with_its_defaults() {
+    let config = Config::parse(GOOD).expect("good");
+    assert_eq!(config.duty.allowed.0, 86_400_000);
+    assert!(config.duty.funded_only);
+}
+
+/// Every key that there is: what serde takes, the survey knows, and the other way round (an unknown
+/// key is refused by serde as well).
+#[test]
+fn every_key_is_known_to_both() {
+    let full = GOOD
+        .replace(
+            "data = ",
+            "listen = \"127.0.0.1:1\"\nlog = \"warn\"\nformats = \"f\"\nrestore_epoch = 2\n\
+             database = { kind = \"postgres\", url = { file = \"/u\" } }\ndata = ",
+        )
+        .replace("key_id", "algorithm = \"hmac-sha256\"\nca_file = \"/c\"\nkey_id")
+        .replace(
+            "[duty]",
+            r#"rows_max = 7
+visibility_delay = "1m"
+duplicate_window = "2h"
+ask_after = "1s"
+ask_every = "1s"
+return_every = "1s"
+return_window = "1s"
+resend_after = "1s"
+reference_prefix = "A"
+limit = { per_second = 1, at_once = 2 }
+[[bank]]
+code = "city"
+name = "n"
+format = "f"
+door = { kind = "https", url = "https://b", content_type = "t", ca_file = "/c", connect_timeout = "1s", total_timeout = "1s", answer_bytes_max = 3 }
+[pace]
+pull_every = "1s"
+arrivals_every = "1s"
+report_retry = "1s"
+stuck_after = "1h"
+[duty]
+allowed = "2h"
+funded_only = false
+settle_after = "3h"
+drop_held_after = "4h""#,
+        );
+    let config = Config::parse(&full).expect("good");
+    assert_eq!((config.restore_epoch, config.banks[0].rows_max), (2, 7));
+    assert_eq!(config.duty.drop_held_after, Some(Span(4 * 3_600_000)));
+    assert_eq!(config.pace.stuck_after, Span(3_600_000));
+    let still = GOOD.replace("control_suffix = \".ok\"", "stable_for = \"1m\", bytes_max = 9");
+    Config::parse(&still).expect("good");
+    Config::parse(&GOOD.replace("[keys]", "[database]\nkind = \"sqlite\"\n[keys]")).expect("good");
+}
+
+/// (line, key) of each problem.
+fn told(text: &str) -> Vec<(usize, String)> {
+    let problems = Config::parse(text).err().map(|problems| problems.0).unwrap_or_default();
+    let split = |problem: &String| {
+        let mut parts = problem.split(':');
+        let line = parts.nth(1).and_then(|line| line.parse().ok()).expect("a line");
+        (line, parts.next().unwrap_or_default().trim().to_owned())
+    };
+    problems.iter().map(split).collect()
+}
+
+#[test]
+fn every_problem_is_told_at_once_with_its_line() {
+    let bad = GOOD
+        .replace("data = \"/var/lib/daifa\"", "data = 7\nlissten = \"127.0.0.1:1\"")
+        .replace("current = 1", "current = 9")
+        .replace("blind = { id = 1,", "blind = { id = 300,")
+        .replace("key_id = \"bank\"\n", "")
+        .replace(
+            "secret = { file = \"/etc/daifa/finance\" }",
+            "secret = \"hunter2hunter2\"\nkolour = 1",
+        )
+        .replace("code = \"rural\"", "code = \"rural\"\nask_after = \"soon\"\nrows_max = 0")
+        .replace("outgoing = \"/o\"", "outgoin = \"/o\"")
+        .replace("start = \"later", "start = \"sooner")
+        .replace("pool_bank = \"rural\"", "pool_bank = \"other\"\nfunded_only = \"yes\"");
+    let expected = [
+        (2, "data"),
+        (3, "lissten"),
+        (5, "keys.current"),
+        (7, "keys.blind.id"),
+        (8, "source.1.key_id"),
+        (11, "source.1.secret"),
+        (12, "source.1.kolour"),
+        (15, "bank.1.ask_after"),
+        (16, "bank.1.rows_max"),
+        (19, "bank.1.door.outgoing"),
+        (19, "bank.1.door.outgoin"),
+        (21, "duty.start"),
+        (22, "duty.pool_bank"),
+        (23, "duty.funded_only"),
+    ];
+    let found = told(&bad);
+    assert_eq!(found, expected.map(|(line, key)| (line, key.to_owned())));
+    let all = Config::parse(&bad).expect_err("bad").to_string();
+    assert!(!all.contains("hunter2"), "{all}");
+    assert!(
+        all.contains("did you mean listen?") && all.contains("did you mean outgoing?"),
+        "{all}"
+    );
+    assert!(all.contains("known here: name, url"), "{all}");
+}
+
+#[test]
+fn i27_a_secret_in_the_wrong_place_is_not_repeated() {
+    for bad in [
+        GOOD.replace(
+            "[keys]",
+            "[database]\nkind = \"postgres\"\nurl = \"postgres://u:hunter2@h/d\"\n[keys]",
+        ),
+        GOOD.replace("{ file = \"/etc/daifa/finance\" }", "\"hunter2"),
+        GOOD.replace(
+            "{ file = \"/etc/daifa/finance\" }",
+            "{ file = \"/f\", hunter = \"hunter2\" }",
+        ),
+        GOOD.replace("{ file = \"/etc/daifa/finance\" }", "{ }"),
+        GOOD.replace(
+            "id = 1, secret = { file = \"/etc/daifa/seal\" }",
+            "id = \"hunter2\", secret = 3",
+        ),
+    ] {
+        assert_ne!(bad, GOOD);
+        let problems = Config::parse(&bad).expect_err("bad").to_string();
+        assert!(!problems.contains("hunter2"), "{problems}");
+        assert!(problems.starts_with("config:"), "{problems}");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_says_where_it_breaks_off() {
+    assert_eq!(
+        told(&GOOD.replace("[duty]", "[duty")),
+        [(17, "unclosed table, expected `]`".to_owned())]
+    );
+}
+
+#[test]
+fn i2_not_found_must_count_while_the_bank_still_knows_a_duplicate() {
+    let with = |delay: &str, window: &str| {
+        let rules = format!("visibility_delay = \"{delay}\"\nduplicate_window = \"{window}\"");
+        Config::parse(&GOOD.replace("format = \"example", &format!("{rules}\nformat = \"example")))
+    };
+    assert_eq!(with("10m", "11m").expect("fits").banks[0].duplicate_window.0, 660_000);
+    for (delay, window) in [("10m", "10m"), ("73h", "72h")] {
+        let problems = with(delay, window).expect_err("too short").0;
+        assert!(problems[0].contains("bank.1.visibility_delay"), "{problems:?}");
+    }
+}

@@ -1,0 +1,95 @@
+//! A bank that does not pick its files up: the page does not say that it has them, it is not asked in
+//! vain, and somebody is told.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use daifa::model::id::BatchNo;
+use daifa::transport::directory::{Completion, Directory, DirectoryOptions};
+use daifa::web::{BankName, Frame, batch};
+
+use crate::counter::format_named;
+use crate::county::Draft;
+use crate::house::{FILES, HOUR, House, MINUTE};
+
+/// A house whose file bank is two folders and nobody behind them.
+async fn nobody_there() -> (House, PathBuf) {
+    let mut house = House::open().await;
+    let path = |name: &str| house.dir.path().join(name);
+    for name in ["p-out", "p-in"] {
+        std::fs::create_dir(path(name)).expect("made");
+    }
+    let door = Directory::new(DirectoryOptions {
+        outgoing: path("p-out"),
+        incoming: path("p-in"),
+        archive: path("p-archive"),
+        quarantine: path("p-quarantine"),
+        completion: Completion::Control { suffix: ".ok".to_owned() },
+        bytes_max: 1 << 20,
+    })
+    .expect("a door");
+    let outgoing = path("p-out");
+    house.doors.insert(FILES.to_owned(), (Arc::new(door), format_named("example-rural-fixed")));
+    house.restart().await;
+    (house, outgoing)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).expect("listed");
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.expect("one").file_name().into_string().expect("text")).collect();
+    names.sort();
+    names
+}
+
+/// What the batch's page says, with what is known of the folder.
+async fn page(house: &House) -> String {
+    let page = house.store().batch_page_after(BatchNo(1), 0, 10).await.expect("read");
+    let page = page.expect("a batch");
+    let bank = BankName { code: FILES.to_owned(), name: "农商行".to_owned() };
+    let frame = Frame {
+        now_ms: house.ctx().now_ms(),
+        banks: [bank].into(),
+        allowed_ms: 24 * HOUR,
+        funded_only: true,
+    };
+    let lies = |reference: &str| house.ctx().unfetched.has_reference(FILES, reference);
+    batch::render(&page, &frame, &house.ctx().sealer, &lies).expect("draws")
+}
+
+#[tokio::test]
+async fn f54_a_file_that_nobody_picked_up_is_not_called_taken() {
+    let (mut house, outgoing) = nobody_there().await;
+    house.take(Draft::new("A", 1).lines(FILES, 2).declared()).await;
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["accepted"]);
+    let shown = page(&house).await;
+    assert!(shown.contains("已送出，银行尚未取走") && !shown.contains("银行已受理"), "{shown}");
+    assert!(house.alert("not_fetched").await.is_none(), "it was sent just now");
+    // The bank is asked once; that question lies there like the file, and no other is put beside it.
+    house.live(12 * MINUTE, MINUTE).await;
+    let alert = house.alert("not_fetched").await.expect("somebody is told");
+    assert!(
+        alert.text.contains("示例rural 有") && alert.text.contains("没有取走"),
+        "{}",
+        alert.text
+    );
+    let lying = names(&outgoing);
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert_eq!(names(&outgoing), lying);
+    assert_eq!(house.number("SELECT asks FROM attempt").await, 1);
+    assert_eq!(house.number("SELECT sends FROM attempt").await, 1);
+    assert_eq!(house.number("SELECT COUNT(*) FROM journal WHERE kind = 'alert.raised'").await, 1);
+    // A restart knows it again at its first look.
+    house.restart().await;
+    house.run().await;
+    assert!(page(&house).await.contains("已送出，银行尚未取走"));
+    // The bank picks up what is for it: the alert is over, and it is asked again.
+    for name in names(&outgoing) {
+        std::fs::remove_file(outgoing.join(name)).expect("picked up");
+    }
+    house.live(2 * MINUTE, MINUTE).await;
+    assert!(house.alert("not_fetched").await.is_none());
+    assert!(page(&house).await.contains("已送出，等待银行回执"));
+    assert!(house.number("SELECT asks FROM attempt").await > 1);
+    house.sound().await;
+}
