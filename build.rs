@@ -8,7 +8,10 @@ use std::path::{Path, PathBuf};
 const FORMATS: &str = "bank-formats";
 
 fn main() -> io::Result<()> {
-    let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let here = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    // The package of the fuzzer stands in a folder below, and has the same formats.
+    let root = here.ancestors().find(|folder| folder.join(FORMATS).is_dir());
+    let root = root.ok_or_else(|| io::Error::other("there is no folder of formats"))?;
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(root.join(FORMATS))? {
         let path = entry?.path();
@@ -29,7 +32,7 @@ fn main() -> io::Result<()> {
     list.push_str("]\n");
     let out = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     std::fs::write(out.join("examples.rs"), list)?;
-    println!("cargo::rerun-if-changed={FORMATS}");
+    println!("cargo::rerun-if-changed={}", root.join(FORMATS).display());
     println!("cargo::rerun-if-changed=build.rs");
     Ok(())
 }

@@ -14,6 +14,8 @@ mod commands;
 mod description;
 #[path = "format/document.rs"]
 mod document;
+#[path = "format/found.rs"]
+mod found;
 #[path = "format/hostile.rs"]
 mod hostile;
 #[path = "format/iso.rs"]

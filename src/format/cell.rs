@@ -5,6 +5,7 @@
 
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, Facts, Stated};
+use crate::format::condition::When;
 use crate::format::error::{FieldFault, shape};
 use crate::format::moment::{self, Piece};
 use crate::format::number::{AmountShape, Shape};
@@ -87,15 +88,6 @@ pub(crate) struct Absent {
     pub bytes: Vec<u8>,
 }
 
-/// When a value stands at all.
-#[derive(Debug, Clone)]
-pub(crate) struct When {
-    pub slot: Slot,
-    /// Any of these texts; with none of them, any value at all.
-    pub is: Vec<String>,
-    pub not: bool,
-}
-
 /// One place for one value.
 #[derive(Debug, Clone)]
 pub(crate) struct Cell {
@@ -130,23 +122,6 @@ pub(crate) struct Pen<'a> {
     pub facts: &'a Facts,
 }
 
-impl When {
-    /// Is this so for these values?
-    pub fn holds(&self, source: &dyn Source) -> bool {
-        let found = match source.slot(self.slot) {
-            None | Some(Value::Text("")) => false,
-            Some(_) if self.is.is_empty() => true,
-            Some(Value::Text(text)) => self.is.iter().any(|word| word == text),
-            Some(Value::Int(number) | Value::Decimal(number)) => {
-                self.is.iter().any(|word| word.parse() == Ok(number))
-            }
-            Some(Value::Amount(fen)) => self.is.iter().any(|word| *word == fen.yuan()),
-            Some(Value::Moment(moment)) => self.is.iter().any(|word| *word == moment.to_string()),
-        };
-        found != self.not
-    }
-}
-
 impl Cell {
     /// What the cell is filled from and read into; nothing for what is not a value.
     #[inline]
@@ -166,6 +141,17 @@ impl Cell {
     #[inline]
     pub const fn may_be_absent(&self) -> bool {
         self.optional || self.when.is_some()
+    }
+
+    /// May nothing stand between what sets a field off? A constant may be empty, and what is read
+    /// whatever it is too.
+    pub const fn may_be_empty(&self) -> bool {
+        self.may_be_absent()
+            || match &self.bind {
+                Bind::Literal { bytes, .. } => bytes.is_empty(),
+                Bind::Ignored { .. } => true,
+                _ => false,
+            }
     }
 
     /// Appends the value without any filling but the zeros of a number, which go up to `fill`
@@ -380,8 +366,17 @@ impl Cell {
         let mut plain = Vec::new();
         match &self.spelling {
             Spelling::Text(only) => {
-                let read = read_text(charset, *only, self.cut_tail, bytes, record.text_slot(slot));
-                return read.inspect_err(|_| record.unset_slot(slot));
+                let text = record.text_slot(slot);
+                let read = read_text(charset, *only, self.cut_tail, bytes, text);
+                // Where only the beginning of one character was left, nothing was.
+                let nothing = self.cut_tail && text.is_empty();
+                if nothing || read.is_err() {
+                    record.unset_slot(slot);
+                }
+                if nothing && read.is_ok() && !self.may_be_absent() {
+                    return Err(not(bytes, "a value"));
+                }
+                return read;
             }
             Spelling::Words(words) => {
                 let theirs = |word: &&Word| {

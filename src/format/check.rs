@@ -6,8 +6,8 @@ use crate::format::cell::{Bind, Cell, Spelling};
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf};
 use crate::format::lines::fixed::Side;
-use crate::format::lines::{LinesPlan, RecordRole, Style};
-use crate::format::number::Shape;
+use crate::format::lines::RecordRole;
+use crate::format::number::{AmountShape, Shape};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::spec::{
     FieldSpec, FormatSpec, LayoutSpec, MessageSpec, PartSpec, Place, RecordSpec,
@@ -204,7 +204,20 @@ fn filling(
 ) {
     let cell = &field.cell;
     let name = &cell.name;
+    if !width.is_multiple_of(of_sign) && !matches!(cell.spelling, Spelling::Binary { .. }) {
+        let what = format!("{name}: {width} bytes end inside a character");
+        faults.note(field.at, what, format!("a multiple of {of_sign} in this charset"));
+    }
     match &cell.spelling {
+        Spelling::Int(Shape { sign, .. })
+        | Spelling::Decimal(Shape { sign, .. })
+        | Spelling::Amount(AmountShape { shape: Shape { sign, .. }, .. })
+            if pad == ' ' && sign.has_blank(side == Side::Right) =>
+        {
+            let hint = "the other side, or pad = \"0\" with side = \"right\"";
+            let what = format!("{name}: the blank of its sign would be taken for filling");
+            faults.note(field.at, what, hint);
+        }
         Spelling::Int(_) | Spelling::Amount(_) | Spelling::Decimal(_) => {
             if pad != ' ' && (pad != '0' || side == Side::Left) {
                 let hint = "pad = \" \", or pad = \"0\" with side = \"right\"";
@@ -294,13 +307,15 @@ fn totals(message: &MessageSpec, faults: &Faults<'_>) {
     let any = |rows: bool, key: Key| {
         message.fields().any(|(row, field)| row == rows && mandatory(&field.cell, key))
     };
+    // Who asks for a card is paid nothing yet.
+    let money = !matches!(message.kind, MessageKind::AccountRequest | MessageKind::AccountAnswer);
     for key in [Key::Count, Key::Sum] {
-        if !any(false, key) {
+        if (money || key == Key::Count) && !any(false, key) {
             let hint = "a field with this key in the head, the tail or the control part";
             faults.note(message.at, format!("rows without their {key}"), hint);
         }
     }
-    if !any(true, Key::Amount) {
+    if money && !any(true, Key::Amount) {
         faults.note(message.at, "rows without amount", "a field with key = \"amount\" in the row");
     }
 }
@@ -399,58 +414,4 @@ pub(crate) fn message(
             faults.note(at, what, format!("bytes_max is {}", limits.bytes_max));
         }
     }
-}
-
-/// Rules about which records follow each other: wherever two may come, something tells them apart.
-pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Faults<'_>) {
-    let mut told: Vec<(usize, usize)> = Vec::new();
-    let states = std::iter::once(None).chain((0..plan.records.len()).map(Some));
-    for state in states {
-        let next = plan.grammar.next(state);
-        for (index, one) in next.iter().enumerate() {
-            for other in next.iter().skip(index + 1) {
-                let pair = (one.record.min(other.record), one.record.max(other.record));
-                if one.record == other.record || told.contains(&pair) {
-                    continue;
-                }
-                let [a, b] = [&plan.records[pair.0], &plan.records[pair.1]];
-                let apart = a.differs_from(b)
-                    || match plan.style {
-                        Style::Delimited(_) => a.fields.len() != b.fields.len(),
-                        Style::Tagged => tags_differ(plan, pair),
-                        Style::Fixed { .. } | Style::Xml => false,
-                    };
-                if !apart {
-                    told.push(pair);
-                    let what = format!(
-                        "{} and {} cannot be told apart when read",
-                        plan.records[pair.0].name, plan.records[pair.1].name
-                    );
-                    let hint =
-                        "give both a literal in the same place, like D and T in the first byte";
-                    faults.note(places.get(pair.1).copied().unwrap_or(at), what, hint);
-                }
-            }
-        }
-    }
-    if plan.line.block.is_some() && !matches!(plan.style, Style::Fixed { characters: false }) {
-        faults.note(
-            at,
-            "only records in fixed width are filled up to a block",
-            "take the block out",
-        );
-    }
-}
-
-/// Does a run of tags begin with one that only this record has?
-fn tags_differ(plan: &LinesPlan, (one, other): (usize, usize)) -> bool {
-    use crate::format::lines::Place as Placed;
-    let tags = |record: usize| {
-        let fields = plan.records[record].fields.iter();
-        fields.filter_map(|field| match &field.place {
-            Placed::Tag { open, .. } => Some(open),
-            _ => None,
-        })
-    };
-    tags(one).all(|tag| tags(other).all(|other| other != tag))
 }

@@ -36,7 +36,9 @@ impl Closing {
         let read = &plan.records[next.record];
         if !plan.tallies.is_empty() {
             self.tallies.enter(&plan.tallies, &plan.grammar, next, read.group)?;
-            self.tallies.count(&plan.tallies, &read.touches, record);
+            if !self.tallies.count(&plan.tallies, &read.touches, record, bad) {
+                return Err(Open::no_number());
+            }
         }
         if !read.computes {
             return Ok(());
@@ -50,7 +52,7 @@ impl Closing {
                     let known = digits.iter().find(|(known, _)| known == digit);
                     let found = known.map_or(-1, |(_, found)| *found);
                     if found != number {
-                        return Err(Open { field, stated: number, found });
+                        return Err(Open::stated(&field, number, found));
                     }
                 }
                 _ => {}

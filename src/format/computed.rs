@@ -133,29 +133,59 @@ pub(crate) enum Counting {
     Hash { slot: Slot, digits: usize, modulo: i64 },
 }
 
+/// What one record adds to a number.
+enum More {
+    This(i64),
+    /// It has no value of this name.
+    Nothing,
+    /// Its value is no number, or one that is too large.
+    Unclear,
+}
+
 impl Counting {
-    /// What one record adds; nothing where its value cannot be read.
-    fn of(self, source: &dyn Source) -> Option<i64> {
+    /// What one record adds.
+    fn of(self, source: &dyn Source) -> More {
         match self {
-            Self::Records { .. } => Some(1),
+            Self::Records { .. } => More::This(1),
             Self::Sum(slot) => match source.slot(slot) {
-                Some(Value::Amount(fen)) => Some(fen.get()),
-                Some(Value::Decimal(number) | Value::Int(number)) => Some(number),
-                _ => None,
+                Some(Value::Amount(fen)) => More::This(fen.get()),
+                Some(Value::Decimal(number) | Value::Int(number)) => More::This(number),
+                None => More::Nothing,
+                Some(_) => More::Unclear,
             },
-            Self::Hash { slot, digits, .. } => {
-                let first = |text: &str| {
-                    let text: String = text.chars().take(digits).collect();
-                    text.parse::<i64>().ok()
+            Self::Hash { slot, digits, modulo } => {
+                let first = |text: &str| match first_digits(text, digits, modulo) {
+                    Some(number) => More::This(number),
+                    None => More::Unclear,
                 };
-                match source.slot(slot)? {
-                    Value::Text(text) => first(text),
-                    Value::Int(number) => first(&number.to_string()),
-                    _ => None,
+                match source.slot(slot) {
+                    Some(Value::Text(text)) if !text.is_empty() => first(text),
+                    Some(Value::Int(number)) => first(&number.unsigned_abs().to_string()),
+                    None | Some(Value::Text(_)) => More::Nothing,
+                    Some(_) => More::Unclear,
                 }
             }
         }
     }
+
+    /// The number after one more record.
+    fn add(self, now: i64, more: i64) -> Option<i64> {
+        let sum = now.checked_add(more)?;
+        Some(match self {
+            Self::Hash { modulo, .. } => sum % modulo,
+            Self::Records { .. } | Self::Sum(_) => sum,
+        })
+    }
+}
+
+/// The first digits of a number as far as they count: a card has nineteen, of which two together are
+/// more than fits, so that what is not kept is left out from the start.
+fn first_digits(text: &str, digits: usize, modulo: i64) -> Option<i64> {
+    let each = text.chars().take(digits).map(|sign| sign.to_digit(10));
+    let number = each.into_iter().try_fold(0_i128, |number, digit| {
+        Some((number * 10 + i128::from(digit?)) % i128::from(modulo))
+    });
+    i64::try_from(number?).ok()
 }
 
 /// Where numbers must be known before the records that they count, records pass twice.
@@ -182,13 +212,30 @@ pub(crate) struct Tallies {
     open: Vec<bool>,
 }
 
-/// A stated number that does not close.
+/// A stated number that does not close, or one that cannot be worked out.
 #[derive(Debug)]
 pub(crate) struct Open {
     pub field: String,
-    pub stated: i64,
-    pub found: i64,
+    pub found: String,
+    pub expected: String,
 }
+
+impl Open {
+    /// The message states one number and comes to another one.
+    pub fn stated(field: &str, stated: i64, found: i64) -> Self {
+        let expected = format!("{stated}, as stated");
+        Self { field: field.to_owned(), found: found.to_string(), expected }
+    }
+
+    /// A record has something that cannot be added up.
+    pub fn no_number() -> Self {
+        let (found, expected) = ("another value".to_owned(), NUMBERS.to_owned());
+        Self { field: String::new(), found, expected }
+    }
+}
+
+/// What a sum is made of.
+pub(crate) const NUMBERS: &str = "numbers that can be added up";
 
 impl Tallies {
     pub fn new(plan: &[Tally], grammar: &Grammar) -> Self {
@@ -259,20 +306,31 @@ impl Tallies {
         Ok(())
     }
 
-    /// A record passes by.
-    pub fn count(&mut self, plan: &[Tally], touched: &[usize], source: &dyn Source) {
+    /// A record passes by. Tells whether all that it adds could be added; of one with a fault (`bad`)
+    /// a value may be missing, and then nothing is known of the sum.
+    pub fn count(
+        &mut self,
+        plan: &[Tally],
+        touched: &[usize],
+        source: &dyn Source,
+        bad: bool,
+    ) -> bool {
+        let mut clear = true;
         for at in touched {
             let counting = plan[*at].what;
-            match counting.of(source).and_then(|more| self.now[*at].checked_add(more)) {
-                Some(sum) => {
-                    self.now[*at] = match counting {
-                        Counting::Hash { modulo, .. } => sum % modulo,
-                        _ => sum,
-                    };
-                }
-                None => self.unclear[*at] = true,
+            let now = self.now[*at];
+            let sum = match counting.of(source) {
+                More::This(more) => counting.add(now, more),
+                More::Nothing if !bad => Some(now),
+                More::Nothing | More::Unclear => None,
+            };
+            if let Some(sum) = sum {
+                self.now[*at] = sum;
+            } else {
+                (clear, self.unclear[*at]) = (bad, true);
             }
         }
+        clear
     }
 
     /// The number as it is to be written now.
@@ -296,7 +354,7 @@ impl Tallies {
             if found == number {
                 return Ok(());
             }
-            return Err(Open { field: field.to_owned(), stated: number, found });
+            return Err(Open::stated(field, number, found));
         }
         self.close(at)?;
         self.stated[at] = Some((number, field.to_owned()));
@@ -321,7 +379,7 @@ impl Tallies {
         if stated == found || self.unclear[at] {
             return Ok(());
         }
-        Err(Open { field, stated, found })
+        Err(Open::stated(&field, stated, found))
     }
 }
 

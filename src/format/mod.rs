@@ -10,23 +10,27 @@
 //! * `lines`, `xml`: layouts around the values. `lines` are records one after the other, in fixed
 //!   width, delimited or tagged, in the order that `grammar` allows; `xml` puts the same records
 //!   into elements. A new layout is a file beside them; the values inside stay as they are.
+//! * `order`, `apart`: which record stands where, and what tells it from others.
 //! * `steps`, `closing`: from records to payments, and what records say of each other.
 //! * `computed`: what a message says about itself, like counts, sums, digests and lengths.
 //! * `input`: the bytes of a part, a few at a time.
 //! * `name`, `codes`: file names and code tables.
-//! * `writing`, `reading`: a message as a whole, with its count, sum and digest.
+//! * `writing`, `reading`: a message as a whole, with its count, sum and digest; `pouring`: one that
+//!   does not fit into memory.
 //! * `sample`, `example`: the proof that a description carries, and the formats that we ship.
 //! * `explain`: a description as tables for a person to sign.
 //!
 //! This room knows no sockets, no files but a format's own folder, no database and no clock. One
 //! type per bank, or code per field, was rejected: a bank's IT adds a folder, not a release.
 
+mod apart;
 mod cell;
 mod charset;
 mod check;
 mod closing;
 mod codes;
 mod computed;
+mod condition;
 pub mod error;
 pub mod example;
 mod explain;
@@ -38,14 +42,17 @@ mod name;
 mod names;
 mod number;
 mod opening;
+mod order;
 mod pieces;
 mod plan;
+mod pouring;
 mod reader;
 mod reading;
 pub mod record;
 pub mod sample;
 mod spec;
 mod steps;
+mod sums;
 mod table;
 mod text;
 pub mod words;
@@ -58,6 +65,7 @@ use toml::de::DeTable;
 
 pub use error::{DataError, FieldError, FieldFault, Problem, Problems};
 pub use pieces::Piece;
+pub use pouring::{Parts, Records, Unreadable};
 pub use reading::{Item, PartBytes, PartContent, Reading, Totals};
 pub use record::Record;
 pub use words::{Key, MessageKind, Moment, Part, PartRole, Slot, Source, Value, ValueKind};
@@ -290,6 +298,20 @@ impl Format {
         writing::encode_records(self, kind, records)
     }
 
+    /// Writes a message out of records that pass by, its parts in the order of handing over. Only a
+    /// little of it is in memory at a time, and no part begins before all of it can be written.
+    ///
+    /// # Errors
+    /// As [`Format::encode_records`]; there is no room for what is written.
+    pub fn pour(
+        &self,
+        kind: MessageKind,
+        records: &dyn Records,
+        to: &mut dyn Parts,
+    ) -> Result<(), DataError> {
+        pouring::pour(self, kind, records, to)
+    }
+
     /// The records of a message by their names, in their order, and what each is to the road.
     pub(crate) fn records(
         &self,
@@ -363,6 +385,15 @@ impl Format {
         parts.find(named).map(|part| part.role)
     }
 
+    /// Is what has the rows of a message a document that says so on its first line?
+    pub fn begins_with_declaration(&self, kind: MessageKind) -> bool {
+        let main = self.plan.message(kind).and_then(MessagePlan::main);
+        main.is_some_and(|part| {
+            let framed = part.frame.is_some();
+            matches!(&part.layout, Layout::Xml(xml) if xml.declared && !framed)
+        })
+    }
+
     /// The role and committing flag of each part of a message, in the order of handing over.
     pub fn parts(&self, kind: MessageKind) -> impl Iterator<Item = (PartRole, bool)> + '_ {
         let parts = self.plan.message(kind).map(|message| message.parts.as_slice());
@@ -415,21 +446,17 @@ impl Format {
     }
 
     /// Where in its part a byte stands, for a person who looks for a difference.
-    pub fn place_of(&self, kind: MessageKind, part: &Part, offset: usize) -> BytePlace {
-        let message = self.plan.message(kind);
-        let plan = message.and_then(|m| m.parts.iter().find(|plan| plan.role == part.role));
-        match plan.map(|plan| &plan.layout) {
-            Some(Layout::Lines(lines)) => {
-                let frame = plan.and_then(|plan| plan.frame.as_ref());
-                let charset = plan.map_or(charset::Charset::Utf8, |plan| plan.charset);
-                lines::place::place_of(lines, frame, charset, &part.bytes, offset)
-            }
-            Some(Layout::Xml(_)) => match plan.and_then(|plan| plan.frame.as_ref()) {
-                Some(frame) if offset < frame.length => lines::place::in_frame(frame, offset),
-                _ => xml::place_of(&part.bytes, offset),
-            },
-            None => BytePlace { record: 0, field: String::new(), start: offset, end: offset },
-        }
+    ///
+    /// # Errors
+    /// The message cannot be read up to there.
+    pub fn place_in<'f>(
+        &'f self,
+        kind: MessageKind,
+        role: PartRole,
+        parts: Vec<PartBytes<'f>>,
+        offset: usize,
+    ) -> Result<BytePlace, DataError> {
+        pieces::place_in(self, kind, role, parts, offset)
     }
 
     pub(crate) const fn plan(&self) -> &Plan {

@@ -28,6 +28,22 @@ pub(crate) enum Sign {
     Overpunch,
 }
 
+impl Sign {
+    /// Is a blank before the number, or else behind it, a sign?
+    pub const fn has_blank(self, before: bool) -> bool {
+        match self {
+            Self::MinusAfter => !before,
+            Self::LetterBefore { positive, negative } => {
+                before && (positive == b' ' || negative == b' ')
+            }
+            Self::LetterAfter { positive, negative } => {
+                !before && (positive == b' ' || negative == b' ')
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What is before the digits and behind them.
 const fn around(sign: Sign, negative: bool) -> (Option<u8>, Option<u8>) {
     let plus_minus = if negative { b'-' } else { b'+' };

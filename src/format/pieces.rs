@@ -4,12 +4,14 @@
 use std::ops::Range;
 
 use crate::format::error::DataError;
+use crate::format::lines::place::in_frame;
 use crate::format::lines::read::One;
 use crate::format::lines::{RecordPlan, RecordRole};
-use crate::format::reader::Reader;
-use crate::format::reading::Reading;
+use crate::format::plan::MessagePlan;
+use crate::format::reading::{PartBytes, Reading};
 use crate::format::record::Record;
-use crate::format::words::Key;
+use crate::format::words::{Key, MessageKind, PartRole};
+use crate::format::{BytePlace, Format};
 
 /// One record as it stands in the part that has the rows.
 #[derive(Debug)]
@@ -28,9 +30,7 @@ pub struct Piece<'r> {
 impl<'f> Reading<'f> {
     /// Tells with every further piece where its fields stand.
     pub fn keep_places(&mut self) {
-        if let Reader::Lines(reader) = &mut self.reader {
-            reader.keep_places();
-        }
+        self.reader.keep_places();
     }
 
     /// The next record as it stands in the part that has the rows, with the name that the
@@ -96,3 +96,48 @@ impl<'f> Reading<'f> {
 
 /// The name of a piece, its fault, and its first byte.
 type Found<'f> = (&'f str, Option<DataError>, usize);
+
+/// Where in its part a byte stands. Of a part beside the one that has the rows only the byte is told.
+pub(crate) fn place_in<'f>(
+    format: &'f Format,
+    kind: MessageKind,
+    role: PartRole,
+    parts: Vec<PartBytes<'f>>,
+    offset: usize,
+) -> Result<BytePlace, DataError> {
+    let message = format.plan().message(kind);
+    let plan = message.and_then(|m| m.parts.iter().find(|plan| plan.role == role));
+    let frame = plan.and_then(|plan| plan.frame.as_ref());
+    if let Some(frame) = frame.filter(|frame| offset < frame.length) {
+        return Ok(in_frame(frame, offset));
+    }
+    let start = frame.map_or(0, |frame| frame.length);
+    let mut last = BytePlace { record: 0, field: role.to_string(), start, end: offset + 1 };
+    let main = message.and_then(MessagePlan::main);
+    if !plan.zip(main).is_some_and(|(plan, main)| std::ptr::eq(plan, main)) {
+        return Ok(last);
+    }
+    let mut reading = Reading::open(format, kind, parts)?;
+    reading.keep_places();
+    let mut number = 0;
+    while let Some(piece) = reading.next_piece()? {
+        if piece.offset > offset {
+            last.end = piece.offset;
+            break;
+        }
+        number += 1;
+        let found = piece.places.iter().find(|(_, place)| place.contains(&offset));
+        last = BytePlace {
+            record: number,
+            field: piece.name.to_owned(),
+            start: piece.offset,
+            end: offset + 1,
+        };
+        if let Some((field, place)) = found {
+            (last.start, last.end) = (place.start, place.end);
+            (*field).clone_into(&mut last.field);
+            break;
+        }
+    }
+    Ok(last)
+}

@@ -3,14 +3,16 @@
 
 use crate::format::cell::Bind;
 use crate::format::charset::Charset;
+use crate::format::apart;
 use crate::format::check;
 use crate::format::codes::{CodeTable, Meaning, TableKind};
 use crate::format::computed::{Computed, Counting, DigestOf, LengthOf, Tally};
-use crate::format::grammar::{Grammar, Group, Item, Occurs};
+use crate::format::grammar::{Grammar, Group, Occurs};
 use crate::format::lines::fixed::Slab;
 use crate::format::lines::{Field, Line, LinesPlan, Place, RecordPlan, RecordRole, Style};
 use crate::format::name::NamePattern;
 use crate::format::names::OwnNames;
+use crate::format::order::{break_circles, items, times};
 use crate::format::spec::{
     self, FieldSpec, FormatSpec, GroupSpec, LayoutSpec, MessageSpec, PartSpec, RecordSpec,
     TallySpec,
@@ -240,7 +242,8 @@ fn frame_plan(mut fields: Vec<Field>, length: usize) -> RecordPlan {
         occurs: Occurs::ONE,
         when: None,
         length,
-        marks: RecordPlan::find_marks(&fields),
+        marks: RecordPlan::find_marks(&fields, &|bytes| bytes.len()),
+        conditions: Vec::new(),
         fields,
         touches: Vec::new(),
         check_digits: Vec::new(),
@@ -265,8 +268,9 @@ fn lines(
         }
         found
     };
-    let of_groups: Vec<Option<usize>> =
+    let mut of_groups: Vec<Option<usize>> =
         groups.iter().map(|group| group_of(group.inside.as_ref())).collect();
+    break_circles(&groups, &mut of_groups, faults);
     let of_records: Vec<Option<usize>> =
         records.iter().map(|record| group_of(record.inside.as_ref())).collect();
     let items = items(&groups, &of_groups, &of_records, &records, faults);
@@ -285,30 +289,10 @@ fn lines(
         .collect();
     let grammar = Grammar::new(plan_groups, items, &occurs);
     let places: Vec<usize> = records.iter().map(|record| record.at).collect();
-    let mut plans: Vec<RecordPlan> = Vec::new();
-    for (spec, (group, occurs)) in records.into_iter().zip(occurs) {
-        let (fields, length) = placed(spec.fields, charset, faults);
-        if matches!(style, Style::Fixed { .. }) {
-            stated_length(spec.length.as_ref(), length, faults);
-        }
-        let check_digits = fields.iter().filter_map(|field| match &field.cell.bind {
-            Bind::Computed(Computed::CheckDigit(digit)) => Some(digit.clone()),
-            _ => None,
-        });
-        plans.push(RecordPlan {
-            name: spec.name,
-            role: spec.role,
-            group,
-            occurs,
-            when: spec.when,
-            length,
-            marks: RecordPlan::find_marks(&fields),
-            touches: Vec::new(),
-            check_digits: check_digits.collect(),
-            computes: fields.iter().any(|field| matches!(field.cell.bind, Bind::Computed(_))),
-            fields,
-        });
-    }
+    let records = records.into_iter().zip(occurs).map(|(spec, stands)| {
+        record_plan(&style, charset, spec, stands, faults)
+    });
+    let plans: Vec<RecordPlan> = records.collect();
     let tallies = tallies.iter().map(|spec| tally(spec, &grammar, &plans, faults)).collect();
     let longest = match &style {
         Style::Fixed { characters: false } => {
@@ -324,57 +308,45 @@ fn lines(
     place_tallies(&mut plan);
     // The elements of a document tell its records apart.
     if !matches!(plan.style, Style::Xml) {
-        check::grammar(&plan, at, &places, faults);
+        apart::grammar(&plan, at, &places, faults);
     }
     plan
 }
 
-/// How often a record stands: a row any number of times, anything else once, unless it says so.
-fn times(spec: &RecordSpec) -> Occurs {
-    let usual = match spec.role {
-        Some(RecordRole::Row) => Occurs { optional: true, many: true },
-        _ => Occurs::ONE,
-    };
-    spec.occurs.unwrap_or(usual)
-}
-
-/// The items of each group and of the top, in the order in which their records are described.
-fn items(
-    groups: &[GroupSpec],
-    of_groups: &[Option<usize>],
-    of_records: &[Option<usize>],
-    records: &[RecordSpec],
+/// One record, with the group that it stands in and how often it does.
+fn record_plan(
+    style: &Style,
+    charset: Charset,
+    spec: RecordSpec,
+    (group, occurs): (Option<usize>, Occurs),
     faults: &Faults<'_>,
-) -> Vec<Vec<Item>> {
-    let top = groups.len();
-    let mut items: Vec<Vec<Item>> = vec![Vec::new(); top + 1];
-    for (record, group) in of_records.iter().enumerate() {
-        let mut item = Item::Record(record);
-        let mut at = *group;
-        // A group stands where its first record does; groups inside each other end somewhere.
-        for _ in 0..=groups.len() {
-            let list = &mut items[at.unwrap_or(top)];
-            match list.iter().position(|known| *known == item) {
-                None => list.push(item),
-                Some(place) if place + 1 != list.len() => {
-                    let hint = "the records of a group stand together";
-                    let what = format!("{} stands outside its group", records[record].name);
-                    faults.note(records[record].at, what, hint);
-                }
-                Some(_) => {}
-            }
-            let Some(group) = at else { break };
-            item = Item::Group(group);
-            at = of_groups[group];
-        }
+) -> RecordPlan {
+    let (fields, length) = placed(spec.fields, charset, faults);
+    if matches!(style, Style::Fixed { .. }) {
+        stated_length(spec.length.as_ref(), length, faults);
     }
-    for (group, list) in groups.iter().zip(&items) {
-        if list.is_empty() {
-            let hint = "in = \"...\" at the records of the group";
-            faults.note(group.at, format!("the group {} has no records", group.name), hint);
-        }
+    let measure: &dyn Fn(&[u8]) -> usize = match style {
+        Style::Fixed { characters: true } => &|bytes| charset.count(bytes),
+        _ => &|bytes| bytes.len(),
+    };
+    let check_digits = fields.iter().filter_map(|field| match &field.cell.bind {
+        Bind::Computed(Computed::CheckDigit(digit)) => Some(digit.clone()),
+        _ => None,
+    });
+    RecordPlan {
+        name: spec.name,
+        role: spec.role,
+        group,
+        occurs,
+        when: spec.when,
+        length,
+        marks: RecordPlan::find_marks(&fields, measure),
+        conditions: RecordPlan::find_conditions(&fields),
+        touches: Vec::new(),
+        check_digits: check_digits.collect(),
+        computes: fields.iter().any(|field| matches!(field.cell.bind, Bind::Computed(_))),
+        fields,
     }
-    items
 }
 
 /// Puts fields in their places: no gap, no overlap. Tells the length of them all.

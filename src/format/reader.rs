@@ -41,12 +41,20 @@ impl<'f> Reader<'f> {
         }
     }
 
+    /// Keeps the places of fields from here on.
+    pub fn keep_places(&mut self) {
+        match self {
+            Self::Lines(reader) => reader.keep_places(),
+            Self::Xml(reader) => reader.keep_places(),
+        }
+    }
+
     /// The fields of the record that was read last, each with its bytes in the part, where they were
-    /// kept; a document's values have none.
+    /// kept.
     pub fn places(&self) -> Vec<(&'f str, Range<usize>)> {
         match self {
             Self::Lines(reader) => reader.places(),
-            Self::Xml(_) => Vec::new(),
+            Self::Xml(reader) => reader.places(),
         }
     }
 

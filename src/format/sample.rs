@@ -33,44 +33,16 @@ impl Values {
     /// # Errors
     /// The line and what is wrong with it.
     pub fn parse(format: &Format, kind: MessageKind, text: &str) -> Result<Self, String> {
-        let known = format.records(kind).unwrap_or_default();
-        let usual = |role: RecordRole| {
-            let mut of_role = known.iter().filter(|(_, known)| *known == Some(role));
-            match (of_role.next(), of_role.next()) {
-                (Some((name, _)), None) => Some(*name),
-                _ => None,
-            }
-        };
+        let known = Known::of(format, kind);
         let mut records: Vec<(String, Record)> = Vec::new();
         for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-            let located = |what: String| format!("line {}: {what}", at + 1);
-            let json: Json =
-                serde_json::from_str(line).map_err(|error| located(error.to_string()))?;
-            let Json::Object(mut object) = json else {
-                return Err(located("expected a JSON object of values".to_owned()));
-            };
-            let name = match object.remove(RECORD) {
-                Some(Json::String(name)) => name,
-                Some(_) => return Err(located("record: expected a name".to_owned())),
-                None => {
-                    let role = if records.is_empty() { RecordRole::Head } else { RecordRole::Row };
-                    let usual = usual(role).ok_or_else(|| {
-                        let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-                        located(format!("expected \"record\": one of {}", names.join(", ")))
-                    });
-                    usual?.to_owned()
-                }
-            };
-            if !known.iter().any(|(known, _)| *known == name) {
-                let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
-                let what = format!("there is no record {name:?}: one of {}", names.join(", "));
-                return Err(located(what));
-            }
-            let record = format.plan().own.record(&object).map_err(located)?;
-            records.push((name, record));
+            let (place, record) = known
+                .line(line, records.is_empty())
+                .map_err(|what| format!("line {}: {what}", at + 1))?;
+            records.push((known.name(place).to_owned(), record));
         }
         if records.is_empty() {
-            return Err("expected a record on the first line".to_owned());
+            return Err(NO_RECORDS.to_owned());
         }
         Ok(Self { records })
     }
@@ -101,6 +73,68 @@ impl Values {
         let records = self.records.iter();
         let records = records.filter_map(|(name, record)| Some((place(name)?, record.clone())));
         format.encode_records(kind, &records.collect::<Vec<_>>())
+    }
+}
+
+/// What is told where there is nothing to write.
+pub const NO_RECORDS: &str = "expected a record on the first line";
+
+/// The records of a message that lines of JSON may be about.
+#[derive(Debug)]
+pub struct Known<'f> {
+    format: &'f Format,
+    list: Vec<(&'f str, Option<RecordRole>)>,
+}
+
+impl<'f> Known<'f> {
+    /// Those of a message.
+    pub fn of(format: &'f Format, kind: MessageKind) -> Self {
+        Self { format, list: format.records(kind).unwrap_or_default() }
+    }
+
+    /// What the record at this place is called.
+    pub fn name(&self, place: usize) -> &'f str {
+        self.list.get(place).map_or("", |(name, _)| name)
+    }
+
+    /// The place of the record of this name.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.list.iter().position(|(known, _)| *known == name)
+    }
+
+    /// Reads one line: which record it is, and its values. `first` where no line came before it.
+    ///
+    /// # Errors
+    /// What is wrong with it; never repeats a value.
+    pub fn line(&self, line: &str, first: bool) -> Result<(usize, Record), String> {
+        let json: Json = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        let Json::Object(mut object) = json else {
+            return Err("expected a JSON object of values".to_owned());
+        };
+        let names = || self.list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        let name = match object.remove(RECORD) {
+            Some(Json::String(name)) => name,
+            Some(_) => return Err("record: expected a name".to_owned()),
+            None => {
+                let role = if first { RecordRole::Head } else { RecordRole::Row };
+                let usual = self.usual(role);
+                let usual = usual.ok_or_else(|| format!("expected \"record\": one of {}", names()));
+                usual?.to_owned()
+            }
+        };
+        let place = self.place(&name);
+        let place =
+            place.ok_or_else(|| format!("there is no record {name:?}: one of {}", names()))?;
+        Ok((place, self.format.plan().own.record(&object)?))
+    }
+
+    /// The only record of this sort.
+    fn usual(&self, role: RecordRole) -> Option<&'f str> {
+        let mut of_role = self.list.iter().filter(|(_, known)| *known == Some(role));
+        match (of_role.next(), of_role.next()) {
+            (Some((name, _)), None) => Some(name),
+            _ => None,
+        }
     }
 }
 

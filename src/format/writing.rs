@@ -8,6 +8,7 @@ use crate::format::lines::write::{Each, write_fields};
 use crate::format::lines::{LinesPlan, Style};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::record::Record;
+use crate::format::sums::{Sums, in_bounds};
 use crate::format::words::{Key, MessageKind, Part, PartRole, Slot, Source, Value};
 use crate::guard::digest::hex_digest;
 use crate::model::money::Fen;
@@ -28,27 +29,6 @@ impl Source for RowAndHead<'_> {
 
     fn own(&self, at: usize) -> Option<Value<'_>> {
         self.row.own(at)
-    }
-}
-
-/// A head with the count and sum of its rows.
-struct Counted<'a> {
-    head: &'a dyn Source,
-    count: i64,
-    sum: Fen,
-}
-
-impl Source for Counted<'_> {
-    fn get(&self, key: Key) -> Option<Value<'_>> {
-        match key {
-            Key::Count => Some(Value::Int(self.count)),
-            Key::Sum => Some(Value::Amount(self.sum)),
-            _ => self.head.get(key),
-        }
-    }
-
-    fn own(&self, at: usize) -> Option<Value<'_>> {
-        self.head.own(at)
     }
 }
 
@@ -74,25 +54,8 @@ pub(crate) fn encode<R: Source>(
         }
         return write_parts(format, message, head, &Content::Rows(rows));
     }
-    let (count, sum) = total(format, message, rows)?;
-    let counted = counted(kind, head, count, sum)?;
+    let counted = total(format, message, rows)?.over(head, message)?;
     write_parts(format, message, &counted, &Content::Rows(rows))
-}
-
-/// A head with the count and sum of its rows; it may state them itself, but no others.
-fn counted(
-    kind: MessageKind,
-    head: &dyn Source,
-    count: i64,
-    sum: Fen,
-) -> Result<Counted<'_>, DataError> {
-    for (key, ours) in [(Key::Count, Value::Int(count)), (Key::Sum, Value::Amount(sum))] {
-        if head.get(key).is_some_and(|theirs| theirs != ours) {
-            let expected = format!("the {key} of the rows, or none stated");
-            return Err(whole(kind, &expected, "another one in the head"));
-        }
-    }
-    Ok(Counted { head, count, sum })
 }
 
 /// A record of a message by its place among those of the main part, with its values.
@@ -131,13 +94,13 @@ pub(crate) fn encode_records(
     if !message.has_rows {
         return write_parts(format, message, &head, &content);
     }
-    let (count, sum) = total(format, message, &rows).map_err(placed)?;
-    let counted = counted(kind, &head, count, sum)?;
+    let sums = total(format, message, &rows).map_err(placed)?;
+    let counted = sums.over(&head, message)?;
     write_parts(format, message, &counted, &content)
 }
 
 /// What a message is made of: rows under a head, or records one by one.
-enum Content<'a, R: Source> {
+pub(crate) enum Content<'a, R: Source> {
     Rows(&'a [R]),
     Records(&'a [Placed]),
 }
@@ -149,65 +112,64 @@ fn known_codes<R: Source>(
     head: &dyn Source,
     rows: &[R],
 ) -> Result<(), DataError> {
-    let known = |source: &dyn Source, key: Key, table: Option<usize>, record: usize| {
-        let (Some(_), Some(Value::Text(code))) = (table, source.get(key)) else { return Ok(()) };
-        if code.is_empty() || format.plan().meaning(table, code).is_some() {
-            return Ok(());
-        }
-        let error = whole(message.kind, "a code of its table", &shape(code.as_bytes()));
-        Err(DataError { record, field: key.as_str().to_owned(), ..error })
-    };
-    known(head, Key::Code, message.head_codes, 1)?;
+    known_code(format, message, head)?;
     if message.row_codes.is_none() && message.notice_codes.is_none() {
         return Ok(());
     }
     for (row, record) in rows.iter().zip(2..) {
-        known(row, Key::Code, message.row_codes, record)?;
-        known(row, Key::NoticeCode, message.notice_codes, record)?;
+        known_row(format, message, row).map_err(|error| DataError { record, ..error })?;
     }
     Ok(())
 }
 
-/// Counts and adds up, within the limits of the format.
-fn total<R: Source>(
+/// The code about the whole.
+pub(crate) fn known_code(
     format: &Format,
     message: &MessagePlan,
-    rows: &[R],
-) -> Result<(i64, Fen), DataError> {
-    let kind = message.kind;
-    let limits = format.limits();
-    if rows.len() < message.rows_min || rows.len() > limits.rows_max {
-        let expected = format!("{} to {} rows", message.rows_min, limits.rows_max);
-        return Err(whole(kind, &expected, &rows.len().to_string()));
-    }
-    // What is too much for a card must still be able to go back.
-    let most = match kind {
-        MessageKind::RefundRequest => limits.sum_max,
-        _ => limits.amount_max,
-    };
-    let mut sum = Fen::ZERO;
-    for (at, row) in rows.iter().enumerate() {
-        if let Some(Value::Amount(amount)) = row.get(Key::Amount) {
-            if let Err(FieldFault::OutOfRange { expected }) = in_bounds(amount, most) {
-                let mut error = whole(kind, &expected, "");
-                (error.record, error.field) = (at + 2, Key::Amount.as_str().to_owned());
-                return Err(error);
-            }
-            sum =
-                sum.checked_add(amount).filter(|sum| *sum <= limits.sum_max).ok_or_else(|| {
-                    whole(kind, &format!("a sum of at most {} yuan", limits.sum_max.yuan()), "more")
-                })?;
-        }
-    }
-    Ok((i64::try_from(rows.len()).unwrap_or(i64::MAX), sum))
+    head: &dyn Source,
+) -> Result<(), DataError> {
+    let known = in_table(format, message, head, Key::Code, message.head_codes);
+    known.map_err(|error| DataError { record: 1, ..error })
 }
 
-/// An amount of one payment: at least one fen, at most what the format allows.
-pub(crate) fn in_bounds(amount: Fen, most: Fen) -> Result<(), FieldFault> {
-    if amount.is_positive() && amount <= most {
+/// The codes about one payment; its record is the caller's to say.
+pub(crate) fn known_row(
+    format: &Format,
+    message: &MessagePlan,
+    row: &dyn Source,
+) -> Result<(), DataError> {
+    in_table(format, message, row, Key::Code, message.row_codes)?;
+    in_table(format, message, row, Key::NoticeCode, message.notice_codes)
+}
+
+fn in_table(
+    format: &Format,
+    message: &MessagePlan,
+    source: &dyn Source,
+    key: Key,
+    table: Option<usize>,
+) -> Result<(), DataError> {
+    let (Some(_), Some(Value::Text(code))) = (table, source.get(key)) else { return Ok(()) };
+    if code.is_empty() || format.plan().meaning(table, code).is_some() {
         return Ok(());
     }
-    Err(FieldFault::OutOfRange { expected: format!("an amount from 0.01 to {} yuan", most.yuan()) })
+    let error = whole(message.kind, "a code of its table", &shape(code.as_bytes()));
+    Err(DataError { field: key.as_str().to_owned(), ..error })
+}
+
+/// Counts and adds up, within the limits of the format.
+fn total<R: Source>(format: &Format, message: &MessagePlan, rows: &[R]) -> Result<Sums, DataError> {
+    let counted = Sums { count: rows.len(), ..Sums::new(format, message.kind) };
+    counted.within(format, message)?;
+    let mut sums = Sums::new(format, message.kind);
+    for (row, record) in rows.iter().zip(2..) {
+        sums.add(row).map_err(|error| match error.field.as_str() {
+            // The sum is that of them all.
+            "" => error,
+            _ => DataError { record, ..error },
+        })?;
+    }
+    Ok(sums)
 }
 
 fn write_parts<R: Source>(
@@ -217,25 +179,12 @@ fn write_parts<R: Source>(
     content: &Content<'_, R>,
 ) -> Result<Vec<Part>, DataError> {
     let kind = message.kind;
-    let mut names = Vec::new();
-    for plan in &message.parts {
-        let name = plan.name.as_ref().map_or(Ok(String::new()), |name| name.write(head));
-        names.push((plan.role, name.map_err(|error| located(kind, plan, 0, error))?));
-    }
-    // What speaks about another part is written behind it, whatever is handed over first.
-    let mut order: Vec<usize> = (0..message.parts.len()).collect();
-    order.sort_by_key(|at| match message.parts[*at].role {
-        PartRole::Side => 0,
-        PartRole::Data => 1,
-        PartRole::Message => 2,
-        PartRole::Control => 3,
-        PartRole::Trigger => 4,
-    });
+    let mut names = file_names(message, head)?;
     let mut parts: Vec<Option<Part>> = message.parts.iter().map(|_| None).collect();
     let mut digests = Vec::new();
     let main = message.main().map(|part| part.role);
     let nothing = Content::Rows(&[]);
-    for at in order {
+    for at in order_of_parts(message) {
         let plan = &message.parts[at];
         let facts = Facts { digests: digests.clone(), names: names.clone(), ..Facts::default() };
         let content = if main == Some(plan.role) { content } else { &nothing };
@@ -251,7 +200,37 @@ fn write_parts<R: Source>(
     Ok(parts.into_iter().flatten().collect())
 }
 
-fn located(kind: MessageKind, plan: &PartPlan, record: usize, error: FieldError) -> DataError {
+/// What the files of a message are called.
+pub(crate) fn file_names(
+    message: &MessagePlan,
+    head: &dyn Source,
+) -> Result<Vec<(PartRole, String)>, DataError> {
+    let named = |plan: &PartPlan| {
+        let name = plan.name.as_ref().map_or(Ok(String::new()), |name| name.write(head));
+        Ok((plan.role, name.map_err(|error| located(message.kind, plan, 0, error))?))
+    };
+    message.parts.iter().map(named).collect()
+}
+
+/// What speaks about another part is written behind it, whatever is handed over first.
+pub(crate) fn order_of_parts(message: &MessagePlan) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..message.parts.len()).collect();
+    order.sort_by_key(|at| match message.parts[*at].role {
+        PartRole::Side => 0,
+        PartRole::Data => 1,
+        PartRole::Message => 2,
+        PartRole::Control => 3,
+        PartRole::Trigger => 4,
+    });
+    order
+}
+
+pub(crate) fn located(
+    kind: MessageKind,
+    plan: &PartPlan,
+    record: usize,
+    error: FieldError,
+) -> DataError {
     DataError {
         message: kind,
         part: Some(plan.role),
@@ -266,7 +245,8 @@ fn located(kind: MessageKind, plan: &PartPlan, record: usize, error: FieldError)
     }
 }
 
-fn write_part<R: Source>(
+/// Writes one part into memory.
+pub(crate) fn write_part<R: Source>(
     format: &Format,
     kind: MessageKind,
     plan: &PartPlan,
@@ -278,20 +258,26 @@ fn write_part<R: Source>(
         plan.frame.as_ref().map(|frame| (frame, facts.digests.clone(), facts.names.clone()));
     let mut bytes = Vec::new();
     let charset = plan.charset;
+    // All of it is kept.
+    let mut keep = |_: &mut Vec<u8>| Ok(());
     let written = match (&plan.layout, content) {
         (Layout::Lines(lines), Content::Rows(rows)) => {
             lines.write(charset, facts, head, rows, &mut bytes)
         }
         (Layout::Lines(lines), Content::Records(records)) => {
-            lines.write_all(charset, facts, &mut bytes, |each| pass(lines, head, records, each))
+            lines.write_all(charset, facts, &mut bytes, &mut keep, |each| {
+                pass(lines, head, records, each)
+            })
         }
         (Layout::Xml(xml), Content::Rows(rows)) => {
-            xml.write_all(charset, facts, &mut bytes, &|each| {
+            xml.write_all(charset, facts, &mut bytes, &mut keep, &|each| {
                 xml.order.walk(None, head, rows, each)
             })
         }
         (Layout::Xml(xml), Content::Records(records)) => {
-            xml.write_all(charset, facts, &mut bytes, &|each| pass(&xml.order, head, records, each))
+            xml.write_all(charset, facts, &mut bytes, &mut keep, &|each| {
+                pass(&xml.order, head, records, each)
+            })
         }
     };
     written.map_err(|fault| located(kind, plan, fault.record, fault.error))?;
@@ -324,14 +310,22 @@ fn pass(
     records: &[Placed],
     each: &mut Each<'_>,
 ) -> Result<(), WriteFault> {
-    for (at, record) in records {
-        if lines.is_of_row(*at) {
-            each(*at, &RowAndHead { row: record, head })?;
-        } else {
-            each(*at, &RecordAndTotals { record, head })?;
-        }
+    records.iter().try_for_each(|(at, record)| one_record(lines, head, *at, record, each))
+}
+
+/// Passes one record.
+pub(crate) fn one_record(
+    lines: &LinesPlan,
+    head: &dyn Source,
+    at: usize,
+    record: &Record,
+    each: &mut Each<'_>,
+) -> Result<(), WriteFault> {
+    if lines.is_of_row(at) {
+        each(at, &RowAndHead { row: record, head })
+    } else {
+        each(at, &RecordAndTotals { record, head })
     }
-    Ok(())
 }
 
 /// A record's own values, and the count and sum of all rows.

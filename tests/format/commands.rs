@@ -143,13 +143,15 @@ fn a_line_is_told_where_the_summary_comes_last() {
 
 #[test]
 fn offsets_are_those_of_the_bytes() {
-    for (format, message) in [
-        (RURAL, MessageKind::Result),
-        ("example-core-pipe", MessageKind::PaymentRequest),
-        ("example-icbc-blank", MessageKind::PaymentRequest),
-        ("example-gx-tagged", MessageKind::StatusQuery),
+    for (format, message, label) in [
+        (RURAL, MessageKind::Result, ""),
+        ("example-core-pipe", MessageKind::PaymentRequest, ""),
+        ("example-icbc-blank", MessageKind::PaymentRequest, ""),
+        ("example-gx-tagged", MessageKind::StatusQuery, ""),
+        (CITY, MessageKind::StatusAnswer, ".done"),
+        ("example-iso20022-09", MessageKind::PaymentRequest, ""),
     ] {
-        let (values, files) = sample(format, message.as_str());
+        let (values, files) = sample(format, &format!("{message}{label}"));
         let data = files.iter().find(|path| path.extension().is_none_or(|e| e != "ok")).unwrap();
         let bytes = std::fs::read(data).unwrap();
         let decoded = decode(format, message, files.clone(), true);
@@ -258,13 +260,14 @@ fn roundtrip_shows_the_first_difference_with_its_field() {
     let found = roundtrip(CITY, MessageKind::StatusAnswer, vec![path]);
     assert_eq!(found.code, 1);
     assert!(
-        found.err.contains(&format!("the message part differs at byte {at}: field Amount")),
+        found.err.contains(&format!("message part differs at byte {at}: record 2, field amount")),
         "{}",
         found.err
     );
     let lines: Vec<&str> = found.err.lines().collect();
-    assert_eq!(lines[1], "  read    <Amount>01");
-    assert_eq!(lines[3], "                  ^");
+    assert_eq!(lines[1], "  read    01");
+    assert_eq!(lines[2], "  written 1<");
+    assert_eq!(lines[3], "          ^");
 }
 
 #[test]
@@ -318,4 +321,45 @@ fn explain_shows_all_of_every_example() {
     assert!(explain("example-core-pipe").contains("It lists the payments that failed"));
     assert!(explain("example-icbc-blank").contains("the same `account`, `payee_name`, `amount`"));
     assert!(explain("example-gx-tagged").contains("`5351` = 耕地地力保护补贴"));
+}
+
+/// Some rows of the example with widths in a file, as lines.
+fn many_lines(rows: usize) -> String {
+    let head = "{\"record\":\"head\",\"reference\":\"EX20261123-0001\",\"moment\":\"2026-11-23T15:49:04\",\"pool_account\":\"2700000000000001\",\"summary\":\"耕地地力保护补贴\"}\n";
+    let row = |at: usize| {
+        format!(
+            "{{\"record\":\"row\",\"ordinal\":{at},\"account\":\"6210000000000000011\",\"payee_name\":\"测试甲\",\"amount\":\"0.0{}\",\"document_number\":\"11010519491231002X\"}}\n",
+            at % 9 + 1
+        )
+    };
+    std::iter::once(head.to_owned()).chain((1..=rows).map(row)).collect()
+}
+
+#[test]
+fn encode_writes_nothing_before_all_of_it_can_be_written() {
+    let rows = 3000;
+    let lines = many_lines(rows);
+    let folder = tempfile::tempdir().unwrap();
+    let into = || Some(folder.path().to_owned());
+    // The last line cannot be written, and the files before it were not begun.
+    let wrong = lines.replacen("测试甲", &"测".repeat(31), rows).replacen(
+        &"测".repeat(31),
+        "测试甲",
+        rows - 1,
+    );
+    let refused = encode(RURAL, MessageKind::PaymentRequest, into(), &wrong);
+    assert_eq!(refused.code, 1, "{}", refused.err);
+    assert!(refused.err.contains(&format!("line {}: ", rows + 1)), "{}", refused.err);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let written = encode(RURAL, MessageKind::PaymentRequest, into(), &lines);
+    assert_eq!(written.code, 0, "{}", written.err);
+    // What is poured is what is written at once.
+    let format = crate::format(RURAL);
+    let kind = MessageKind::PaymentRequest;
+    let values = daifa::format::sample::Values::parse(&format, kind, &lines).unwrap();
+    for part in values.write(&format, kind).unwrap() {
+        assert!(std::fs::read(folder.path().join(&part.name)).unwrap() == part.bytes);
+    }
+    let files = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path());
+    assert_eq!(roundtrip(RURAL, kind, files.collect()).code, 0);
 }

@@ -360,3 +360,87 @@ fn layouts_that_cannot_be_read_back_are_refused() {
     );
     told("GBK", &with(TAGGED, "tag = \"Num\"", "tag = \"Nu>m\""), "is no name of a tag");
 }
+
+/// The header of 128 bytes that stands before messages between banks: who sends what to whom, and when.
+const HEADED: &str = r#"
+layout = "xml"
+root = "Document"
+[message.part.frame]
+length = 128
+fields = [
+  { literal = "{H:" },
+  { literal = "01", name = "version" },
+  { own = "sender", only = "digits", width = 12, full = true },
+  { literal = "IBPS", name = "sender's system" },
+  { own = "receiver", only = "digits", width = 12, full = true },
+  { literal = "IBPS", name = "receiver's system" },
+  { key = "moment", pattern = "yyyyMMdd" },
+  { key = "moment", pattern = "HHmmss" },
+  { literal = "XML", name = "type" },
+  { literal = "ibps.101.001.01     ", name = "message type" },
+  { key = "reference", only = "ascii", width = 20, pad = " ", side = "left", name = "message id" },
+  { own = "answers", only = "ascii", optional = true, width = 20, pad = " ", side = "left" },
+  { literal = "3", name = "priority" },
+  { literal = "U", name = "direction" },
+  { literal = "         ", name = "reserve" },
+  { literal = "}\r\n" },
+]
+[[message.part.record]]
+is = "head"
+fields = [ { path = "Hdr/MsgId", key = "reference" }, { path = "Hdr/Note", own = "note" } ]
+"#;
+
+#[test]
+fn f40_a_header_of_128_bytes_before_a_document_and_no_mark_between() {
+    let format = format("UTF-8", HEADED);
+    let lines = r#"{"record":"head","sender":"313791000015","receiver":"402791000010","moment":"2026-11-23T15:49:04","reference":"20261123000001","note":"张三"}"#;
+    let bytes = both_ways(&format, lines);
+    let (header, body) = bytes.split_at(128);
+    let expected = "{H:01313791000015IBPS402791000010IBPS20261123154904XMLibps.101.001.01     20261123000001                          3U         }\r\n";
+    assert_eq!(String::from_utf8_lossy(header), expected);
+    assert!(body.starts_with(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Document>"));
+    let read = |bytes: Vec<u8>| {
+        let part =
+            Part { role: PartRole::Data, name: "ST1.txt".to_owned(), bytes, committing: true };
+        Values::read(&format, MessageKind::Statement, &[part]).map_err(|error| error.to_string())
+    };
+    let told = read([header, b"\xEF\xBB\xBF", body].concat()).unwrap_err();
+    assert!(told.contains("byte 128"), "{told}");
+    let told = read([b"\xEF\xBB\xBF", header, body].concat()).unwrap_err();
+    assert!(told.contains("byte 0: expected the constant \"{H:\""), "{told}");
+    // The header and the document speak of one message.
+    let other =
+        String::from_utf8(bytes.clone()).unwrap().replacen("20261123000001", "20261123000002", 1);
+    assert!(read(other.into_bytes()).unwrap_err().contains("the reference that the frame has"));
+}
+
+#[test]
+fn accounts_are_asked_for_and_answered_without_amounts() {
+    let part = |kind: &str, fields: &str| {
+        format!(
+            "[[message]]\nkind = \"{kind}\"\n[[message.part]]\nrole = \"message\"\ncommitting = true\nlayout = \"delimited\"\nseparator = \"|\"\nline_end = \"LF\"\n[[message.part.record]]\nis = \"head\"\nfields = [ {{ literal = \"H\" }}, {{ key = \"reference\" }}, {{ key = \"count\" }} ]\n[[message.part.record]]\nis = \"row\"\nfields = [ {{ literal = \"R\" }}, {{ key = \"ordinal\" }}, {{ key = \"payee_name\" }}, {{ key = \"document_number\" }}, {fields} ]\n"
+        )
+    };
+    let text = format!(
+        "charset = \"GB18030\"\n{HEAD}\n[codes.opened]\n\"0\" = {{ outcome = \"credited\" }}\n\"9\" = {{ outcome = \"failed\", reason = \"id_mismatch\" }}\n{}{}",
+        part("account_request", "{ key = \"phone\", optional = true }"),
+        part(
+            "account_answer",
+            "{ key = \"account\", optional = true }, { key = \"code\", codes = \"opened\" }"
+        ),
+    );
+    let format = Format::compile("accounts", &text).unwrap_or_else(|problems| panic!("{problems}"));
+    let asked = "{\"reference\":\"R1\"}\n{\"ordinal\":1,\"payee_name\":\"张三\",\"document_number\":\"11010519491231002X\",\"phone\":\"138\"}\n";
+    let answered = "{\"reference\":\"R1\"}\n{\"ordinal\":1,\"payee_name\":\"张三\",\"document_number\":\"11010519491231002X\",\"account\":\"6210\",\"code\":\"0\"}\n";
+    for (kind, lines) in
+        [(MessageKind::AccountRequest, asked), (MessageKind::AccountAnswer, answered)]
+    {
+        let values = Values::parse(&format, kind, lines).unwrap();
+        let parts = values.write(&format, kind).unwrap();
+        let read = Values::read(&format, kind, &parts).unwrap();
+        assert_eq!(read.records[1], values.records[1]);
+        let mut short = parts.clone();
+        short[0].bytes = b"H|R1|2\n".to_vec();
+        assert!(Values::read(&format, kind, &short).is_err(), "a file that was cut");
+    }
+}

@@ -206,3 +206,42 @@ fn what_the_bank_says_of_the_whole_is_not_said_of_a_row() {
     head.set(Key::Code, Value::Text("B777"));
     assert!(format.encode(kind, &head, &[row]).is_err());
 }
+
+/// Every layout with one text in its record, in GB18030.
+const LAYOUTS: [&str; 5] = [
+    "layout = \"fixed\"\nline_end = \"LF\"\n[[message.part.record]]\nname = \"r\"\noccurs = \"0..n\"\nfields = [ { own = \"name\", width = 122, pad = \" \", side = \"left\" } ]",
+    "layout = \"fixed\"\nwidths = \"characters\"\nline_end = \"none\"\n[[message.part.record]]\nname = \"r\"\noccurs = \"0..n\"\nfields = [ { own = \"name\", width = 40, pad = \" \", side = \"right\" } ]",
+    "layout = \"delimited\"\nseparator = \"|\"\nquote = \"\\\"\"\nline_end = \"CR\"\n[[message.part.record]]\nname = \"r\"\noccurs = \"0..n\"\nfields = [ { literal = \"@\" }, { own = \"name\" } ]",
+    "layout = \"tagged\"\nline_end = \"none\"\n[[message.part.record]]\nname = \"r\"\noccurs = \"0..n\"\nfields = [ { tag = \"N\", own = \"name\" } ]",
+    "layout = \"xml\"\nroot = \"R\"\n[[message.part.record]]\nname = \"r\"\noccurs = \"0..n\"\npath = \"A\"\nfields = [ { path = \"@n\", own = \"name\" } ]",
+];
+
+#[test]
+fn i21_every_character_of_gb18030_in_every_layout() {
+    let kind = MessageKind::Statement;
+    for part in LAYOUTS {
+        let text = format!(
+            "language = 1\ntitle = \"all\"\nstatus = \"example\"\nsource = \"a test\"\ncharset = \"GB18030\"\n[limits]\nrows_max = 1\namount_max = \"1.00\"\nsum_max = \"1.00\"\nbytes_max = 10000000\n[[message]]\nkind = \"statement\"\n[[message.part]]\nrole = \"message\"\ncommitting = true\n{part}\n"
+        );
+        let format = daifa::format::Format::compile("all", &text);
+        let format = format.unwrap_or_else(|problems| panic!("{problems}"));
+        let mut all: Vec<char> =
+            (0..=0x10_FFFF).filter_map(char::from_u32).filter(|c| !refused(*c)).collect();
+        // The two signs that a run of tags cannot have.
+        all.retain(|c| !part.contains("tagged") || !matches!(c, '<' | '>'));
+        for characters in all.chunks(30 * 2000) {
+            let lines: Vec<String> = characters
+                .chunks(30)
+                .map(|characters| {
+                    let name: String = characters.iter().collect();
+                    serde_json::json!({"record": "r", "name": format!("a{name}b")}).to_string()
+                })
+                .collect();
+            let lines = lines.join("\n");
+            let values = daifa::format::sample::Values::parse(&format, kind, &lines).unwrap();
+            let parts = values.write(&format, kind).unwrap();
+            let read = daifa::format::sample::Values::read(&format, kind, &parts).unwrap();
+            assert!(read == values, "{part}");
+        }
+    }
+}

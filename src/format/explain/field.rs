@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::format::cell::{Bind, Cell, Join, Spelling, When};
+use crate::format::cell::{Bind, Cell, Join, Spelling};
+use crate::format::condition::When;
 use crate::format::computed::{CheckAlgorithm, Computed, Counting, DigestOf, LengthOf};
 use crate::format::explain::{escaped, meaning, quoted};
 use crate::format::lines::fixed::Side;

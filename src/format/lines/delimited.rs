@@ -71,13 +71,14 @@ impl Delimited {
     /// whole yet.
     pub fn line(&self, charset: Charset, bytes: &[u8], end: &[u8]) -> Option<usize> {
         let first = *end.first()?;
-        let mut from = 0;
+        // Quotes are counted once, however many lines stand between two of them.
+        let (mut from, mut inside) = (0, false);
         loop {
             let at = charset.find(bytes, from, first)?;
-            let inside = self.quote.is_some_and(|quote| {
+            if let Some(quote) = self.quote {
                 let line = bytes.get(..at).unwrap_or_default();
-                !quotes(charset, line, quote.sign).is_multiple_of(2)
-            });
+                inside ^= !quotes(charset, line, from, quote.sign).is_multiple_of(2);
+            }
             if !inside && bytes.get(at..).unwrap_or_default().starts_with(end) {
                 return Some(at);
             }
@@ -154,8 +155,9 @@ impl Delimited {
     }
 }
 
-fn quotes(charset: Charset, line: &[u8], sign: u8) -> usize {
-    let (mut count, mut from) = (0, 0);
+/// How many quotes there are from a place on.
+fn quotes(charset: Charset, line: &[u8], mut from: usize, sign: u8) -> usize {
+    let mut count = 0;
     while let Some(at) = charset.find(line, from, sign) {
         (count, from) = (count + 1, at + 1);
     }

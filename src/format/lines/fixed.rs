@@ -49,7 +49,9 @@ impl Slab {
         out: &mut Vec<u8>,
     ) -> Result<(), FieldFault> {
         let from = out.len();
-        let fill = if self.zeros { self.width } else { 0 };
+        // A zero takes as many bytes as any sign of the character set.
+        let digit = if characters { 1 } else { self.pad.len().max(1) };
+        let fill = if self.zeros { self.width / digit } else { 0 };
         let there = cell.write(pen, source, fill, out)?;
         let taken = out.len() - from;
         let (needed, unit) = if characters {
@@ -74,7 +76,7 @@ impl Slab {
                 (Side::Left, pad) => value.ends_with(pad),
                 (Side::Right, pad) => value.starts_with(pad),
             };
-            if lost || (value.len() == self.width && self.is_absent(value)) {
+            if lost || (needed == self.width && self.is_absent(value)) {
                 let pad = char::from(self.pad.first().copied().unwrap_or(b' '));
                 return Err(FieldFault::Padding { pad });
             }

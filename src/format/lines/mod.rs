@@ -9,12 +9,14 @@ pub(crate) mod read;
 pub(crate) mod tagged;
 pub(crate) mod write;
 
-use crate::format::cell::{Bind, Cell, Pen, When};
+use crate::format::cell::{Bind, Cell, Pen};
+use crate::format::condition::When;
 use crate::format::computed::{CheckDigit, Computed, DigestOf, Tally};
 use crate::format::error::FieldError;
 use crate::format::grammar::{Grammar, Item, Occurs};
 use crate::format::lines::delimited::Delimited;
-use crate::format::lines::fixed::Slab;
+use crate::format::lines::fixed::{Side, Slab};
+use crate::format::record::Record;
 use crate::format::words::{Slot, Source};
 use crate::guard::digest::DigestAlgorithm;
 use crate::model::words;
@@ -88,6 +90,9 @@ pub(crate) struct RecordPlan {
     /// The tallies that it adds to.
     pub touches: Vec<usize>,
     pub check_digits: Vec<CheckDigit>,
+    /// The fields whose condition is about another value of this record, so that it can be seen when
+    /// the record is read whether they stand as they should.
+    pub conditions: Vec<usize>,
     /// Has a value that is worked out.
     pub computes: bool,
 }
@@ -147,7 +152,8 @@ impl RecordPlan {
     }
 
     /// What in its fields tells it from other records: constants, and values out of a closed list.
-    pub fn find_marks(fields: &[Field]) -> Vec<Mark> {
+    /// `measure` tells a width as the layout counts it.
+    pub fn find_marks(fields: &[Field], measure: &dyn Fn(&[u8]) -> usize) -> Vec<Mark> {
         let mark = |(index, field): (usize, &Field)| {
             let words = match (&field.cell.bind, &field.cell.spelling) {
                 (Bind::Literal { bytes, .. }, _) => vec![bytes.clone()],
@@ -160,12 +166,45 @@ impl RecordPlan {
                 return None;
             }
             let at = match &field.place {
-                Place::Slab(slab) => slab.mark_at(words.first().map_or(0, Vec::len)),
+                Place::Slab(slab) => {
+                    let width = measure(words.first()?);
+                    // Words of several widths begin at several places where they stand on the right.
+                    if slab.side == Side::Right && words.iter().any(|word| measure(word) != width) {
+                        return None;
+                    }
+                    slab.mark_at(width)
+                }
                 Place::Column { .. } | Place::Tag { .. } | Place::Element { .. } => index,
             };
             Some(Mark { field: index, at, words })
         };
         fields.iter().enumerate().filter_map(mark).collect()
+    }
+
+    /// Those of its fields that stand only where another value of the record says so.
+    pub fn find_conditions(fields: &[Field]) -> Vec<usize> {
+        let own = |slot: Slot| fields.iter().any(|field| field.cell.slot() == Some(slot));
+        let about_own = |(_, field): &(usize, &Field)| {
+            let when = field.cell.when.as_ref();
+            field.cell.slot().is_some() && when.is_some_and(|when| own(when.slot))
+        };
+        fields.iter().enumerate().filter(about_own).map(|(at, _)| at).collect()
+    }
+
+    /// The first field of a record that was read which stands where its condition does not hold, or
+    /// is missing where it does; with what is there and what was expected.
+    pub fn against_condition(&self, record: &Record) -> Option<(&Field, [&'static str; 2])> {
+        self.conditions.iter().filter_map(|at| self.fields.get(*at)).find_map(|field| {
+            let when = field.cell.when.as_ref()?;
+            let there = record.slot(field.cell.slot()?).is_some();
+            match (when.holds(record), there) {
+                (false, true) => Some((field, ["one", "no value: its condition does not hold"])),
+                (true, false) if !field.cell.optional => {
+                    Some((field, ["nothing", "a value: its condition holds"]))
+                }
+                _ => None,
+            }
+        })
     }
 
     /// Do the two have marks in one place that exclude each other?

@@ -1,6 +1,8 @@
 //! Which record begins here, how long it is, and how far the next one is: by what may come, and by
 //! the marks that tell records apart.
 
+use std::ops::Range;
+
 use crate::format::charset::Charset;
 use crate::format::error::shape;
 use crate::format::grammar::Next;
@@ -117,7 +119,9 @@ impl LineReader<'_> {
         let end = plan.line.end.as_slice();
         let there = self.look(0)?;
         let window = self.input.seen(0, there);
-        let (length, passed) = match delimited.line(self.charset, window, end) {
+        // No further than a line may go, however much is in memory.
+        let line = window.get(..there.min(plan.longest + end.len())).unwrap_or_default();
+        let (length, passed) = match delimited.line(self.charset, line, end) {
             Some(length) if length <= plan.longest => {
                 let passed = length + end.len();
                 if plan.line.last_open && passed == window.len() {
@@ -126,8 +130,12 @@ impl LineReader<'_> {
                 }
                 (length, passed)
             }
-            None if plan.line.last_open && window.len() <= plan.longest => {
-                (window.len(), window.len())
+            None if plan.line.last_open
+                && there <= plan.longest + plan.line.file_end.len()
+                && window.ends_with(&plan.line.file_end) =>
+            {
+                let length = there - plan.line.file_end.len();
+                (length, length)
             }
             _ => {
                 let expected = format!("a line of at most {} bytes and its end", plan.longest);
@@ -176,49 +184,52 @@ impl LineReader<'_> {
         let there = self.look(0)?;
         let window = self.input.seen(0, there);
         let mut columns = std::mem::take(&mut self.columns);
-        columns.clear();
         let tag = tagged::opening(window);
-        let place = |record: &RecordPlan, tag: &[u8], from: usize| {
-            let fields = record.fields.iter().enumerate().skip(from);
-            let mut fields = fields;
-            fields.find_map(|(at, field)| match &field.place {
-                Place::Tag { open, .. } if open == tag => Some(at),
-                _ => None,
-            })
+        let begins = |next: &&Next| {
+            tag.is_some_and(|tag| tag_place(&plan.records[next.record], tag, 0).is_some())
         };
-        let candidates = plan.grammar.next(self.state).iter();
-        let next = tag.and_then(|tag| {
-            let mut fitting =
-                candidates.filter(|n| place(&plan.records[n.record], tag, 0).is_some());
-            fitting.next().copied()
-        });
-        let Some(next) = next else {
+        // Where several have these tags, a constant among them tells which it is.
+        let mut first = None;
+        let mut chosen = None;
+        for next in plan.grammar.next(self.state).iter().filter(begins) {
+            let record = &plan.records[next.record];
+            let run = tag_run(record, window, plan.longest, &mut columns);
+            let value = |mark: &Mark| columns.get(mark.at).and_then(|at| window.get(at.clone()));
+            let marked = record
+                .marks
+                .iter()
+                .all(|mark| mark.words.iter().any(|word| Some(word.as_slice()) == value(mark)));
+            if run.is_ok() && marked {
+                chosen = Some((*next, run));
+                break;
+            }
+            first.get_or_insert((*next, run));
+        }
+        let again = chosen.is_none();
+        let Some((next, run)) = chosen.or(first) else {
+            self.columns = columns;
             let found = shape(window.get(..window.len().min(24)).unwrap_or_default());
             let expected = format!("the record {}", self.names());
             return self.fail(self.input.at, "", &found, &expected);
         };
         let record = &plan.records[next.record];
-        columns.resize(record.fields.len(), 0..0);
-        let (mut at, mut from) = (0, 0);
-        while let Some(tag) = tagged::opening(window.get(at..).unwrap_or_default()) {
-            let Some(field) = place(record, tag, from) else { break };
-            let value = at + tag.len();
-            let length = tagged::value_length(window.get(value..).unwrap_or_default());
-            let Some(length) = length.filter(|length| value + length <= plan.longest) else {
-                let name = record.fields[field].cell.name.clone();
-                self.columns = columns;
-                let expected = "a value and its closing </>";
-                return self.fail(self.input.at + value, &name, "none", expected);
-            };
-            columns[field] = value..value + length;
-            (at, from) = (value + length + tagged::CLOSE.len(), field + 1);
-        }
+        // Another one was tried behind the one that will tell what is wrong.
+        let run = if again { tag_run(record, window, plan.longest, &mut columns) } else { run };
         self.columns = columns;
+        let at = match run {
+            Ok(at) => at,
+            Err((field, at)) => {
+                let name = &record.fields[field].cell.name;
+                let expected = "a value and its closing </>";
+                return self.fail(self.input.at + at, name, "none", expected);
+            }
+        };
+        let window = self.input.seen(0, there);
         let rest = window.get(at..).unwrap_or_default();
         let end = plan.line.end.as_slice();
         let passed = match (rest.starts_with(end), plan.line.last_open) {
             (true, _) => at + end.len(),
-            (false, true) if rest.is_empty() => at,
+            (false, true) if rest == plan.line.file_end => at,
             _ => {
                 let found = shape(rest.get(..rest.len().min(24)).unwrap_or_default());
                 let expected = format!("a field of {} and the line end", record.name);
@@ -227,6 +238,40 @@ impl LineReader<'_> {
         };
         Ok((next, at, passed))
     }
+}
+
+/// Which field of a record, from one on, has this tag.
+fn tag_place(record: &RecordPlan, tag: &[u8], from: usize) -> Option<usize> {
+    let fields = record.fields.iter().enumerate().skip(from);
+    let mut fields = fields;
+    fields.find_map(|(at, field)| match &field.place {
+        Place::Tag { open, .. } if open == tag => Some(at),
+        _ => None,
+    })
+}
+
+/// The values of a run of tags of this record, and its length; or the field, and the byte, at which
+/// there is no value.
+fn tag_run(
+    record: &RecordPlan,
+    window: &[u8],
+    longest: usize,
+    columns: &mut Vec<Range<usize>>,
+) -> Result<usize, (usize, usize)> {
+    columns.clear();
+    columns.resize(record.fields.len(), 0..0);
+    let (mut at, mut from) = (0, 0);
+    while let Some(tag) = tagged::opening(window.get(at..).unwrap_or_default()) {
+        let Some(field) = tag_place(record, tag, from) else { break };
+        let value = at + tag.len();
+        let length = tagged::value_length(window.get(value..).unwrap_or_default());
+        let Some(length) = length.filter(|length| value + length <= longest) else {
+            return Err((field, value));
+        };
+        columns[field] = value..value + length;
+        (at, from) = (value + length + tagged::CLOSE.len(), field + 1);
+    }
+    Ok(at)
 }
 
 /// Does one of the words stand where it should?

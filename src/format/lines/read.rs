@@ -7,7 +7,7 @@ use crate::format::charset::Charset;
 use crate::format::computed::{Computed, Open, Stated, Tallies, check_digits};
 use crate::format::grammar::Next;
 use crate::format::input::Input;
-use crate::format::lines::{Field, LinesPlan, Place, RecordPlan, RecordRole, Style};
+use crate::format::lines::{Field, LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
 use crate::format::reading::{Records, Step, Stop};
 use crate::format::record::Record;
 use crate::format::steps::Steps;
@@ -81,7 +81,9 @@ impl<'f> LineReader<'f> {
     /// Reads one record into its place, or into the spare one.
     pub fn one(&mut self, into: &mut Records, spare: bool) -> Result<One, Box<Stop>> {
         let end = self.plan.line.end.len();
-        let least = self.plan.longest + end + self.plan.line.file_end.len() + 1;
+        // Behind the last value of a run of tags, the next tag says whether another one follows.
+        let tag = if matches!(self.plan.style, Style::Tagged) { tagged::BEHIND_BYTES } else { 0 };
+        let least = self.plan.longest + tag + end + self.plan.line.file_end.len() + 1;
         let there = self.look(least)?;
         if self.is_end(there, least)? {
             return Ok(One::End);
@@ -109,7 +111,13 @@ impl<'f> LineReader<'f> {
             plan.slots().for_each(|slot| record.unset_slot(slot));
         }
         self.stated.clear();
-        let read = self.fields(plan, start, length, record);
+        let read = self.fields(plan, start, length, record).and_then(|()| {
+            let Some((field, [found, expected])) = plan.against_condition(record) else {
+                return Ok(());
+            };
+            let stop = self.stop(start, &field.cell.name, found, expected);
+            Err(Box::new(Stop { record: self.record, ..stop }))
+        });
         let bad = match read {
             Ok(()) => None,
             Err(stop) if of_row => Some(stop),
@@ -117,7 +125,9 @@ impl<'f> LineReader<'f> {
         };
         let enter = self.tallies.enter(&self.plan.tallies, &self.plan.grammar, next, plan.group);
         enter.map_err(|open| Box::new(self.open(start, &open)))?;
-        self.tallies.count(&self.plan.tallies, &plan.touches, record);
+        if !self.tallies.count(&self.plan.tallies, &plan.touches, record, bad.is_some()) {
+            return Err(Box::new(self.open(start, &Open::no_number())));
+        }
         self.compare(plan, start, record, bad.is_some())?;
         self.state = Some(next.record);
         self.input.pass(passed);
@@ -175,7 +185,8 @@ impl<'f> LineReader<'f> {
             let filling = self.input.seen(0, plan.longest);
             let whole = filling.len() == plan.longest && filling.iter().all(|b| *b == block.fill);
             let end = self.input.seen(plan.longest, plan.longest + plan.line.end.len());
-            let last = plan.line.last_open && there == plan.longest;
+            let behind = self.input.seen(plan.longest, there.max(plan.longest));
+            let last = plan.line.last_open && behind == plan.line.file_end;
             if !whole || (end != plan.line.end && !last) {
                 return self.fail(self.input.at, "", "something else", "filling lines");
             }
@@ -284,7 +295,7 @@ impl<'f> LineReader<'f> {
                 Computed::CheckDigit(digit) if !bad => {
                     let known = digits.iter().find(|(known, _)| known == digit);
                     let found = known.map_or(-1, |(_, found)| *found);
-                    (found != number).then_some(Open { field, stated: number, found })
+                    (found != number).then(|| Open::stated(&field, number, found))
                 }
                 _ => None,
             };
@@ -297,8 +308,7 @@ impl<'f> LineReader<'f> {
     }
 
     fn open(&self, at: usize, open: &Open) -> Stop {
-        let expected = format!("{}, as stated", open.stated);
-        self.stop(at, &open.field, &open.found.to_string(), &expected)
+        self.stop(at, &open.field, &open.found, &open.expected)
     }
 
     pub(super) fn fail<T>(
@@ -331,7 +341,7 @@ fn read_value(
     stated: &mut Stated,
 ) -> Result<(), ReadFault> {
     if value.is_empty() {
-        if field.cell.may_be_absent() {
+        if field.cell.may_be_empty() {
             return Ok(());
         }
         let expected = "a value".to_owned();

@@ -9,6 +9,9 @@ pub(crate) const CLOSE: &[u8] = b"</>";
 /// The longest name of a tag that is looked for.
 pub(crate) const NAME_BYTES_MAX: usize = 64;
 
+/// How far one looks behind a value: its closing tag, and the tag that may follow.
+pub(crate) const BEHIND_BYTES: usize = CLOSE.len() + NAME_BYTES_MAX + 2;
+
 /// Appends a value between its tags, or nothing where there is none.
 pub(crate) fn put(
     cell: &Cell,

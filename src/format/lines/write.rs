@@ -2,10 +2,11 @@
 
 use crate::format::cell::Pen;
 use crate::format::charset::Charset;
-use crate::format::computed::{Facts, Tallies, check_digits};
+use crate::format::computed::{Facts, NUMBERS, Tallies, check_digits};
 use crate::format::error::{FieldError, FieldFault};
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::{LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
+use crate::format::pouring::{HELD_BYTES, Spill};
 use crate::format::words::Source;
 use crate::format::writing::{RowAndHead, WriteFault};
 
@@ -36,21 +37,27 @@ impl LinesPlan {
         if let Some(size) = self.bytes(rows.len()) {
             out.reserve(size);
         }
-        self.write_all(charset, facts, out, |each| self.walk(None, head, rows, each))
+        // All of it is kept.
+        let mut keep = |_: &mut Vec<u8>| Ok(());
+        self.write_all(charset, facts, out, &mut keep, |each| self.walk(None, head, rows, each))
     }
 
     /// Writes records as `pass` gives them. Where a number must be known before the records that it
-    /// counts, they are passed twice.
+    /// counts, they are passed twice. `spill` may take what there is now and then.
     pub fn write_all(
         &self,
         charset: Charset,
         facts: Facts,
         out: &mut Vec<u8>,
+        spill: &mut Spill<'_>,
         pass: impl Fn(&mut Each<'_>) -> Result<(), WriteFault>,
     ) -> Result<(), WriteFault> {
         let mut writer = LineWriter::new(self, charset, facts);
         writer.look_ahead(&pass)?;
-        pass(&mut |record, source| writer.put(record, source, out))?;
+        pass(&mut |record, source| {
+            writer.put(record, source, out)?;
+            if out.len() < HELD_BYTES { Ok(()) } else { spill(out) }
+        })?;
         writer.finish(out)
     }
 
@@ -171,7 +178,11 @@ impl<'p> LineWriter<'p> {
         self.state = Some(record);
         // Nothing is stated while writing, so that nothing can fail to come true.
         drop(self.tallies.enter(&lines.tallies, &lines.grammar, next, plan.group));
-        self.tallies.count(&lines.tallies, &plan.touches, source);
+        if !self.tallies.count(&lines.tallies, &plan.touches, source, false) {
+            let fault = FieldFault::OutOfRange { expected: NUMBERS.to_owned() };
+            let error = FieldError { key: None, field: plan.name.clone(), fault };
+            return Err(WriteFault { record: self.records, error });
+        }
         Ok(next)
     }
 

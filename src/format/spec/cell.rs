@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 
-use crate::format::cell::{Absent, Bind, Cell, Join, Spelling, When, Word};
+use crate::format::cell::{Absent, Bind, Cell, Join, Spelling, Word};
+use crate::format::condition::When;
 use crate::format::computed::{CheckAlgorithm, CheckDigit, Computed, Counting, DigestOf, LengthOf};
 use crate::format::moment::Piece;
 use crate::format::names::SCALE_MAX;
@@ -51,7 +52,7 @@ pub(super) fn cell(
         codes: None,
     };
     if let Some(text) = literal.as_ref().or(ignored.as_ref()) {
-        let bytes = encoded(table, scope, text);
+        let bytes = constant(table, scope, text);
         let name = name.unwrap_or_else(|| "constant".to_owned());
         return Some(if literal.is_some() {
             let bind = Bind::Literal { text: text.value.to_owned(), bytes };
@@ -142,6 +143,18 @@ pub(super) fn absent(table: &Table<'_>, scope: &Scope<'_>, cell: &Cell) -> Optio
         table.faults().note(text.at, "absent: this value is always there", hint);
     }
     Some(Absent { text: text.value.to_owned(), bytes: encoded(table, scope, &text) })
+}
+
+/// A constant in the bank's character set; a header may have a line end of its own in it.
+fn constant(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for piece in text.value.split_inclusive(['\r', '\n', '\t']) {
+        let plain = piece.trim_end_matches(['\r', '\n', '\t']);
+        bytes.extend(encoded(table, scope, &Found { at: text.at, value: plain }));
+        let end = piece.strip_prefix(plain).unwrap_or_default();
+        scope.charset.ascii_into(end.as_bytes(), &mut bytes);
+    }
+    bytes
 }
 
 /// A text of the description in the bank's character set.

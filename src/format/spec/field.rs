@@ -17,7 +17,7 @@ pub(super) fn field(
 ) -> Option<FieldSpec> {
     let at = table.at;
     let mut cell = cell::cell(&table, scope, tallies);
-    if layout != Layout::Fixed
+    if !matches!(layout, Layout::Fixed | Layout::Characters)
         && let Some(cell) = &mut cell
     {
         cell.absent = cell::absent(&table, scope, cell);

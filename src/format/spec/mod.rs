@@ -8,7 +8,8 @@ mod part;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::format::cell::{Cell, When};
+use crate::format::cell::Cell;
+use crate::format::condition::When;
 use crate::format::charset::Charset;
 use crate::format::codes::CodeTable;
 use crate::format::computed::Counting;

@@ -18,6 +18,10 @@ use crate::format::words::PartRole;
 /// The most bytes of a line whose fields have no widths, where the description names none.
 const LINE_BYTES: usize = 16 * 1024;
 
+/// The most records, and groups, of one part: a bank's have a dozen, and what may follow what is
+/// worked out for each.
+const RECORDS_MAX: usize = 128;
+
 /// The line end of EBCDIC, 15, which Unicode calls U+0085.
 const NEW_LINE: &str = "\u{85}";
 
@@ -64,7 +68,15 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
     });
     let groups = table.tables("group", "a group").into_iter();
     let mut groups: Vec<GroupSpec> = groups.filter_map(|table| group(table, layout)).collect();
-    let records = table.tables("record", "a record").into_iter().enumerate();
+    let records = table.tables("record", "a record");
+    for (count, what) in [(records.len(), "records"), (groups.len(), "groups")] {
+        if count > RECORDS_MAX {
+            let told = format!("{count} {what} in one part");
+            table.faults().note(at, told, format!("at most {RECORDS_MAX}"));
+        }
+    }
+    groups.truncate(RECORDS_MAX);
+    let records = records.into_iter().enumerate().take(RECORDS_MAX);
     let mut records: Vec<RecordSpec> =
         records.map(|(at, table)| record(table, layout, scope, &tallies, at, false)).collect();
     for record in records.iter_mut().filter(|_| layout == Layout::Xml) {

@@ -6,6 +6,7 @@ use crate::format::lines::LinesPlan;
 use crate::format::spec::{GroupSpec, Place, RecordSpec, XmlSpec};
 use crate::format::table::{Faults, Found};
 use crate::format::xml::program::Program;
+use crate::format::xml::read::DEPTH_MAX;
 use crate::format::xml::{Attribute, FieldRef, Name, Node, Scope, ScopeItem, XmlPlan, escape_from};
 
 const ROOT: usize = 0;
@@ -63,8 +64,16 @@ pub(crate) fn build(
     };
     let mut spaces = vec![String::new()];
     spaces.extend(spec.namespace.clone());
-    let mut builder =
-        Builder { charset, spec, paths, faults, order: &order, spaces, nodes: vec![] };
+    let mut builder = Builder {
+        charset,
+        spec,
+        paths,
+        faults,
+        order: &order,
+        spaces,
+        nodes: vec![],
+        depths: vec![1],
+    };
     let name = builder.name(&spec.root, spec.at, true);
     builder.nodes.push(Node { name, told: spec.root.clone(), ..Node::default() });
     let mut scopes: Vec<Scope> = order.grammar.items.iter().map(|_| Scope::default()).collect();
@@ -134,6 +143,8 @@ struct Builder<'b> {
     order: &'b LinesPlan,
     spaces: Vec<String>,
     nodes: Vec<Node>,
+    /// How deep each of them stands.
+    depths: Vec<usize>,
 }
 
 impl Builder<'_> {
@@ -178,6 +189,11 @@ impl Builder<'_> {
             let same = |node: &Node| node.name.space == name.space && node.name.local == name.local;
             let mut children = self.nodes[here].children.iter().copied();
             let known = children.find(|child| same(&self.nodes[*child]));
+            if known.is_none() && self.depths[here] >= DEPTH_MAX {
+                let what = format!("elements more than {DEPTH_MAX} deep");
+                self.faults.note(at, what, "no document is read that nests deeper");
+                return here;
+            }
             here = if let Some(known) = known {
                 if self.nodes[known].item != item {
                     self.nodes[known].item = None;
@@ -186,6 +202,7 @@ impl Builder<'_> {
             } else {
                 self.nodes.push(Node { name, told: text.clone(), item, ..Node::default() });
                 let new = self.nodes.len() - 1;
+                self.depths.push(self.depths[here] + 1);
                 self.nodes[here].children.push(new);
                 new
             };

@@ -87,11 +87,16 @@ impl XmlReader<'_> {
                 return Ok(told);
             }
             if let Some(frame) = self.frames.last_mut() {
-                frame.item = Some(item);
-                if let Item::Record(record) = plan.scopes[frame.scope].items[item].item
-                    && self.being.is_none()
-                {
-                    self.begins(item, record, into);
+                match plan.scopes[frame.scope].items[item].item {
+                    Item::Record(record) => {
+                        frame.item = Some(item);
+                        if self.being.is_none() {
+                            self.begins(item, record, into);
+                        }
+                    }
+                    // The elements around that of a group are not the group yet.
+                    Item::Group(_) if node.group.is_none() => {}
+                    Item::Group(_) => frame.item = Some(item),
                 }
             }
         }
@@ -229,6 +234,10 @@ impl XmlReader<'_> {
                 let expected = format!("attributes of <{}>", node.told);
                 return Err(self.here(&expected, &scan::printable(spelled)));
             };
+            // Two prefixes may stand for one namespace.
+            if self.being.is_some() && self.got.get(field.field) == Some(&true) {
+                return Err(self.here("attributes once", &scan::printable(spelled)));
+            }
             let raw = self.tag.get(pair.value.clone()).unwrap_or_default();
             let at = self.input.at + pair.value.start;
             if raw.contains(&b'&') {
@@ -238,9 +247,10 @@ impl XmlReader<'_> {
                     let expected = "text in the declared encoding";
                     return Err(self.stop(at, "", "a reference", expected));
                 }
-                self.take(field, &Bytes::Value, at, into);
+                self.take(field, &Bytes::Value, at..at + pair.value.len(), into);
             } else {
-                self.take(field, &Bytes::Tag(pair.value), at, into);
+                let end = at + pair.value.len();
+                self.take(field, &Bytes::Tag(pair.value), at..end, into);
             }
         }
         Ok(())
@@ -258,7 +268,7 @@ impl XmlReader<'_> {
         self.input.pass(tag.length);
         let at = self.input.at;
         if tag.empty {
-            self.take(field, &Bytes::Here(0), at, into);
+            self.take(field, &Bytes::Here(0), at..at, into);
             self.spaces.back_to(self.plan, spaces);
             return Ok(());
         }
@@ -268,19 +278,19 @@ impl XmlReader<'_> {
         let length = length.unwrap_or(there);
         let name = self.tag.get(1..=tag.name).unwrap_or_default();
         if let Some(end) = end_tag(window.get(length..).unwrap_or_default(), name) {
-            self.take(field, &Bytes::Here(length), at, into);
+            self.take(field, &Bytes::Here(length), at..at + length, into);
             self.input.pass(length + end);
         } else {
-            self.long_value(node, tag)?;
-            self.take(field, &Bytes::Value, at, into);
+            let end = self.long_value(node, tag)?;
+            self.take(field, &Bytes::Value, at..end, into);
         }
         self.spaces.back_to(self.plan, spaces);
         Ok(())
     }
 
     /// A value with references or CDATA sections in it, or of which the end is further away; put
-    /// together, and passed with its end tag.
-    fn long_value(&mut self, node: &Node, tag: Tag) -> Result<(), Stop> {
+    /// together, and passed with its end tag. Tells the byte at which the end tag begins.
+    fn long_value(&mut self, node: &Node, tag: Tag) -> Result<usize, Stop> {
         self.value.clear();
         loop {
             let there = self.look(VALUE_BYTES_MAX + tag.length + LOOK_BYTES)?;
@@ -302,8 +312,9 @@ impl XmlReader<'_> {
             self.value.extend_from_slice(window.get(..plain).unwrap_or_default());
             let passed = match inside {
                 Inside::End(length) => {
+                    let end = self.input.at + plain;
                     self.input.pass(plain + length);
-                    return Ok(());
+                    return Ok(end);
                 }
                 Inside::Text(text, length) => {
                     self.value.extend_from_slice(text);

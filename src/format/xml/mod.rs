@@ -17,7 +17,6 @@ mod scan;
 mod spaces;
 mod write;
 
-use crate::format::BytePlace;
 use crate::format::cell::{Cell, Pen, Spelling};
 use crate::format::error::FieldFault;
 use crate::format::lines::LinesPlan;
@@ -160,17 +159,6 @@ pub(crate) fn put(
         escape_from(from, out);
     }
     Ok(there)
-}
-
-/// The element or attribute list that a byte stands in, found by the last tag before it.
-pub(crate) fn place_of(bytes: &[u8], offset: usize) -> BytePlace {
-    let before = bytes.get(..offset).unwrap_or(bytes);
-    let start = before.iter().rposition(|byte| *byte == b'<').unwrap_or(0);
-    let after = bytes.get(start + 1..).unwrap_or_default();
-    let length = after.iter().position(|byte| *byte == b'<').unwrap_or(after.len());
-    let name = after.iter().take_while(|b| b.is_ascii_graphic() && **b != b'>').take(40);
-    let field = name.map(|byte| char::from(*byte)).collect();
-    BytePlace { record: 0, field, start, end: start + 1 + length }
 }
 
 /// Escapes what was appended since `from`. None of these signs is a later byte of a character in

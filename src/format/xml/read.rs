@@ -2,6 +2,8 @@
 //! DOCTYPE, no entities of its own, caps on depth and attributes, nothing twice, and nothing that
 //! the description does not name.
 
+use std::ops::Range;
+
 use crate::format::charset::Charset;
 use crate::format::closing::Closing;
 use crate::format::input::Input;
@@ -79,6 +81,10 @@ pub(crate) struct XmlReader<'f> {
     pub(super) got: Vec<bool>,
     /// The outermost group that began since the last record was told.
     pub(super) entered: Option<usize>,
+    /// The record that was told last.
+    pub(super) told: Option<usize>,
+    /// Where the values of the record being read stand, for those who ask.
+    pub(super) places: Option<Vec<(usize, Range<usize>)>>,
 }
 
 impl<'f> XmlReader<'f> {
@@ -109,7 +115,25 @@ impl<'f> XmlReader<'f> {
             being: None,
             got: vec![false; fields.unwrap_or(0)],
             entered: None,
+            told: None,
+            places: None,
         }
+    }
+
+    /// Keeps the places of values from here on.
+    pub fn keep_places(&mut self) {
+        self.places = Some(Vec::new());
+    }
+
+    /// The values of the record that was told last, each with its bytes in the part as they are
+    /// spelled there.
+    pub fn places(&self) -> Vec<(&'f str, Range<usize>)> {
+        let plan = self.plan;
+        let Some(record) = self.told.and_then(|record| plan.order.records.get(record)) else {
+            return Vec::new();
+        };
+        let places = self.places.iter().flatten();
+        places.map(|(at, place)| (record.fields[*at].cell.name.as_str(), place.clone())).collect()
     }
 
     /// Reads on to the next thing that the road knows.

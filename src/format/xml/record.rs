@@ -1,6 +1,8 @@
 //! The record of a document that is being read: it begins with its first element, and is whole when
 //! something else does.
 
+use std::ops::Range;
+
 use crate::format::computed::Open as StatedOpen;
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::read::One;
@@ -105,6 +107,7 @@ impl XmlReader<'_> {
             Target::Head | Target::Tail => plan.slots().for_each(|slot| values.unset_slot(slot)),
         }
         self.got.fill(false);
+        self.places.iter_mut().for_each(Vec::clear);
         self.closing.stated.clear();
         self.record += 1;
         self.being = Some(Being { record, target, start: self.input.at, bad: None });
@@ -120,12 +123,20 @@ impl XmlReader<'_> {
             return Ok(One::End);
         };
         let plan = &order.records[record];
+        self.told = Some(record);
         if bad.is_none() {
             let mut fields = plan.fields.iter().zip(&self.got);
             let missing = fields.find(|(field, got)| !**got && !field.cell.may_be_absent());
             bad = missing.map(|(field, _)| Stop {
                 record: self.record,
                 ..self.stop(self.input.at, &field.cell.name, "nothing", "a value")
+            });
+        }
+        if bad.is_none() {
+            let against = plan.against_condition(target.of(into.records));
+            bad = against.map(|(field, [found, expected])| Stop {
+                record: self.record,
+                ..self.stop(start, &field.cell.name, found, expected)
             });
         }
         let bad = match bad {
@@ -140,8 +151,19 @@ impl XmlReader<'_> {
     }
 
     /// Takes one value of the record that is being read: what was copied, or what stands here.
-    pub(super) fn take(&mut self, field: FieldRef, bytes: &Bytes, at: usize, into: &mut Place<'_>) {
+    /// `place` is where that is in the part, as it is spelled there.
+    pub(super) fn take(
+        &mut self,
+        field: FieldRef,
+        bytes: &Bytes,
+        place: Range<usize>,
+        into: &mut Place<'_>,
+    ) {
         let Some(being) = &mut self.being else { return };
+        let at = place.start;
+        if let Some(places) = self.places.as_mut().filter(|_| !place.is_empty()) {
+            places.push((field.field, place));
+        }
         let plan = &self.plan.order.records[field.record].fields[field.field];
         let bytes = match bytes {
             Bytes::Here(length) => self.input.seen(0, *length),
@@ -150,7 +172,7 @@ impl XmlReader<'_> {
         };
         self.got[field.field] = true;
         let (at, found, expected) = if bytes.is_empty() {
-            if plan.cell.may_be_absent() {
+            if plan.cell.may_be_empty() {
                 return;
             }
             (at, "nothing".to_owned(), "a value".to_owned())
@@ -166,8 +188,7 @@ impl XmlReader<'_> {
     }
 
     pub(super) fn unclosed(&self, open: &StatedOpen) -> Stop {
-        let expected = format!("{}, as stated", open.stated);
-        self.stop(self.input.at, &open.field, &open.found.to_string(), &expected)
+        self.stop(self.input.at, &open.field, &open.found, &open.expected)
     }
 }
 
@@ -176,7 +197,7 @@ pub(super) enum Bytes {
     /// So many, as they stand.
     Here(usize),
     /// In the tag that was read last.
-    Tag(std::ops::Range<usize>),
+    Tag(Range<usize>),
     /// Put together.
     Value,
 }

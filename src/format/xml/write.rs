@@ -7,6 +7,7 @@ use crate::format::error::{FieldError, FieldFault};
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::Place;
 use crate::format::lines::write::{Each, LineWriter};
+use crate::format::pouring::{HELD_BYTES, Spill};
 use crate::format::words::{Slot, Source};
 use crate::format::writing::WriteFault;
 use crate::format::xml::{Does, FieldRef, XmlPlan, put};
@@ -32,12 +33,13 @@ struct Document<'p> {
 }
 
 impl XmlPlan {
-    /// Writes the records that `pass` gives.
+    /// Writes the records that `pass` gives. `spill` may take what there is now and then.
     pub fn write_all(
         &self,
         charset: Charset,
         facts: Facts,
         out: &mut Vec<u8>,
+        spill: &mut Spill<'_>,
         pass: &dyn Fn(&mut Each<'_>) -> Result<(), WriteFault>,
     ) -> Result<(), WriteFault> {
         let mut writer = LineWriter::new(&self.order, charset, facts);
@@ -49,7 +51,10 @@ impl XmlPlan {
             let next = writer.step(record, source)?;
             writer.work_out(record, source);
             let put = document.record(next, &writer.pen(), source, out);
-            put.map_err(|error| writer.fault(error))
+            put.map_err(|error| writer.fault(error))?;
+            // What may still be left out again stays.
+            let sure = document.marks.iter().all(|mark| mark.stands);
+            if sure && out.len() >= HELD_BYTES { spill(out) } else { Ok(()) }
         })?;
         writer.close()?;
         while let Some(open) = document.open.pop() {

@@ -1,0 +1,655 @@
+//! Layouts that nobody thought of, with values for them: a description is put together out of
+//! choices, and a message in it. Whatever the description is, it is refused when it is read, or all
+//! that it writes reads back.
+
+use std::fmt::Write as _;
+
+use daifa::format::sample::Values;
+use daifa::format::{Format, MessageKind, Part, PartRole};
+
+use crate::dice::Dice;
+
+const KIND: MessageKind = MessageKind::Statement;
+
+const HEAD: &str = r#"language = 1
+title = "random"
+status = "example"
+source = "bytes"
+[limits]
+rows_max = 1000
+amount_max = "99999.99"
+sum_max = "9999999.99"
+bytes_max = 1000000
+[[message]]
+kind = "statement"
+[[message.part]]
+role = "message"
+committing = true
+"#;
+
+/// A description and a message in it.
+pub struct Layout {
+    pub text: String,
+    /// The values, a record on each line.
+    pub lines: String,
+    /// Every value fits by how it was made, so that it must be written.
+    pub fits: bool,
+}
+
+/// What became of a layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    Refused,
+    NotWritten,
+    RoundTrip,
+}
+
+struct Charset {
+    name: &'static str,
+    /// The most bytes of a character, with its shifts.
+    unit: usize,
+    /// ASCII stands in it as it is.
+    plain: bool,
+    /// Characters that it has, among them those whose later bytes look like signs.
+    pool: &'static str,
+}
+
+const CHARSETS: &[Charset] = &[
+    Charset { name: "US-ASCII", unit: 1, plain: true, pool: "a" },
+    Charset { name: "GB18030", unit: 4, plain: true, pool: "张三·𠮷䶮弳籢〇€" },
+    Charset { name: "GBK", unit: 2, plain: true, pool: "张三·弳籢镕〇" },
+    Charset { name: "UTF-8", unit: 4, plain: true, pool: "张é𠮷·ß日" },
+    Charset { name: "Big5", unit: 2, plain: true, pool: "許功蓋張三" },
+    Charset { name: "Shift_JIS", unit: 2, plain: true, pool: "ソ表ポｱ能日" },
+    Charset { name: "GB2312", unit: 2, plain: true, pool: "张三" },
+    Charset { name: "ISO-8859-1", unit: 1, plain: true, pool: "éüñ" },
+    Charset { name: "windows-1252", unit: 1, plain: true, pool: "é€ž" },
+    Charset { name: "UTF-16BE", unit: 4, plain: false, pool: "张𠮷é" },
+    Charset { name: "UTF-16LE", unit: 4, plain: false, pool: "张𠮷é" },
+    Charset { name: "cp037", unit: 1, plain: false, pool: "a" },
+    Charset { name: "cp935", unit: 4, plain: false, pool: "张三" },
+    Charset { name: "cp1388", unit: 4, plain: false, pool: "张三" },
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Style {
+    Fixed,
+    Characters,
+    Delimited,
+    Tagged,
+    Xml,
+}
+
+/// How a number below zero is spelled.
+const SIGNS: &[(&str, bool)] = &[
+    ("", false),
+    (", sign = \"minus\"", true),
+    (", sign = \"before\"", true),
+    (", sign = \"after\"", true),
+    (", sign = \"minus_after\"", true),
+    (", sign = \"letter_before\", signs = \"CD\"", true),
+    (", sign = \"letter_after\", signs = \"DC\"", true),
+    (", sign = \"overpunch\"", true),
+];
+
+const PATTERNS: &[(&str, &str)] = &[
+    ("yyyyMMddHHmmss", "2026-11-23T15:49:04"),
+    ("yyyy-MM-dd", "2024-02-29T00:00:00"),
+    ("yyMMdd", "2099-12-31T00:00:00"),
+    ("dd/MM/yyyy HH:mm", "0001-01-01T23:59:00"),
+    ("HHmmss", "0000-01-01T00:00:01"),
+];
+
+/// What a field holds.
+#[derive(Debug, Clone)]
+enum Kind {
+    /// Characters of the character set, at most so many.
+    Text(usize),
+    Ascii(usize),
+    Digits(usize),
+    Words,
+    Number {
+        digits: usize,
+        scale: usize,
+        negative: bool,
+        spelled: String,
+    },
+    Date(&'static str),
+}
+
+#[derive(Debug, Clone)]
+struct Field {
+    name: String,
+    kind: Kind,
+    optional: bool,
+    /// Stands only where this field says `one`.
+    when: Option<String>,
+}
+
+struct Record {
+    name: String,
+    fields: Vec<Field>,
+}
+
+/// The parts of a description while it is put together.
+struct Maker<'d, 'b> {
+    dice: &'d mut Dice<'b>,
+    style: Style,
+    charset: &'static Charset,
+    separator: &'static str,
+    quote: bool,
+    text: String,
+    fits: bool,
+}
+
+/// Puts a description and a message together.
+pub fn layout(dice: &mut Dice<'_>) -> Layout {
+    let style =
+        *dice.one(&[Style::Fixed, Style::Delimited, Style::Tagged, Style::Xml, Style::Characters]);
+    let wide = matches!(style, Style::Fixed | Style::Characters);
+    let known: Vec<&Charset> = CHARSETS.iter().filter(|set| wide || set.plain).collect();
+    let charset = *dice.one(&known);
+    let text = format!("charset = \"{}\"\n{HEAD}", charset.name);
+    let mut maker = Maker { dice, style, charset, separator: "|", quote: false, text, fits: true };
+    maker.around();
+    maker.records()
+}
+
+impl Maker<'_, '_> {
+    /// What stands around the records.
+    fn around(&mut self) {
+        let ends: &[&str] = if self.charset.name.starts_with("cp") {
+            &["NL", "none", "LF"]
+        } else {
+            &["LF", "CRLF", "CR", "none"]
+        };
+        let mut end = *self.dice.one(ends);
+        let part = match self.style {
+            Style::Fixed => "layout = \"fixed\"\n".to_owned(),
+            Style::Characters => "layout = \"fixed\"\nwidths = \"characters\"\n".to_owned(),
+            Style::Tagged => "layout = \"tagged\"\n".to_owned(),
+            Style::Xml => "layout = \"xml\"\nroot = \"Root\"\n".to_owned(),
+            Style::Delimited => {
+                if end == "none" {
+                    end = "LF";
+                }
+                self.separator = *self.dice.one(&["|", ",", "\\t", "blanks", "^", "@"]);
+                let mut text =
+                    format!("layout = \"delimited\"\nseparator = \"{}\"\n", self.separator);
+                if self.separator != "blanks" && self.dice.once_in(2) {
+                    self.quote = true;
+                    text.push_str("quote = \"\\\"\"\n");
+                    if self.dice.once_in(3) {
+                        text.push_str("quoting = \"always\"\n");
+                    }
+                }
+                if self.separator != "blanks" && self.dice.once_in(4) {
+                    text.push_str("trailing = true\n");
+                }
+                text
+            }
+        };
+        self.text.push_str(&part);
+        if self.style == Style::Xml {
+            if self.dice.once_in(4) {
+                self.text.push_str("order = \"any\"\n");
+            }
+            if self.dice.once_in(4) {
+                self.text.push_str("namespace = \"urn:a&b\"\n");
+            }
+        } else {
+            writeln!(self.text, "line_end = \"{end}\"").expect("a text grows");
+            if end != "none" && self.dice.once_in(4) {
+                self.text.push_str("last_line_end = false\n");
+            }
+            if self.dice.once_in(5) {
+                self.text.push_str("file_end = \"\\u001A\"\n");
+            }
+            if self.style == Style::Fixed && self.charset.unit == 1 && self.dice.once_in(4) {
+                self.text.push_str("block = { lines = 4, fill = \"9\" }\n");
+            }
+        }
+        if self.dice.once_in(4) {
+            self.frame();
+        }
+    }
+
+    fn frame(&mut self) {
+        // Where ASCII takes two bytes a width is counted in them all the same.
+        let width = 16;
+        let of = *self.dice.one(&["body", "all", "rest"]);
+        let mut fields = format!(
+            "{{ computed = \"length\", of = \"{of}\", width = {width}, pad = \"0\", side = \"right\" }}"
+        );
+        if self.dice.once_in(2) {
+            fields = "{ computed = \"length\", of = \"body\", binary = \"little\", width = 4 }"
+                .to_owned();
+        }
+        let digest = *self.dice.one(&["", "md5", "sha256", "sm3"]);
+        if !digest.is_empty() {
+            write!(
+                fields,
+                ", {{ computed = \"digest\", algorithm = \"{digest}\", of = \"body\" }}"
+            )
+            .expect("a text grows");
+        }
+        writeln!(self.text, "[message.part.frame]\nfields = [ {fields} ]").expect("a text grows");
+    }
+
+    /// A head, perhaps batches of details with addenda, perhaps a tail.
+    fn records(mut self) -> Layout {
+        let batches = self.dice.once_in(2);
+        let details = batches || self.dice.once_in(2);
+        let (mut most, mut least) = (1, 1);
+        if batches {
+            let (occurs, from, to) =
+                *self.dice.one(&[("0..n", 0, 3), ("1..n", 1, 3), ("0..1", 0, 1), ("1", 1, 1)]);
+            (least, most) = (from, to);
+            self.group("batch", "", occurs);
+        }
+        let mut details_least = 0;
+        let inside = if batches { "in = \"batch\"\n" } else { "" };
+        let head = self.record("a", "", "1", None);
+        let mut batch_head = None;
+        if batches {
+            batch_head = Some(self.record("b", inside, "1", None));
+        }
+        let (mut detail, mut addenda, mut batch_tail) = (None, None, None);
+        if details {
+            let (occurs, from) = *self.dice.one(&[("0..n", 0), ("1..n", 1)]);
+            details_least = from;
+            detail = Some(self.record("c", inside, occurs, None));
+            if batches && self.dice.once_in(3) {
+                addenda = Some(self.record("d", inside, "0..n", None));
+            }
+        }
+        if batches && self.dice.once_in(2) {
+            batch_tail = Some(self.record("e", inside, "1", detail.as_ref().map(|d| (d, true))));
+        }
+        let mut tail = None;
+        if self.dice.once_in(2) {
+            tail = Some(self.record("f", "", "1", detail.as_ref().map(|detail| (detail, false))));
+        }
+        let mut lines = String::new();
+        self.line(&head, &mut lines);
+        for _ in 0..least + self.dice.of(most - least + 1) {
+            if let Some(record) = &batch_head {
+                self.line(record, &mut lines);
+            }
+            if let Some(record) = &detail {
+                for _ in 0..details_least + self.dice.of(4) {
+                    self.line(record, &mut lines);
+                }
+            }
+            if let Some(record) = &addenda {
+                for _ in 0..self.dice.of(3) {
+                    self.line(record, &mut lines);
+                }
+            }
+            if let Some(record) = &batch_tail {
+                self.line(record, &mut lines);
+            }
+        }
+        if let Some(record) = &tail {
+            self.line(record, &mut lines);
+        }
+        Layout { text: self.text, lines, fits: self.fits }
+    }
+
+    fn group(&mut self, name: &str, inside: &str, occurs: &str) {
+        let path = if self.style == Style::Xml { "path = \"Out/Batch\"\n" } else { "" };
+        writeln!(
+            self.text,
+            "[[message.part.group]]\nname = \"{name}\"\n{inside}occurs = \"{occurs}\"\n{path}"
+        )
+        .expect("a text grows");
+    }
+
+    /// A record and its fields; `counts` is one that comes before it.
+    fn record(
+        &mut self,
+        name: &str,
+        inside: &str,
+        occurs: &str,
+        counts: Option<(&Record, bool)>,
+    ) -> Record {
+        let mut fields = Vec::new();
+        let mut spelled = Vec::new();
+        let mark = name.to_uppercase();
+        match self.style {
+            Style::Fixed | Style::Characters | Style::Delimited => {
+                spelled.push(format!("{{ literal = \"{mark}\" }}"));
+            }
+            // The tags alone tell these records apart, or a constant does.
+            Style::Tagged if self.dice.once_in(4) => {
+                spelled.push(format!("{{ tag = \"Mark\", literal = \"{mark}\" }}"));
+            }
+            Style::Tagged => spelled.push(format!("{{ tag = \"{mark}\", literal = \"{mark}\" }}")),
+            Style::Xml => {}
+        }
+        let count = 1 + self.dice.of(5);
+        for at in 0..count {
+            let words = fields.iter().find(|field: &&Field| {
+                matches!(field.kind, Kind::Words) && !field.optional && field.when.is_none()
+            });
+            let words = words.map(|field| field.name.clone());
+            let (field, text) = self.field(&format!("{name}{at}"), words);
+            fields.push(field);
+            spelled.push(text);
+        }
+        if let Some((counted, within)) = counts {
+            self.tallies(name, counted, within, &mut spelled);
+        }
+        let path = match self.style {
+            Style::Xml => format!("path = \"R{mark}\"\n"),
+            _ => String::new(),
+        };
+        writeln!(
+            self.text,
+            "[[message.part.record]]\nname = \"{name}\"\n{inside}occurs = \"{occurs}\"\n{path}fields = [\n  {},\n]",
+            spelled.join(",\n  ")
+        )
+        .expect("a text grows");
+        Record { name: name.to_owned(), fields }
+    }
+
+    /// What a trailer says of the records before it.
+    fn tallies(&mut self, name: &str, counted: &Record, within: bool, into: &mut Vec<String>) {
+        let of = format!("of = [\"{}\"]", counted.name);
+        let within = if within { ", in = \"batch\"" } else { "" };
+        let place = |maker: &mut Self, which: &str, width: usize| {
+            maker.place(&format!("{name}{which}"), width, "0", "right")
+        };
+        let here = place(&mut *self, "count", 8);
+        into.push(format!("{{ computed = \"count\", {of}{within}{here} }}"));
+        for field in &counted.fields {
+            match &field.kind {
+                Kind::Number { spelled, .. } if self.dice.once_in(2) => {
+                    let here = self.place(&format!("{name}sum{}", field.name), 44, "0", "right");
+                    into.push(format!(
+                        "{{ computed = \"sum\", value = \"{}\", {of}{within}{spelled}{here} }}",
+                        field.name
+                    ));
+                }
+                Kind::Digits(_) if self.dice.once_in(2) => {
+                    let here = self.place(&format!("{name}hash{}", field.name), 24, "0", "right");
+                    into.push(format!(
+                        "{{ computed = \"hash\", value = \"{}\", digits = 8, keep = 10, {of}{within}{here} }}",
+                        field.name
+                    ));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Where a field stands, with a width of so many signs.
+    fn place(&mut self, name: &str, signs: usize, pad: &str, side: &str) -> String {
+        match self.style {
+            Style::Fixed => {
+                let wide = self.charset.name.starts_with("UTF-16");
+                let width = if wide { 2 * signs } else { signs };
+                format!(", width = {width}, pad = \"{pad}\", side = \"{side}\"")
+            }
+            Style::Characters => format!(", width = {signs}, pad = \"{pad}\", side = \"{side}\""),
+            Style::Delimited => String::new(),
+            Style::Tagged => format!(", tag = \"T{name}\""),
+            Style::Xml => match self.dice.of(4) {
+                1 => format!(", path = \"@x{name}\""),
+                2 => format!(", path = \"In/x{name}\""),
+                3 => format!(", path = \"x{name}\", empty = true"),
+                _ => format!(", path = \"x{name}\""),
+            },
+        }
+    }
+
+    /// A field; `words` is one whose value may decide whether this one stands.
+    fn field(&mut self, name: &str, words: Option<String>) -> (Field, String) {
+        let fixed = matches!(self.style, Style::Fixed | Style::Characters);
+        let when = words.filter(|_| self.dice.once_in(3));
+        let optional = when.is_none() && self.dice.once_in(4);
+        let absent_by = optional || when.is_some();
+        let mut around = String::new();
+        if let Some(words) = &when {
+            write!(around, ", when = {{ value = \"{words}\", is = [\"one\"] }}").expect("grows");
+        }
+        if optional {
+            around.push_str(", optional = true");
+        }
+        if absent_by && !fixed && (self.separator == "blanks" || self.dice.once_in(4)) {
+            around.push_str(", absent = \"-\"");
+        }
+        let blank = *self.dice.one(&["left", "right"]);
+        let (kind, spelled, here) = match self.dice.of(8) {
+            0 => {
+                let count = 1 + self.dice.of(6);
+                (
+                    Kind::Ascii(count),
+                    ", only = \"ascii\"".to_owned(),
+                    self.place(name, count + 2, " ", blank),
+                )
+            }
+            1 | 2 => {
+                let count = 1 + self.dice.of(6);
+                let unit = if self.style == Style::Characters { 1 } else { self.charset.unit };
+                // A width of signs is doubled where ASCII takes two bytes.
+                let unit = if self.charset.name.starts_with("UTF-16") && unit > 1 {
+                    unit / 2
+                } else {
+                    unit
+                };
+                (Kind::Text(count), String::new(), self.place(name, count * unit, " ", blank))
+            }
+            3 => {
+                let count = 1 + self.dice.of(12);
+                let pad = *self.dice.one(&[" ", "0"]);
+                let side = if pad == "0" { "right" } else { blank };
+                (
+                    Kind::Digits(count),
+                    ", only = \"digits\"".to_owned(),
+                    self.place(name, count + 3, pad, side),
+                )
+            }
+            4 => {
+                let map = ", map = { one = \"1\", two = \"22\", three = \"x3\" }".to_owned();
+                let width = 2 + self.dice.of(3);
+                (Kind::Words, map, self.place(name, width, " ", blank))
+            }
+            5 | 6 => {
+                let (kind, spelled, width) = self.number();
+                let pad = *self.dice.one(&["0", " "]);
+                let side = if pad == "0" { "right" } else { blank };
+                let mut here = self.place(name, width, pad, side);
+                if fixed && pad == "0" && absent_by {
+                    here.push_str(", absent = \" \"");
+                }
+                (kind, spelled, here)
+            }
+            _ => {
+                let (pattern, moment) = *self.dice.one(PATTERNS);
+                if pattern.contains(' ') && self.separator == "blanks" {
+                    self.fits = false;
+                }
+                let here = self.place(name, pattern.len(), " ", "left");
+                (Kind::Date(moment), format!(", type = \"date\", pattern = \"{pattern}\""), here)
+            }
+        };
+        let text = format!("{{ own = \"{name}\"{spelled}{around}{here} }}");
+        (Field { name: name.to_owned(), kind, optional, when }, text)
+    }
+
+    /// A whole number or one with digits behind a point, how it is spelled, and its width.
+    fn number(&mut self) -> (Kind, String, usize) {
+        let scale = self.dice.of(4);
+        let digits = (1 + self.dice.of(15)).max(scale + 1);
+        let (sign, negative) = *self.dice.one(SIGNS);
+        let mut spelled = String::new();
+        let mut width = digits + usize::from(negative) + self.dice.of(3);
+        if scale == 0 {
+            spelled.push_str(", type = \"integer\"");
+        } else {
+            let point = *self.dice.one(&["true", "false", "\",\""]);
+            width += usize::from(point != "false");
+            if point == "\",\"" && self.separator == "," && !self.quote {
+                self.fits = false;
+            }
+            write!(spelled, ", type = \"decimal\", scale = {scale}, point = {point}")
+                .expect("grows");
+        }
+        spelled.push_str(sign);
+        // A blank behind a number separates it from nothing where blanks do.
+        if sign.contains("minus_after") && self.separator == "blanks" {
+            self.fits = false;
+        }
+        let kind = Kind::Number { digits, scale, negative, spelled: spelled.clone() };
+        (kind, spelled, width)
+    }
+
+    /// One record of the message.
+    fn line(&mut self, record: &Record, into: &mut String) {
+        write!(into, "{{\"record\":\"{}\"", record.name).expect("a text grows");
+        let mut one = Vec::new();
+        for field in &record.fields {
+            let stands = match &field.when {
+                Some(words) => one.contains(words),
+                None => !(field.optional && self.dice.once_in(2)),
+            };
+            if !stands {
+                continue;
+            }
+            let value = self.value(&field.kind);
+            if value == "\"one\"" {
+                one.push(field.name.clone());
+            }
+            write!(into, ",\"{}\":{value}", field.name).expect("a text grows");
+        }
+        into.push_str("}\n");
+    }
+
+    /// A value as JSON.
+    fn value(&mut self, kind: &Kind) -> String {
+        match kind {
+            Kind::Text(most) => {
+                let pool: Vec<char> = self.charset.pool.chars().collect();
+                let count = 1 + self.dice.of(*most);
+                let text: String = (0..count)
+                    .map(|_| if self.dice.once_in(4) { self.sign() } else { *self.dice.one(&pool) })
+                    .collect();
+                // A sign alone may say that there is no value.
+                let text = if text == "-" { "b".to_owned() } else { text };
+                serde_json::Value::from(text).to_string()
+            }
+            Kind::Ascii(most) => {
+                let count = self.dice.of(*most);
+                let text: String = std::iter::once('k')
+                    .chain((0..count).map(|at| if at + 1 == count { 'z' } else { self.sign() }))
+                    .collect();
+                serde_json::Value::from(text).to_string()
+            }
+            Kind::Digits(most) => {
+                let count = self.dice.of(*most);
+                let rest: String = (0..count).map(|_| char::from(b'0' + self.digit())).collect();
+                format!("\"{}{rest}\"", 1 + self.dice.of(9))
+            }
+            Kind::Words => format!("\"{}\"", self.dice.one(&["one", "two", "three"])),
+            Kind::Number { digits, scale, negative, .. } => {
+                let most = 10_u64.pow(u32::try_from(*digits).unwrap_or(0)) - 1;
+                let bytes: u64 = (0..8).fold(0, |all, _| all << 8 | u64::from(self.dice.byte()));
+                let number = match self.dice.of(4) {
+                    0 => bytes % 10 % (most + 1),
+                    1 => most,
+                    _ => bytes % (most + 1),
+                };
+                let minus = if *negative && number > 0 && self.dice.once_in(2) { "-" } else { "" };
+                if *scale == 0 {
+                    return format!("{minus}{number}");
+                }
+                let all = format!("{number:0width$}", width = scale + 1);
+                let (whole, rest) = all.split_at(all.len() - scale);
+                format!("\"{minus}{whole}.{rest}\"")
+            }
+            Kind::Date(moment) => format!("\"{moment}\""),
+        }
+    }
+
+    fn digit(&mut self) -> u8 {
+        u8::try_from(self.dice.of(10)).unwrap_or(0)
+    }
+
+    /// A sign of ASCII that may stand in a text of this layout, and not at its ends.
+    fn sign(&mut self) -> char {
+        let signs: Vec<char> = "b9,|\"'&;<>^@-"
+            .chars()
+            .filter(|sign| match self.style {
+                Style::Delimited if !self.quote => !self.separator.contains(*sign),
+                Style::Tagged => !matches!(sign, '<' | '>'),
+                _ => true,
+            })
+            .collect();
+        *self.dice.one(&signs)
+    }
+}
+
+/// Holds a layout against what it promises: refused as a whole, or every byte it writes reads back as
+/// the values that were given, out of memory and out of a stream.
+///
+/// # Panics
+/// Where it does not.
+pub fn hold(layout: &Layout, dice: &mut Dice<'_>) -> Came {
+    let Ok(format) = Format::compile("random", &layout.text) else { return Came::Refused };
+    let told = || format!("{}\n{}", layout.text, layout.lines);
+    let given = match Values::parse(&format, KIND, &layout.lines) {
+        Ok(given) => given,
+        Err(error) => panic!("{error}\n{}", told()),
+    };
+    let parts = match given.write(&format, KIND) {
+        Ok(parts) => parts,
+        Err(error) if layout.fits => panic!("{error}\n{}", told()),
+        Err(_) => return Came::NotWritten,
+    };
+    let read = Values::read(&format, KIND, &parts)
+        .unwrap_or_else(|error| panic!("{error}\n{}\n{}", told(), shown(&parts[0].bytes)));
+    assert!(read == given, "reads otherwise\n{}\n{}", told(), shown(&parts[0].bytes));
+    let again = read.write(&format, KIND);
+    assert!(again.is_ok_and(|again| again == parts), "is written otherwise\n{}", told());
+    spoiled(&format, &parts[0].bytes, dice, &told);
+    Came::RoundTrip
+}
+
+/// Bytes changed at random: they are refused, or what was read from them stays what it is.
+fn spoiled(format: &Format, bytes: &[u8], dice: &mut Dice<'_>, told: &dyn Fn() -> String) {
+    for _ in 0..4 {
+        if dice.rest().is_empty() || bytes.is_empty() {
+            return;
+        }
+        let mut changed = bytes.to_vec();
+        let at = dice.of(changed.len());
+        match dice.of(4) {
+            0 => changed[at] = dice.byte(),
+            1 => changed.truncate(at),
+            2 => changed.insert(at, dice.byte()),
+            _ => changed[at] ^= 1 << dice.of(8),
+        }
+        let parts = [part(changed)];
+        let Ok(first) = Values::read(format, KIND, &parts) else { continue };
+        let Ok(written) = first.write(format, KIND) else { continue };
+        let second = Values::read(format, KIND, &written);
+        assert!(
+            second.as_ref().is_ok_and(|second| *second == first),
+            "{:?}\n{}\nread    {}\nwritten {}",
+            second.err(),
+            told(),
+            shown(&parts[0].bytes),
+            shown(&written[0].bytes)
+        );
+    }
+}
+
+fn part(bytes: Vec<u8>) -> Part {
+    Part { role: PartRole::Message, name: String::new(), bytes, committing: true }
+}
+
+/// Bytes for people.
+fn shown(bytes: &[u8]) -> String {
+    bytes.escape_ascii().to_string()
+}

@@ -1,0 +1,8 @@
+#![no_main]
+
+use daifa::{readers, write_seeds};
+
+libfuzzer_sys::fuzz_target!(
+    init: write_seeds("xml").expect("a folder for the seeds"),
+    |data: &[u8]| (readers::reader("xml").read)(data)
+);
