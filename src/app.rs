@@ -1,5 +1,7 @@
 //! Assembly: the only place that names concrete doors. Reads the config, opens what it refers to,
-//! and runs the daemon; a door or a format is added here and nowhere else.
+//! and runs the daemon; a door is added in `doors` and nowhere else.
+
+pub mod doors;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,6 +13,7 @@ use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::doors::Common;
 use crate::clock::{Clock, Dice};
 use crate::config::{self, Config, ConfigError, Database, Door};
 use crate::engine::{self, EngineError, Observer};
@@ -26,10 +29,6 @@ use crate::lifecycle::{DRAIN_LIMIT, Exit, Stop, feed_watchdog, manager};
 use crate::model::deadline::StartEvent;
 use crate::store::death::Death;
 use crate::store::{Location, Store, StoreError};
-use crate::transport::Transport;
-use crate::transport::directory::{Completion, Directory, DirectoryOptions};
-use crate::transport::https::{Https, HttpsOptions};
-use crate::transport::limit::{Limited, Limits};
 use crate::web::metrics::StepResult;
 use crate::web::{BankName, Health, Metrics, Pages};
 
@@ -82,8 +81,14 @@ pub fn open_parts(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<
         }
     }
     let mut banks = BTreeMap::new();
+    let common = Common::open(config, clock).unwrap_or_else(|causes| {
+        for cause in causes {
+            keep("calendar", cause);
+        }
+        Common { clock, calendar: None }
+    });
     for bank in &config.banks {
-        match open_bank(config, bank) {
+        match open_bank(config, bank, &common) {
             Ok(opened) => {
                 banks.insert(bank.code.clone(), opened);
             }
@@ -139,10 +144,17 @@ fn open_source(
     Ok(Arc::new(finance))
 }
 
-fn open_bank(config: &Config, bank: &config::Bank) -> Result<Bank, Vec<String>> {
+fn open_bank(
+    config: &Config,
+    bank: &config::Bank,
+    common: &Common<'_>,
+) -> Result<Bank, Vec<String>> {
     let mut problems = Vec::new();
-    let format = open_format(&config.formats, &bank.format).map_err(|cause| problems.push(cause));
-    let door = open_door(bank).map_err(|cause| problems.push(cause));
+    let format = open_format(&config.formats, &bank.format)
+        .map(Arc::new)
+        .map_err(|cause| problems.push(cause));
+    let door = doors::open(bank, format.as_ref().ok(), common);
+    let door = door.map_err(|cause| problems.push(cause));
     let (Ok(format), Ok(door)) = (format, door) else { return Err(problems) };
     let rules = BankRules {
         rows_max: bank.rows_max,
@@ -155,13 +167,7 @@ fn open_bank(config: &Config, bank: &config::Bank) -> Result<Bank, Vec<String>> 
         resend_after_ms: bank.resend_after.0,
         reference_prefix: bank.reference_prefix.clone(),
     };
-    Ok(Bank {
-        code: bank.code.clone(),
-        name: bank.name.clone(),
-        format: Arc::new(format),
-        door,
-        rules,
-    })
+    Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, door, rules })
 }
 
 /// A format by name or path; the examples are also in the binary.
@@ -174,63 +180,6 @@ fn open_format(folder: &Path, name: &str) -> Result<Format, String> {
         Some(text) => Format::compile(name, text).map_err(|problems| problems.to_string()),
         None => Err(format!("format {name:?}: there is no {}", path.join("format.toml").display())),
     }
-}
-
-fn open_door(bank: &config::Bank) -> Result<Arc<dyn Transport>, String> {
-    let millis = |span: config::Span| u64::try_from(span.0).unwrap_or_default();
-    let door: Arc<dyn Transport> = match &bank.door {
-        Door::Directory {
-            outgoing,
-            incoming,
-            archive,
-            quarantine,
-            control_suffix,
-            stable_for,
-            bytes_max,
-        } => {
-            let completion = match (control_suffix, stable_for) {
-                (Some(suffix), _) => Completion::Control { suffix: suffix.clone() },
-                (None, Some(span)) => Completion::StableMs(millis(*span)),
-                (None, None) => {
-                    return Err("door: neither control_suffix nor stable_for".to_owned());
-                }
-            };
-            let options = DirectoryOptions {
-                outgoing: outgoing.clone(),
-                incoming: incoming.clone(),
-                archive: archive.clone(),
-                quarantine: quarantine.clone(),
-                completion,
-                bytes_max: *bytes_max,
-            };
-            Arc::new(Directory::new(options).map_err(|cause| cause.to_string())?)
-        }
-        Door::Https {
-            url,
-            content_type,
-            ca_file,
-            connect_timeout,
-            total_timeout,
-            answer_bytes_max,
-        } => {
-            let options = HttpsOptions {
-                url: url.clone(),
-                content_type: content_type.clone(),
-                ca_file: ca_file.clone(),
-                connect_ms: millis(*connect_timeout),
-                total_ms: millis(*total_timeout),
-                answer_bytes_max: *answer_bytes_max,
-            };
-            Arc::new(Https::new(&options).map_err(|cause| cause.to_string())?)
-        }
-    };
-    Ok(match &bank.limit {
-        Some(limit) => Arc::new(Limited::new(
-            door,
-            Limits { per_second: limit.per_second, at_once: limit.at_once },
-        )),
-        None => door,
-    })
 }
 
 /// Everything that is wrong with a config and what it refers to; nothing is changed.

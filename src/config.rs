@@ -38,6 +38,8 @@ pub struct Config {
     /// Where named formats are looked up.
     #[serde(default = "default_formats")]
     pub formats: PathBuf,
+    /// The days that banks work beside and against the week: a file that the operator keeps.
+    pub calendar: Option<PathBuf>,
     /// Raised by one after every restore from a backup, so that no reference is used twice.
     #[serde(default)]
     pub restore_epoch: u8,
@@ -122,6 +124,8 @@ pub struct Bank {
     #[serde(default)]
     pub reference_prefix: String,
     pub limit: Option<Limit>,
+    pub retry: Option<Retry>,
+    pub hours: Option<Hours>,
 }
 
 /// How files or messages reach the bank.
@@ -152,6 +156,70 @@ pub enum Door {
         #[serde(default = "default_answer_max")]
         answer_bytes_max: usize,
     },
+    Sftp(SftpDoor),
+    Socket(SocketDoor),
+}
+
+/// A bank's server that takes and leaves files by SFTP.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SftpDoor {
+    /// `host:port`.
+    pub address: String,
+    /// What the bank's server shows: `ssh-ed25519 AAAA...`. Asked of the bank, not of the line.
+    pub host_keys: Vec<String>,
+    pub user: String,
+    pub key: Option<Secret>,
+    pub password: Option<Secret>,
+    pub outgoing: String,
+    pub incoming: String,
+    /// Without it, files are deleted once they were applied.
+    pub archive: Option<String>,
+    pub quarantine: String,
+    pub control_suffix: Option<String>,
+    pub stable_for: Option<Span>,
+    #[serde(default = "default_bytes_max")]
+    pub bytes_max: u64,
+    #[serde(default = "default_connect")]
+    pub connect_timeout: Span,
+    #[serde(default = "default_total")]
+    pub total_timeout: Span,
+}
+
+/// A bank that is called on a socket, with nothing between it and us but the message and its frame.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SocketDoor {
+    /// `host:port`.
+    pub address: String,
+    pub security: LineSecurity,
+    pub ca_file: Option<PathBuf>,
+    #[serde(default = "default_connect")]
+    pub connect_timeout: Span,
+    #[serde(default = "default_total")]
+    pub total_timeout: Span,
+    #[serde(default = "default_answer_max")]
+    pub answer_bytes_max: usize,
+    /// A connection that stays between messages; without it, each has one of its own.
+    pub session: Option<Session>,
+}
+
+/// What keeps a connection alive.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// What is said while there is nothing to say, frame and all, and what the bank answers.
+    pub heartbeat: String,
+    pub answer: String,
+    pub every: Span,
+}
+
+/// Whether a line is sealed; plain is for one that nobody else can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineSecurity {
+    Tls,
+    Plain,
 }
 
 #[derive(Debug, Deserialize)]
@@ -159,6 +227,30 @@ pub enum Door {
 pub struct Limit {
     pub per_second: std::num::NonZeroU32,
     pub at_once: std::num::NonZeroU32,
+}
+
+/// How often what provably never left is tried at once, before it waits for its next turn.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    pub tries: std::num::NonZeroU32,
+    /// Before the second try; it doubles.
+    #[serde(default = "default_retry_wait")]
+    pub wait: Span,
+    #[serde(default = "default_retry_wait_max")]
+    pub wait_max: Span,
+}
+
+/// When a bank takes something in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// Like `08:30-16:30`, of the county's time; none is all day.
+    #[serde(default)]
+    pub windows: Vec<String>,
+    /// Only on days that are worked: by the week, and by `calendar` where there is one.
+    #[serde(default)]
+    pub workdays: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -247,6 +339,8 @@ defaults! {
     default_return_every -> Span = Span(900_000);
     default_return_window -> Span = Span(10 * 86_400_000);
     default_resend -> Span = Span(1_000);
+    default_retry_wait -> Span = Span(200);
+    default_retry_wait_max -> Span = Span(5_000);
     default_bytes_max -> u64 = 256 * 1024 * 1024;
     default_answer_max -> usize = 64 * 1024 * 1024;
     default_content_type -> String = "application/xml; charset=GBK".to_owned();
@@ -437,10 +531,16 @@ impl Bank {
         {
             out.push(format!("bank {code}: reference_prefix is at most 8 letters and digits"));
         }
-        if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
+        if let Door::Directory { control_suffix, stable_for, .. }
+        | Door::Sftp(SftpDoor { control_suffix, stable_for, .. }) = &bank.door
             && control_suffix.is_some() == stable_for.is_some()
         {
             out.push(format!("bank {code}: door needs either control_suffix or stable_for: how a whole file is known"));
+        }
+        if let Door::Sftp(SftpDoor { key, password, .. }) = &bank.door
+            && key.is_some() == password.is_some()
+        {
+            out.push(format!("bank {code}: door needs either key or password: how we log in"));
         }
         out
     }

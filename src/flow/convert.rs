@@ -32,6 +32,10 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     let mut stuck = BTreeSet::new();
     for share in due {
         let Some(bank) = ctx.banks.get(&share.bank) else { continue };
+        // What is cut bears today's date; a bank that is closed today takes it under another.
+        if bank.door.opens_at(ctx.now_ms()).is_some() {
+            continue;
+        }
         match cut_one(ctx, bank, &share).await {
             Ok(Work::Done) => more = true,
             Ok(Work::Nothing) => {}

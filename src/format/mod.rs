@@ -13,6 +13,7 @@
 //! * `steps`, `closing`: from records to payments, and what records say of each other.
 //! * `computed`: what a message says about itself, like counts, sums, digests and lengths.
 //! * `input`: the bytes of a part, a few at a time.
+//! * `frame`: where a message on a line ends, before all of it has come.
 //! * `name`, `codes`: file names and code tables.
 //! * `writing`, `reading`: a message as a whole, with its count, sum and digest.
 //! * `sample`, `example`: the proof that a description carries, and the formats that we ship.
@@ -30,6 +31,7 @@ mod computed;
 pub mod error;
 pub mod example;
 mod explain;
+mod frame;
 mod grammar;
 mod input;
 mod lines;

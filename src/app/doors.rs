@@ -1,0 +1,239 @@
+//! Opens a bank's door: what the config says of it, as the door itself takes it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::clock::{Clock, Dice, local_parts};
+use crate::config::{Bank, Config, Door, LineSecurity, Secret, SftpDoor, SocketDoor, Span};
+use crate::format::{Format, MessageKind};
+use crate::transport::Transport;
+use crate::transport::calendar::Calendar;
+use crate::transport::directory::{Completion, Directory, DirectoryOptions};
+use crate::transport::hours::{Hours, Opening};
+use crate::transport::https::{Https, HttpsOptions};
+use crate::transport::limit::{Limited, Limits};
+use crate::transport::retry::{Retrying, Tries};
+use crate::transport::sftp::{self, Sftp, SftpOptions};
+use crate::transport::socket::{Ending, Security, Socket, SocketOptions, Staying};
+
+/// What a bank answers with on a line of its own.
+const ANSWERS: [MessageKind; 5] = [
+    MessageKind::Acknowledgement,
+    MessageKind::StatusAnswer,
+    MessageKind::LateReturn,
+    MessageKind::Notice,
+    MessageKind::RefundAnswer,
+];
+
+/// What doors share.
+pub struct Common<'c> {
+    pub clock: &'c Arc<dyn Clock>,
+    /// The days that banks work, where somebody keeps them.
+    pub calendar: Option<Arc<Calendar>>,
+}
+
+impl<'c> Common<'c> {
+    /// Reads the calendar that a config names.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn open(config: &Config, clock: &'c Arc<dyn Clock>) -> Result<Self, Vec<String>> {
+        let Some(path) = &config.calendar else { return Ok(Self { clock, calendar: None }) };
+        let at = |cause: String| format!("{}: {cause}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|e| vec![at(e.to_string())])?;
+        let calendar = Calendar::parse(&text)
+            .map_err(|causes| causes.into_iter().map(at).collect::<Vec<_>>())?;
+        let (year, _) = local_parts(clock.now_ms());
+        if !calendar.knows(year) {
+            tracing::warn!(
+                year,
+                "the calendar does not have this year; its weeks are taken as they are"
+            );
+        }
+        Ok(Self { clock, calendar: Some(Arc::new(calendar)) })
+    }
+}
+
+/// Opens the door of a bank. Its format, where that could be read, tells where messages on a line end.
+///
+/// # Errors
+/// In words, what of the door's settings does not work.
+pub fn open(
+    bank: &Bank,
+    format: Option<&Arc<Format>>,
+    common: &Common<'_>,
+) -> Result<Arc<dyn Transport>, String> {
+    // From the inside out: a try is one of the limit's, and a closed bank is not tried.
+    let mut door = plain(bank, format)?;
+    if let Some(limit) = &bank.limit {
+        let limits = Limits { per_second: limit.per_second, at_once: limit.at_once };
+        door = Arc::new(Limited::new(door, limits));
+    }
+    if let Some(retry) = &bank.retry {
+        let tries = Tries {
+            tries_max: retry.tries.get(),
+            wait_ms: millis(retry.wait),
+            wait_max_ms: millis(retry.wait_max),
+        };
+        let dice = Dice::seeded(u64::from_le_bytes(crate::guard::random::bytes()));
+        door = Arc::new(Retrying::new(door, tries, dice));
+    }
+    if let Some(hours) = &bank.hours {
+        let weeks = || common.calendar.clone().unwrap_or_default();
+        let calendar = hours.workdays.then(weeks);
+        let read = Hours::new(&hours.windows, calendar);
+        let hours = read.map_err(|cause| format!("hours.windows: {cause}"))?;
+        door = Arc::new(Opening::new(door, hours, Arc::clone(common.clock)));
+    }
+    Ok(door)
+}
+
+/// The door itself.
+fn plain(bank: &Bank, format: Option<&Arc<Format>>) -> Result<Arc<dyn Transport>, String> {
+    let door: Arc<dyn Transport> = match &bank.door {
+        Door::Directory {
+            outgoing,
+            incoming,
+            archive,
+            quarantine,
+            control_suffix,
+            stable_for,
+            bytes_max,
+        } => {
+            let options = DirectoryOptions {
+                outgoing: outgoing.clone(),
+                incoming: incoming.clone(),
+                archive: archive.clone(),
+                quarantine: quarantine.clone(),
+                completion: completion(control_suffix.as_deref(), *stable_for)?,
+                bytes_max: *bytes_max,
+            };
+            Arc::new(Directory::new(options).map_err(|cause| cause.to_string())?)
+        }
+        Door::Https {
+            url,
+            content_type,
+            ca_file,
+            connect_timeout,
+            total_timeout,
+            answer_bytes_max,
+        } => {
+            let options = HttpsOptions {
+                url: url.clone(),
+                content_type: content_type.clone(),
+                ca_file: ca_file.clone(),
+                connect_ms: millis(*connect_timeout),
+                total_ms: millis(*total_timeout),
+                answer_bytes_max: *answer_bytes_max,
+            };
+            Arc::new(Https::new(&options).map_err(|cause| cause.to_string())?)
+        }
+        Door::Sftp(door) => Arc::new(sftp(door)?),
+        Door::Socket(door) => {
+            // What is wrong with the format is told by whoever could not read it.
+            let format = format.ok_or("door: a socket needs the format's frame")?;
+            Arc::new(socket(door, format)?)
+        }
+    };
+    Ok(door)
+}
+
+fn sftp(door: &SftpDoor) -> Result<Sftp, String> {
+    let told = |what: &str, cause: String| format!("door.{what}: {cause}");
+    let host_keys: Result<Vec<_>, String> =
+        door.host_keys.iter().map(|text| sftp::host_key(text)).collect();
+    let proof = match (&door.key, &door.password) {
+        (Some(key), _) => {
+            let text = key.read().map_err(|cause| told("key", cause))?;
+            sftp::private_key(&text).map_err(|cause| told("key", cause))?
+        }
+        (None, password) => {
+            let read = password.as_ref().map(Secret::read);
+            let read = read.unwrap_or_else(|| Err("neither key nor password".to_owned()));
+            sftp::Proof::Password(read.map_err(|cause| told("password", cause))?)
+        }
+    };
+    let options = SftpOptions {
+        address: door.address.clone(),
+        host_keys: host_keys.map_err(|cause| told("host_keys", cause))?,
+        user: door.user.clone(),
+        proof,
+        outgoing: door.outgoing.clone(),
+        incoming: door.incoming.clone(),
+        archive: door.archive.clone(),
+        quarantine: door.quarantine.clone(),
+        completion: completion(door.control_suffix.as_deref(), door.stable_for)?,
+        bytes_max: door.bytes_max,
+        connect_ms: millis(door.connect_timeout),
+        total_ms: millis(door.total_timeout),
+    };
+    Sftp::new(options).map_err(|cause| cause.to_string())
+}
+
+fn socket(door: &SocketDoor, format: &Arc<Format>) -> Result<Socket, String> {
+    let security = match (door.security, &door.ca_file) {
+        (LineSecurity::Tls, ca_file) => Security::Tls { ca_file: ca_file.clone() },
+        (LineSecurity::Plain, None) => Security::Plain,
+        (LineSecurity::Plain, Some(path)) => return Err(unused(path)),
+    };
+    let options = SocketOptions {
+        address: door.address.clone(),
+        security,
+        connect_ms: millis(door.connect_timeout),
+        total_ms: millis(door.total_timeout),
+        answer_bytes_max: door.answer_bytes_max,
+        ending: framed(format)?,
+        staying: door.session.as_ref().map(|session| Staying {
+            heartbeat: Bytes::from(session.heartbeat.clone()),
+            answer: Bytes::from(session.answer.clone()),
+            every_ms: millis(session.every),
+        }),
+    };
+    Socket::new(options).map_err(|cause| cause.to_string())
+}
+
+fn unused(ca_file: &Path) -> String {
+    format!(
+        "door.ca_file: {} is for security = \"tls\"; a plain line asks nobody",
+        ca_file.display()
+    )
+}
+
+fn completion(suffix: Option<&str>, still: Option<Span>) -> Result<Completion, String> {
+    match (suffix, still) {
+        (Some(suffix), _) => Ok(Completion::Control { suffix: suffix.to_owned() }),
+        (None, Some(span)) => Ok(Completion::StableMs(millis(span))),
+        (None, None) => Err("door: neither control_suffix nor stable_for".to_owned()),
+    }
+}
+
+fn millis(span: Span) -> u64 {
+    u64::try_from(span.0).unwrap_or_default()
+}
+
+/// Where the answers of a format end on a line.
+///
+/// # Errors
+/// In words why this format is not for a line.
+pub fn framed(format: &Arc<Format>) -> Result<Arc<dyn Ending>, String> {
+    let header = format.frame_bytes(&ANSWERS).map_err(|cause| format!("door: {cause}"))?;
+    Ok(Arc::new(Framed { format: Arc::clone(format), header }))
+}
+
+/// Reads a format's frame for a door that knows no formats.
+struct Framed {
+    format: Arc<Format>,
+    header: Option<usize>,
+}
+
+impl Ending for Framed {
+    fn header_bytes(&self) -> Option<usize> {
+        self.header
+    }
+
+    fn message_bytes(&self, header: &[u8]) -> Result<u64, String> {
+        self.format.framed_bytes(&ANSWERS, header)
+    }
+}
