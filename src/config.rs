@@ -1,6 +1,8 @@
 //! The configuration: one TOML file, unknown keys refused, secrets by reference, all problems told
 //! at once.
 
+mod door;
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 use crate::guard::key::Key;
 use crate::guard::sign::Algorithm;
 use crate::model::deadline::StartEvent;
@@ -160,97 +163,11 @@ pub enum Door {
     Socket(SocketDoor),
 }
 
-/// A bank's server that takes and leaves files by SFTP.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SftpDoor {
-    /// `host:port`.
-    pub address: String,
-    /// What the bank's server shows: `ssh-ed25519 AAAA...`. Asked of the bank, not of the line.
-    pub host_keys: Vec<String>,
-    pub user: String,
-    pub key: Option<Secret>,
-    pub password: Option<Secret>,
-    pub outgoing: String,
-    pub incoming: String,
-    /// Without it, files are deleted once they were applied.
-    pub archive: Option<String>,
-    pub quarantine: String,
-    pub control_suffix: Option<String>,
-    pub stable_for: Option<Span>,
-    #[serde(default = "default_bytes_max")]
-    pub bytes_max: u64,
-    #[serde(default = "default_connect")]
-    pub connect_timeout: Span,
-    #[serde(default = "default_total")]
-    pub total_timeout: Span,
-}
-
-/// A bank that is called on a socket, with nothing between it and us but the message and its frame.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SocketDoor {
-    /// `host:port`.
-    pub address: String,
-    pub security: LineSecurity,
-    pub ca_file: Option<PathBuf>,
-    #[serde(default = "default_connect")]
-    pub connect_timeout: Span,
-    #[serde(default = "default_total")]
-    pub total_timeout: Span,
-    #[serde(default = "default_answer_max")]
-    pub answer_bytes_max: usize,
-    /// A connection that stays between messages; without it, each has one of its own.
-    pub session: Option<Session>,
-}
-
-/// What keeps a connection alive.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Session {
-    /// What is said while there is nothing to say, frame and all, and what the bank answers.
-    pub heartbeat: String,
-    pub answer: String,
-    pub every: Span,
-}
-
-/// Whether a line is sealed; plain is for one that nobody else can reach.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LineSecurity {
-    Tls,
-    Plain,
-}
-
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limit {
     pub per_second: std::num::NonZeroU32,
     pub at_once: std::num::NonZeroU32,
-}
-
-/// How often what provably never left is tried at once, before it waits for its next turn.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Retry {
-    pub tries: std::num::NonZeroU32,
-    /// Before the second try; it doubles.
-    #[serde(default = "default_retry_wait")]
-    pub wait: Span,
-    #[serde(default = "default_retry_wait_max")]
-    pub wait_max: Span,
-}
-
-/// When a bank takes something in.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Hours {
-    /// Like `08:30-16:30`, of the county's time; none is all day.
-    #[serde(default)]
-    pub windows: Vec<String>,
-    /// Only on days that are worked: by the week, and by `calendar` where there is one.
-    #[serde(default)]
-    pub workdays: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -339,8 +256,6 @@ defaults! {
     default_return_every -> Span = Span(900_000);
     default_return_window -> Span = Span(10 * 86_400_000);
     default_resend -> Span = Span(1_000);
-    default_retry_wait -> Span = Span(200);
-    default_retry_wait_max -> Span = Span(5_000);
     default_bytes_max -> u64 = 256 * 1024 * 1024;
     default_answer_max -> usize = 64 * 1024 * 1024;
     default_content_type -> String = "application/xml; charset=GBK".to_owned();
