@@ -237,3 +237,113 @@ impl Ending for Framed {
         self.format.framed_bytes(&ANSWERS, header)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// A config whose one bank has this format and this in its table.
+    fn config(format: &str, bank: &str) -> Result<Config, String> {
+        let text = format!(
+            "data = \"/d\"\n[keys]\ncurrent = 1\nseal = [{{ id = 1, secret = {{ file = \"/s\" }} }}]\n\
+             blind = {{ id = 1, secret = {{ file = \"/b\" }} }}\n[[source]]\nname = \"county\"\n\
+             url = \"https://finance.example\"\nkey_id = \"k\"\nsecret = {{ file = \"/f\" }}\n\
+             [duty]\nstart = \"received\"\npool_bank = \"bank\"\n\
+             [[bank]]\ncode = \"bank\"\nname = \"Bank\"\nformat = \"{format}\"\n{bank}\n"
+        );
+        Config::parse(&text).map_err(|problems| problems.to_string())
+    }
+
+    fn opened(format: &str, bank: &str) -> Result<Arc<dyn Transport>, String> {
+        let config = config(format, bank)?;
+        let text = crate::format::example::example(format).expect("it ships");
+        let compiled = Arc::new(Format::compile(format, text).expect("compiles"));
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
+        let common = Common { clock: &clock, calendar: None };
+        open(&config.banks[0], Some(&compiled), &common)
+    }
+
+    const SOCKET: &str = "[bank.door]\nkind = \"socket\"\naddress = \"127.0.0.1:1\"\n";
+    const SFTP: &str = "[bank.door]\nkind = \"sftp\"\naddress = \"127.0.0.1:1\"\nuser = \"u\"\n\
+                        outgoing = \"o\"\nincoming = \"i\"\nquarantine = \"q\"\ncontrol_suffix = \".ok\"\n";
+
+    #[track_caller]
+    fn refused(format: &str, bank: &str, word: &str) {
+        let cause = opened(format, bank).err().expect("is refused");
+        assert!(cause.contains(word), "{word}: {cause}");
+    }
+
+    #[test]
+    fn a_socket_says_who_may_listen_and_takes_a_format_that_a_line_can_carry() {
+        let plain = format!("{SOCKET}security = \"plain\"\n");
+        assert!(opened("example-gx-tagged", &plain).is_ok());
+        assert!(opened("example-city-xml", &plain).is_ok(), "to the end of the line");
+        refused("example-gx-tagged", SOCKET, "security");
+        refused("example-gx-tagged", &format!("{plain}ca_file = \"/c\"\n"), "ca_file");
+        refused("example-gx-tagged", &format!("{plain}port = 1\n"), "port");
+        refused("example-abc-framed", &plain, "several parts");
+        let session = "session = { heartbeat = \"1\", answer = \"1\", every = \"30s\" }\n";
+        assert!(opened("example-gx-tagged", &format!("{plain}{session}")).is_ok());
+        refused("example-city-xml", &format!("{plain}{session}"), "without a frame");
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_key_and_we_by_ours() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let password = folder.path().join("password");
+        std::fs::write(&password, "not a key\n").expect("written");
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&password, private).expect("private");
+        let known = "host_keys = [\"ssh-ed25519 \
+                     AAAAC3NzaC1lZDI1NTE5AAAAIH0z/MHoPpTQEgfKkgcQl57pYVwuVnuh9HlmskHGX5Bs\"]\n";
+        let secret = |what: &str| format!("{what} = {{ file = \"{}\" }}\n", password.display());
+        let format = "example-rural-fixed";
+        let good = opened(format, &format!("{SFTP}{known}{}", secret("password")));
+        assert!(good.is_ok(), "{:?}", good.err());
+        refused(format, &format!("{SFTP}{}", secret("password")), "host_keys");
+        let none = format!("{SFTP}host_keys = []\n{}", secret("password"));
+        refused(format, &none, "known by its key");
+        refused(format, &format!("{SFTP}{known}"), "either key or password");
+        let both = format!("{SFTP}{known}{}{}", secret("password"), secret("key"));
+        refused(format, &both, "either key or password");
+        let cause = opened(format, &format!("{SFTP}{known}{}", secret("key"))).err();
+        let cause = cause.expect("is refused");
+        assert!(cause.contains("door.key") && !cause.contains("not a key"), "{cause}");
+        let still = SFTP.replace("control_suffix = \".ok\"\n", "");
+        refused(format, &format!("{still}{known}{}", secret("password")), "control_suffix");
+    }
+
+    #[test]
+    fn hours_and_tries_stand_around_any_door() {
+        let door = format!("{SOCKET}security = \"plain\"\n");
+        let bank = |more: &str| format!("{more}{door}");
+        let format = "example-gx-tagged";
+        let hours = "hours = { windows = [\"08:30-15:30\"], workdays = true }\n\
+                     retry = { tries = 3 }\nlimit = { per_second = 1, at_once = 1 }\n";
+        let opened = opened(format, &bank(hours)).unwrap_or_else(|cause| panic!("{cause}"));
+        // 2026-11-23 15:49:04, a Monday; the next morning it opens.
+        let opens = opened.opens_at(1_795_420_144_000);
+        assert_eq!(opens, Some(1_795_420_144_000 + (16 * 3_600 + 40 * 60 + 56) * 1_000));
+        refused(format, &bank("hours = { windows = [\"late\"] }\n"), "hours.windows");
+        refused(format, &bank("retry = { tries = 0 }\n"), "tries");
+    }
+
+    #[test]
+    fn a_calendar_that_cannot_be_read_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("calendar.toml");
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
+        let door = format!("{SOCKET}security = \"plain\"\n");
+        let mut config = config("example-gx-tagged", &door).expect("good");
+        config.calendar = Some(path.clone());
+        let cause = Common::open(&config, &clock).err().expect("it is not there");
+        assert!(cause[0].contains("calendar.toml"), "{cause:?}");
+        std::fs::write(&path, "[[year]]\nyear = 2031\nsource = \"\"\nclosed = []\nworked = []\n")
+            .expect("written");
+        let cause = Common::open(&config, &clock).err().expect("it has no source");
+        assert!(cause[0].contains("source"), "{cause:?}");
+    }
+}

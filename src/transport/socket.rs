@@ -177,7 +177,7 @@ impl Counterpart {
     async fn talk(self: &Arc<Self>, talk: &Talk, message: &Bytes) -> Sent {
         let Some(staying) = &self.staying else {
             return match self.open().await {
-                Ok(mut wire) => self.say(talk, &mut wire, message).await,
+                Ok(mut wire) => self.say(talk, wire.as_mut(), message).await,
                 Err(cause) => not_sent(cause),
             };
         };
@@ -193,7 +193,7 @@ impl Counterpart {
                 Err(cause) => return not_sent(cause),
             },
         };
-        let sent = self.say(talk, &mut wire, message).await;
+        let sent = self.say(talk, wire.as_mut(), message).await;
         if matches!(sent, Sent::Accepted { answer: _ }) {
             *kept = Some(Kept { wire, used: Instant::now(), number });
         }
@@ -207,12 +207,12 @@ impl Counterpart {
         staying: &Staying,
     ) -> Option<(Box<dyn Wire>, u64)> {
         let Kept { mut wire, used, number } = kept.take()?;
-        let works = used.elapsed() < FRESH || self.beats(&mut wire, staying).await;
+        let works = used.elapsed() < FRESH || self.beats(wire.as_mut(), staying).await;
         works.then_some((wire, number))
     }
 
     /// Says the heartbeat and hears its answer, within the time to connect.
-    async fn beats(&self, wire: &mut Box<dyn Wire>, staying: &Staying) -> bool {
+    async fn beats(&self, wire: &mut dyn Wire, staying: &Staying) -> bool {
         let talk = Talk::default();
         let said = async {
             wire.write_all(&staying.heartbeat).await.ok()?;
@@ -245,7 +245,7 @@ impl Counterpart {
     }
 
     /// Says the message and hears the answer; nothing in here is "not sent".
-    async fn say(&self, talk: &Talk, stream: &mut Box<dyn Wire>, message: &Bytes) -> Sent {
+    async fn say(&self, talk: &Talk, stream: &mut dyn Wire, message: &Bytes) -> Sent {
         talk.begun.store(true, Ordering::SeqCst);
         let header = self.ending.header_bytes();
         let said = async {
@@ -269,10 +269,10 @@ impl Counterpart {
 
     /// Reads a header, and as much as it says. What comes behind is not read: whether it lies in the same
     /// packet as the answer is chance, and chance must not decide what became of a batch.
-    async fn framed<S: AsyncRead + Unpin + ?Sized>(
+    async fn framed(
         &self,
         talk: &Talk,
-        stream: &mut S,
+        stream: &mut dyn Wire,
         header: usize,
     ) -> Result<(), String> {
         self.up_to(talk, stream, header).await?;
@@ -290,11 +290,7 @@ impl Counterpart {
     }
 
     /// Reads until the bank closes.
-    async fn to_the_end<S: AsyncRead + Unpin>(
-        &self,
-        talk: &Talk,
-        stream: &mut S,
-    ) -> Result<(), String> {
+    async fn to_the_end(&self, talk: &Talk, stream: &mut dyn Wire) -> Result<(), String> {
         let mut chunk = vec![0_u8; CHUNK_BYTES];
         loop {
             match stream.read(&mut chunk).await {
@@ -309,12 +305,7 @@ impl Counterpart {
     }
 
     /// Reads on until so many bytes were heard; an end before is too early.
-    async fn up_to<S: AsyncRead + Unpin>(
-        &self,
-        talk: &Talk,
-        stream: &mut S,
-        wanted: usize,
-    ) -> Result<(), String> {
+    async fn up_to(&self, talk: &Talk, stream: &mut dyn Wire, wanted: usize) -> Result<(), String> {
         let mut chunk = vec![0_u8; CHUNK_BYTES.min(wanted)];
         loop {
             let left = wanted.saturating_sub(talk.length()).min(chunk.len());
@@ -353,7 +344,7 @@ async fn beat(counterpart: Weak<Counterpart>, number: u64) {
         let Some(Kept { mut wire, used, number }) = kept.take() else { return };
         if used.elapsed() < Duration::from_millis(every) {
             *kept = Some(Kept { wire, used, number });
-        } else if all.beats(&mut wire, staying).await {
+        } else if all.beats(wire.as_mut(), staying).await {
             *kept = Some(Kept { wire, used: Instant::now(), number });
         } else {
             tracing::info!(address = all.address, "the bank has ended a quiet connection");

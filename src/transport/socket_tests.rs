@@ -412,7 +412,7 @@ async fn open_staying(habit: Habit) -> (String, Arc<Counts>) {
 async fn serve_many(mut stream: TcpStream, habit: Habit, counts: Arc<Counts>) {
     let patience = match habit {
         Habit::EndsQuiet(ms) => Duration::from_millis(ms),
-        Habit::Good | Habit::LateOnce | Habit::Strange => Duration::from_secs(60),
+        Habit::Good | Habit::LateOnce | Habit::Strange => Duration::from_mins(1),
     };
     loop {
         let mut header = [0_u8; 6];

@@ -31,13 +31,16 @@ struct Bank {
 
 impl Bank {
     fn open() -> Option<Self> {
-        let sshd = Sshd::start()?;
+        Some(Self::behind(Sshd::start()?))
+    }
+
+    fn behind(sshd: Sshd) -> Self {
         let bank = Self { sshd, root: tempfile::tempdir().expect("a folder") };
         // Where files are put away is made when it is needed.
         for name in ["out", "in"] {
             fs::create_dir(bank.path(name)).expect("made");
         }
-        Some(bank)
+        bank
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -144,7 +147,7 @@ fn cause(sent: &Sent) -> &str {
     }
 }
 
-/// How many bytes of ours a whole hand-over takes, up to and with the committing rename.
+/// About how many bytes of ours a whole hand-over takes, up to and with the committing rename.
 async fn measure(bank: &Bank, line: &Line, parts: &[OutPart]) -> u64 {
     line.plan(Plan::Whole);
     let sent = send(&bank.through(line, 5_000), parts).await;
@@ -153,9 +156,6 @@ async fn measure(bank: &Bank, line: &Line, parts: &[OutPart]) -> u64 {
     bank.empty();
     bytes
 }
-
-/// Long enough for a server to do what arrived.
-const DONE_MS: u64 = 500;
 
 #[tokio::test]
 async fn a_hand_over_leaves_exactly_its_files() {
@@ -189,7 +189,7 @@ async fn f47_a_line_cut_at_every_kilobyte_of_an_upload_is_not_sent_and_goes_on()
     for after in (0..whole - 200).step_by(1_024) {
         tries += 1;
         let door = bank.through(&line, 3_000);
-        line.plan(Plan::Cut { after, linger_ms: 20, then_refuse: true });
+        line.plan(Plan::Cut { after, then_refuse: true });
         let sent = send(&door, &parts).await;
         assert!(matches!(sent, Sent::NotSent { .. }), "cut at {after} of {whole}: {sent:?}");
         assert_eq!(bank.seen(), 0, "cut at {after}: {:?}", bank.names("out"));
@@ -229,27 +229,30 @@ async fn f47_an_upload_goes_on_where_the_line_was_cut() {
 async fn f49_a_cut_at_the_rename_is_unknown_unless_the_file_is_found_there() {
     let bank = bank!();
     let line = Line::to(bank.sshd.address()).await;
-    let whole = measure(&bank, &line, &pair()).await;
-    assert_eq!(whole, measure(&bank, &line, &pair()).await, "all of it is the same each time");
-    // Just before: the last byte of the request never arrives. Just after: its answer does not.
-    for (after, there) in [(whole - 1, 0), (whole, 1)] {
-        for then_refuse in [true, false] {
-            let door = bank.through(&line, 3_000);
-            line.plan(Plan::Cut { after, linger_ms: DONE_MS, then_refuse });
-            let sent = send(&door, &pair()).await;
-            assert_eq!(bank.seen(), there, "{after} of {whole}");
-            if there == 1 && !then_refuse {
-                assert!(accepted(&sent), "it was looked for and found: {sent:?}");
+    for then_refuse in [true, false] {
+        for there in [false, true] {
+            let folder = bank.path("out");
+            line.plan(if there {
+                Plan::AfterRename { folder, then_refuse, stays: false }
             } else {
-                assert!(matches!(sent, Sent::Unknown { .. }), "{after} of {whole}: {sent:?}");
+                Plan::BeforeRename { folder, then_refuse }
+            });
+            let door = bank.through(&line, 3_000);
+            let sent = send(&door, &pair()).await;
+            let case = format!("there: {there}, refused: {then_refuse}, {sent:?}");
+            assert_eq!(bank.seen(), usize::from(there), "{case}");
+            if there && !then_refuse {
+                assert!(accepted(&sent), "it was looked for and found: {case}");
+            } else {
+                assert!(matches!(sent, Sent::Unknown { .. }), "{case}");
             }
             // Before the line is back nothing is known; afterwards only what lies there is.
-            assert!(!then_refuse || !door.lies_there(&pair()).await);
+            assert!(!then_refuse || !door.lies_there(&pair()).await, "{case}");
             line.plan(Plan::Whole);
-            assert_eq!(door.lies_there(&pair()).await, there == 1);
+            assert_eq!(door.lies_there(&pair()).await, there, "{case}");
             // Whoever sends the same again, once the bank was asked, delivers once.
-            assert!(accepted(&send(&door, &pair()).await));
-            assert_eq!(bank.names("out"), ["DF1.ok", "DF1.txt"]);
+            assert!(accepted(&send(&door, &pair()).await), "{case}");
+            assert_eq!(bank.names("out"), ["DF1.ok", "DF1.txt"], "{case}");
             bank.empty();
         }
     }
@@ -260,21 +263,27 @@ async fn f25_f26_a_bank_that_says_no_more_meets_the_deadline() {
     let bank = bank!();
     let line = Line::to(bank.sshd.address()).await;
     let whole = measure(&bank, &line, &pair()).await;
-    for (after, there) in [(0, 0), (1_500, 0), (whole - 200, 0), (whole, 1)] {
+    let folder = bank.path("out");
+    for (plan, there) in [
+        (Plan::Hold { after: 0 }, false),
+        (Plan::Hold { after: 1_500 }, false),
+        (Plan::Hold { after: whole - 600 }, false),
+        (Plan::AfterRename { folder, then_refuse: false, stays: true }, true),
+    ] {
         let door = bank.through(&line, 1_000);
-        line.plan(Plan::Hold { after });
+        line.plan(plan.clone());
         let begun = Instant::now();
         let sent = send(&door, &pair()).await;
         assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
         match sent {
-            Sent::NotSent { .. } if there == 0 => {}
-            Sent::Unknown { .. } if there == 1 => {}
-            _ => panic!("held after {after} of {whole}: {sent:?}"),
+            Sent::NotSent { .. } if !there => {}
+            Sent::Unknown { .. } if there => {}
+            _ => panic!("{plan:?} of {whole}: {sent:?}"),
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
-        assert_eq!(bank.seen(), there, "held after {after}");
+        assert_eq!(bank.seen(), usize::from(there), "{plan:?}");
         line.plan(Plan::Whole);
-        assert!(accepted(&send(&door, &pair()).await));
+        assert!(accepted(&send(&door, &pair()).await), "{plan:?}");
         assert_eq!(bank.seen(), 1);
         bank.empty();
     }
@@ -573,6 +582,62 @@ async fn f43_a_file_beyond_the_cap_is_not_read_and_can_be_set_aside() {
     assert_eq!(bank.names("quarantine"), ["HP1.ok", "HP1.txt"]);
 }
 
+/// A server that says its version and the handle of any folder, and then lies as its argument says. Where
+/// nothing is said about a request, it does not exist.
+const LIAR: &str = r#"
+    $| = 1; binmode STDIN; binmode STDOUT;
+    sub need { my ($n, $b) = (shift, ""); while (length $b < $n) {
+        sysread(STDIN, $b, $n - length $b, length $b) or exit; } $b }
+    sub tell { my $p = shift; print pack("N", length $p), $p; }
+    while (1) {
+        my ($type, $id) = unpack "CN", need(unpack "N", need(4));
+        if ($type == 1) { &tell(pack "CN", 2, 3); next; }
+        my $status = pack("CNN", 101, $id, 2) . pack("N/a* N/a*", "no", "");
+        if ($type == 4) { &tell(pack("CNN", 101, $id, 0) . pack("N/a* N/a*", "", "")); next; }
+        if ($type == 11) { &tell(pack "CN N/a*", 102, $id, "h"); next; }
+        if ($type != 12) { &tell($status); next; }
+        my $mode = $ARGV[0];
+        my $attributes = pack "NNNNNN", 13, 0, 7, 0100644, 1, 1;
+        my $file = sub { pack("N/a* N/a*", $_[0], "") . $attributes };
+        if ($mode eq "length") { print pack("N", 0x7fffffff), "x" x 100; }
+        if ($mode eq "count") { &tell(pack("CNN", 104, $id, 0x7fffffff) . $file->("a.txt")); }
+        if ($mode eq "kind") { &tell(pack "CN", 250, $id); }
+        if ($mode eq "code") { &tell(pack("CNN", 101, $id, 99) . pack("N/a* N/a*", "no", "")); }
+        if ($mode eq "other") { &tell(pack("CNN", 104, $id + 7, 1) . $file->("a.txt")); }
+        if ($mode eq "names") {
+            my @names = ("../up.txt", "../up.ok", "/etc/x.txt", "/etc/x.ok", "a\x{0}.txt", "\xff.txt");
+            &tell(pack("CNN", 104, $id, scalar @names) . join "", map { $file->($_) } @names);
+            $ARGV[0] = "end";
+        }
+        if ($mode eq "end") { &tell(pack("CNN", 101, $id, 1) . pack("N/a* N/a*", "", "")); }
+    }
+"#;
+
+#[tokio::test]
+async fn f52_a_server_that_lies_about_lengths_and_names_is_not_believed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("liar.pl");
+    fs::write(&script, LIAR).expect("written");
+    for mode in ["length", "count", "kind", "code", "other", "names"] {
+        let command = format!("/usr/bin/perl {} {mode}", script.display());
+        let Some(sshd) = Sshd::speaking(&command) else { return };
+        let bank = Bank::behind(sshd);
+        let options = SftpOptions { total_ms: 1_500, ..bank.options() };
+        let door = Sftp::new(options).expect("good settings");
+        let begun = Instant::now();
+        let listed = door.arrivals(10).await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "{mode}: {:?}", begun.elapsed());
+        if mode == "names" {
+            assert_eq!(listed.expect("listed"), Vec::<String>::new());
+        } else {
+            assert!(matches!(listed, Err(DoorError::Remote { .. })), "{mode}: {listed:?}");
+        }
+        // What it says of an upload is no better, and nothing was asked for that commits.
+        let sent = send(&door, &pair()).await;
+        assert!(matches!(sent, Sent::NotSent { .. }), "{mode}: {sent:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_connection_is_kept_and_replaced_once_it_died() {
     let bank = bank!();
@@ -584,7 +649,7 @@ async fn a_connection_is_kept_and_replaced_once_it_died() {
     }
     assert_eq!(line.connections(), 1, "one connection for five hand-overs");
     // The bank ends idle connections: the next hand-over finds out before it begins.
-    line.plan(Plan::Cut { after: 0, linger_ms: 20, then_refuse: false });
+    line.plan(Plan::Cut { after: 0, then_refuse: false });
     tokio::time::sleep(Duration::from_millis(600)).await;
     let sent = send(&door, &[part("DF9.ok", b"1", true)]).await;
     assert!(accepted(&sent), "{sent:?}");

@@ -19,8 +19,13 @@ pub struct Sshd {
 
 impl Sshd {
     /// Nothing where there is no `sshd`, and nobody said that there must be one.
-    #[expect(clippy::disallowed_methods, reason = "tests/run says that the server is there")]
     pub fn start() -> Option<Self> {
+        Self::speaking("internal-sftp")
+    }
+
+    /// A server whose files are served by this command, which may be one that lies.
+    #[expect(clippy::disallowed_methods, reason = "tests/run says that the server is there")]
+    pub fn speaking(subsystem: &str) -> Option<Self> {
         if !Path::new(SSHD).exists() {
             let required = std::env::var("DAIFA_TEST_SSHD").is_ok_and(|word| word == "required");
             assert!(!required, "{SSHD} is missing; tests/run installs openssh-server");
@@ -38,7 +43,7 @@ impl Sshd {
         let user = said(Command::new("id").arg("-un"));
         for _ in 0..5 {
             let address = free_address();
-            let mut process = run(root.path(), address);
+            let mut process = run(root.path(), address, subsystem);
             if answers(address, &mut process) {
                 return Some(Self { process, address, root, user });
             }
@@ -94,13 +99,13 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("bound")
 }
 
-fn run(root: &Path, address: SocketAddr) -> Child {
+fn run(root: &Path, address: SocketAddr, subsystem: &str) -> Child {
     let at = root.display();
     let config = format!(
         "Port {}\nListenAddress 127.0.0.1\nHostKey {at}/host\nPidFile none\n\
          AuthorizedKeysFile {at}/authorized_keys\nStrictModes no\nUsePAM no\n\
          PasswordAuthentication yes\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n\
-         MaxStartups 200\nMaxAuthTries 20\nSubsystem sftp internal-sftp\nLogLevel ERROR\n",
+         MaxStartups 200\nMaxAuthTries 20\nSubsystem sftp {subsystem}\nLogLevel ERROR\n",
         address.port()
     );
     let path = root.join("sshd_config");
