@@ -201,6 +201,7 @@ fn main() {
             url: format!("http://{}/", bank(true).await),
             content_type: "application/xml; charset=GBK".to_owned(),
             ca_file: None,
+            identity: None,
             connect_ms: 5_000,
             total_ms: 10_000,
             answer_bytes_max: 1 << 20,

@@ -152,6 +152,9 @@ pub enum Door {
         #[serde(default = "default_content_type")]
         content_type: String,
         ca_file: Option<PathBuf>,
+        /// Our certificate and its key, where the bank asks who calls.
+        client_cert: Option<PathBuf>,
+        client_key: Option<Secret>,
         #[serde(default = "default_connect")]
         connect_timeout: Span,
         #[serde(default = "default_total")]

@@ -17,6 +17,7 @@ use crate::transport::limit::{Limited, Limits};
 use crate::transport::retry::{Retrying, Tries};
 use crate::transport::sftp::{self, Sftp, SftpOptions};
 use crate::transport::socket::{Ending, Security, Socket, SocketOptions, Staying};
+use crate::transport::tls::Identity;
 
 /// What a bank answers with on a line of its own.
 const ANSWERS: [MessageKind; 5] = [
@@ -116,6 +117,8 @@ fn plain(bank: &Bank, format: Option<&Arc<Format>>) -> Result<Arc<dyn Transport>
             url,
             content_type,
             ca_file,
+            client_cert,
+            client_key,
             connect_timeout,
             total_timeout,
             answer_bytes_max,
@@ -124,6 +127,7 @@ fn plain(bank: &Bank, format: Option<&Arc<Format>>) -> Result<Arc<dyn Transport>
                 url: url.clone(),
                 content_type: content_type.clone(),
                 ca_file: ca_file.clone(),
+                identity: identity(client_cert.as_deref(), client_key.as_ref())?,
                 connect_ms: millis(*connect_timeout),
                 total_ms: millis(*total_timeout),
                 answer_bytes_max: *answer_bytes_max,
@@ -173,10 +177,14 @@ fn sftp(door: &SftpDoor) -> Result<Sftp, String> {
 }
 
 fn socket(door: &SocketDoor, format: &Arc<Format>) -> Result<Socket, String> {
-    let security = match (door.security, &door.ca_file) {
-        (LineSecurity::Tls, ca_file) => Security::Tls { ca_file: ca_file.clone() },
-        (LineSecurity::Plain, None) => Security::Plain,
-        (LineSecurity::Plain, Some(path)) => return Err(unused(path)),
+    let identity = identity(door.client_cert.as_deref(), door.client_key.as_ref())?;
+    let security = match door.security {
+        LineSecurity::Tls => Security::Tls { ca_file: door.ca_file.clone(), identity },
+        LineSecurity::Plain if door.ca_file.is_none() && identity.is_none() => Security::Plain,
+        LineSecurity::Plain => {
+            let cause = "door: ca_file and client_cert are for security = \"tls\"; a plain line asks nobody";
+            return Err(cause.to_owned());
+        }
     };
     let options = SocketOptions {
         address: door.address.clone(),
@@ -194,11 +202,18 @@ fn socket(door: &SocketDoor, format: &Arc<Format>) -> Result<Socket, String> {
     Socket::new(options).map_err(|cause| cause.to_string())
 }
 
-fn unused(ca_file: &Path) -> String {
-    format!(
-        "door.ca_file: {} is for security = \"tls\"; a plain line asks nobody",
-        ca_file.display()
-    )
+/// Our certificate and its key; one without the other is none.
+fn identity(certificate: Option<&Path>, key: Option<&Secret>) -> Result<Option<Identity>, String> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(path), Some(key)) => {
+            let key = key.read().map_err(|cause| format!("door.client_key: {cause}"))?;
+            Ok(Some(Identity { certificate_file: path.to_owned(), key }))
+        }
+        (Some(_), None) | (None, Some(_)) => {
+            Err("door: client_cert and client_key come together".to_owned())
+        }
+    }
 }
 
 fn completion(suffix: Option<&str>, still: Option<Span>) -> Result<Completion, String> {
@@ -283,6 +298,7 @@ mod tests {
         assert!(opened("example-city-xml", &plain).is_ok(), "to the end of the line");
         refused("example-gx-tagged", SOCKET, "security");
         refused("example-gx-tagged", &format!("{plain}ca_file = \"/c\"\n"), "ca_file");
+        refused("example-gx-tagged", &format!("{plain}client_cert = \"/c\"\n"), "together");
         refused("example-gx-tagged", &format!("{plain}port = 1\n"), "port");
         refused("example-abc-framed", &plain, "several parts");
         let session = "session = { heartbeat = \"1\", answer = \"1\", every = \"30s\" }\n";

@@ -40,6 +40,9 @@ pub struct SocketDoor {
     pub address: String,
     pub security: LineSecurity,
     pub ca_file: Option<PathBuf>,
+    /// Our certificate and its key, where the bank asks who calls.
+    pub client_cert: Option<PathBuf>,
+    pub client_key: Option<Secret>,
     #[serde(default = "super::default_connect")]
     pub connect_timeout: Span,
     #[serde(default = "super::default_total")]

@@ -18,6 +18,7 @@ use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::guard::trust::distrust;
 use crate::model::attempt::Committed;
+use crate::transport::tls::Identity;
 use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport, check_parts, tls};
 
 /// Where and how a bank takes messages.
@@ -30,6 +31,8 @@ pub struct HttpsOptions {
     /// The bank's own certificate authority (PEM), which then is the only one trusted; without it
     /// the machine's authorities are. Whether a certificate was revoked is not asked.
     pub ca_file: Option<PathBuf>,
+    /// What the bank is shown, where it asks who calls.
+    pub identity: Option<Identity>,
     /// The most time for name, connection and handshake.
     pub connect_ms: u64,
     /// The most time for everything, to the last byte of the answer.
@@ -62,7 +65,7 @@ impl Https {
         let client = Client::builder()
             .tls_backend_preconfigured(match url.scheme() {
                 "http" => tls::no_one()?,
-                _ => tls::client(options.ca_file.as_deref())?,
+                _ => tls::client(options.ca_file.as_deref(), options.identity.as_ref())?,
             })
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -253,6 +256,7 @@ mod tests {
             url: "https://bank.example/".to_owned(),
             content_type: "text/xml".to_owned(),
             ca_file: Some(path.clone()),
+            identity: None,
             connect_ms: 1,
             total_ms: 1,
             answer_bytes_max: 1,

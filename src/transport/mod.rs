@@ -22,7 +22,7 @@ pub mod sftp;
 pub mod socket;
 #[cfg(test)]
 mod socket_tests;
-pub(crate) mod tls;
+pub mod tls;
 pub mod whole;
 #[cfg(test)]
 mod wire_tests;

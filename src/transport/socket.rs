@@ -28,6 +28,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::guard::trust::distrust;
 use crate::model::attempt::Committed;
+use crate::transport::tls::Identity;
 use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport, check_parts, tls};
 
 /// Bytes that are read at a time.
@@ -73,10 +74,11 @@ pub struct Staying {
 }
 
 /// Who may listen in between.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Security {
-    /// TLS 1.2 or later, to the host's name, of the authority in `ca_file` or of one of this machine.
-    Tls { ca_file: Option<PathBuf> },
+    /// TLS 1.2 or later, to the host's name, of the authority in `ca_file` or of one of this machine; and
+    /// who we are, where the bank asks.
+    Tls { ca_file: Option<PathBuf>, identity: Option<Identity> },
     /// Nobody may: a line that the bank and we have to ourselves. Said in the config, never a way out
     /// where TLS fails (F24).
     Plain,
@@ -138,9 +140,9 @@ impl Socket {
         }
         let tls = match &options.security {
             Security::Plain => None,
-            Security::Tls { ca_file } => {
+            Security::Tls { ca_file, identity } => {
                 let name = server_name(host)?;
-                let client = tls::client(ca_file.as_deref())?;
+                let client = tls::client(ca_file.as_deref(), identity.as_ref())?;
                 Some((TlsConnector::from(Arc::new(client)), name))
             }
         };

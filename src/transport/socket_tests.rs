@@ -337,7 +337,7 @@ async fn f24_a_bank_that_cannot_show_who_it_is_gets_nothing() {
     let ca_file = folder.path().join("ca.pem");
     let ((ours, pem), (stranger, _)) = (authority("the bank's"), authority("another"));
     std::fs::write(&ca_file, pem).expect("written");
-    let security = || Security::Tls { ca_file: Some(ca_file.clone()) };
+    let security = || Security::Tls { ca_file: Some(ca_file.clone()), identity: None };
     let good = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
     let bank = open_tls(shows(&ours, &good)).await;
     let sent = send(&door(&bank.address, FRAMED, security())).await;

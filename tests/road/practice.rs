@@ -80,6 +80,7 @@ async fn against(way: &Way, faults: Faults) -> (House, [PracticeBank; 2], [std::
                 url: second.url().expect("it listens"),
                 content_type: "application/xml; charset=GBK".to_owned(),
                 ca_file: None,
+                identity: None,
                 connect_ms: 2_000,
                 total_ms: 5_000,
                 answer_bytes_max: 1 << 20,
