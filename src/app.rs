@@ -1,10 +1,10 @@
 //! Assembly: the only place that names concrete doors. Reads the config, opens what it refers to,
 //! and runs the daemon.
 
+mod begun;
 pub mod doors;
 mod parts;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::parts::{Parts, check, location, open_parts};
 use crate::clock::{Clock, Dice};
-use crate::config::{self, Config, ConfigError, Door};
+use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, EngineError, Observer};
 use crate::flow::reach::Reach;
 use crate::flow::{Ctx, Duty, Pace, Step, Waits};
@@ -30,7 +30,7 @@ const METRICS_EVERY: Duration = Duration::from_secs(5);
 
 /// The keys are those that this database was written with. Another one under the same id would seal
 /// what nobody can open later, and blind the same person to somebody else, so that one is paid twice.
-async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<()> {
+async fn known_keys(store: &Store, parts: &Parts, now_ms: i64) -> anyhow::Result<()> {
     let seal =
         parts.sealer.fingerprints().map(|(id, print)| (format!("seal:{id}"), print.to_owned()));
     let blinder = &parts.blinder;
@@ -38,7 +38,7 @@ async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<()> {
     let mut problems = Vec::new();
     for (key, print) in seal.chain([blind]) {
         let name = format!("key:{key}");
-        store.meta_once(&name, &print).await?;
+        store.meta_once(&name, &print, now_ms).await?;
         if store.meta(&name).await?.as_deref() != Some(print.as_str()) {
             problems.push(format!(
                 "keys.{}: this is another key than the one that this database was begun with under \
@@ -47,32 +47,6 @@ async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<()> {
             ));
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
-}
-
-/// A database that was begun just now, beside answers of banks that an earlier one took: it knows
-/// nothing of what was sent, and would send it again.
-async fn not_begun_anew(config: &Config, store: &Store) -> anyhow::Result<()> {
-    if store.meta("install").await?.is_some() {
-        return Ok(());
-    }
-    let used = |folder: &Path| {
-        std::fs::read_dir(folder).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok()))
-    };
-    let problems: Vec<String> = config
-        .banks
-        .iter()
-        .filter_map(|bank| match &bank.door {
-            Door::Directory { archive, .. } if used(archive) => Some(format!(
-                "bank {}: this database is new, and {} holds answers that an earlier one took. Bring that \
-                 database back - daifa.sqlite together with daifa.sqlite-wal - or, where this is \
-                 meant to begin anew, give the bank an empty archive",
-                bank.code,
-                archive.display()
-            )),
-            _ => None,
-        })
-        .collect();
     if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
 }
 
@@ -86,9 +60,8 @@ pub async fn context(
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
 ) -> Result<Ctx, StoreError> {
-    store
-        .meta_once("install", &crate::guard::key::hex(&crate::guard::random::bytes::<4>()))
-        .await?;
+    let name = crate::guard::key::hex(&crate::guard::random::bytes::<4>());
+    store.meta_once("install", &name, clock.now_ms()).await?;
     let install = store.meta("install").await?.unwrap_or_default();
     let start = StartEvent::parse(&config.duty.start).unwrap_or(StartEvent::Received);
     Ok(Ctx {
@@ -151,6 +124,8 @@ pub struct Running {
     pub address: std::net::SocketAddr,
     engine: tokio::task::JoinHandle<Result<(), EngineError>>,
     rest: Vec<tokio::task::JoinHandle<()>>,
+    /// Ends by itself after the stop, once the mark says how far the journal came.
+    marked: tokio::task::JoinHandle<()>,
     health: Arc<Health>,
 }
 
@@ -168,19 +143,22 @@ pub async fn start(
     let parts = open_parts(config, &clock).map_err(config::ConfigError)?;
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("making {}", config.data.display()))?;
+    begun::still_there(config, &parts.location)?;
     let store = Store::open(&parts.location).await?;
     let store = Arc::new(match death {
         None => store,
         Some(death) => store.doomed(death),
     });
-    not_begun_anew(config, &store).await?;
-    known_keys(&store, &parts).await?;
+    begun::is_the_one(config, &store).await?;
+    known_keys(&store, &parts, clock.now_ms()).await?;
+    begun::begin_epoch(config, &store, clock.now_ms()).await?;
     let banks = config
         .banks
         .iter()
         .map(|bank| BankName { code: bank.code.clone(), name: bank.name.clone() })
         .collect();
     let ctx = Arc::new(context(config, parts, Arc::clone(&store), Arc::clone(&clock)).await?);
+    let mark = begun::mark(config, &store).await?;
     let swept = store.sweep_receiving().await?;
     let unknown = store.recover_sending(clock.now_ms()).await?;
     tracing::info!(swept, unknown, "what was under way at the last stop is taken up");
@@ -216,11 +194,12 @@ pub async fn start(
         cancel.clone(),
     );
     let watchdog = feed_watchdog(Arc::clone(&health), clock);
+    let marked = tokio::spawn(begun::follow(config, Arc::clone(&store), mark, cancel.clone()));
     let rest = vec![page, tokio::spawn(fresh), tokio::spawn(watchdog)];
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
     let engine = tokio::spawn(engine::run(ctx, watcher, cancel));
     health.set_ready(true);
-    Ok(Running { store, address, engine, rest, health })
+    Ok(Running { store, address, engine, rest, marked, health })
 }
 
 impl Running {
@@ -239,6 +218,9 @@ impl Running {
     pub async fn close(self) {
         for task in self.rest {
             task.abort();
+        }
+        if let Err(cause) = self.marked.await {
+            tracing::warn!(%cause, "the mark beside the database ended badly");
         }
         self.store.close().await;
     }

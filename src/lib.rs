@@ -53,9 +53,13 @@
 //! 4. Only dropped, failed or returned money goes back; money in flight never does, and never holds
 //!    up the rest.
 //! 5. Every change names the old state in its `WHERE`, posts its money in double entry under checks
-//!    of the database, and is an entry in its register's hash chain. `daifa verify` recomputes all of
-//!    it.
-//! 6. A payee is sealed to payment, amount, bank and register head: a row that was altered opens
+//!    of the database, and is an entry in its register's hash chain. The entry vouches for the rows that
+//!    its transaction left, so that `daifa verify` can say of every row of every table whether it is the
+//!    one that was left (`store/vouch.rs`); a test walks the schema, so that no column is forgotten.
+//! 6. A bank that knows more than this database - our reference with other content, an answer to what
+//!    was never sent from here - stops the batch and all sending to it until a person has compared; the
+//!    mark beside the database (`app/begun.rs`) tells a lost or restored one before anything is sent.
+//! 7. A payee is sealed to payment, amount, bank and register head: a row that was altered opens
 //!    nothing and is sent nowhere.
 //!
 //! # Where this house differs from its first plan, and why

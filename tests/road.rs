@@ -42,6 +42,8 @@ mod house;
 mod intake;
 #[path = "road/matching.rs"]
 mod matching;
+#[path = "road/older.rs"]
+mod older;
 #[path = "road/postgres.rs"]
 mod postgres;
 #[path = "road/practice.rs"]

@@ -122,3 +122,96 @@ fn a_new_database_beside_answers_of_an_earlier_one_is_refused() {
     assert_eq!(service.ended(SOON).code(), Some(78), "{}", service.log());
     assert!(service.log().contains("this database is new"), "{}", service.log());
 }
+
+/// The one thing that the marks of a database are for: another one would send again what it sent.
+#[test]
+fn f16_a_database_that_is_gone_or_another_s_is_refused() {
+    let mut service = Service::prepare(Finance::Refusing, "");
+    service.starts_and_stops();
+    service.starts_and_stops();
+    let (database, mark) = (service.beside("daifa.sqlite"), service.beside("daifa.begun"));
+    let kept = service.beside("kept.sqlite");
+    std::fs::rename(&database, &kept).expect("moved away");
+    let log = service.is_refused();
+    assert!(log.contains("the database is gone") && log.contains("daifa.begun"), "{log}");
+    assert!(!database.exists(), "none was made in its place");
+    // A new one that somebody put there.
+    let mut other = Service::prepare(Finance::Refusing, "");
+    other.starts_and_stops();
+    std::fs::copy(other.beside("daifa.sqlite"), &database).expect("copied");
+    let log = service.is_refused();
+    assert!(log.contains("this is another database"), "{log}");
+    std::fs::copy(&kept, &database).expect("brought back");
+    service.starts_and_stops();
+    // Whoever spoils the mark is told to bring it back.
+    std::fs::write(&mark, "install = 5\n").expect("written");
+    assert!(service.is_refused().contains("this is not what daifa wrote"), "{}", service.log());
+}
+
+#[test]
+fn f16_i6_a_restored_database_sends_nothing_before_an_operator_has_compared() {
+    let stopped = "SELECT subject FROM alert WHERE kind = 'bank_stopped' AND cleared_at_ms IS NULL";
+    let mut service = Service::prepare(Finance::Refusing, "");
+    service.starts_and_stops();
+    let (database, backup) = (service.beside("daifa.sqlite"), service.beside("backup.sqlite"));
+    std::fs::copy(&database, &backup).expect("copied");
+    // The day goes on: something is written after the backup.
+    let by = ["clock", "accept", "--by", "op"];
+    assert_eq!(service.command(&by).1, Some(0));
+    service.starts_and_stops();
+    std::fs::copy(&backup, &database).expect("restored");
+    let log = service.is_refused();
+    assert!(log.contains("this database is older than it was"), "{log}");
+    assert!(log.contains("raise restore_epoch to 1"), "{log}");
+
+    service.configure("restore_epoch = 1");
+    service.starts_and_stops();
+    assert_eq!(Held::new(&database).reads(stopped).as_deref(), Some("rural"));
+    let resume = ["bank", "resume", "rural", "--by", "op", "--why", "compared"];
+    let (said, code) = service.command(&resume);
+    assert!(said.contains("sending to rural goes on") && code == Some(0), "{said}");
+    assert_eq!(Held::new(&database).reads(stopped), None);
+    let (said, _) = service.command(&resume);
+    assert!(said.contains("was not stopped"), "{said}");
+    assert_eq!(
+        service.command(&["bank", "resume", "nobody", "--by", "op", "--why", "x"]).1,
+        Some(1)
+    );
+    service.starts_and_stops();
+    assert_eq!(Held::new(&database).reads(stopped), None, "it was restored once");
+    assert_eq!(service.command(&["verify"]).1, Some(0));
+    // References of before would come again.
+    service.configure("restore_epoch = 0");
+    let log = service.is_refused();
+    assert!(log.contains("restore_epoch is 0") && log.contains("put 1 back"), "{log}");
+}
+
+/// The register of the demo whose answer is lost on the way: the bank has it and nobody hears so, until
+/// it is asked.
+#[test]
+fn f25_the_demo_shows_an_answer_that_is_lost_and_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let daifa = |words: &[&str]| {
+        let out = std::process::Command::new(env!("CARGO_BIN_EXE_daifa")).args(words).output();
+        let out = out.expect("the binary starts");
+        assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+        String::from_utf8_lossy(&out.stdout).into_owned()
+    };
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    daifa(&["demo", "--json", "--listen", "127.0.0.1:0", "--data", &path("")]);
+    let lost = "SELECT 'R' || b.register_no || '-' || b.first_line FROM attempt a JOIN batch b ON b.batch_no = a.batch_no \
+                WHERE a.lost_at_ms IS NOT NULL AND b.bank LIKE 'city%'";
+    let payment = Held::new(&folder.path().join("daifa/daifa.sqlite")).reads(lost);
+    let payment = payment.expect("one that was lost, of the bank that is called");
+    let told = daifa(&["explain", "--config", &path("daifa.toml"), &payment]);
+    let mut lines = told.lines();
+    for words in [
+        "was handed to the bank (send 1)",
+        "is UNKNOWN",
+        "the bank was asked about",
+        "the bank says credited",
+    ] {
+        assert!(lines.any(|line| line.contains(words)), "{words} is not in its place:\n{told}");
+    }
+    assert!(told.contains("now: credited"), "{told}");
+}

@@ -26,6 +26,8 @@ mod server;
 mod taking_in;
 #[path = "store/tamper.rs"]
 mod tamper;
+#[path = "store/walk.rs"]
+mod walk;
 #[path = "store/watching.rs"]
 mod watching;
 
@@ -57,6 +59,7 @@ macro_rules! on_both {
 on_both! {
     opening {
         f19_a_second_daemon_is_refused_and_a_command_is_not,
+        f19_a_daemon_whose_turn_is_over_writes_nothing_more,
         f8_the_tables_of_this_release_open_again_with_what_is_in_them,
         i30_an_older_daemon_refuses_newer_tables,
         a_command_makes_no_database,
@@ -112,6 +115,9 @@ on_both! {
         i7_every_answer_moves_its_money_once,
         i9_a_return_moves_the_money_once_and_the_credit_stays_in_history,
         i10_the_same_bytes_again_change_nothing,
+        i10_bytes_that_were_taken_are_not_read_again_in_another_way,
+        i10_equal_bytes_about_another_batch_are_another_answer,
+        i10_bytes_held_as_nobody_s_twice_are_taken_once,
         i10_shuffled_repeated_and_split_results_end_alike,
         i11_every_ordered_pair_of_answers_folds_alike,
         i11_a_contradiction_in_one_file_freezes_the_payment,
@@ -151,6 +157,9 @@ on_both! {
         a_step_that_waits_is_woken_by_a_change,
         pages_lose_and_repeat_nothing,
         i16_the_clock_is_believed_until_it_steps_and_a_person_answers_for_it,
+    }
+    walk {
+        i18_no_table_and_no_column_can_be_changed_unseen,
     }
     tamper {
         i18_every_change_behind_the_daemon_s_back_is_told,

@@ -3,8 +3,15 @@
 
 -- Settings that belong to this database alone.
 CREATE TABLE meta (
-    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- epoch: restore epoch, part of every reference; installed: when this database began; clock: how the time of day stood to the machine's running time
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- install: names this database; epoch: restore epoch, part of every reference; key:...: fingerprints of the keys; clock: how the time of day stood to the machine's running time
     value TEXT COLLATE "C" NOT NULL -- its value
+);
+
+-- Which daemon writes: it takes the next number when it starts, and every transaction of one asks whether it
+-- is still the last.
+CREATE TABLE lease (
+    name TEXT COLLATE "C" NOT NULL PRIMARY KEY, -- daemon
+    epoch BIGINT NOT NULL -- grows with every start
 );
 
 -- Counters; a reference is taken before what it names is written.
@@ -222,7 +229,7 @@ CREATE TABLE attempt (
     bank TEXT COLLATE "C" NOT NULL, -- the bank it goes to
     reference TEXT COLLATE "C" NOT NULL, -- our reference at that bank; never used again
     format_digest BYTEA NOT NULL, -- the format's text it was written with
-    state TEXT COLLATE "C" NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown
+    state TEXT COLLATE "C" NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped
     state_at_ms BIGINT NOT NULL, -- when it came into that state
     made_at_ms BIGINT NOT NULL, -- when INTENT became durable
     sent_at_ms BIGINT, -- when bytes last may have left
@@ -276,9 +283,12 @@ CREATE TABLE result (
     quarantined BIGINT NOT NULL, -- lines put aside
     why TEXT COLLATE "C" NOT NULL, -- why it was held, without personal data
     evidence BYTEA, -- sealed bytes of what was held or quarantined
-    taken_at_ms BIGINT NOT NULL, -- when
-    UNIQUE (bank, digest)
+    taken_at_ms BIGINT NOT NULL -- when
 );
+
+-- The same bytes about the same attempt are taken once. About another one they say something else: the file
+-- of a bank that names neither batch nor day is the same for two batches of the same people.
+CREATE UNIQUE INDEX result_once ON result (bank, digest, COALESCE(attempt_no, 0));
 
 -- What the bank said became of a payment. Append-only, order-free.
 CREATE TABLE outcome (
@@ -388,7 +398,7 @@ CREATE INDEX report_register ON report (register_no);
 -- What somebody must look at.
 CREATE TABLE alert (
     alert_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- order of raising
-    kind TEXT COLLATE "C" NOT NULL, -- deadline, batch_refused, result_held, quarantine, conflict, unknown, register_conflict, disputed
+    kind TEXT COLLATE "C" NOT NULL, -- a word of the list in model/alert
     subject TEXT COLLATE "C" NOT NULL, -- what it is about, as people see it
     register_no BIGINT, -- the register, where there is one
     batch_no BIGINT, -- the batch, where there is one
@@ -403,7 +413,7 @@ CREATE INDEX alert_open ON alert (raised_at_ms) WHERE cleared_at_ms IS NULL;
 
 -- Hash chains, one per register and per bank; one entry per transaction (I18).
 CREATE TABLE journal (
-    chain TEXT COLLATE "C" NOT NULL, -- register:NO, bank:CODE, daemon
+    chain TEXT COLLATE "C" NOT NULL, -- register:NO, bank:CODE, alerts, daemon
     seq BIGINT NOT NULL, -- 1, 2, ...
     at_ms BIGINT NOT NULL, -- when
     kind TEXT COLLATE "C" NOT NULL, -- what happened

@@ -86,6 +86,11 @@ enum Command {
         #[command(subcommand)]
         command: operate::BatchCommand,
     },
+    /// Answer for a bank to which sending was stopped.
+    Bank {
+        #[command(subcommand)]
+        command: operate::BankCommand,
+    },
     /// Answer for the machine's clock after it was set.
     Clock {
         #[command(subcommand)]
@@ -116,6 +121,7 @@ pub async fn main() -> Exit {
         Command::Format { command } => Ok(format_command(command)),
         Command::Register { command } => operate::register(command, &clock).await,
         Command::Batch { command } => operate::batch(command, &clock).await,
+        Command::Bank { command } => operate::bank(command, &clock).await,
         Command::Clock { command } => operate::clock(command, &clock).await,
         Command::Explain { config, payment } => explain::run(&config, &payment, &clock).await,
         Command::Bench(args) => bench::run(args, clock).await,

@@ -70,6 +70,23 @@ pub enum BatchCommand {
 }
 
 #[derive(Debug, Subcommand)]
+pub enum BankCommand {
+    /// Send to a bank again, to which sending was stopped: it knew more than this database.
+    Resume {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Who commands it; it is journalled.
+        #[arg(long, value_parser = said)]
+        by: String,
+        /// What was compared with the bank, and with whom.
+        #[arg(long, value_parser = said)]
+        why: String,
+        /// The bank's code in the config.
+        bank: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
 pub enum ClockCommand {
     /// Say that the time of day is right, after it was set by more than time passed.
     Accept {
@@ -87,6 +104,22 @@ pub async fn clock(command: ClockCommand, clock: &Arc<dyn Clock>) -> anyhow::Res
     let anchor = Anchor::of(clock.as_ref());
     store.accept_clock(&anchor, &by).await?;
     say(format_args!("{} is the time from now on", local_text(anchor.seen_at_ms)))?;
+    Ok(Exit::Done)
+}
+
+pub async fn bank(command: BankCommand, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let BankCommand::Resume { config, by, why, bank } = command;
+    let (config, store) = attach(&config).await?;
+    if !config.banks.iter().any(|known| known.code == bank) {
+        return Err(anyhow::anyhow!("there is no bank {bank:?} in the config"));
+    }
+    if store.resume_bank(&bank, &by, &why, clock.now_ms()).await? {
+        say(format_args!(
+            "sending to {bank} goes on; batches that it has with other content stay stopped"
+        ))?;
+    } else {
+        say(format_args!("sending to {bank} was not stopped"))?;
+    }
     Ok(Exit::Done)
 }
 
@@ -108,7 +141,8 @@ async fn decide_all(
     decision: Decision,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Exit> {
-    let (_, store) = attach(&decide.config).await?;
+    let (config, store) = attach(&decide.config).await?;
+    let known: Vec<&str> = config.banks.iter().map(|bank| bank.code.as_str()).collect();
     let payments = decide
         .payments
         .iter()
@@ -118,6 +152,14 @@ async fn decide_all(
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
     for payment in payments {
+        if let (Decision::Release, Some(bank)) =
+            (decision, store.unknown_bank(payment, &known).await?)
+        {
+            return Err(anyhow::anyhow!(
+                "{payment} is set aside because bank {bank:?} is not in the config, and it still is not: released, \
+                 nobody would send it. Configure the bank, or drop the payment"
+            ));
+        }
         store.decide_hold(payment, decision, &decide.by, &decide.why, clock.now_ms()).await?;
         let what = match decision {
             Decision::Release => "released; it goes with the next batch",

@@ -98,7 +98,7 @@ pub async fn start(
     let finance_key = keys.pop().expect("three keys were made");
     let database = match &shape.database {
         None => String::new(),
-        Some(url) => claim(url, &data).await?,
+        Some(url) => claim(url, &data, clock.as_ref()).await?,
     };
     let mut banks = Vec::new();
     let mut tables = String::new();
@@ -143,7 +143,7 @@ fn private_file(path: &Path, text: &str) -> anyhow::Result<()> {
 /// Marks a `PostgreSQL` database as this folder's, and gives the config's table for it. One that
 /// anybody else has begun to use is refused: practice money must not stand beside real money, and
 /// another folder's keys open none of its rows.
-async fn claim(url: &SecretString, data: &Path) -> anyhow::Result<String> {
+async fn claim(url: &SecretString, data: &Path, clock: &dyn Clock) -> anyhow::Result<String> {
     let mark = key_file(&data.join("database.mark"))?.hex();
     let location = Location::Postgres(url.expose_secret().to_owned());
     let store = match Store::attach(&location).await {
@@ -152,7 +152,7 @@ async fn claim(url: &SecretString, data: &Path) -> anyhow::Result<String> {
         attached => attached?,
     };
     if store.meta("practice").await?.is_none() && store.meta("install").await?.is_none() {
-        store.meta_once("practice", &mark).await?;
+        store.meta_once("practice", &mark, clock.now_ms()).await?;
     }
     let found = store.meta("practice").await?;
     store.close().await;

@@ -9,7 +9,7 @@ use crate::flow::sealed::seal_words;
 use crate::flow::{Bank, Ctx, FlowError, time};
 use crate::format::{Key, MessageKind, Part, PartRole, Record};
 use crate::model::alert::AlertKind;
-use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState};
+use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState, Heard};
 use crate::model::id::RefundNo;
 use crate::model::report::{ReportKind, redact};
 use crate::store::StoreError;
@@ -94,6 +94,10 @@ pub async fn acted_on(
         bank_reference: said.bank_reference.clone(),
     };
     let refund = attempt.refund;
+    if attempt.state == AttemptState::Stopped {
+        tracing::warn!(attempt = %attempt.no, bank = bank.code, "what is said under a reference with other content is not taken");
+        return Ok(());
+    }
     if attempt.state == AttemptState::Refused && said.answer == Answer::Refused {
         tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
         return Ok(());
@@ -113,6 +117,7 @@ pub async fn acted_on(
             Conclusion { refund_done: true, ..Conclusion::of(AttemptEvent::Accepted, None) }
         }
         Answer::Refused => Conclusion::of(AttemptEvent::Refused, None),
+        Answer::OtherContent => Conclusion::of(AttemptEvent::OtherContent, None),
         Answer::NotFound => return not_found(ctx, bank, attempt, words).await,
     };
     ctx.waits.end(attempt.no);
@@ -122,7 +127,7 @@ pub async fn acted_on(
     {
         // A "not found" that was on its way before the bank had looked is over now.
         ctx.store.clear_alert(AlertKind::Vanished, &attempt.no.to_string(), now).await?;
-        return Ok(ctx.store.asked(attempt, again).await?);
+        return Ok(ctx.store.asked(attempt, again, Heard::Same, now).await?);
     }
     if conclusion.event == AttemptEvent::Accepted && !conclusion.refund_done {
         conclusion.next_at_ms = Some(now + bank.rules.ask_after_ms);
@@ -130,8 +135,13 @@ pub async fn acted_on(
     if let (true, Some(refund)) = (conclusion.refund_done, refund) {
         conclusion.reports = refund_reports(ctx, attempt, refund).await?;
     }
-    conclusion.alert = refusal(bank, attempt, said);
+    conclusion.alert = match conclusion.event {
+        AttemptEvent::OtherContent => other_content(bank, attempt, "内容却与本系统要发的不同"),
+        _ => refusal(bank, attempt, said),
+    };
     conclusion.words = words;
+    conclusion.asked = said.kind == MessageKind::StatusAnswer
+        || said.kind == MessageKind::RefundAnswer && attempt.state == AttemptState::Unknown;
     match ctx.store.conclude(attempt, &conclusion, now).await {
         Ok(()) => Ok(()),
         Err(StoreError::Refused(why)) => contradicts(ctx, bank, attempt, said, &why).await,
@@ -153,10 +163,12 @@ async fn not_found(
         && ctx.waits.waited_ms(attempt.no, ctx.clock.running_ms()) >= delay
     {
         if too_late(ctx, bank, attempt).await? {
-            return Ok(ctx.store.asked(attempt, Some(now + bank.rules.return_every_ms)).await?);
+            let next = Some(now + bank.rules.return_every_ms);
+            return Ok(ctx.store.asked(attempt, next, Heard::TooLate, now).await?);
         }
         tracing::warn!(attempt = %attempt.no, bank = bank.code, "the bank does not know it; the same bytes will go again");
-        let conclusion = Conclusion { words, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
+        let conclusion =
+            Conclusion { words, asked: true, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
         ctx.store.conclude(attempt, &conclusion, now).await?;
         ctx.waits.end(attempt.no);
         return Ok(());
@@ -177,7 +189,8 @@ async fn not_found(
             )
             .await?;
     }
-    Ok(ctx.store.asked(attempt, Some(now + bank.rules.ask_every_ms)).await?)
+    let next = Some(now + bank.rules.ask_every_ms);
+    Ok(ctx.store.asked(attempt, next, Heard::NotYet, now).await?)
 }
 
 /// May it have arrived so long ago that the bank would not recognise a second one as the same? Then
@@ -204,14 +217,29 @@ pub async fn too_late(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool,
     Ok(true)
 }
 
-fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
-    let what = match (attempt.batch, attempt.refund) {
+/// What people are told where a bank knows more under our reference than this database sent.
+pub fn other_content(bank: &Bank, attempt: &Attempt, how: &str) -> String {
+    let what = carried(attempt);
+    format!(
+        "{} 已有我方流水号 {}（{what}），{how}：本系统的数据库可能比实际发出的旧（例如用旧备份恢复）。切勿重新组批，否则可能重复发放。已停止向该行发送；请与该行逐批核对，核对无误后由操作员执行 daifa bank resume {}",
+        bank.name, attempt.reference, bank.code
+    )
+}
+
+fn carried(attempt: &Attempt) -> String {
+    match (attempt.batch, attempt.refund) {
         (Some(batch), _) => format!("批次 {batch}"),
         (_, Some(refund)) => format!("退款 {refund}"),
         _ => attempt.no.to_string(),
-    };
+    }
+}
+
+fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
+    let what = carried(attempt);
     let next = match attempt.kind {
-        AttemptKind::Payment => "款项已退回待发送；查明原因后用 batch recut 命令重新组批",
+        AttemptKind::Payment => {
+            "款项已退回待发送；查明原因后用 batch recut 命令重新组批。银行若称流水号已经用过，切勿重新组批，先与银行核对"
+        }
         AttemptKind::Refund => "系统稍后会重新申请退回",
     };
     format!("{} 拒绝受理{what}：[{}] {}。{next}", bank.name, said.code, redact(&said.text))
@@ -239,7 +267,9 @@ async fn contradicts(
             ctx.now_ms(),
         )
         .await?;
-    Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + bank.rules.return_every_ms)).await?)
+    let now = ctx.now_ms();
+    let next = Some(now + bank.rules.return_every_ms);
+    Ok(ctx.store.asked(attempt, next, Heard::Unclear, now).await?)
 }
 
 async fn refund_reports(

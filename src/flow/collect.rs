@@ -5,8 +5,8 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 
-use crate::flow::answer::{acted_on, read_parts};
-use crate::flow::convert::open_rows;
+use crate::flow::answer::{acted_on, other_content, read_parts};
+use crate::flow::convert::{REFERENCE_DIGITS, open_rows};
 use crate::flow::matching::match_rows;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
@@ -16,11 +16,11 @@ use crate::flow::{Bank, Ctx, FlowError, Progress};
 use crate::format::{Key, MessageKind, Part, PartRole};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
-use crate::model::attempt::{AttemptKind, AttemptState};
+use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Heard};
 use crate::model::id::{RegisterNo, ResultNo};
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
-use crate::store::attempts::Attempt;
+use crate::store::attempts::{Attempt, Conclusion};
 use crate::store::reports::NewReport;
 use crate::store::results::{Effects, Taken, TakenResult, can_have_results};
 use crate::transport::{Arrival, Asked, DoorError, OutPart};
@@ -172,8 +172,18 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
         return hold_unknown(ctx, bank, &arrival.name, &all, "文件名中没有我方流水号").await;
     };
     let Some(attempt) = ctx.store.attempt_by_reference(&bank.code, reference).await? else {
+        if is_ours(bank, reference) {
+            let text = format!(
+                "{} 送来流水号 {reference} 的文件 {}，这个流水号合乎我方的编号，本系统却没有发过：本系统的数据库可能比实际发出的旧（例如用旧备份恢复）。切勿重新组批。已停止向该行发送；请与该行逐批核对，核对无误后由操作员执行 daifa bank resume {}",
+                bank.name, arrival.name, bank.code
+            );
+            ctx.store.stop_bank(&bank.code, &text, ctx.now_ms()).await?;
+        }
         return hold_unknown(ctx, bank, &arrival.name, &all, "我方没有这个流水号").await;
     };
+    if attempt.state == AttemptState::Intent {
+        return not_ours(ctx, bank, &attempt, &arrival.name, &all).await;
+    }
     let parts = arrival
         .parts
         .iter()
@@ -185,6 +195,31 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
         })
         .collect();
     take_message(ctx, bank, &attempt, known.kind, &arrival.name, parts).await
+}
+
+/// Is this a reference as this daemon makes them at that bank, of whatever database?
+fn is_ours(bank: &Bank, reference: &str) -> bool {
+    let number = reference.strip_prefix(bank.rules.reference_prefix.as_str());
+    number.is_some_and(|number| {
+        number.len() == REFERENCE_DIGITS && number.bytes().all(|b| b.is_ascii_digit())
+    })
+}
+
+/// The bank answers for what this database has not handed over yet: it was sent by an earlier one.
+async fn not_ours(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), FlowError> {
+    tracing::error!(attempt = %attempt.no, bank = bank.code, "the bank answers for what was never sent from here");
+    hold(ctx, bank, attempt, name, bytes, "本系统尚未发送这一批，银行却已有答复").await?;
+    let conclusion = Conclusion {
+        alert: other_content(bank, attempt, "而本系统还没有发送过"),
+        ..Conclusion::of(AttemptEvent::OtherContent, None)
+    };
+    Ok(ctx.store.conclude(attempt, &conclusion, ctx.now_ms()).await?)
 }
 
 /// Takes a message about an attempt, of whatever kind.
@@ -230,16 +265,16 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
         return Ok(());
     }
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
-        return Ok(ctx
-            .store
-            .asked(attempt, Some(ctx.now_ms() + bank.rules.return_every_ms))
-            .await?);
+        let now = ctx.now_ms();
+        let next = Some(now + bank.rules.return_every_ms);
+        return Ok(ctx.store.asked(attempt, next, Heard::Silence, now).await?);
     };
     let (kinds, every) = questions(bank, attempt, ctx.now_ms(), &format);
     if kinds.is_empty() {
-        return Ok(ctx.store.asked(attempt, None).await?);
+        return Ok(ctx.store.asked(attempt, None, Heard::Same, ctx.now_ms()).await?);
     }
     let facts = ctx.store.register_facts(attempt.register).await?;
+    let mut heard_of_it = Heard::Silence;
     for (question, answer_kind) in kinds {
         let head = HeadValues {
             facts: &facts,
@@ -271,13 +306,15 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
             }
             Asked::Posted => {
                 tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
+                heard_of_it = Heard::Posted;
             }
             Asked::Failed { cause } => {
                 tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
             }
         }
     }
-    Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + every)).await?)
+    let now = ctx.now_ms();
+    Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
 }
 
 /// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
@@ -332,7 +369,8 @@ async fn heard(
         Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
         Err(why) => {
             hold(ctx, bank, attempt, &name, bytes, &why).await?;
-            Ok(ctx.store.asked(attempt, Some(ctx.now_ms() + every)).await?)
+            let now = ctx.now_ms();
+            Ok(ctx.store.asked(attempt, Some(now + every), Heard::Unclear, now).await?)
         }
     }
 }

@@ -24,16 +24,27 @@ use crate::store::holds::LateHolds;
 use crate::store::intake::NewHold;
 use crate::store::reports::NewReport;
 
+/// Digits of a reference behind the bank's prefix: two of the restore epoch, ten of the number.
+pub const REFERENCE_DIGITS: usize = 12;
+
 /// # Errors
 /// Where the store fails.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     let due = ctx.store.due_to_cut(ctx.duty.funded_only).await?;
     let mut more = false;
     let mut stuck = BTreeSet::new();
+    let stopped = ctx.store.stopped_banks().await?;
     for share in due {
-        let Some(bank) = ctx.banks.get(&share.bank) else { continue };
+        let Some(bank) = ctx.banks.get(&share.bank) else {
+            stuck.insert(alert_nobody(ctx, &share).await?);
+            continue;
+        };
         // What is cut bears today's date; a bank that is closed today takes it under another.
         if bank.door.opens_at(ctx.now_ms()).is_some() {
+            continue;
+        }
+        // What would be cut now waits with the rest: its reference may be taken.
+        if stopped.contains(&share.bank) {
             continue;
         }
         match cut_one(ctx, bank, &share).await {
@@ -312,6 +323,18 @@ async fn set_aside(
     };
     ctx.store.set_aside_later(&new, &reports, now).await?;
     Ok(Work::Done)
+}
+
+/// Payments wait for a bank that is not configured: nobody sends them, and somebody is told.
+async fn alert_nobody(ctx: &Ctx, share: &CutDue) -> Result<String, FlowError> {
+    let subject = format!("{}/{}", share.register, share.bank);
+    let text = format!(
+        "{} 中有待发送的款项属于银行 {}，该行不在配置中，款项未发送；请配置该行，或恢复它的配置",
+        share.register, share.bank
+    );
+    let (kind, register) = (AlertKind::Convert, Some(share.register));
+    ctx.store.raise_alert(kind, &subject, register, &text, ctx.now_ms()).await?;
+    Ok(subject)
 }
 
 /// The format cannot write this batch: nothing is sent, and somebody is told.

@@ -2,11 +2,12 @@
 //! tried again by itself, so that it holds up none behind it; a finance that does not answer is tried
 //! less and less often (F53).
 
-use crate::finance::{Finance, FinanceError, Listed, RegisterEvent, Verdict};
+use crate::finance::{self, Finance, FinanceError, Listed, RegisterEvent, Verdict};
 use crate::flow::intake::{TakeError, read_head, take};
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::model::alert::AlertKind;
 use crate::model::deadline::StartTimes;
+use crate::model::id::PaymentId;
 use crate::store::StoreError;
 use crate::store::holds::Decision;
 use crate::store::settle::Unfunded;
@@ -85,7 +86,7 @@ async fn take_listed(ctx: &Ctx, finance: &dyn Finance, listed: &Listed) -> Resul
         Ok(()) => {
             let how = "register.read_at_last";
             ctx.store.end_unread(source, &listed.id, listed.revision, how, ctx.now_ms()).await?;
-            Ok(ctx.store.set_cursor(source, "registers", &listed.cursor).await?)
+            Ok(ctx.store.set_cursor(source, "registers", &listed.cursor, ctx.now_ms()).await?)
         }
         Err(TakeError::Finance(cause)) => {
             let unread = Unread {
@@ -204,11 +205,7 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
             Some(_) if decision.by.trim().is_empty() || decision.reason.trim().is_empty() => {
                 Err(StoreError::Refused("没有写明决定人或理由".to_owned()))
             }
-            Some(payment) => {
-                ctx.store
-                    .decide_hold(payment, what, &decision.by, &decision.reason, ctx.now_ms())
-                    .await
-            }
+            Some(payment) => carry_out(ctx, payment, what, decision).await,
             None => Err(StoreError::Refused(format!(
                 "{id} revision {revision} line {line} is not here"
             ))),
@@ -227,7 +224,27 @@ async fn decide(ctx: &Ctx, finance: &dyn Finance) -> Result<bool, TakeError> {
             }
             Err(cause) => return Err(cause.into()),
         }
-        ctx.store.set_cursor(source, "decisions", &decision.cursor).await?;
+        ctx.store.set_cursor(source, "decisions", &decision.cursor, ctx.now_ms()).await?;
     }
     Ok(!page.items.is_empty())
+}
+
+/// Carries out a decision. A payment whose bank is not configured is not released: nobody would send
+/// it, and nobody would hear of it again.
+async fn carry_out(
+    ctx: &Ctx,
+    payment: PaymentId,
+    what: Decision,
+    decision: &finance::Decision,
+) -> Result<(), StoreError> {
+    let known: Vec<&str> = ctx.banks.keys().map(String::as_str).collect();
+    if what == Decision::Release
+        && let Some(bank) = ctx.store.unknown_bank(payment, &known).await?
+    {
+        return Err(StoreError::Refused(format!(
+            "代发银行 {bank} 没有配置，放行后也无人发送，该笔仍暂缓；请更正代发银行后重新报送，或撤下"
+        )));
+    }
+    let (by, why) = (&decision.by, &decision.reason);
+    ctx.store.decide_hold(payment, what, by, why, ctx.now_ms()).await
 }

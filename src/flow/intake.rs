@@ -113,7 +113,7 @@ pub(super) async fn take(
                 &Receipt::refused(vec![fault]),
                 &crate::guard::key::hex(&head.digest),
             );
-            ctx.store.add_reports(&reports, ctx.now_ms()).await?;
+            ctx.store.add_reports(register, &reports, ctx.now_ms()).await?;
             Ok(())
         }
         Begun::Fresh(receiving) => stream_in(ctx, finance, &head, *receiving).await,
@@ -224,11 +224,8 @@ impl Streaming<'_> {
     async fn flush_keys(&mut self) -> Result<(), FlowError> {
         let keys = std::mem::take(&mut self.keys);
         let key_id = self.ctx.blinder.key_id();
-        Ok(self
-            .ctx
-            .store
-            .append_person_keys(self.receiving.register, self.head, key_id, keys)
-            .await?)
+        let receiving = &mut self.receiving;
+        Ok(self.ctx.store.append_person_keys(receiving, self.head, key_id, keys).await?)
     }
 
     async fn payment(&mut self, line: Line) -> Result<NewPayment, FlowError> {

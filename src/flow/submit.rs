@@ -28,13 +28,18 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     if due.is_empty() {
         return Ok(Progress::Idle { until_ms: ctx.store.next_due_at(&states).await? });
     }
+    let stopped = ctx.store.stopped_banks().await?;
     // Banks are handed to side by side, each one in its own order.
     let mut by_bank = std::collections::BTreeMap::<&str, Vec<&Attempt>>::new();
     for attempt in &due {
         by_bank.entry(attempt.bank.as_str()).or_default().push(attempt);
     }
+    let stopped = &stopped;
     let sends = by_bank.into_iter().map(|(bank, attempts)| async move {
         let Some(bank) = ctx.banks.get(bank) else { return nobody(ctx, &attempts).await };
+        if stopped.contains(&bank.code) {
+            return rest(ctx, &attempts).await;
+        }
         for attempt in attempts {
             match hand_over(ctx, bank, attempt).await {
                 Ok(()) => {}
@@ -66,6 +71,14 @@ pub async fn nobody(ctx: &Ctx, attempts: &[&Attempt]) -> Result<(), FlowError> {
         let register = Some(attempt.register);
         ctx.store.raise_alert(AlertKind::Submit, &subject, register, &text, now).await?;
         ctx.store.wait(attempt, now + RESEND_MAX_MS).await?;
+    }
+    Ok(())
+}
+
+/// Attempts for a bank to which nothing is sent wait for an operator's word.
+async fn rest(ctx: &Ctx, attempts: &[&Attempt]) -> Result<(), FlowError> {
+    for attempt in attempts {
+        ctx.store.wait(attempt, ctx.now_ms() + RESEND_MAX_MS).await?;
     }
     Ok(())
 }

@@ -22,6 +22,10 @@ words! {
         TooLate = "too_late",
         /// A bank is not reached; nothing left.
         NotSent = "not_sent",
+        /// The bank has our reference with other content than this database would send.
+        OtherContent = "other_content",
+        /// Nothing is sent to a bank until an operator's word: it knows more than this database.
+        BankStopped = "bank_stopped",
         /// The bank contradicts what it said of a whole attempt.
         Contradiction = "contradiction",
         /// The bank had it and does not know it any more.
@@ -66,6 +70,8 @@ impl AlertKind {
             Self::Unknown => "结果不明",
             Self::TooLate => "超期不再重发",
             Self::NotSent => "银行连接不上",
+            Self::OtherContent => "同号内容不同",
+            Self::BankStopped => "已停止向银行发送",
             Self::Contradiction => "银行答复矛盾",
             Self::Vanished => "银行查无此笔",
             Self::RegisterConflict => "清册冲突",
@@ -92,6 +98,8 @@ impl AlertKind {
                 | Self::Conflict
                 | Self::Disputed
                 | Self::TooLate
+                | Self::OtherContent
+                | Self::BankStopped
                 | Self::Contradiction
                 | Self::Vanished
                 | Self::RegisterConflict

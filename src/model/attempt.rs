@@ -26,6 +26,10 @@ words! {
         NotSent = "not_sent",
         /// At or after the commit point without a clear answer: only asking helps.
         Unknown = "unknown",
+        /// The bank has our reference with other content, so this database may be older than what was
+        /// sent: nothing goes again, nothing that is said under that reference is taken, and only two
+        /// people can say what became of it.
+        Stopped = "stopped",
     }
 }
 
@@ -44,6 +48,8 @@ words! {
         Lost = "lost",
         /// The bank does not know our reference, asked after its visibility delay.
         NotFound = "not_found",
+        /// The bank has our reference with other content.
+        OtherContent = "other_content",
     }
 }
 
@@ -65,6 +71,10 @@ impl AttemptState {
             (Self::Sending | Self::Unknown | Self::Accepted, E::Refused) => Some(Self::Refused),
             (Self::Sending, E::NotSent) | (Self::Unknown, E::NotFound) => Some(Self::NotSent),
             (Self::Sending | Self::Unknown, E::Lost) => Some(Self::Unknown),
+            // An answer about what never left was given to whoever sent it before this database.
+            (Self::Intent | Self::Sending | Self::Unknown | Self::NotSent, E::OtherContent) => {
+                Some(Self::Stopped)
+            }
             _ => None,
         }
     }
@@ -82,6 +92,7 @@ impl AttemptState {
             Self::Refused => "银行拒绝受理",
             Self::NotSent => "未送达（将重发原件）",
             Self::Unknown => "结果不明，正在查询",
+            Self::Stopped => "已停止：银行有同号而内容不同的批次",
         }
     }
 }
@@ -115,8 +126,28 @@ words! {
         Refused = "refused",
         /// It was there before: the first one was received.
         Duplicate = "duplicate",
+        /// It has our reference with other content: what it has is not this.
+        OtherContent = "other_content",
         /// The bank does not know our reference.
         NotFound = "not_found",
+    }
+}
+
+words! {
+    /// What asking about an attempt of unknown fate came to, where that did not end it.
+    Heard {
+        /// The bank could not be asked, or did not answer.
+        Silence = "silence",
+        /// The question lies in the bank's folder.
+        Posted = "posted",
+        /// The answer cannot be read, or contradicts what was said before.
+        Unclear = "unclear",
+        /// It is not found, and it is too early for that to count.
+        NotYet = "not_yet",
+        /// It is not found, and too late to send it again.
+        TooLate = "too_late",
+        /// Nothing new of an attempt that the bank has.
+        Same = "same",
     }
 }
 
@@ -142,6 +173,10 @@ mod tests {
             (S::Unknown, E::NotFound, S::NotSent),
             (S::Sending, E::Lost, S::Unknown),
             (S::Unknown, E::Lost, S::Unknown),
+            (S::Intent, E::OtherContent, S::Stopped),
+            (S::Sending, E::OtherContent, S::Stopped),
+            (S::Unknown, E::OtherContent, S::Stopped),
+            (S::NotSent, E::OtherContent, S::Stopped),
         ];
         for state in S::ALL {
             for event in E::ALL {

@@ -140,7 +140,7 @@ impl Desk {
                 let text = "same reference, other bytes".to_owned();
                 let at_ms = self.now();
                 book.write(&Entry::Offence { at_ms, reference: reference.to_owned(), text })?;
-                return self.verdict(kind, reference, Answer::Refused, "流水号重复且内容不一致");
+                return self.differs(kind, reference);
             }
             if let Some(text) = &known.refused {
                 return self.verdict(kind, reference, Answer::Refused, text);
@@ -177,6 +177,13 @@ impl Desk {
             return Ok(Reply::Silence);
         }
         self.verdict(kind, reference, Answer::Accepted, "")
+    }
+
+    /// Our book has other content under this reference. A format without a word for that refuses.
+    fn differs(&self, kind: MessageKind, reference: &str) -> Result<Reply, BankError> {
+        let has_word = !self.speech.answer(kind, Answer::OtherContent).is_empty();
+        let answer = if has_word { Answer::OtherContent } else { Answer::Refused };
+        self.verdict(kind, reference, answer, "流水号重复且内容不一致")
     }
 
     /// When the results of a batch are ready.
@@ -279,7 +286,7 @@ impl Desk {
         if let Some(known) = known {
             if known.sha256 != heard.sha256 {
                 book.write(&offence("same refund reference, other bytes"))?;
-                return self.verdict(kind, reference, Answer::Refused, "流水号重复且内容不一致");
+                return self.differs(kind, reference);
             }
             return self.refunded(reference, known.fen);
         }

@@ -161,7 +161,7 @@ async fn i5_other_bytes_under_one_reference_are_refused_and_noted() {
     let sent = town.send(&town.batch("A1", &["1001"])).await;
     let Sent::Accepted { answer: Some(answer) } = &sent else { panic!("{sent:?}") };
     let ack = town.read(MessageKind::Acknowledgement, &[message_part(answer)]);
-    assert_eq!(town.meaning(MessageKind::Acknowledgement, &ack), Answer::Refused);
+    assert_eq!(town.meaning(MessageKind::Acknowledgement, &ack), Answer::OtherContent);
     assert_eq!(town.verdict().offences.len(), 1);
     assert_eq!(town.verdict().credited_count, 1);
 }

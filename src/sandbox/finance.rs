@@ -49,7 +49,8 @@ words! {
 #[serde(deny_unknown_fields)]
 pub struct BankCode {
     pub code: String,
-    /// Can this bank write GBK alone? It gets the rare name that must be set aside.
+    /// Can this bank write GBK alone? It gets the rare name that must be set aside. Practice banks that
+    /// write GBK are those that are called.
     pub gbk: bool,
 }
 

@@ -2,8 +2,9 @@
 
 use crate::model::alert::AlertKind;
 use crate::model::id::{BatchNo, RegisterNo};
-use crate::store::journal::Entry;
+use crate::store::journal::{ALERTS_CHAIN, Entry};
 use crate::store::sql::{Work, params};
+use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
 /// Raises an alert inside a transaction; the same subject and level again changes nothing, unless
@@ -21,7 +22,7 @@ pub(super) async fn raise(
 ) -> Result<bool, StoreError> {
     let sql = "INSERT INTO alert (kind, subject, register_no, batch_no, level, text, raised_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) \
                ON CONFLICT (kind, subject, level) DO UPDATE SET cleared_at_ms = NULL, raised_at_ms = excluded.raised_at_ms, \
-               text = excluded.text WHERE alert.cleared_at_ms IS NOT NULL";
+               register_no = excluded.register_no, batch_no = excluded.batch_no, text = excluded.text WHERE alert.cleared_at_ms IS NOT NULL";
     let row = params![
         kind.as_str(),
         subject,
@@ -31,7 +32,14 @@ pub(super) async fn raise(
         text,
         now_ms
     ];
-    Ok(work.run(sql, row).await? > 0)
+    let mut entry = Entry::new("alert.raised", now_ms);
+    if entry.vouched.returned(work, &vouch::ALERT, sql, row).await? == 0 {
+        return Ok(false);
+    }
+    entry.fact("alert", kind.as_str()).fact("subject", subject);
+    entry.fact("level", level).fact("text", text);
+    entry.write(work, ALERTS_CHAIN).await?;
+    Ok(true)
 }
 
 /// Clears every level of a subject inside a transaction.
@@ -42,8 +50,13 @@ pub(super) async fn clear(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE alert SET cleared_at_ms = $1 WHERE kind = $2 AND subject = $3 AND cleared_at_ms IS NULL";
-    work.run(sql, params![now_ms, kind.as_str(), subject]).await?;
-    Ok(())
+    let row = params![now_ms, kind.as_str(), subject];
+    let mut entry = Entry::new("alert.cleared", now_ms);
+    if entry.vouched.returned(work, &vouch::ALERT, sql, row).await? == 0 {
+        return Ok(());
+    }
+    entry.fact("alert", kind.as_str()).fact("subject", subject);
+    entry.write(work, ALERTS_CHAIN).await
 }
 
 /// A register or batch whose clock runs.
@@ -77,12 +90,6 @@ impl Store {
         if !raise(&mut work, kind, subject, register, None, 0, text, now_ms).await? {
             // It stands already: nothing changed, and nobody is woken.
             return Ok(false);
-        }
-        let mut entry = Entry::new("alert.raised", now_ms);
-        entry.fact("alert", kind.as_str()).fact("subject", subject).fact("text", text);
-        match register {
-            Some(register) => entry.write_for(&mut work, register).await?,
-            None => entry.write(&mut work, "daemon").await?,
         }
         self.done(work).await?;
         Ok(true)
@@ -167,8 +174,10 @@ impl Store {
         let sql =
             "UPDATE register SET alert_level = $1 WHERE register_no = $2 AND alert_level = $3";
         work.move_one(sql, params![level, running.register, running.alert_level]).await?;
+        let mut entry = Entry::new("deadline.alert", now_ms);
         let sql = "UPDATE batch SET alert_level = $1 WHERE register_no = $2 AND state = 'open'";
-        work.run(sql, params![level, running.register]).await?;
+        let open = params![level, running.register];
+        entry.vouched.returned(&mut work, &vouch::BATCH, sql, open).await?;
         let subject = running.register.to_string();
         clear(&mut work, AlertKind::Deadline, &subject, now_ms).await?;
         raise(
@@ -182,7 +191,6 @@ impl Store {
             now_ms,
         )
         .await?;
-        let mut entry = Entry::new("deadline.alert", now_ms);
         entry
             .fact("level", level)
             .fact("deadline_at_ms", running.deadline_at_ms)

@@ -1,8 +1,7 @@
 //! Attempts: what is due, what may leave, and what the bank said about the whole of one.
 
 use crate::model::alert::AlertKind;
-use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Committed};
-use crate::model::batch::BatchState;
+use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Committed, Heard};
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
@@ -12,6 +11,7 @@ use crate::store::cut::{FormatText, SealedPart};
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Row, Work, params};
+use crate::store::vouch::{self, vouch_for};
 use crate::store::{Store, StoreError};
 
 /// An attempt, as the steps see it.
@@ -74,6 +74,8 @@ pub struct BankWords {
 #[derive(Debug)]
 pub struct Conclusion {
     pub event: AttemptEvent,
+    /// Was it said in answer to a question of ours?
+    pub asked: bool,
     pub words: BankWords,
     /// When to do the next thing about it.
     pub next_at_ms: Option<i64>,
@@ -92,6 +94,7 @@ impl Conclusion {
     pub fn of(event: AttemptEvent, next_at_ms: Option<i64>) -> Self {
         Self {
             event,
+            asked: false,
             words: BankWords::default(),
             next_at_ms,
             ask_until_ms: None,
@@ -231,7 +234,8 @@ impl Store {
         work.move_one(sql, params![now_ms, attempt.no]).await?;
         let mut entry = Entry::new("attempt.sending", now_ms);
         entry.fact("attempt", attempt.no.0).fact("send", attempt.sends + 1);
-        entry.write_for(&mut work, attempt.register).await?;
+        vouch_for(&mut work, &mut entry, None, attempt.no).await?;
+        entry.write_beside(&mut work, attempt.register).await?;
         // Whoever sends goes on; nobody else has anything to do now.
         work.commit().await?;
         Ok(Committed::after_commit(attempt.no))
@@ -269,6 +273,9 @@ impl Store {
             .fact("from", attempt.state.as_str())
             .fact("event", conclusion.event.as_str());
         entry.fact("code", words.code.as_str());
+        if conclusion.asked {
+            entry.fact("question", attempt.asks + 1);
+        }
         match (to, attempt.batch, attempt.refund) {
             (AttemptState::Refused, Some(batch), _) => {
                 refuse_batch(&mut work, &mut entry, attempt, batch, &conclusion.alert, now_ms)
@@ -281,35 +288,19 @@ impl Store {
             (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
                 confirm_refund(&mut work, &mut entry, attempt, refund, now_ms).await?;
             }
+            (AttemptState::Stopped, ..) => {
+                super::restore::stop(&mut work, &attempt.bank, &conclusion.alert, now_ms).await?;
+            }
             _ => {}
         }
-        let subject = attempt.no.to_string();
-        if to == AttemptState::Unknown {
-            let sql = "UPDATE attempt SET lost_at_ms = COALESCE(lost_at_ms, sent_at_ms) WHERE attempt_no = $1";
-            work.move_one(sql, params![attempt.no]).await?;
-            let text = format!(
-                "{} 批次 {} 发送结果不明，正在按我方流水号 {} 向银行查询；查明之前不会重发",
-                attempt.bank,
-                attempt.batch.map_or_else(String::new, |no| no.to_string()),
-                attempt.reference
-            );
-            super::alerts::raise(
-                &mut work,
-                AlertKind::Unknown,
-                &subject,
-                Some(attempt.register),
-                attempt.batch,
-                0,
-                &text,
-                now_ms,
-            )
-            .await?;
-        } else {
-            super::alerts::clear(&mut work, AlertKind::Unknown, &subject, now_ms).await?;
-            super::alerts::clear(&mut work, AlertKind::TooLate, &subject, now_ms).await?;
-        }
+        tell(&mut work, attempt, to, conclusion, now_ms).await?;
         for report in &conclusion.reports {
-            super::reports::insert(&mut work, report, now_ms).await?;
+            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
+        }
+        vouch_for(&mut work, &mut entry, attempt.batch, attempt.no).await?;
+        if let Some(refund) = attempt.refund {
+            let this = params![refund];
+            entry.vouched.as_kept(&mut work, &vouch::REFUND, "refund_no = $1", this).await?;
         }
         entry.write_for(&mut work, attempt.register).await?;
         self.done(work).await
@@ -326,7 +317,10 @@ impl Store {
         work.commit().await
     }
 
-    /// Notes that the bank was asked, and when to ask again.
+    /// Notes that the bank was asked, what came of it, and when to ask again. Of an attempt of unknown
+    /// fate the journal tells it as well: nothing goes again before such a question (I2). The first,
+    /// second, fourth, eighth question and so on stand for all, or a bank that is away for days would
+    /// fill the journal.
     ///
     /// # Errors
     /// Where the database cannot be written.
@@ -334,10 +328,21 @@ impl Store {
         &self,
         attempt: &Attempt,
         next_at_ms: Option<i64>,
+        heard: Heard,
+        now_ms: i64,
     ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let sql = "UPDATE attempt SET asks = asks + 1, next_at_ms = $1 WHERE attempt_no = $2 AND state = $3";
-        work.run(sql, params![next_at_ms, attempt.no, attempt.state.as_str()]).await?;
+        let row = params![next_at_ms, attempt.no, attempt.state.as_str()];
+        let noted = work.run(sql, row).await? == 1;
+        let question = attempt.asks + 1;
+        let stands_for_more = question.count_ones() == 1;
+        if noted && attempt.state == AttemptState::Unknown && stands_for_more {
+            let mut entry = Entry::new("attempt.asked", now_ms);
+            entry.fact("attempt", attempt.no.0).fact("question", question);
+            entry.fact("heard", heard.as_str());
+            entry.write_beside(&mut work, attempt.register).await?;
+        }
         // Nothing changed that another step could act upon.
         work.commit().await
     }
@@ -366,68 +371,38 @@ impl Store {
         }
         Ok(broken.len() as u64)
     }
+}
 
-    /// Lets a refused batch be cut again: its payments wait for listed batches. An operator's
-    /// command; the same again changes nothing.
-    ///
-    /// # Errors
-    /// [`StoreError::Refused`] in plain words where the batch is not refused.
-    pub async fn recut(&self, batch: BatchNo, by: &str, now_ms: i64) -> Result<i64, StoreError> {
-        let mut work = self.write().await?;
-        let sql = "SELECT b.register_no, b.bank, b.state, b.payments, r.state FROM batch b JOIN register r ON r.register_no = b.register_no WHERE b.batch_no = $1";
-        let found = work
-            .one(sql, params![batch], |row| {
-                Ok((
-                    RegisterNo(row.int(0)?),
-                    row.string(1)?,
-                    row.word(2, BatchState::parse)?,
-                    row.int(3)?,
-                    row.string(4)?,
-                ))
-            })
-            .await?;
-        let Some((register, bank, state, payments, register_state)) = found else {
-            return Err(StoreError::Refused(format!("there is no batch {batch}")));
-        };
-        if state == BatchState::Recut {
-            return Ok(0);
-        }
-        if state != BatchState::Refused {
-            return Err(StoreError::Refused(format!(
-                "{batch} is {state}; only a batch that the bank refused can be cut again"
-            )));
-        }
-        if register_state != "accepted" {
-            return Err(StoreError::Refused(format!(
-                "{register} is {register_state}; its payments are not sent any more"
-            )));
-        }
-        work.move_one(
-            "UPDATE batch SET state = 'recut' WHERE batch_no = $1 AND state = 'refused'",
-            params![batch],
-        )
-        .await?;
-        let sql = format!(
-            "INSERT INTO waiting (register_no, line, bank, recut_of) SELECT p.register_no, p.line, p.bank, CAST($1 AS BIGINT) FROM payment p \
-                   JOIN batch b ON b.batch_no = $2 AND p.register_no = b.register_no AND p.bank = b.bank WHERE {} AND {}",
-            super::results::MEMBER,
-            super::holds::UNSENT
+/// The alerts that begin and end with what became of an attempt.
+async fn tell(
+    work: &mut Work,
+    attempt: &Attempt,
+    to: AttemptState,
+    conclusion: &Conclusion,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let subject = attempt.no.to_string();
+    let (register, batch) = (Some(attempt.register), attempt.batch);
+    if to == AttemptState::Unknown {
+        let sql = "UPDATE attempt SET lost_at_ms = COALESCE(lost_at_ms, sent_at_ms) WHERE attempt_no = $1";
+        work.move_one(sql, params![attempt.no]).await?;
+        let text = format!(
+            "{} 批次 {} 发送结果不明，正在按我方流水号 {} 向银行查询；查明之前不会重发",
+            attempt.bank,
+            batch.map_or_else(String::new, |no| no.to_string()),
+            attempt.reference
         );
-        let moved = work.0.run(sql.into(), params![batch, batch]).await?;
-        let moved = i64::try_from(moved).unwrap_or(i64::MAX);
-        super::journal::count(&mut work, register, &bank, &[("waiting", moved)]).await?;
-        super::alerts::clear(&mut work, AlertKind::BatchRefused, &batch.to_string(), now_ms)
-            .await?;
-        let mut entry = Entry::new("batch.recut", now_ms);
-        entry
-            .fact("batch", batch.0)
-            .fact("by", by)
-            .fact("payments", payments)
-            .fact("waiting", moved);
-        entry.write_for(&mut work, register).await?;
-        self.done(work).await?;
-        Ok(moved)
+        let kind = AlertKind::Unknown;
+        super::alerts::raise(work, kind, &subject, register, batch, 0, &text, now_ms).await?;
+        return Ok(());
     }
+    super::alerts::clear(work, AlertKind::Unknown, &subject, now_ms).await?;
+    super::alerts::clear(work, AlertKind::TooLate, &subject, now_ms).await?;
+    if to == AttemptState::Stopped {
+        let (kind, text) = (AlertKind::OtherContent, &conclusion.alert);
+        super::alerts::raise(work, kind, &subject, register, batch, 0, text, now_ms).await?;
+    }
+    Ok(())
 }
 
 const fn entry_kind(to: AttemptState) -> &'static str {
@@ -438,6 +413,7 @@ const fn entry_kind(to: AttemptState) -> &'static str {
         AttemptState::Refused => "attempt.refused",
         AttemptState::NotSent => "attempt.not_sent",
         AttemptState::Unknown => "attempt.unknown",
+        AttemptState::Stopped => "attempt.stopped",
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::clock::Clock;
 use crate::model::alert::AlertKind;
-use crate::store::journal::Entry;
+use crate::model::id::RegisterNo;
+use crate::store::journal::{DAEMON_CHAIN, Entry};
 use crate::store::sql::{Work, params};
+use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
 /// The setting that keeps it.
@@ -77,12 +79,13 @@ impl Store {
         // By a clock that was set back, less seems to have passed since something was lost, and a
         // bank's duplicate window seems to be open longer than it is.
         let back = kept.map_or(0, |kept| anchor.set_since(&kept)).min(0);
-        let sql = "UPDATE attempt SET lost_at_ms = lost_at_ms + $1 WHERE lost_at_ms IS NOT NULL AND state IN ('unknown', 'not_sent')";
-        work.run(sql, params![back]).await?;
+        if back != 0 {
+            move_losses(&mut work, back, now_ms).await?;
+        }
         super::alerts::clear(&mut work, AlertKind::ClockStep, "clock", now_ms).await?;
         let mut entry = Entry::new("clock.accepted", now_ms);
         entry.fact("by", by).fact("offset_ms", anchor.offset_ms);
-        entry.write(&mut work, "daemon").await?;
+        entry.write(&mut work, DAEMON_CHAIN).await?;
         due_now(&mut work, now_ms).await?;
         self.done(work).await
     }
@@ -129,6 +132,20 @@ async fn keep(work: &mut Work, anchor: &Anchor) -> Result<(), StoreError> {
     let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
     let value = format!("{} {} {}", anchor.boot, anchor.offset_ms, anchor.seen_at_ms);
     work.run(sql, params![NAME, value]).await?;
+    Ok(())
+}
+
+/// Moves the times at which attempts were lost, each in the chain of its register.
+async fn move_losses(work: &mut Work, by_ms: i64, now_ms: i64) -> Result<(), StoreError> {
+    let sql = "SELECT DISTINCT register_no FROM attempt WHERE lost_at_ms IS NOT NULL AND state IN ('unknown', 'not_sent') ORDER BY register_no";
+    for register in work.rows(sql, params![], |row| Ok(RegisterNo(row.int(0)?))).await? {
+        let mut entry = Entry::new("attempt.lost_moved", now_ms);
+        let sql = "UPDATE attempt SET lost_at_ms = lost_at_ms + $1 WHERE register_no = $2 AND lost_at_ms IS NOT NULL AND state IN ('unknown', 'not_sent')";
+        let row = params![by_ms, register];
+        entry.vouched.returned(work, &vouch::ATTEMPT, sql, row).await?;
+        entry.fact("by_ms", by_ms);
+        entry.write_beside(work, register).await?;
+    }
     Ok(())
 }
 

@@ -8,8 +8,10 @@ use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::RegisterHead;
+use crate::store::digest::{digest_member, digest_parts};
 use crate::store::journal::{Cause, Entry, Move, count};
 use crate::store::sql::{Row, Work, params};
+use crate::store::vouch::{self, vouch_for};
 use crate::store::{Store, StoreError};
 
 /// A share with payments to cut.
@@ -326,7 +328,8 @@ impl Store {
                        ON CONFLICT (name) DO UPDATE SET value = $2 WHERE counter.value = $2 - 1";
             work.move_one(sql, params![counter, *number]).await?;
         }
-        keep_format(&mut work, &new.format).await?;
+        let mut entry = Entry::new("batch.intent", now_ms);
+        keep_format(&mut work, &mut entry, &new.format).await?;
         let batch = insert_batch(&mut work, new, (first, last), (start, deadline), now_ms).await?;
         let members = self.write_members(&mut work, new, batch, first, last).await?;
         let attempt = self
@@ -341,7 +344,6 @@ impl Store {
                 now_ms,
             )
             .await?;
-        let mut entry = Entry::new("batch.intent", now_ms);
         entry
             .fact("batch", batch.0)
             .fact("attempt", attempt.0)
@@ -359,7 +361,12 @@ impl Store {
         entry
             .fact("format", crate::guard::key::hex(&new.format.digest))
             .fact("deadline_at_ms", deadline);
-        digest_parts(&mut entry, &new.parts);
+        if let Some((counter, number)) = &new.numbered {
+            entry.fact("counter", counter.as_str()).fact("number", *number);
+        }
+        new.members.iter().for_each(|(line, fen)| digest_member(&mut entry.rows, *line, *fen));
+        digest_parts(&mut entry.rows, &new.parts);
+        vouch_for(&mut work, &mut entry, Some(batch), attempt).await?;
         let cause = Cause { batch: Some(batch), ..Cause::default() };
         let out = Move {
             register: new.register,
@@ -427,7 +434,8 @@ impl Store {
     ) -> Result<(RefundNo, AttemptNo), StoreError> {
         let (payments, total) = (len(new.members.len()), sum(&new.members));
         let mut work = self.write().await?;
-        keep_format(&mut work, &new.format).await?;
+        let mut entry = Entry::new("refund.intent", now_ms);
+        keep_format(&mut work, &mut entry, &new.format).await?;
         let sql = "INSERT INTO refund (register_no, bank, via_bank, pool_account, voucher_no, payments, sum_fen, state, opened_at_ms, state_at_ms) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $9) RETURNING refund_no";
         let row = params![
@@ -458,7 +466,6 @@ impl Store {
                 now_ms,
             )
             .await?;
-        let mut entry = Entry::new("refund.intent", now_ms);
         entry
             .fact("refund", refund.0)
             .fact("attempt", attempt.0)
@@ -471,7 +478,10 @@ impl Store {
         for (line, amount) in &new.members {
             entry.rows.row("leftover").int(*line).int(amount.get());
         }
-        digest_parts(&mut entry, &new.parts);
+        digest_parts(&mut entry.rows, &new.parts);
+        vouch_for(&mut work, &mut entry, None, attempt).await?;
+        let this = params![refund];
+        entry.vouched.as_kept(&mut work, &vouch::REFUND, "refund_no = $1", this).await?;
         entry.write_for(&mut work, new.register).await?;
         self.done(work).await?;
         Ok((refund, attempt))
@@ -570,21 +580,13 @@ enum Carries {
     Refund(RefundNo),
 }
 
-fn digest_parts(entry: &mut Entry, parts: &[SealedPart]) {
-    for part in parts {
-        entry
-            .rows
-            .row("part")
-            .text(&part.role)
-            .text(&part.name)
-            .int(i64::from(part.committing))
-            .int(part.size)
-            .bytes(&part.sha256);
-    }
-}
-
-async fn keep_format(work: &mut Work, format: &FormatText) -> Result<(), StoreError> {
+async fn keep_format(
+    work: &mut Work,
+    entry: &mut Entry,
+    format: &FormatText,
+) -> Result<(), StoreError> {
     let sql = "INSERT INTO format_text (digest, name, text) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING";
-    work.run(sql, params![&format.digest, &format.name, &format.text]).await?;
+    let row = params![&format.digest, &format.name, &format.text];
+    entry.vouched.returned(work, &vouch::FORMAT_TEXT, sql, row).await?;
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::store::intake::{HOLD_INSERT, NewHold, hold_row};
 use crate::store::journal::{Cause, Entry, Move, count};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Work, params};
+use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
 /// The condition under which a payment `p` is unsent: in no live batch, and not leftover.
@@ -106,10 +107,11 @@ impl Store {
         }
         let row =
             hold_row(payment.register, payment.line, event_no + 1, event, reason, why, by, now_ms);
-        work.insert(HOLD_INSERT, 8, row, self.dialect.bulk()).await?;
         let (bank, amount) = bank_and_amount(&mut work, payment).await?;
         let kind = if event == HoldEvent::Released { "hold.released" } else { "hold.dropped" };
         let mut entry = Entry::new(kind, now_ms);
+        entry.vouched.row(&vouch::HOLD, &row);
+        work.insert(HOLD_INSERT, 8, row, self.dialect.bulk()).await?;
         entry
             .fact("line", payment.line)
             .fact("by", by)
@@ -126,6 +128,24 @@ impl Store {
         }
         entry.write_for(&mut work, payment.register).await?;
         self.done(work).await
+    }
+
+    /// The bank of a payment that is set aside because nobody knows its bank, where that is still so:
+    /// released, it would wait for ever.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn unknown_bank(
+        &self,
+        payment: PaymentId,
+        known: &[&str],
+    ) -> Result<Option<String>, StoreError> {
+        let mut work = self.read().await?;
+        let held = last_hold(&mut work, payment).await?;
+        let waits = held.is_some_and(|(event, _, _)| event == HoldEvent::Placed);
+        let bank = if waits { Some(bank_and_amount(&mut work, payment).await?.0) } else { None };
+        work.commit().await?;
+        Ok(bank.filter(|bank| !known.contains(&bank.as_str())))
     }
 
     /// Sets unsent payments aside that cannot be written as they are: released although they could
@@ -169,10 +189,11 @@ impl Store {
                 "convert",
                 now_ms,
             );
+            entry.vouched.row(&vouch::HOLD, &row);
             work.insert(HOLD_INSERT, 8, row, self.dialect.bulk()).await?;
         }
         for report in reports {
-            super::reports::insert(&mut work, report, now_ms).await?;
+            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
         }
         entry.write_for(&mut work, register).await?;
         self.done(work).await

@@ -12,9 +12,11 @@ use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::{Fault, RegisterHead, RegisterState};
-use crate::store::journal::{Cause, Entry, Move};
+use crate::store::digest::{digest_holds, digest_key, digest_payment, digest_reissues};
+use crate::store::journal::{Cause, DAEMON_CHAIN, Entry, Move};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Param, Work, params};
+use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
 /// What became of a register that was offered.
@@ -34,6 +36,8 @@ pub struct Receiving {
     pub head_digest: [u8; 32],
     shares: BTreeMap<String, ShareCount>,
     rows: RowDigest,
+    keys: RowDigest,
+    keys_count: i64,
     count: i64,
     sum: Fen,
 }
@@ -116,18 +120,6 @@ impl Receiving {
     }
 }
 
-/// A payment as the journal's digest sees it; `verify` does the same with what it reads.
-pub(super) fn digest_payment(
-    rows: &mut RowDigest,
-    line: i64,
-    bank: &str,
-    town: i64,
-    amount: Fen,
-    person: &[u8],
-) {
-    rows.row("payment").int(line).text(bank).int(town).int(amount.get()).bytes(person);
-}
-
 /// Keys of the blind index that are parameters at one time.
 const KEYS_PER_INSERT: usize = 5_000;
 
@@ -157,9 +149,14 @@ impl Store {
         source: &str,
         feed: &str,
         cursor: &str,
+        now_ms: i64,
     ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
-        work.run(FEED_SQL, params![source, feed, cursor]).await?;
+        let mut entry = Entry::new("feed.read", now_ms);
+        let row = params![source, feed, cursor];
+        entry.vouched.returned(&mut work, &vouch::FEED, FEED_SQL, row).await?;
+        entry.fact("source", source).fact("feed", feed).fact("cursor", cursor);
+        entry.write(&mut work, DAEMON_CHAIN).await?;
         self.done(work).await
     }
 
@@ -222,6 +219,8 @@ impl Store {
             head_digest,
             shares: BTreeMap::new(),
             rows: RowDigest::new(),
+            keys: RowDigest::new(),
+            keys_count: 0,
             count: 0,
             sum: Fen::ZERO,
         })))
@@ -290,17 +289,23 @@ impl Store {
         work.commit().await
     }
 
-    /// Keeps keys of the blind index, in key order: that order is the whole economy of it.
+    /// Keeps keys of the blind index, in key order: that order is the whole economy of it. They are
+    /// given in line order, as the lines came.
     ///
     /// # Errors
     /// Where the database cannot be written.
     pub async fn append_person_keys(
         &self,
-        register: RegisterNo,
+        receiving: &mut Receiving,
         head: &RegisterHead,
         key_id: u8,
         mut keys: Vec<PersonKey>,
     ) -> Result<(), StoreError> {
+        let register = receiving.register;
+        for key in &keys {
+            digest_key(&mut receiving.keys, key.line, &key.blind);
+        }
+        receiving.keys_count += i64::try_from(keys.len()).unwrap_or(i64::MAX);
         keys.sort_unstable();
         let mut work = self.write().await?;
         let sql =
@@ -441,20 +446,11 @@ impl Store {
         entry.fact("digest", hex(&digest)).fact("head_digest", hex(&receiving.head_digest));
         entry.fact("payments", receiving.count).fact("sum_fen", receiving.sum.get());
         entry.fact("deadline_at_ms", acceptance.deadline_at_ms);
-        let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1, start_at_ms = $2, deadline_at_ms = $3, settle_at_ms = $4, content = $5, \
-                   twin_no = (SELECT MIN(t.register_no) FROM register t WHERE t.source = register.source AND t.content = $6 \
-                   AND t.programme_code = register.programme_code AND t.id <> register.id AND t.state IN ('accepted', 'closed')) \
-                   WHERE register_no = $7 AND state = 'receiving'";
-        let times = params![
-            now_ms,
-            acceptance.start_at_ms,
-            acceptance.deadline_at_ms,
-            acceptance.settle_at_ms,
-            &acceptance.content,
-            &acceptance.content,
-            register
-        ];
-        work.move_one(sql, times).await?;
+        entry
+            .fact("key_id", key_id)
+            .fact("keys", receiving.keys_count)
+            .fact("keys_digest", hex(&receiving.keys.clone().finish()));
+        become_accepted(&mut work, register, &acceptance, now_ms).await?;
         let mut late = BTreeMap::<String, i64>::new();
         for (line, hold) in &acceptance.doubles {
             let bank = work
@@ -483,6 +479,7 @@ impl Store {
                 .await?;
         }
         digest_holds(&mut work, &mut entry.rows, register).await?;
+        digest_reissues(&mut work, &mut entry.rows, register).await?;
         super::revise::supersede_earlier(&mut work, &source, &id, revision, register, now_ms)
             .await?;
         // Something of it may have been sent since that was looked at; from here on nothing can be.
@@ -492,7 +489,7 @@ impl Store {
             return Err(StoreError::Moved { sql: "sent under an earlier revision", moved: 0 });
         }
         for report in &acceptance.reports {
-            super::reports::insert(&mut work, report, now_ms).await?;
+            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
         }
         entry.write_for(&mut work, register).await?;
         super::revise::supersede_late(&mut work, &source, &id, revision, register, now_ms).await?;
@@ -519,7 +516,7 @@ impl Store {
         let mut entry = Entry::new("register.refused", now_ms);
         entry.fact("register", register.0).fact("faults", faults);
         for report in reports {
-            super::reports::insert(&mut work, report, now_ms).await?;
+            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
         }
         entry.write_for(&mut work, register).await?;
         self.done(work).await
@@ -556,22 +553,6 @@ pub(super) fn hold_row(
     at_ms: i64,
 ) -> Vec<Param> {
     params![register, line, event_no, event.as_str(), reason.as_str(), detail, by, at_ms]
-}
-
-/// The holds of intake belong to what was accepted: they are part of its digest.
-pub(super) async fn digest_holds(
-    work: &mut Work,
-    rows: &mut RowDigest,
-    register: RegisterNo,
-) -> Result<(), StoreError> {
-    let sql = "SELECT line, reason, detail FROM hold WHERE register_no = $1 AND event_no = 1 ORDER BY line";
-    let holds = work
-        .rows(sql, params![register], |row| Ok((row.int(0)?, row.string(1)?, row.string(2)?)))
-        .await?;
-    for (line, reason, detail) in holds {
-        rows.row("hold").int(line).text(&reason).text(&detail);
-    }
-    Ok(())
 }
 
 /// Faults as they are kept and reported.
@@ -622,6 +603,29 @@ async fn insert_register(
         now_ms,
     ];
     work.the(sql, row, |row| Ok(RegisterNo(row.int(0)?))).await
+}
+
+/// Moves a register out of RECEIVING, with what is decided about it.
+async fn become_accepted(
+    work: &mut Work,
+    register: RegisterNo,
+    acceptance: &Acceptance,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE register SET state = 'accepted', state_at_ms = $1, start_at_ms = $2, deadline_at_ms = $3, settle_at_ms = $4, content = $5, \
+               twin_no = (SELECT MIN(t.register_no) FROM register t WHERE t.source = register.source AND t.content = $6 \
+               AND t.programme_code = register.programme_code AND t.id <> register.id AND t.state IN ('accepted', 'closed')) \
+               WHERE register_no = $7 AND state = 'receiving'";
+    let times = params![
+        now_ms,
+        acceptance.start_at_ms,
+        acceptance.deadline_at_ms,
+        acceptance.settle_at_ms,
+        &acceptance.content,
+        &acceptance.content,
+        register
+    ];
+    work.move_one(sql, times).await
 }
 
 async fn identity(

@@ -11,6 +11,7 @@ use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::store::StoreError;
 use crate::store::sql::{Param, Work, params};
+use crate::store::vouch::{self, Words};
 
 /// What one transaction has to say for itself.
 pub(super) struct Entry {
@@ -18,6 +19,8 @@ pub(super) struct Entry {
     at_ms: i64,
     body: Map<String, Value>,
     pub(super) rows: RowDigest,
+    /// The rows that it vouches for one by one.
+    pub(super) vouched: Words,
     postings: Vec<Value>,
 }
 
@@ -75,7 +78,14 @@ fn move_sql(from: Place, to: Place) -> String {
 
 impl Entry {
     pub(super) fn new(kind: &'static str, at_ms: i64) -> Self {
-        Self { kind, at_ms, body: Map::new(), rows: RowDigest::new(), postings: Vec::new() }
+        Self {
+            kind,
+            at_ms,
+            body: Map::new(),
+            rows: RowDigest::new(),
+            vouched: Words::default(),
+            postings: Vec::new(),
+        }
     }
 
     /// Adds a fact. Never personal data: the journal is not sealed.
@@ -101,7 +111,7 @@ impl Entry {
             return Err(StoreError::Inconsistent { what });
         }
         let sql = "INSERT INTO posting (register_no, bank, from_place, to_place, payments, amount_fen, event, \
-                   batch_no, refund_no, result_no, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+                   batch_no, refund_no, result_no, at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING posting_no";
         let Cause { batch, refund, result } = movement.cause;
         let row = params![
             movement.register,
@@ -116,8 +126,8 @@ impl Entry {
             result.map(|no| no.0),
             self.at_ms,
         ];
-        work.run(sql, row).await?;
-        self.postings.push(posting_word(&movement));
+        let no = work.the(sql, row, |row| row.int(0)).await?;
+        self.postings.push(posting_word(no, &movement));
         Ok(())
     }
 
@@ -126,6 +136,9 @@ impl Entry {
         if !self.postings.is_empty() {
             self.body
                 .insert("postings".to_owned(), Value::Array(std::mem::take(&mut self.postings)));
+        }
+        if let Some(vouched) = std::mem::take(&mut self.vouched).into_value() {
+            self.body.insert("vouched".to_owned(), vouched);
         }
         let body = Value::Object(self.body).to_string();
         let rows = self.rows.finish();
@@ -149,7 +162,21 @@ impl Entry {
         work.move_one(sql, params![seq, &hash, chain, last]).await
     }
 
+    /// Writes the entry of a transaction that changed a register: its head and its shares are vouched
+    /// for as they stand now.
     pub(super) async fn write_for(
+        mut self,
+        work: &mut Work,
+        register: RegisterNo,
+    ) -> Result<(), StoreError> {
+        for table in [&vouch::REGISTER, &vouch::SHARE] {
+            self.vouched.as_kept(work, table, "register_no = $1", params![register]).await?;
+        }
+        self.write_beside(work, register).await
+    }
+
+    /// Writes the entry of a transaction that left the register itself and its shares alone.
+    pub(super) async fn write_beside(
         self,
         work: &mut Work,
         register: RegisterNo,
@@ -159,15 +186,27 @@ impl Entry {
 }
 
 /// A posting as the journal words it; `verify` compares it with the posting table.
-fn posting_word(movement: &Move<'_>) -> Value {
+fn posting_word(no: i64, movement: &Move<'_>) -> Value {
+    let Cause { batch, refund, result } = movement.cause;
     serde_json::json!([
+        no,
         movement.bank,
         movement.from.as_str(),
         movement.to.as_str(),
         movement.payments,
         movement.amount.get(),
+        batch.map(|no| no.0),
+        refund.map(|no| no.0),
+        result.map(|no| no.0),
     ])
 }
+
+/// The chain of what belongs to no register and no bank.
+pub(super) const DAEMON_CHAIN: &str = "daemon";
+
+/// The chain of what somebody must look at. Alerts come from every register and bank, and a chain of
+/// their own says in which order each of them was raised and cleared.
+pub(super) const ALERTS_CHAIN: &str = "alerts";
 
 /// The chain of a register.
 pub(super) fn register_chain(register: RegisterNo) -> String {

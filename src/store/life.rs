@@ -1,9 +1,13 @@
 //! One payment's life, in order: what an auditor asks for a year later.
 
+use serde_json::Value;
+
+use crate::model::attempt::Heard;
 use crate::model::hold::{HoldEvent, HoldReason};
 use crate::model::id::{AttemptNo, PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::outcome::{OutcomeKind, Seen};
+use crate::store::journal::register_chain;
 use crate::store::results::MEMBER;
 use crate::store::sql::{Work, params};
 use crate::store::{Store, StoreError};
@@ -121,7 +125,7 @@ async fn attempts(
     life: &mut Life,
 ) -> Result<Option<Seen>, StoreError> {
     let sql = format!(
-        "SELECT a.attempt_no, a.batch_no, a.reference, a.made_at_ms, a.sent_at_ms, a.state, a.state_at_ms, a.sends FROM payment p \
+        "SELECT a.attempt_no, a.batch_no, a.reference, a.made_at_ms FROM payment p \
          JOIN batch b ON b.register_no = p.register_no AND b.bank = p.bank JOIN attempt a ON a.batch_no = b.batch_no \
          WHERE p.register_no = $1 AND p.line = $2 AND {MEMBER} ORDER BY a.attempt_no"
     );
@@ -131,26 +135,15 @@ async fn attempts(
         .rows(sql.into(), params![id.register, id.line], &mut |row| {
             let (attempt, batch) = (AttemptNo(row.int(0)?), row.int(1)?);
             carried.push(attempt);
-            events.push(event(
-                row.int(3)?,
-                format!(
-                    "put into batch B{batch}, attempt {attempt}, our reference {}",
-                    row.text(2)?
-                ),
-            ));
-            if let Some(sent) = row.int_opt(4)? {
-                events.push(event(
-                    sent,
-                    format!("{attempt} was handed to the bank (send {})", row.int(7)?),
-                ));
-            }
-            if row.text(5)? != "intent" {
-                events.push(event(row.int(6)?, format!("{attempt} is {}", row.text(5)?)));
-            }
+            let reference = row.text(2)?;
+            let what =
+                format!("put into batch B{batch}, attempt {attempt}, our reference {reference}");
+            events.push(event(row.int(3)?, what));
             Ok(())
         })
         .await?;
     life.events.extend(events);
+    life.events.extend(handed_over(work, id.register, &carried).await?);
     let mut last = None;
     for attempt in carried {
         let mut seen = Seen::default();
@@ -184,6 +177,80 @@ async fn attempts(
         last = Some(seen);
     }
     Ok(last)
+}
+
+/// How attempts were handed over, and how it came out what became of them, as the journal tells it:
+/// the attempt itself knows only its last state.
+async fn handed_over(
+    work: &mut Work,
+    register: RegisterNo,
+    attempts: &[AttemptNo],
+) -> Result<Vec<Event>, StoreError> {
+    let sql = "SELECT at_ms, kind, body FROM journal WHERE chain = $1 \
+               AND (kind LIKE 'attempt.%' OR kind = 'result.applied') ORDER BY seq";
+    let mut events = Vec::new();
+    work.rows(sql, params![register_chain(register)], |row| {
+        let body: Value = serde_json::from_str(row.text(2)?).unwrap_or_default();
+        let attempt = body.get("attempt").and_then(Value::as_i64).map(AttemptNo);
+        if let Some(attempt) = attempt.filter(|attempt| attempts.contains(attempt)) {
+            let told = told(attempt, row.text(1)?, &body);
+            events.extend(told.map(|what| event(row.int(0).unwrap_or_default(), what)));
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(events)
+}
+
+/// What an entry of the journal says about an attempt, in words.
+fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
+    let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+    let number = |name: &str| body.get(name).and_then(Value::as_i64);
+    let code = match text("code") {
+        "" => String::new(),
+        code => format!(" (the bank's code {code})"),
+    };
+    let answer = match number("question") {
+        Some(question) => format!("the bank was asked about {attempt} (question {question}): "),
+        None => String::new(),
+    };
+    Some(match kind {
+        "attempt.sending" => {
+            let send = number("send").unwrap_or_default();
+            format!("{attempt} was handed to the bank (send {send})")
+        }
+        "attempt.unknown" => format!(
+            "{attempt} is UNKNOWN: no clear answer came; nothing goes again before the bank was asked"
+        ),
+        "attempt.asked" => {
+            let heard = match Heard::parse(text("heard"))? {
+                Heard::Silence => "no answer",
+                Heard::Posted => "the question lies in its folder",
+                Heard::Unclear => "an answer that is none",
+                Heard::NotYet => "not found, and it is too early for that to count",
+                Heard::TooLate => "not found, and too late to send it again; two people decide",
+                Heard::Same => "nothing new",
+            };
+            format!("{answer}{heard}")
+        }
+        "attempt.not_sent" if text("event") == "not_found" => {
+            format!("{answer}it does not know it{code}; the same bytes go again")
+        }
+        "attempt.not_sent" => format!("{attempt} did not leave; the same bytes go again"),
+        "attempt.accepted" => format!("{answer}{attempt} is accepted{code}"),
+        "attempt.refused" => format!("{answer}{attempt} is refused{code}"),
+        "attempt.stopped" => format!(
+            "{answer}{attempt} is stopped: the bank has its reference with other content{code}"
+        ),
+        "result.applied" if body.get("accepted_from").is_none() => return None,
+        "result.applied" if text("name").starts_with("status_answer ") => {
+            format!("the bank was asked about {attempt}: it has it, and told its results")
+        }
+        "result.applied" => {
+            format!("{attempt} is accepted: its results came, in {}", text("name"))
+        }
+        _ => return None,
+    })
 }
 
 async fn money_back(

@@ -19,13 +19,16 @@ pub mod attempts;
 pub mod clock;
 pub mod cut;
 pub mod death;
+mod digest;
 pub mod holds;
 pub mod intake;
 mod journal;
 pub mod life;
 pub mod migrations;
 mod postgres;
+mod recut;
 pub mod reports;
+pub mod restore;
 pub mod results;
 mod revise;
 pub mod settle;
@@ -33,7 +36,9 @@ mod sqlite;
 pub mod unread;
 pub mod verify;
 pub mod view;
+mod vouch;
 
+use crate::store::journal::{DAEMON_CHAIN, Entry};
 use crate::store::sql::{Dialect, Work, params};
 
 /// Why a verb of the store failed.
@@ -121,6 +126,8 @@ pub struct Store {
     version: std::sync::atomic::AtomicU64,
     /// Only in practice: when the process kills itself.
     death: Option<std::sync::Arc<death::Death>>,
+    /// The daemon's turn; a command beside it has none.
+    turn: Option<i64>,
 }
 
 impl Store {
@@ -153,8 +160,10 @@ impl Store {
                 Box::new(postgres::PostgresDialect::open(url, exclusive).await?)
             }
         };
+        let turn = if exclusive { Some(take_turn(dialect.as_ref()).await?) } else { None };
         let changed = tokio::sync::Notify::new();
-        Ok(Self { dialect, changed, version: std::sync::atomic::AtomicU64::new(0), death: None })
+        let version = std::sync::atomic::AtomicU64::new(0);
+        Ok(Self { dialect, changed, version, death: None, turn })
     }
 
     /// Practice only: this store kills its process beside one of its commits.
@@ -164,13 +173,22 @@ impl Store {
         self
     }
 
-    /// Every transaction that writes begins here, so every commit of one can be counted here.
+    /// Every transaction that writes begins here, so every commit of one can be counted here, and a
+    /// daemon whose turn is over writes nothing more (F19, I17).
     async fn write(&self) -> Result<Work, StoreError> {
         let tx = self.dialect.write().await?;
-        Ok(Work(match &self.death {
+        let mut work = Work(match &self.death {
             None => tx,
             Some(death) => death.beside(tx),
-        }))
+        });
+        if let Some(turn) = self.turn {
+            let sql = "SELECT epoch FROM lease WHERE name = 'daemon'";
+            if work.one(sql, params![], |row| row.int(0)).await? != Some(turn) {
+                let what = "the lease in the database is another's".to_owned();
+                return Err(StoreError::SecondInstance { what });
+            }
+        }
+        Ok(work)
     }
 
     async fn read(&self) -> Result<Work, StoreError> {
@@ -225,10 +243,26 @@ impl Store {
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn meta_once(&self, name: &str, value: &str) -> Result<(), StoreError> {
+    pub async fn meta_once(&self, name: &str, value: &str, now_ms: i64) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
-        work.run(sql, params![name, value]).await?;
+        let mut entry = Entry::new("setting.made", now_ms);
+        let row = params![name, value];
+        if entry.vouched.returned(&mut work, &vouch::META, sql, row).await? > 0 {
+            entry.fact("name", name);
+            entry.write(&mut work, DAEMON_CHAIN).await?;
+        }
         self.done(work).await
     }
+}
+
+/// Takes the next turn to write. The lock file beside the database, or the server's lock, keeps a second
+/// daemon away; where somebody removes that file, the turn of the first is over here, in the database
+/// itself.
+async fn take_turn(dialect: &dyn Dialect) -> Result<i64, StoreError> {
+    let mut work = Work(dialect.write().await?);
+    let sql = "INSERT INTO lease (name, epoch) VALUES ('daemon', 1) ON CONFLICT (name) DO UPDATE SET epoch = lease.epoch + 1 RETURNING epoch";
+    let turn = work.the(sql, params![], |row| row.int(0)).await?;
+    work.commit().await?;
+    Ok(turn)
 }

@@ -13,6 +13,7 @@ use crate::model::refund::LeftoverCause;
 use crate::model::report::{Recipient, RecipientKind, ReportKind};
 use crate::store::journal::Entry;
 use crate::store::sql::{Param, Work, params};
+use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
 /// A report to be told.
@@ -104,6 +105,7 @@ pub struct SetAsideRow {
 /// Writes a report with the facts it tells of; the same id again changes nothing.
 pub(super) async fn insert(
     work: &mut Work,
+    entry: &mut Entry,
     report: &NewReport,
     now_ms: i64,
 ) -> Result<(), StoreError> {
@@ -120,7 +122,7 @@ pub(super) async fn insert(
         now_ms,
         now_ms,
     ];
-    work.run(sql, row).await?;
+    entry.vouched.returned(work, &vouch::REPORT, sql, row).await?;
     Ok(())
 }
 
@@ -182,11 +184,15 @@ impl Store {
         let mut work = self.write().await?;
         for report in reports {
             let sql = "UPDATE report SET state = 'acknowledged', acknowledged_at_ms = $1, tries = tries + 1, trouble = '' WHERE report_no = $2 AND state = 'due'";
-            work.move_one(sql, params![now_ms, report.report_no]).await?;
-            super::alerts::clear(&mut work, AlertKind::Report, &report.report_id, now_ms).await?;
             let mut entry = Entry::new("report.acknowledged", now_ms);
+            let row = params![now_ms, report.report_no];
+            match entry.vouched.returned(&mut work, &vouch::REPORT, sql, row).await? {
+                1 => {}
+                moved => return Err(StoreError::Moved { sql, moved: moved as u64 }),
+            }
+            super::alerts::clear(&mut work, AlertKind::Report, &report.report_id, now_ms).await?;
             entry.fact("report", report.report_id.as_str()).fact("kind", report.kind.as_str());
-            entry.write_for(&mut work, report.register).await?;
+            entry.write_beside(&mut work, report.register).await?;
         }
         let sql = "INSERT INTO counter (name, value) VALUES ('reports_acknowledged', $1) \
                    ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value";
@@ -429,15 +435,26 @@ async fn result_head(work: &mut Work, result: ResultNo) -> Result<ResultHead, St
 }
 
 impl Store {
-    /// Adds reports that belong to no other transaction; ids that are there already stay.
+    /// Adds reports about a register that belong to no other transaction; ids that are there already
+    /// stay.
     ///
     /// # Errors
     /// Where the database cannot be written.
-    pub async fn add_reports(&self, reports: &[NewReport], now_ms: i64) -> Result<(), StoreError> {
+    pub async fn add_reports(
+        &self,
+        register: RegisterNo,
+        reports: &[NewReport],
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
+        let mut entry = Entry::new("report.made", now_ms);
         for report in reports {
-            insert(&mut work, report, now_ms).await?;
+            insert(&mut work, &mut entry, report, now_ms).await?;
         }
+        if entry.vouched.is_empty() {
+            return Ok(());
+        }
+        entry.write_beside(&mut work, register).await?;
         self.done(work).await
     }
 }

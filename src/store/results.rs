@@ -3,9 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::guard::chain::RowDigest;
 use crate::model::alert::AlertKind;
-use crate::model::attempt::{AttemptEvent, AttemptState};
+use crate::model::attempt::{AttemptEvent, AttemptState, Heard};
 use crate::model::id::{BatchNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
@@ -15,9 +14,11 @@ use crate::model::reason::Reason;
 use crate::model::refund::{LeftoverCause, LeftoverState};
 use crate::store::attempts::{Attempt, step};
 use crate::store::cut::StoredPayment;
+use crate::store::digest::{digest_outcome, digest_quarantined};
 use crate::store::journal::{Cause, Entry, Move, Moves, bank_chain, count};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Work, params};
+use crate::store::vouch::{self, vouch_for};
 use crate::store::{Store, StoreError};
 
 /// The condition under which payment `p` is a member of batch `b`, of its bank.
@@ -181,7 +182,7 @@ impl Store {
         let Some(result) = insert_result(&mut work, attempt, &taken, now_ms).await? else {
             work.move_one(asked, params![next_at_ms(attempt.pending), until, attempt.no]).await?;
             if attempt.state != AttemptState::Accepted {
-                entry.fact("attempt", attempt.no.0);
+                vouch_for(&mut work, &mut entry, None, attempt.no).await?;
                 entry.write_for(&mut work, attempt.register).await?;
             }
             work.commit().await?;
@@ -202,21 +203,22 @@ impl Store {
         {
             // Other bytes that say nothing new (an answer with another time in it): nothing is kept.
             drop(work);
-            self.asked(attempt, next_at_ms(attempt.pending)).await?;
+            self.asked(attempt, next_at_ms(attempt.pending), Heard::Same, now_ms).await?;
             return Ok(Taken::Repeated);
         }
         let pending =
             attempt.pending + writes.counts.get(&Folded::Pending).copied().unwrap_or_default();
         work.move_one(asked, params![next_at_ms(pending), until, attempt.no]).await?;
         self.write_effects(&mut work, attempt, batch, result, writes, &mut entry, now_ms).await?;
-        self.write_quarantine(&mut work, attempt, result, quarantined, now_ms).await?;
+        self.write_quarantine(&mut work, attempt, result, quarantined, &mut entry, now_ms).await?;
         let sql = "UPDATE result SET applied = $1 WHERE result_no = $2";
-        work.move_one(sql, params![len(effects.outcomes.len() + effects.notices.len()), result])
-            .await?;
+        let applied = params![len(effects.outcomes.len() + effects.notices.len()), result];
+        entry.vouched.returned(&mut work, &vouch::RESULT, sql, applied).await?;
         for report in follow(result, &effects) {
-            super::reports::insert(&mut work, &report, now_ms).await?;
+            super::reports::insert(&mut work, &mut entry, &report, now_ms).await?;
         }
         entry.fact("outcomes", effects.outcomes.len()).fact("notices", effects.notices.len());
+        vouch_for(&mut work, &mut entry, Some(batch), attempt.no).await?;
         entry.write_for(&mut work, attempt.register).await?;
         self.done(work).await?;
         Ok(Taken::Applied {
@@ -244,7 +246,7 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut work = self.write().await?;
         let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms) \
-                   VALUES ($1, $2, $3, $4, $5, 'held', 0, 0, 0, $6, $7, $8) ON CONFLICT (bank, digest) DO NOTHING RETURNING result_no";
+                   VALUES ($1, $2, $3, $4, $5, 'held', 0, 0, 0, $6, $7, $8) ON CONFLICT (bank, digest, COALESCE(attempt_no, 0)) DO NOTHING RETURNING result_no";
         let row = params![
             bank,
             name,
@@ -280,8 +282,10 @@ impl Store {
             .fact("name", name)
             .fact("digest", crate::guard::key::hex(digest))
             .fact("why", why);
+        let this = params![result];
+        entry.vouched.as_kept(&mut work, &vouch::RESULT, "result_no = $1", this).await?;
         match register {
-            Some(register) => entry.write_for(&mut work, register).await?,
+            Some(register) => entry.write_beside(&mut work, register).await?,
             None => entry.write(&mut work, &bank_chain(bank)).await?,
         }
         self.done(work).await?;
@@ -363,10 +367,16 @@ impl Store {
         attempt: &Attempt,
         result: ResultNo,
         quarantined: Vec<Quarantined>,
+        entry: &mut Entry,
         now_ms: i64,
     ) -> Result<(), StoreError> {
         if quarantined.is_empty() {
             return Ok(());
+        }
+        for row in &quarantined {
+            let (no, attempt) = (row.row, Some(attempt.no.0));
+            let about = (attempt, row.line);
+            digest_quarantined(&mut entry.rows, no, row.cause, &row.detail, about, now_ms);
         }
         let text = format!(
             "{} 的结果 {result} 中有 {} 行与批次不符，未作处理，其余各行已入账；请与银行核对",
@@ -408,8 +418,13 @@ async fn insert_result(
     taken: &TakenResult<'_>,
     now_ms: i64,
 ) -> Result<Option<ResultNo>, StoreError> {
+    // Held while nobody knew what it was about: now that is known.
+    let sql = "UPDATE result SET attempt_no = $1 WHERE bank = $2 AND digest = $3 AND attempt_no IS NULL AND state = 'held' \
+               AND NOT EXISTS (SELECT 1 FROM result x WHERE x.bank = $4 AND x.digest = $5 AND x.attempt_no = $6)";
+    let (bank, digest) = (&attempt.bank, &taken.digest);
+    work.run(sql, params![attempt.no, bank, digest, bank, digest, attempt.no]).await?;
     let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms) \
-               VALUES ($1, $2, $3, $4, $5, 'applied', $6, 0, $7, '', $8, $9) ON CONFLICT (bank, digest) DO UPDATE SET \
+               VALUES ($1, $2, $3, $4, $5, 'applied', $6, 0, $7, '', $8, $9) ON CONFLICT (bank, digest, COALESCE(attempt_no, 0)) DO UPDATE SET \
                name = excluded.name, attempt_no = excluded.attempt_no, register_no = excluded.register_no, state = 'applied', \
                lines = excluded.lines, quarantined = excluded.quarantined, why = '', evidence = COALESCE(excluded.evidence, result.evidence), \
                taken_at_ms = excluded.taken_at_ms WHERE result.state = 'held' RETURNING result_no";
@@ -449,7 +464,10 @@ async fn new_quarantined(
             *cause == row.cause && *detail == row.detail && *line == row.line
         })
     };
-    Ok(quarantined.into_iter().filter(is_new).collect())
+    let mut new: Vec<Quarantined> = quarantined.into_iter().filter(is_new).collect();
+    // In key order: the table is, and `verify` reads it so.
+    new.sort_by_key(|row| row.row);
+    Ok(new)
 }
 
 async fn read_before(work: &mut Work, attempt: &Attempt) -> Result<Before, StoreError> {
@@ -532,18 +550,6 @@ fn decide(
         entry.rows.row("notice").int(*line).text(state.as_str());
     }
     Ok((writes, effects))
-}
-
-/// An outcome as the journal's digest sees it; `verify` does the same with what it reads.
-pub(super) fn digest_outcome(
-    rows: &mut RowDigest,
-    line: i64,
-    kind: &str,
-    reason: Option<&str>,
-    code: Option<&str>,
-    words: Option<&[u8]>,
-) {
-    rows.row("outcome").int(line).text(kind).opt_text(reason).opt_text(code).opt_bytes(words);
 }
 
 fn apply_shift(
@@ -710,6 +716,6 @@ pub const fn can_have_results(state: AttemptState) -> bool {
         | AttemptState::Unknown
         | AttemptState::NotSent
         | AttemptState::Accepted => true,
-        AttemptState::Intent | AttemptState::Refused => false,
+        AttemptState::Intent | AttemptState::Refused | AttemptState::Stopped => false,
     }
 }

@@ -9,6 +9,7 @@ use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Row, Work, params};
 use crate::store::view::Counts;
+use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
 /// A share with leftover that may go back now.
@@ -210,12 +211,12 @@ impl Store {
                    WHERE register_no = $2 AND (SELECT MAX(posting_no) FROM posting WHERE register_no = $2) = $3 \
                    AND (SELECT SUM(unsent_fen + in_flight_fen + refundable_fen) FROM share WHERE register_no = $2) = 0";
         work.move_one(sql, params![now_ms, closing.register, closing.last_posting]).await?;
+        let mut entry = Entry::new("register.closed", now_ms);
         for report in reports {
-            super::reports::insert(&mut work, report, now_ms).await?;
+            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
         }
         super::alerts::clear(&mut work, AlertKind::Deadline, &closing.register.to_string(), now_ms)
             .await?;
-        let mut entry = Entry::new("register.closed", now_ms);
         entry
             .fact("approved_fen", closing.places.approved.get())
             .fact("credited_fen", closing.places.credited.get());
@@ -307,8 +308,9 @@ impl Store {
         work.move_one(sql, params![funded_at_ms, start_at_ms, deadline_at_ms, register]).await?;
         // A batch that was sent before funding was known has no clock yet; one that has keeps it.
         let sql = "UPDATE batch SET start_at_ms = $1, deadline_at_ms = $2 WHERE register_no = $3 AND deadline_at_ms IS NULL";
-        work.run(sql, params![start_at_ms, deadline_at_ms, register]).await?;
         let mut entry = Entry::new("register.funded", now_ms);
+        let clock = params![start_at_ms, deadline_at_ms, register];
+        entry.vouched.returned(&mut work, &vouch::BATCH, sql, clock).await?;
         entry.fact("funded_at_ms", funded_at_ms).fact("deadline_at_ms", deadline_at_ms);
         // What was revoked before it came has come after all, and goes back.
         let (absent, open) = (LeftoverState::Absent, LeftoverState::Open);

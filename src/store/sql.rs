@@ -78,6 +78,21 @@ impl<'r> Row<'r> {
     read_as!(blob, &'r [u8]);
     read_as!(blob_opt, Option<&'r [u8]>);
 
+    /// The value of column `at`, of whatever kind it is.
+    pub(crate) fn value(&self, at: usize) -> Result<Param, StoreError> {
+        use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
+        let kind = match self {
+            Self::Sqlite(row) => row.try_get_raw(at).map(|raw| raw.type_info().name().to_owned()),
+            Self::Postgres(row) => row.try_get_raw(at).map(|raw| raw.type_info().name().to_owned()),
+        };
+        let kind = kind.map_err(|cause| StoreError::row(&self.column(at), &cause))?;
+        Ok(match kind.as_str() {
+            "TEXT" => Param::Text(self.text_opt(at)?.map(str::to_owned)),
+            "BLOB" | "BYTEA" => Param::Blob(self.blob_opt(at)?.map(<[u8]>::to_vec)),
+            _ => Param::Int(self.int_opt(at)?),
+        })
+    }
+
     /// The name of column `at`, for errors.
     fn column(&self, at: usize) -> String {
         use sqlx::{Column as _, Row as _};

@@ -3,12 +3,10 @@
 
 use crate::model::alert::AlertKind;
 use crate::store::intake::FEED_SQL;
-use crate::store::journal::Entry;
+use crate::store::journal::{DAEMON_CHAIN, Entry};
 use crate::store::sql::{Work, params};
+use crate::store::vouch;
 use crate::store::{Store, StoreError};
-
-/// The chain of what belongs to no register.
-const CHAIN: &str = "daemon";
 
 /// A register that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,17 +46,18 @@ impl Store {
         let mut work = self.write().await?;
         let sql = "INSERT INTO unread (source, id, revision, why, tries, since_at_ms, next_at_ms) VALUES ($1, $2, $3, $4, 1, $5, $6) \
                    ON CONFLICT (source, id, revision) DO UPDATE SET why = excluded.why, tries = unread.tries + 1, next_at_ms = excluded.next_at_ms";
-        work.run(sql, params![source, id, *revision, why, now_ms, next_at_ms]).await?;
+        let row = params![source, id, *revision, why, now_ms, next_at_ms];
+        let mut entry = Entry::new("register.unread", now_ms);
+        entry.vouched.returned(&mut work, &vouch::UNREAD, sql, row).await?;
         if let Some(cursor) = cursor {
-            work.run(FEED_SQL, params![source, "registers", cursor]).await?;
+            let row = params![source, "registers", cursor];
+            entry.vouched.returned(&mut work, &vouch::FEED, FEED_SQL, row).await?;
         }
         let (kind, subject) = (AlertKind::Unread, unread.subject());
-        if super::alerts::raise(&mut work, kind, &subject, None, None, 0, text, now_ms).await? {
-            let mut entry = Entry::new("register.unread", now_ms);
-            entry.fact("source", source.as_str()).fact("id", id.as_str());
-            entry.fact("revision", *revision).fact("why", why);
-            entry.write(&mut work, CHAIN).await?;
-        }
+        super::alerts::raise(&mut work, kind, &subject, None, None, 0, text, now_ms).await?;
+        entry.fact("source", source.as_str()).fact("id", id.as_str());
+        entry.fact("revision", *revision).fact("why", why);
+        entry.write(&mut work, DAEMON_CHAIN).await?;
         self.done(work).await
     }
 
@@ -122,5 +121,7 @@ async fn forget(
     let mut entry = Entry::new(how, now_ms);
     entry.fact("source", source.as_str()).fact("id", id.as_str());
     entry.fact("revision", *revision).fact("tries", *tries);
-    entry.write(work, CHAIN).await
+    let keys = params![source, id, *revision];
+    entry.vouched.gone(&vouch::UNREAD, &keys);
+    entry.write(work, DAEMON_CHAIN).await
 }

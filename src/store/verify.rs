@@ -13,17 +13,23 @@ use crate::model::money::Fen;
 use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::model::place::{Place, Places};
 use crate::store::cut::{HEAD_COLUMNS, head, is_whole};
+use crate::store::digest::{digest_holds, digest_payment, digest_reissues};
 use crate::store::holds::UNSENT;
-use crate::store::intake::{digest_holds, digest_payment};
 use crate::store::journal::register_chain;
 use crate::store::results::MEMBER;
 use crate::store::sql::{Work, params};
+use crate::store::verify::leftovers::{Leftover, check_leftover, leftovers};
 use crate::store::verify::rows::{check_counts, check_states};
+use crate::store::verify::tables::{check_keys, check_tables};
 use crate::store::verify::told::{Told, walk_chains};
+use crate::store::verify::vouched::check_vouched;
 use crate::store::{Store, StoreError};
 
+mod leftovers;
 mod rows;
+mod tables;
 mod told;
+mod vouched;
 
 /// What a verification found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,6 +76,8 @@ impl Store {
         }
         check_states(&mut work, &mut found, &told).await?;
         check_counts(&mut work, &mut found, &told).await?;
+        check_tables(&mut work, &mut found, &told).await?;
+        check_vouched(&mut work, &mut found, &told).await?;
         work.commit().await?;
         Ok(found)
     }
@@ -115,7 +123,8 @@ async fn check_postings(
     shares: &BTreeMap<ShareKey, (Places, i64)>,
     told: &Told,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT register_no, bank, from_place, to_place, payments, amount_fen, event FROM posting ORDER BY register_no, posting_no";
+    let sql = "SELECT register_no, bank, from_place, to_place, payments, amount_fen, event, posting_no, batch_no, refund_no, result_no, at_ms \
+               FROM posting ORDER BY register_no, posting_no";
     let mut kept: BTreeMap<i64, Vec<Value>> = BTreeMap::new();
     let mut sums: BTreeMap<ShareKey, BTreeMap<Place, i64>> = BTreeMap::new();
     let rows = work
@@ -123,9 +132,12 @@ async fn check_postings(
             let (register, bank) = (row.int(0)?, row.string(1)?);
             let (from, to) = (row.word(2, Place::parse)?, row.word(3, Place::parse)?);
             let (payments, amount) = (row.int(4)?, row.int(5)?);
+            let (no, from_word, to_word) = (row.int(7)?, from.as_str(), to.as_str());
+            let (batch, refund, result) = (row.int_opt(8)?, row.int_opt(9)?, row.int_opt(10)?);
             let word = serde_json::json!([
-                [bank, from.as_str(), to.as_str(), payments, amount],
-                row.text(6)?
+                [no, bank, from_word, to_word, payments, amount, batch, refund, result],
+                row.text(6)?,
+                row.int(11)?
             ]);
             kept.entry(register).or_default().push(word);
             let places = sums.entry((register, bank)).or_default();
@@ -208,7 +220,7 @@ async fn check_register(
             Ok(())
         })
         .await?;
-    let leftovers = leftovers(work, no, &mut computed).await?;
+    let leftovers = leftovers(work, found, no, told, &mut computed).await?;
     outcomes(work, found, no, &leftovers, &mut computed).await?;
     for ((_, bank), (places, _)) in shares.range((no.0, String::new())..(no.0 + 1, String::new())) {
         let mine = computed.get(bank).copied().unwrap_or_default();
@@ -275,12 +287,13 @@ async fn check_rows(
     })
     .await?;
     digest_holds(work, &mut rows, no).await?;
+    digest_reissues(work, &mut rows, no).await?;
     if rows.finish() != *expected {
         found
             .problems
             .push(format!("{no}: its payments or holds are not those that were accepted"));
     }
-    Ok(())
+    check_keys(work, found, no, body).await
 }
 
 /// A register's identity, digests and deadline are those that the journal tells.
@@ -312,35 +325,13 @@ async fn check_identity(
     Ok(())
 }
 
-/// Leftover per payment, added to the computed places.
-async fn leftovers(
-    work: &mut Work,
-    no: RegisterNo,
-    computed: &mut BTreeMap<String, Places>,
-) -> Result<HashMap<i64, bool>, StoreError> {
-    let sql = "SELECT line, bank, amount_fen, state FROM leftover WHERE register_no = $1 AND state NOT IN ('withdrawn', 'absent')";
-    let rows = work
-        .rows(sql, params![no], |row| {
-            Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?), row.text(3)? == "refunded"))
-        })
-        .await?;
-    let mut out = HashMap::new();
-    for (line, bank, amount, refunded) in rows {
-        let places = computed.entry(bank).or_default();
-        let place = if refunded { &mut places.refunded } else { &mut places.refundable };
-        *place = [*place, amount].into_iter().sum();
-        out.insert(line, refunded);
-    }
-    Ok(out)
-}
-
 /// Folds the outcomes of every live batch of a register into the computed places, and compares the
 /// batch's own counters.
 async fn outcomes(
     work: &mut Work,
     found: &mut Verification,
     no: RegisterNo,
-    leftovers: &HashMap<i64, bool>,
+    leftovers: &HashMap<i64, Leftover>,
     computed: &mut BTreeMap<String, Places>,
 ) -> Result<(), StoreError> {
     let sql = "SELECT batch_no, bank, payments, sum_fen, pending, credited, failed, returned, conflicts FROM batch \
@@ -352,29 +343,26 @@ async fn outcomes(
         })
         .await?;
     for (batch, bank, payments, sum, counts) in batches {
-        let sql = "SELECT o.line, o.kind FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no WHERE a.batch_no = $1";
-        let mut seen: HashMap<i64, Seen> = HashMap::new();
-        for (line, kind) in work
-            .rows(sql, params![batch], |row| Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?)))
-            .await?
-        {
-            let entry = seen.entry(line).or_default();
-            *entry = entry.with(kind);
-        }
+        let seen = answers(work, batch).await?;
         let members = format!(
             "SELECT p.line, p.amount_fen FROM batch b JOIN payment p ON p.register_no = b.register_no AND p.bank = b.bank \
              AND p.line BETWEEN b.first_line AND b.last_line WHERE b.batch_no = $1 AND {MEMBER}"
         );
         let (mut count, mut total, mut folded) = (0, Fen::ZERO, [0_i64; 5]);
+        let mut unfit: Vec<i64> = Vec::new();
         let places = computed.entry(bank).or_default();
         work.0
             .rows(members.into(), params![batch], &mut |row| {
                 let (line, amount) = (row.int(0)?, Fen::new(row.int(1)?));
                 count += 1;
                 total = [total, amount].into_iter().sum();
-                let state = seen.get(&line).copied().unwrap_or_default().fold();
+                let said = seen.get(&line).map_or(&[] as &[_], Vec::as_slice);
+                let kinds = said.iter().fold(Seen::default(), |seen, (kind, _)| seen.with(*kind));
+                let state = kinds.fold();
+                let leftover = leftovers.get(&line);
+                unfit.extend(check_leftover(leftover, state, said).then_some(line));
                 let add = |place: &mut Fen| *place = [*place, amount].into_iter().sum();
-                let promised = leftovers.contains_key(&line);
+                let promised = leftover.is_some_and(Leftover::is_kept);
                 match state {
                     Folded::Credited => add(&mut places.credited),
                     Folded::Conflict if promised => add(&mut places.disputed),
@@ -395,9 +383,34 @@ async fn outcomes(
         if (count, total) != (payments, sum) {
             found.problems.push(format!("{batch}: it was frozen with {payments} payments of {sum} yuan and has {count} of {total}"));
         }
+        if let Some(line) = unfit.first() {
+            let what =
+                format!("{batch}: the leftover of line {line} is not what its outcomes make");
+            found.problems.push(what);
+        }
         if folded != counts {
             found.problems.push(format!("{batch}: its counters are not what its outcomes make"));
         }
     }
     Ok(())
+}
+
+/// What was said of each line of a batch, and when.
+async fn answers(
+    work: &mut Work,
+    batch: BatchNo,
+) -> Result<HashMap<i64, Vec<(OutcomeKind, i64)>>, StoreError> {
+    let sql = "SELECT o.line, o.kind, x.taken_at_ms FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no \
+               LEFT JOIN result x ON x.result_no = o.result_no WHERE a.batch_no = $1";
+    let rows = work
+        .rows(sql, params![batch], |row| {
+            let said = (row.word(1, OutcomeKind::parse)?, row.int_opt(2)?.unwrap_or_default());
+            Ok((row.int(0)?, said))
+        })
+        .await?;
+    let mut said: HashMap<i64, Vec<(OutcomeKind, i64)>> = HashMap::new();
+    for (line, answer) in rows {
+        said.entry(line).or_default().push(answer);
+    }
+    Ok(said)
 }

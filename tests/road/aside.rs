@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use daifa::finance::Verdict;
+use daifa::flow::Step;
 use daifa::model::hold::HoldReason;
 use daifa::model::id::{PaymentId, RegisterNo};
 use daifa::model::money::Fen;
@@ -397,4 +398,42 @@ async fn a_payment_that_the_banks_new_format_cannot_write_is_set_aside_before_it
     house.live(HOUR, 10 * MINUTE).await;
     assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
     house.finished().await;
+}
+
+#[tokio::test]
+async fn a_payment_of_a_bank_that_nobody_knows_is_not_released() {
+    let mut house = House::open().await;
+    let draft = Draft::new("A", 1).lines(FILES, 2).line(2, |line| line.bank = "nowhere".to_owned());
+    house.take(draft.declared()).await;
+    assert_eq!(house.holds(1).await, reasons([(2, HoldReason::BankUnknown)]));
+    house.county.decide("A", 1, 2, Verdict::Release);
+    house.pass(MINUTE).await;
+    let alert = house.alert("decision").await.expect("somebody is told");
+    assert!(alert.text.contains("nowhere 没有配置"), "{}", alert.text);
+    assert_eq!(house.number("SELECT COUNT(*) FROM waiting").await, 0);
+    assert_eq!(house.number("SELECT SUM(held) FROM share").await, 1, "it is still set aside");
+    // Dropped it goes back, and holds up nothing.
+    house.county.decide("A", 1, 2, Verdict::Drop);
+    house.files.leave_all(0);
+    house.live(2 * HOUR, 20 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 100, 0, 101]);
+    house.finished().await;
+}
+
+#[tokio::test]
+async fn payments_of_a_bank_that_is_not_configured_any_more_are_told_of() {
+    let mut house = House::open().await;
+    house.county.offer(Draft::new("A", 1).lines(FILES, 2).declared());
+    house.only(Step::Intake).await;
+    house.forget_bank(FILES);
+    house.run().await;
+    let alert = house.alert("convert").await.expect("somebody is told");
+    assert!(alert.text.contains("不在配置中"), "{}", alert.text);
+    assert_eq!(house.five(1).await, [201, 0, 0, 0, 0]);
+    // It is configured again.
+    house.restart().await;
+    house.run().await;
+    assert!(house.alert("convert").await.is_none());
+    assert_eq!(house.files.batches().len(), 1);
+    house.sound().await;
 }

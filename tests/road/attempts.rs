@@ -223,6 +223,56 @@ async fn f25_an_answer_that_is_lost_is_asked_for() {
 }
 
 #[tokio::test]
+async fn i2_a_payment_s_life_tells_that_its_fate_was_unknown_and_how_that_ended() {
+    let mut house = House::open().await;
+    house.calls.next(Turn::Lose { booked: true });
+    house.calls.reply(Reply::Fail);
+    house.calls.reply(Reply::Say(Answer::NotFound));
+    house.take(offer(CALLS)).await;
+    house.live(30 * MINUTE, MINUTE).await;
+    paid_once(&house, &house.calls).await;
+    let life = house.life(1, 1).await;
+    let told: Vec<(i64, &str)> = life
+        .events
+        .iter()
+        .map(|event| ((event.at_ms - NOW) / MINUTE, event.what.as_str()))
+        .collect();
+    let road = [
+        (0, "A1 was handed to the bank (send 1)"),
+        (0, "A1 is UNKNOWN"),
+        (1, "asked about A1 (question 1): no answer"),
+        (2, "asked about A1 (question 2): not found, and it is too early"),
+        (3, "asked about A1: it has it, and told its results"),
+        (3, "the bank says credited"),
+    ];
+    let mut rest = told.iter();
+    for (minute, words) in road {
+        let found = rest.any(|(at, what)| *at == minute && what.contains(words));
+        assert!(found, "{words} is not in its place:\n{told:#?}");
+    }
+    assert!(told.is_sorted_by_key(|(at, _)| *at));
+}
+
+#[tokio::test]
+async fn i2_a_payment_s_life_tells_that_it_was_sent_again_and_why() {
+    let mut house = House::open().await;
+    house.calls.next(Turn::Lose { booked: false });
+    house.take(offer(CALLS)).await;
+    house.live(40 * MINUTE, MINUTE).await;
+    let life = house.life(1, 1).await;
+    let mut rest = life.events.iter();
+    for words in [
+        "A1 was handed to the bank (send 1)",
+        "A1 is UNKNOWN",
+        "it does not know it (the bank's code B404); the same bytes go again",
+        "A1 was handed to the bank (send 2)",
+        "A1 is accepted",
+    ] {
+        assert!(rest.any(|event| event.what.contains(words)), "{words}: {:#?}", life.events);
+    }
+}
+
+#[tokio::test]
 async fn f27_an_answer_that_is_none_is_no_answer_and_is_kept_sealed() {
     let page = "<html><body>请登录 6217000000000000123</body></html>";
     for turn in [Turn::Garbage(page), Turn::Garbage(""), Turn::Unclear(page)] {

@@ -425,6 +425,11 @@ impl Counter {
         known && !book.no_dedup
     }
 
+    /// Are other rows booked under this reference?
+    fn differs(&self, reference: &str, rows: &[(i64, String, i64)]) -> bool {
+        self.book().booked.iter().any(|one| one.reference == reference && one.rows != rows)
+    }
+
     fn by_the_book(&self, kind: MessageKind, reference: &str) -> Asked {
         use MessageKind as M;
         let known = self.book().booked.iter().any(|one| one.reference == reference);
@@ -526,6 +531,10 @@ impl Transport for Counter {
             Turn::Unclear(bytes) => {
                 self.enter(kind, &reference, rows);
                 lost(Some(Bytes::from_static(bytes.as_bytes())))
+            }
+            // What it has under this reference is something else.
+            Turn::Take if self.differs(&reference, &rows) => {
+                self.answer_to(kind, &reference, Answer::OtherContent, "流水号重复且内容不一致")
             }
             Turn::Take => {
                 let before = self.enter(kind, &reference, rows);

@@ -3,6 +3,7 @@
 //! with [`House::sound`].
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use daifa::clock::{Clock, Dice, ManualClock};
@@ -182,6 +183,28 @@ impl House {
         self.start().await;
     }
 
+    /// A copy of the embedded database as it is now.
+    pub async fn backup(&self, name: &str) -> PathBuf {
+        let copy = self.dir.path().join(name);
+        self.tamper(&format!("VACUUM INTO '{}'", copy.display())).await;
+        copy
+    }
+
+    /// Stops, and starts again on a copy that was made before.
+    pub async fn bring_back(&mut self, copy: &Path) {
+        let Location::Sqlite(database) = self.location.clone() else { panic!("a file is meant") };
+        // Its connections end, and with them the files beside it.
+        self.store().close().await;
+        self.stop();
+        for suffix in ["-wal", "-shm"] {
+            let mut beside = database.clone().into_os_string();
+            beside.push(suffix);
+            std::fs::remove_file(beside).ok();
+        }
+        std::fs::copy(copy, &database).expect("copied");
+        self.start().await;
+    }
+
     pub fn stop(&mut self) {
         self.ctx = None;
     }
@@ -189,6 +212,12 @@ impl House {
     /// Hands the daemon over to whoever runs its engine.
     pub fn leave(&mut self) -> Ctx {
         self.ctx.take().expect("it runs")
+    }
+
+    /// A bank is not in the config any more.
+    pub fn forget_bank(&mut self, code: &str) {
+        let ctx = self.ctx.as_mut().expect("it runs");
+        ctx.banks.remove(code).expect("such a bank");
     }
 
     pub fn ctx(&self) -> &Ctx {

@@ -123,6 +123,52 @@ impl Service {
         self.process = Some(child.expect("the binary starts"));
     }
 
+    /// A file beside the database.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.data().join(name)
+    }
+
+    /// From now on the config says so at its top.
+    pub fn configure(&self, line: &str) {
+        let path = self.folder.path().join("daifa.toml");
+        let text = std::fs::read_to_string(&path).expect("read");
+        let key = line.split('=').next().expect("a key");
+        let rest = text.lines().filter(|old| !old.starts_with(key)).collect::<Vec<_>>().join("\n");
+        std::fs::write(&path, format!("{line}\n{rest}\n")).expect("written");
+    }
+
+    /// Starts, and stops once it was ready.
+    pub fn starts_and_stops(&mut self) {
+        self.forget();
+        self.start(Duration::from_mins(1));
+        self.await_said("READY=1", Duration::from_secs(20));
+        self.terminate();
+        assert_eq!(self.ended(Duration::from_secs(20)).code(), Some(0), "{}", self.log());
+    }
+
+    /// Starts and ends at once, because its config or what it refers to is wrong; what it says.
+    pub fn is_refused(&mut self) -> String {
+        self.start(Duration::from_mins(1));
+        assert_eq!(self.ended(Duration::from_secs(20)).code(), Some(78), "{}", self.log());
+        self.log()
+    }
+
+    /// What was said to the manager before does not count.
+    fn forget(&self) {
+        self.said.lock().expect("no panic inside").clear();
+    }
+
+    /// An operator's command beside it: what it prints, and its exit code.
+    pub fn command(&self, words: &[&str]) -> (String, Option<i32>) {
+        let out = Command::new(env!("CARGO_BIN_EXE_daifa"))
+            .args(words)
+            .arg("--config")
+            .arg(self.folder.path().join("daifa.toml"))
+            .output()
+            .expect("the binary starts");
+        (String::from_utf8_lossy(&out.stdout).into_owned(), out.status.code())
+    }
+
     /// An earlier daemon took an answer of the bank.
     pub fn keeps_an_answer(&self) {
         std::fs::write(self.folder.path().join("a").join("HP1.txt"), "taken").expect("written");

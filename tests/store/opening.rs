@@ -17,6 +17,34 @@ pub async fn f19_a_second_daemon_is_refused_and_a_command_is_not(base: &Base) {
     beside.close().await;
 }
 
+pub async fn f19_a_daemon_whose_turn_is_over_writes_nothing_more(base: &Base) {
+    let register = base.accept("2026-1", 1, &lines(&[1])).await;
+    let attempt = base.cut(register, BANK, 9).await;
+    let before = base.state_of_things().await;
+    // What keeps a second daemon away is taken away: the file, or the session that holds the lock.
+    match &base.location {
+        Location::Sqlite(path) => {
+            std::fs::remove_file(path.with_extension("lock")).expect("removed");
+        }
+        Location::Postgres(_) => drop_lock(base).await,
+    }
+    let second = reopened(&base.location).await.expect("nothing keeps it away any more");
+    for late in [
+        base.store.start(&attempt, NOW).await.map(|_| ()),
+        base.store.set_cursor("county", "registers", "9", NOW).await,
+    ] {
+        let late = late.expect_err("its turn is over");
+        assert!(matches!(late, StoreError::SecondInstance { .. }), "{late}");
+        assert!(late.is_fatal(), "the process ends");
+    }
+    assert_eq!(base.state_of_things().await, before, "it can hand over nothing more");
+    // The one whose turn it is goes on, and so does an operator beside it.
+    second.start(&attempt, NOW).await.expect("starts");
+    base.attached().await.set_cursor("county", "registers", "9", NOW).await.expect("writes");
+    base.clean().await;
+    second.close().await;
+}
+
 pub async fn f8_the_tables_of_this_release_open_again_with_what_is_in_them(base: &Base) {
     // A database of its own, so that it can be closed.
     let fresh = base.another().await;

@@ -94,6 +94,79 @@ pub async fn i10_the_same_bytes_again_change_nothing(base: &Base) {
     assert_eq!(base.number("SELECT COUNT(*) FROM result").await, 1);
 }
 
+pub async fn i10_bytes_that_were_taken_are_not_read_again_in_another_way(base: &Base) {
+    let (_, attempt) = base.under_way("2026-1", &lines(&[1, 10])).await;
+    let digest = sha256(b"one file");
+    let take = async |said: &[(i64, Says)]| {
+        let rows = base.rows(&attempt, said).await;
+        let attempt = base.again(&attempt).await;
+        let answer = answer_of(rows, digest);
+        base.store.take_result(&attempt, answer, &no_reports, NOW).await.expect("takes")
+    };
+    assert!(matches!(take(&[(1, CREDITED)]).await, Taken::Applied { outcomes: 1, .. }));
+    let before = base.state_of_things().await;
+    let entries = base.clean().await.entries;
+    // The same bytes, read by another release or another text of the format: they were taken, and the
+    // journal says what they said.
+    assert_eq!(take(&[(1, FAILED), (2, FAILED)]).await, Taken::Repeated);
+    assert_eq!(base.state_of_things().await, before);
+    assert_eq!(base.clean().await.entries, entries);
+    assert_eq!(base.number("SELECT COUNT(*) FROM result").await, 1);
+}
+
+pub async fn i10_equal_bytes_about_another_batch_are_another_answer(base: &Base) {
+    // A file that names neither batch nor day is the same for July and for August.
+    let (july, first) = base.under_way("2026-7", &lines(&[1, 10])).await;
+    let (august, second) = base.under_way("2026-8", &lines(&[1, 10])).await;
+    let digest = sha256(b"the same people, the same amounts");
+    for attempt in [&first, &second] {
+        let rows = base.rows(attempt, &[(1, CREDITED), (2, FAILED)]).await;
+        let attempt = base.again(attempt).await;
+        let taken =
+            base.store.take_result(&attempt, answer_of(rows, digest), &no_reports, NOW).await;
+        assert!(matches!(taken, Ok(Taken::Applied { outcomes: 2, .. })), "{taken:?}");
+        base.clean().await;
+    }
+    for register in [july, august] {
+        assert_eq!(base.places(register).await, places(11, 0, 1, 10));
+    }
+    // So it is with answers that cannot be used: each of them is kept, and told.
+    let rubbish = sha256(b"busy");
+    for attempt in [&first, &second] {
+        let attempt = Some(base.again(attempt).await);
+        let held = base
+            .store
+            .hold_result(BANK, "answer", &rubbish, attempt.as_ref(), "why", vec![1], NOW)
+            .await;
+        assert!(held.expect("writes"));
+    }
+    assert_eq!(base.alerts().await, ["result_held"; 2]);
+    base.clean().await;
+}
+
+pub async fn i10_bytes_held_as_nobody_s_twice_are_taken_once(base: &Base) {
+    let (register, attempt) = base.under_way("2026-1", &lines(&[1, 10])).await;
+    let digest = sha256(b"one file");
+    let hold = async || {
+        let held = base.store.hold_result(BANK, "x", &digest, None, "unknown", vec![1], NOW).await;
+        held.expect("writes")
+    };
+    assert!(hold().await);
+    let rows = base.rows(&attempt, &[(1, CREDITED)]).await;
+    let take = async || {
+        let attempt = base.again(&attempt).await;
+        let answer = answer_of(rows.clone(), digest);
+        base.store.take_result(&attempt, answer, &no_reports, NOW).await.expect("takes")
+    };
+    assert!(matches!(take().await, Taken::Applied { .. }));
+    assert_eq!(base.alerts().await, [""; 0], "it is known what they are about");
+    // Under a name that says nothing they come once more.
+    assert!(hold().await);
+    assert_eq!(take().await, Taken::Repeated);
+    assert_eq!(base.places(register).await, places(11, 10, 1, 0));
+    base.clean().await;
+}
+
 /// Twelve payments with everything a bank can say of them, in every combination that occurs.
 fn everything() -> Vec<(i64, Says)> {
     let of = |line: i64, said: &[Says]| said.iter().map(|says| (line, *says)).collect::<Vec<_>>();
@@ -301,7 +374,7 @@ pub async fn i13_a_result_that_is_broken_off_is_whole_or_not_there(base: &Base) 
         whole_before = counts[0];
     }
     assert!(whole_before > 0, "none went through; it was broken off too soon to prove anything");
-    base.store.set_cursor("county", "registers", "9").await.expect("the writer still writes");
+    base.store.set_cursor("county", "registers", "9", NOW).await.expect("the writer still writes");
 }
 
 pub async fn an_answer_accepts_an_attempt_whose_own_answer_was_lost(base: &Base) {

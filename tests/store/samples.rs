@@ -269,7 +269,7 @@ impl Base {
             .iter()
             .map(|line| PersonKey { blind: [line.person; 16], line: line.no })
             .collect();
-        self.store.append_person_keys(receiving.register, head, KEY, keys).await.expect("writes");
+        self.store.append_person_keys(&mut receiving, head, KEY, keys).await.expect("writes");
         receiving
     }
 
@@ -314,7 +314,7 @@ impl Base {
         self.by_reference(bank, &new.reference).await
     }
 
-    async fn by_reference(&self, bank: &str, reference: &str) -> Attempt {
+    pub async fn by_reference(&self, bank: &str, reference: &str) -> Attempt {
         let found = self.store.attempt_by_reference(bank, reference).await.expect("reads");
         found.expect("is there")
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use daifa::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
+use daifa::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Heard};
 use daifa::model::batch::BatchState;
 use daifa::model::id::BatchNo;
 use daifa::model::money::Fen;
@@ -302,11 +302,11 @@ pub async fn attempts_are_due_in_their_states_and_times(base: &Base) {
     assert_eq!(base.store.next_due_at(&none).await.expect("reads"), None);
     // A question is counted and delays the next one, while the attempt is as it was.
     let not_sent = base.again(&sending).await;
-    base.store.asked(&not_sent, Some(NOW + 99)).await.expect("writes");
+    base.store.asked(&not_sent, Some(NOW + 99), Heard::Same, NOW).await.expect("writes");
     assert_eq!(base.again(&sending).await.asks, 1);
     assert_eq!(due(NOW + 98, 10).await.len(), 2);
     let elsewhere = Attempt { state: AttemptState::Unknown, ..not_sent };
-    base.store.asked(&elsewhere, None).await.expect("writes");
+    base.store.asked(&elsewhere, None, Heard::Same, NOW).await.expect("writes");
     assert_eq!(base.again(&sending).await.asks, 1, "it is in another state");
     assert!(base.store.attempt_by_reference(BANK, "none").await.expect("reads").is_none());
 }

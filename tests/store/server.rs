@@ -8,6 +8,7 @@ use daifa::store::{Location, Store, StoreError};
 use crate::base::Base;
 use crate::beside;
 use crate::cluster::cluster;
+use crate::samples::NOW;
 
 /// A new database without any tables.
 async fn empty() -> Option<Location> {
@@ -34,14 +35,14 @@ async fn a_database_with_somebody_elses_tables_is_refused_and_left_alone() {
 #[tokio::test]
 async fn f19_a_daemon_that_lost_its_lock_writes_no_more() {
     let Some(base) = Base::postgres().await else { return };
-    base.store.meta_once("a", "1").await.expect("writes");
+    base.store.meta_once("a", "1", NOW).await.expect("writes");
     base.alter(END_THE_LOCK).await.expect("ends it");
     // Another instance may begin at once.
     let next = Store::open(&base.location).await.expect("opens");
     tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let cause = base.store.meta_once("a", "2").await.expect_err("writes no more");
+    let cause = base.store.meta_once("a", "2", NOW).await.expect_err("writes no more");
     assert!(cause.is_fatal() && cause.to_string().contains("the lock of the one"), "{cause}");
-    next.meta_once("b", "2").await.expect("the next one writes");
+    next.meta_once("b", "2", NOW).await.expect("the next one writes");
     assert_eq!(base.store.meta("b").await.expect("reads").as_deref(), Some("2"));
 }
 

@@ -57,7 +57,7 @@ pub async fn i25_the_same_identity_with_other_content_is_refused_and_told(base: 
     let other = base.begin(&head("2026-1", 1, &lines(&[100, 201]))).await;
     assert!(matches!(other, Begun::Different(kept) if kept == register));
     assert_eq!(base.alerts().await, ["register_conflict"]);
-    assert_eq!(base.clean().await.entries, entries + 1, "it is in the journal");
+    assert_eq!(base.clean().await.entries, entries + 2, "it and its alert are in the journal");
     let kind = "SELECT kind FROM journal ORDER BY seq DESC LIMIT 1";
     assert_eq!(base.texts(kind).await, ["register.different"]);
     assert_eq!(base.places(register).await.approved, Fen::new(300));
@@ -248,10 +248,10 @@ pub async fn doubles_are_the_same_person_programme_and_period(base: &Base) {
             1 => "2026-12".clone_into(&mut head.period),
             _ => key = KEY + 1,
         }
-        let Begun::Fresh(receiving) = base.begin(&head).await else { panic!("is new") };
+        let Begun::Fresh(mut receiving) = base.begin(&head).await else { panic!("is new") };
         let keys = vec![daifa::store::intake::PersonKey { blind: [7; 16], line: 1 }];
         let register = receiving.register;
-        base.store.append_person_keys(register, &head, key, keys).await.expect("writes");
+        base.store.append_person_keys(&mut receiving, &head, key, keys).await.expect("writes");
         assert_eq!(base.store.doubles(register, &head, key).await.expect("reads"), []);
     }
 }
@@ -439,11 +439,11 @@ pub async fn cursors_move_on(base: &Base) {
     let cursor = async |feed: &str| base.store.cursor(SOURCE, feed).await.expect("reads");
     assert_eq!(cursor("registers").await, None);
     for at in ["1", "2"] {
-        base.store.set_cursor(SOURCE, "registers", at).await.expect("writes");
+        base.store.set_cursor(SOURCE, "registers", at, NOW).await.expect("writes");
         assert_eq!(cursor("registers").await.as_deref(), Some(at));
     }
     assert_eq!(cursor("decisions").await, None);
-    base.store.meta_once("install", "a").await.expect("writes");
-    base.store.meta_once("install", "b").await.expect("writes");
+    base.store.meta_once("install", "a", NOW).await.expect("writes");
+    base.store.meta_once("install", "b", NOW).await.expect("writes");
     assert_eq!(base.store.meta("install").await.expect("reads").as_deref(), Some("a"));
 }

@@ -63,8 +63,14 @@ pub async fn a_report_is_due_until_it_is_acknowledged(base: &Base) {
         subject: 0,
         body: body.to_owned(),
     };
-    base.store.add_reports(&[report("a", "1"), report("b", "1")], NOW + 1).await.expect("adds");
-    base.store.add_reports(&[report("a", "2")], NOW + 1).await.expect("the same id stays");
+    base.store
+        .add_reports(register, &[report("a", "1"), report("b", "1")], NOW + 1)
+        .await
+        .expect("adds");
+    base.store
+        .add_reports(register, &[report("a", "2")], NOW + 1)
+        .await
+        .expect("the same id stays");
     let due = async |at| base.store.due_reports(at, 9, &[]).await.expect("reads");
     let ids = |due: &[daifa::store::reports::DueReport]| {
         due.iter().map(|report| report.report_id.clone()).collect::<Vec<_>>()

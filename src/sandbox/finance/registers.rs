@@ -163,7 +163,7 @@ impl Registers {
     /// What is wrong with a line: a troubled register has about 1 % lines to be set aside, 2 % that
     /// the bank fails and 0.5 % that come back, and each of them within its first forty lines.
     pub fn trouble(&self, at: usize, line: i64) -> Trouble {
-        let lost = line == self.options.payments / 2 + 1;
+        let lost = line == self.lost_line();
         match self.kind(at) {
             RegisterKind::Lost if lost => return Trouble::Bank(Trigger::LoseAnswer),
             RegisterKind::Clean | RegisterKind::Lost => return Trouble::None,
@@ -186,11 +186,25 @@ impl Registers {
         }
     }
 
-    /// The number of the bank of a line: ten lines for one, ten for the next.
+    /// The line whose batch gets no answer. It belongs to a bank that is called, where there is one: the
+    /// answer to a call can be lost on the way, and a file that was handed over waits for none.
+    fn lost_line(&self) -> i64 {
+        let middle = self.options.payments / 2 + 1;
+        let called =
+            |line: &i64| self.options.banks.get(self.in_turn(*line)).is_some_and(|bank| bank.gbk);
+        (middle..=self.options.payments).find(called).unwrap_or(middle)
+    }
+
+    /// Ten lines for one bank, ten for the next.
+    fn in_turn(&self, line: i64) -> usize {
+        usize::try_from((line - 1) / 10).unwrap_or(0) % self.options.banks.len().max(1)
+    }
+
+    /// The number of the bank of a line.
     fn bank(&self, at: usize, line: i64) -> usize {
         let banks = &self.options.banks;
         let first = |wanted: bool| banks.iter().position(|bank| bank.gbk == wanted);
-        let in_turn = usize::try_from((line - 1) / 10).unwrap_or(0) % banks.len().max(1);
+        let in_turn = self.in_turn(line);
         match self.trouble(at, line) {
             Trouble::NameNotInGbk => first(true),
             Trouble::NameRare => first(false),
@@ -286,6 +300,8 @@ mod tests {
             assert_eq!(people.len(), 1000);
             let found = lines.iter().filter_map(|line| trigger::of(&line.person.account));
             assert_eq!(found.count(), triggers);
+            let lost = lines.iter().find(|line| trigger::of(&line.person.account).is_some());
+            assert!(lost.is_none_or(|line| line.bank == "b"), "only a call's answer can be lost");
             assert!(lines.iter().any(|l| l.bank == "a") && lines.iter().any(|l| l.bank == "b"));
         }
     }

@@ -9,9 +9,11 @@ use crate::guard::key::hex;
 use crate::store::StoreError;
 use crate::store::sql::{Work, params};
 use crate::store::verify::Verification;
+use crate::store::vouch;
 
 /// One entry as it was read.
 struct Entry {
+    at_ms: i64,
     kind: String,
     body: Value,
     rows: [u8; 32],
@@ -39,6 +41,22 @@ pub(super) struct Told {
     pub(super) refunds: Vec<(Value, [u8; 32])>,
     /// Decisions about held payments: (register, line, event).
     pub(super) decisions: BTreeSet<(i64, i64, &'static str)>,
+    /// Per register: the times at which payments of it were dropped.
+    pub(super) drops: BTreeMap<i64, BTreeSet<i64>>,
+    /// The last number of each counter that an INTENT took.
+    pub(super) counters: BTreeMap<String, i64>,
+    /// Reports that finance acknowledged.
+    pub(super) acknowledged: i64,
+    /// By table and row: what each chain said of it last. A result may be told of by two: held by the
+    /// bank's, and applied by its register's.
+    pub(super) vouched: BTreeMap<&'static str, HashMap<String, Vec<Voucher>>>,
+}
+
+/// What a chain said last of a row.
+pub(super) struct Voucher {
+    chain: usize,
+    /// The digest of the row; nothing where it was taken away.
+    pub(super) digest: Option<String>,
 }
 
 /// Walks every chain: numbers without gaps, hashes that follow, heads that are the last.
@@ -59,7 +77,7 @@ pub(super) async fn walk_chains(
     found
         .problems
         .extend(orphans.into_iter().map(|chain| format!("chain {chain} has entries but no head")));
-    for (chain, last, head) in heads {
+    for (at, (chain, last, head)) in heads.into_iter().enumerate() {
         let (mut previous, mut expected) = (GENESIS, 0);
         let mut problems = Vec::new();
         let mut entries = Vec::new();
@@ -77,7 +95,7 @@ pub(super) async fn walk_chains(
                 }
                 previous = hash;
                 let body = serde_json::from_str(body).unwrap_or(Value::Null);
-                entries.push(Entry { kind: kind.to_owned(), body, rows });
+                entries.push(Entry { at_ms: row.int(1)?, kind: kind.to_owned(), body, rows });
                 Ok(())
             })
             .await?;
@@ -89,22 +107,40 @@ pub(super) async fn walk_chains(
         }
         found.problems.append(&mut problems);
         let register = chain.strip_prefix("register:").and_then(|no| no.parse().ok());
-        for entry in entries {
+        for mut entry in entries {
+            gather_vouched(told, at, &mut entry.body);
             gather(told, register, entry);
         }
     }
     Ok(())
 }
 
+/// Takes up what an entry vouches for; the last word of a chain stands.
+fn gather_vouched(told: &mut Told, chain: usize, body: &mut Value) {
+    let Some(Value::Object(tables)) = body.get_mut("vouched").map(Value::take) else { return };
+    for (name, rows) in tables {
+        let Some(table) = vouch::ALL.iter().find(|table| table.table == name) else { continue };
+        let Value::Object(rows) = rows else { continue };
+        let known = told.vouched.entry(table.table).or_default();
+        for (row, digest) in rows {
+            let digest = digest.as_str().map(str::to_owned);
+            let vouchers = known.entry(row).or_default();
+            match vouchers.iter_mut().find(|voucher| voucher.chain == chain) {
+                Some(voucher) => voucher.digest = digest,
+                None => vouchers.push(Voucher { chain, digest }),
+            }
+        }
+    }
+}
+
 fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
-    let Entry { kind, body, rows } = entry;
+    let Entry { at_ms, kind, body, rows } = entry;
     let int = |name: &str| body.get(name).and_then(Value::as_i64);
     if let (Some(register), Some(postings)) =
         (register, body.get("postings").and_then(Value::as_array))
     {
         let event = Value::from(kind.as_str());
-        let with_event =
-            postings.iter().map(|posting| Value::Array(vec![posting.clone(), event.clone()]));
+        let with_event = postings.iter().map(|posting| serde_json::json!([posting, event, at_ms]));
         told.postings.entry(register).or_default().extend(with_event);
     }
     if let Some(register) = register {
@@ -118,6 +154,7 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
             "attempt.refused" => Some("refused"),
             "attempt.not_sent" => Some("not_sent"),
             "attempt.unknown" => Some("unknown"),
+            "attempt.stopped" => Some("stopped"),
             "result.applied" if body.get("accepted_from").is_some() => Some("accepted"),
             _ => None,
         };
@@ -125,6 +162,18 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
             told.attempts.insert(attempt, state);
         }
     }
+    if let (Some(register), "hold.dropped" | "register.revoked" | "attempt.refused") =
+        (register, kind.as_str())
+    {
+        told.drops.entry(register).or_default().insert(at_ms);
+    }
+    if let (Some(counter), Some(number)) =
+        (body.get("counter").and_then(Value::as_str), int("number"))
+    {
+        let last = told.counters.entry(counter.to_owned()).or_default();
+        *last = number.max(*last);
+    }
+    told.acknowledged += i64::from(kind == "report.acknowledged");
     match (kind.as_str(), register) {
         ("register.accepted", Some(register)) => {
             told.accepted.insert(register, (body, rows));

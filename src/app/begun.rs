@@ -1,0 +1,208 @@
+//! The mark beside the database: which one was begun here, and how far it had come. A database that was
+//! begun anew, brought from elsewhere or restored from a backup does not know what was sent, and would
+//! send it again; without the mark nobody could tell it from a first start (F16, I6).
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Bank, Config, ConfigError, Door};
+use crate::store::restore::NamedBank;
+use crate::store::{Location, Store, StoreError};
+
+/// How often the mark follows the journal. What a backup misses of so short a time, the answers of the
+/// banks tell.
+const FOLLOW_EVERY: Duration = Duration::from_secs(10);
+
+const HEAD: &str = "# Written by daifa: which database was begun in this folder, and how far it has come. It stays where\n\
+                    # it is, also when a backup of the database is brought back.\n";
+
+/// What the mark says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mark {
+    /// The database's own name.
+    install: String,
+    restore_epoch: u8,
+    /// Entries in its journal.
+    entries: i64,
+}
+
+fn path(config: &Config) -> PathBuf {
+    config.data.join("daifa.begun")
+}
+
+fn read(path: &Path) -> anyhow::Result<Option<Mark>> {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(cause).with_context(|| format!("reading {}", path.display())),
+    };
+    let refused = |cause: toml::de::Error| {
+        ConfigError(vec![format!(
+            "{}: this is not what daifa wrote ({}); bring the file back as it was",
+            path.display(),
+            cause.message()
+        )])
+    };
+    Ok(Some(toml::from_str(&text).map_err(refused)?))
+}
+
+/// Writes the mark so that it is the old one or the new one, never half of one.
+fn write(path: &Path, mark: &Mark) -> anyhow::Result<()> {
+    let text = format!("{HEAD}{}", toml::to_string(mark)?);
+    let new = path.with_extension("begun.new");
+    let done = (|| -> std::io::Result<()> {
+        let mut file = std::fs::File::create(&new)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&new, path)?;
+        std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    })();
+    done.with_context(|| format!("writing {}", path.display()))
+}
+
+/// Refuses to make a database where one was begun before and is gone. Nothing is made yet.
+///
+/// # Errors
+/// A [`ConfigError`] that says what to bring back.
+pub fn still_there(config: &Config, location: &Location) -> anyhow::Result<()> {
+    let Location::Sqlite(database) = location else { return Ok(()) };
+    let mark = path(config);
+    match read(&mark)? {
+        Some(_) if !database.exists() => Err(ConfigError(vec![format!(
+            "{}: the database is gone, and {} says that one was begun here. Bring it back, together \
+             with its -wal file; a new one would send again what the old one sent",
+            database.display(),
+            mark.display()
+        )])
+        .into()),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a database that is not the one that was begun here, or is older than it was.
+///
+/// # Errors
+/// A [`ConfigError`] in words that say what to do, or where the database or the mark cannot be read.
+pub async fn is_the_one(config: &Config, store: &Store) -> anyhow::Result<()> {
+    let install = store.meta("install").await?;
+    let path = path(config);
+    let mut problems = Vec::new();
+    if install.is_none() {
+        problems.extend(answers_taken(config));
+    }
+    if let Some(mark) = read(&path)? {
+        let entries = store.journal_length().await?;
+        let named = path.display();
+        match install {
+            None => problems.push(format!(
+                "this database is new, and {named} says that another one was begun here. Bring that one back: \
+                 a new one would send again what it sent"
+            )),
+            Some(install) if install != mark.install => problems.push(format!(
+                "this is another database ({install}) than the one that was begun here ({}, says {named}). Bring \
+                 that one back",
+                mark.install
+            )),
+            Some(_) if entries < mark.entries && config.restore_epoch <= mark.restore_epoch => {
+                problems.push(format!(
+                    "this database is older than it was: its journal has {entries} entries, and {named} has seen {}. \
+                     Where it was restored from a backup, raise restore_epoch to {} and start again: nothing is \
+                     sent then before an operator has compared with the banks (daifa bank resume)",
+                    mark.entries,
+                    i64::from(mark.restore_epoch) + 1
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
+}
+
+/// Takes up the restore epoch of the config.
+///
+/// # Errors
+/// A [`ConfigError`] where it is lower than before, else where the database fails.
+pub async fn begin_epoch(config: &Config, store: &Store, now_ms: i64) -> anyhow::Result<()> {
+    let named = |bank: &Bank| NamedBank { code: bank.code.clone(), name: bank.name.clone() };
+    let banks: Vec<NamedBank> = config.banks.iter().map(named).collect();
+    match store.begin_epoch(i64::from(config.restore_epoch), &banks, now_ms).await {
+        Err(StoreError::Refused(why)) => Err(ConfigError(vec![why]).into()),
+        other => Ok(other?),
+    }
+}
+
+/// Answers that an earlier database took, beside one that was begun just now.
+fn answers_taken(config: &Config) -> Vec<String> {
+    let used = |folder: &Path| {
+        std::fs::read_dir(folder).is_ok_and(|mut entries| entries.any(|entry| entry.is_ok()))
+    };
+    config
+        .banks
+        .iter()
+        .filter_map(|bank| match &bank.door {
+            Door::Directory { archive, .. } if used(archive) => Some(format!(
+                "bank {}: this database is new, and {} holds answers that an earlier one took. Bring that \
+                 database back - daifa.sqlite together with daifa.sqlite-wal - or, where this is \
+                 meant to begin anew, give the bank an empty archive",
+                bank.code,
+                archive.display()
+            )),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Writes the mark of the database that is open.
+///
+/// # Errors
+/// Where the database cannot be read or the mark not written.
+pub async fn mark(config: &Config, store: &Store) -> anyhow::Result<Mark> {
+    let mark = Mark {
+        install: store.meta("install").await?.unwrap_or_default(),
+        restore_epoch: config.restore_epoch,
+        entries: store.journal_length().await?,
+    };
+    write(&path(config), &mark)?;
+    Ok(mark)
+}
+
+/// Lets the mark follow the journal until the daemon stops.
+pub fn follow(
+    config: &Config,
+    store: Arc<Store>,
+    mut mark: Mark,
+    cancel: CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let path = path(config);
+    async move {
+        let mut turns = tokio::time::interval(FOLLOW_EVERY);
+        loop {
+            let stopped = tokio::select! {
+                _ = turns.tick() => false,
+                () = cancel.cancelled() => true,
+            };
+            match store.journal_length().await {
+                Ok(entries) if entries > mark.entries => {
+                    mark.entries = entries;
+                    if let Err(cause) = write(&path, &mark) {
+                        tracing::warn!(%cause, "the mark beside the database could not follow it");
+                    }
+                }
+                Ok(_) => {}
+                Err(cause) => {
+                    tracing::warn!(%cause, "the mark beside the database cannot follow it");
+                }
+            }
+            if stopped {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A database that is older than what was sent. What the bank knows more than it must never be paid
+//! again: the batch stops, and with it everything for that bank, until a person has compared (F16, I6).
+
+use std::path::PathBuf;
+
+use daifa::flow::Step;
+use daifa::format::MessageKind;
+use daifa::model::id::BatchNo;
+use daifa::model::outcome::OutcomeKind;
+use daifa::store::StoreError;
+
+use crate::counter::Told;
+use crate::county::{Draft, person};
+use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
+
+const STANDS: &str = "SELECT state FROM attempt ORDER BY attempt_no";
+
+/// A register of three was paid, and the database of the time before is back. The same register is
+/// listed again, and is cut otherwise: the first reference has other content.
+async fn restored() -> House {
+    let mut house = House::open().await;
+    let backup: PathBuf = house.backup("before.sqlite").await;
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    house.live(30 * MINUTE, MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    house.rows_max = 2;
+    house.bring_back(&backup).await;
+    house.run().await;
+    house
+}
+
+/// The bank tells that the first payment is credited.
+fn credit(house: &House) -> Told {
+    Told {
+        ordinal: 1,
+        account: person(1).account,
+        fen: 10_000,
+        code: house.files.code(MessageKind::Result, Some(OutcomeKind::Credited), None),
+        text: String::new(),
+        notice: String::new(),
+    }
+}
+
+async fn recut_refused(house: &House) {
+    let refused = house.store().recut(BatchNo(1), "op", 1).await.expect_err("is refused");
+    assert!(matches!(refused, StoreError::Refused(_)), "{refused}");
+    let words = refused.to_string();
+    assert!(words.contains("with other content") && words.contains("do not recut"), "{words}");
+}
+
+#[tokio::test]
+async fn f16_a_reference_that_the_bank_has_with_other_content_stops_the_batch_and_the_bank() {
+    let mut house = restored().await;
+    assert_eq!(house.texts(STANDS).await, ["stopped"], "and nothing else was cut");
+    assert_eq!(house.five(1).await, [102, 201, 0, 0, 0], "nobody knows, so it is in flight");
+    for kind in ["other_content", "bank_stopped"] {
+        let alert = house.alert(kind).await.expect("somebody is told");
+        for words in ["数据库可能比实际发出的旧", "切勿重新组批", "daifa bank resume city"]
+        {
+            assert!(alert.text.contains(words), "{}", alert.text);
+        }
+    }
+    recut_refused(&house).await;
+    // Neither time nor a restart lets anything go, and the other bank goes on.
+    house.live(3 * HOUR, 10 * MINUTE).await;
+    house.restart().await;
+    house.take(Draft::new("B", 1).lines(CALLS, 1).lines(FILES, 1).declared()).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.calls.batches().len(), 2, "the paid one, and the one that was stopped");
+    assert_eq!(house.files.batches().len(), 1);
+    assert!(house.calls.credits().values().all(|times| *times == 1), "paid twice");
+    assert_eq!(house.texts(STANDS).await[0], "stopped");
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f16_sending_goes_on_at_an_operator_s_word_and_the_batch_stays_stopped() {
+    let mut house = restored().await;
+    // Compared with the bank: all of it was paid. Finance takes back what is unsent.
+    house.county.revoke("A", 1);
+    house.pass(MINUTE).await;
+    let now = house.ctx().now_ms();
+    assert!(house.store().resume_bank(CALLS, "op", "compared", now).await.expect("writes"));
+    assert!(!house.store().resume_bank(CALLS, "op", "again", now).await.expect("reads"));
+    let told = "SELECT body FROM journal WHERE chain = 'bank:city' AND kind = 'bank.resumed'";
+    assert_eq!(house.texts(told).await, [r#"{"by":"op","why":"compared"}"#]);
+    house.take(Draft::new("B", 1).lines(CALLS, 1).declared()).await;
+    house.live(30 * MINUTE, MINUTE).await;
+    assert_eq!(house.five(2).await, [0, 0, 100, 0, 0]);
+    assert!(house.alert("bank_stopped").await.is_none());
+    assert!(house.alert("other_content").await.is_some(), "two people decide about it");
+    assert_eq!(house.texts(STANDS).await, ["stopped", "accepted"]);
+    recut_refused(&house).await;
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f16_an_answer_about_a_reference_that_was_never_sent_stops_the_bank() {
+    for (reference, ours) in [("T000000000007", true), ("X000000000007", false)] {
+        let mut house = House::open().await;
+        house.files.leave_result(reference, &[credit(&house)], "1");
+        house.run().await;
+        assert!(house.alert("result_held").await.is_some(), "it is kept either way");
+        assert_eq!(house.alert("bank_stopped").await.is_some(), ours, "{reference}");
+        house.take(Draft::new("A", 1).lines(FILES, 1).lines(CALLS, 1).declared()).await;
+        house.live(10 * MINUTE, MINUTE).await;
+        assert_eq!(house.files.batches().len(), usize::from(!ours), "{reference}");
+        assert_eq!(house.calls.batches().len(), 1, "another bank goes on");
+        if ours {
+            let now = house.ctx().now_ms();
+            assert!(house.store().resume_bank(FILES, "op", "compared", now).await.expect("writes"));
+            house.live(10 * MINUTE, MINUTE).await;
+            assert_eq!(house.files.batches().len(), 1);
+        }
+        house.sound().await;
+    }
+}
+
+#[tokio::test]
+async fn f16_an_answer_about_what_was_not_sent_yet_keeps_it_from_being_sent() {
+    let mut house = House::open().await;
+    house.county.offer(Draft::new("A", 1).lines(FILES, 1).declared());
+    house.only(Step::Intake).await;
+    house.only(Step::Convert).await;
+    let reference = house.texts("SELECT reference FROM attempt").await.remove(0);
+    house.files.leave_result(&reference, &[credit(&house)], "1");
+    house.only(Step::Collect).await;
+    assert_eq!(house.texts(STANDS).await, ["stopped"]);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(
+        house.files.batches().len(),
+        0,
+        "a bank that knows by reference alone would take it"
+    );
+    assert!(house.alert("bank_stopped").await.is_some());
+    recut_refused(&house).await;
+    // What is said under that reference is kept, and credits nobody.
+    house.files.leave_result(&reference, &[credit(&house)], "2");
+    house.run().await;
+    assert_eq!(house.number("SELECT COUNT(*) FROM result WHERE state = 'held'").await, 2);
+    assert_eq!(house.five(1).await, [0, 100, 0, 0, 0]);
+    house.sound().await;
+}
