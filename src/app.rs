@@ -2,6 +2,7 @@
 //! and runs the daemon.
 
 mod begun;
+pub mod doors;
 mod parts;
 
 use std::sync::Arc;

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, unknown keys refused, secrets by reference, all problems told
 //! at once, each with its place.
 
+mod door;
 mod looked;
 mod shape;
 mod survey;
@@ -13,6 +14,7 @@ use jiff::SignedDuration;
 use secrecy::SecretString;
 use serde::Deserialize;
 
+pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 pub use crate::config::looked::{Looked, Problem};
 use crate::config::survey::Survey;
 use crate::guard::key::Key;
@@ -44,6 +46,8 @@ pub struct Config {
     /// Where named formats are looked up.
     #[serde(default = "default_formats")]
     pub formats: PathBuf,
+    /// The days that banks work beside and against the week: a file that the operator keeps.
+    pub calendar: Option<PathBuf>,
     /// Raised by one after every restore from a backup, so that no reference is used twice.
     #[serde(default)]
     pub restore_epoch: u8,
@@ -128,6 +132,8 @@ pub struct Bank {
     #[serde(default)]
     pub reference_prefix: String,
     pub limit: Option<Limit>,
+    pub retry: Option<Retry>,
+    pub hours: Option<Hours>,
 }
 
 /// How files or messages reach the bank.
@@ -151,6 +157,9 @@ pub enum Door {
         #[serde(default = "default_content_type")]
         content_type: String,
         ca_file: Option<PathBuf>,
+        /// Our certificate and its key, where the bank asks who calls.
+        client_cert: Option<PathBuf>,
+        client_key: Option<Secret>,
         #[serde(default = "default_connect")]
         connect_timeout: Span,
         #[serde(default = "default_total")]
@@ -158,6 +167,8 @@ pub enum Door {
         #[serde(default = "default_answer_max")]
         answer_bytes_max: usize,
     },
+    Sftp(SftpDoor),
+    Socket(SocketDoor),
 }
 
 #[derive(Debug, Deserialize)]
@@ -475,11 +486,17 @@ impl Bank {
         {
             note("reference_prefix", "at most 8 letters and digits".to_owned());
         }
-        if let Door::Directory { control_suffix, stable_for, .. } = &bank.door
+        if let Door::Directory { control_suffix, stable_for, .. }
+        | Door::Sftp(SftpDoor { control_suffix, stable_for, .. }) = &bank.door
             && control_suffix.is_some() == stable_for.is_some()
         {
             let what = "needs either control_suffix or stable_for: how a whole file is known";
             note("door", what.to_owned());
+        }
+        if let Door::Sftp(SftpDoor { key, password, .. }) = &bank.door
+            && key.is_some() == password.is_some()
+        {
+            note("door", "needs either key or password: how we log in".to_owned());
         }
         out
     }

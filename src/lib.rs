@@ -90,6 +90,11 @@
 //! - **Pairs of bytes have tables of their own** (`format::charset`), made at first use from what
 //!   `encoding_rs` reads *and* writes: strict both ways by how they are made, and several times faster on
 //!   names of three characters.
+//! - **A door that reads messages off a line is told where they end** (`transport::socket::Ending`) and
+//!   knows no format: `app` reads the format's frame for it. The door for SFTP speaks the raw protocol, one
+//!   request at a time, since only then is it known which request was the last before a line broke.
+//! - **UNKNOWN also ends where a door sees the batch lying at the bank**, whole and under its own name.
+//!   That it is not seen says nothing: a bank that has taken it leaves nothing to see.
 //! - **The fixed, delimited and tagged layouts share one reader and one writer** (`format::lines`)
 //!   that go through a grammar of records and groups; only what stands between two fields differs.
 //!

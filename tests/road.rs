@@ -28,10 +28,14 @@ mod counter;
 mod county;
 #[path = "road/deadline.rs"]
 mod deadline;
+#[path = "road/doors.rs"]
+mod doors;
 #[path = "road/feed.rs"]
 mod feed;
 #[path = "road/front.rs"]
 mod front;
+#[path = "road/hours.rs"]
+mod hours;
 #[path = "road/house.rs"]
 mod house;
 #[path = "road/intake.rs"]
@@ -52,6 +56,8 @@ mod refused;
 mod reports;
 #[path = "road/results.rs"]
 mod results;
+#[path = "../src/transport/sftp/tests/sshd.rs"]
+mod sshd;
 #[path = "road/stuck.rs"]
 mod stuck;
 #[path = "road/tls.rs"]

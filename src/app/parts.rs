@@ -1,5 +1,5 @@
 //! What a config refers to, opened: keys, finance sources, banks with their doors and formats, the place
-//! of the database. A door or a format is added here and nowhere else.
+//! of the database. A door is added in `doors` and nowhere else.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustix::fs::Access;
 use secrecy::ExposeSecret as _;
 
+use crate::app::doors::{self, Common};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Database, Door, Problem, entries};
 use crate::finance::Finance;
@@ -18,10 +19,6 @@ use crate::guard::blind::Blinder;
 use crate::guard::seal::Sealer;
 use crate::guard::sign::Algorithm;
 use crate::store::Location;
-use crate::transport::Transport;
-use crate::transport::directory::{Completion, Directory, DirectoryOptions};
-use crate::transport::https::{Https, HttpsOptions};
-use crate::transport::limit::{Limited, Limits};
 
 /// What a config refers to, opened.
 pub struct Parts {
@@ -75,15 +72,7 @@ fn open_all(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<Proble
             Err(causes) => causes.into_iter().for_each(|cause| keep(cause.key, cause.what)),
         }
     }
-    let mut banks = BTreeMap::new();
-    for (bank, place) in config.banks.iter().zip(entries("bank")) {
-        match open_bank(config, bank, &place) {
-            Ok(opened) => {
-                banks.insert(bank.code.clone(), opened);
-            }
-            Err(causes) => causes.into_iter().for_each(|cause| keep(cause.key, cause.what)),
-        }
-    }
+    let banks = open_banks(config, clock, &mut keep);
     let location = location(config).map_err(|cause| keep("database.url".to_owned(), cause));
     if let Err(cause) = crate::telemetry::check_level(&config.log) {
         keep("log".to_owned(), cause.to_string());
@@ -139,11 +128,42 @@ fn open_source(
     Ok(Arc::new(finance))
 }
 
-fn open_bank(config: &Config, bank: &config::Bank, place: &str) -> Result<Bank, Vec<Problem>> {
+/// The banks that could be opened; what is wrong with the others, and with the calendar, is kept.
+fn open_banks(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+    keep: &mut impl FnMut(String, String),
+) -> BTreeMap<String, Bank> {
+    let common = Common::open(config, clock).unwrap_or_else(|causes| {
+        for cause in causes {
+            keep("calendar".to_owned(), cause);
+        }
+        Common { clock, calendar: None }
+    });
+    let mut banks = BTreeMap::new();
+    for (bank, place) in config.banks.iter().zip(entries("bank")) {
+        match open_bank(config, bank, &place, &common) {
+            Ok(opened) => {
+                banks.insert(bank.code.clone(), opened);
+            }
+            Err(causes) => causes.into_iter().for_each(|cause| keep(cause.key, cause.what)),
+        }
+    }
+    banks
+}
+
+fn open_bank(
+    config: &Config,
+    bank: &config::Bank,
+    place: &str,
+    common: &Common<'_>,
+) -> Result<Bank, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut keep = |key: &str, cause| problems.push(Problem::new(format!("{place}.{key}"), cause));
-    let format = open_format(&config.formats, &bank.format).map_err(|cause| keep("format", cause));
-    let door = open_door(bank).map_err(|cause| keep("door", cause));
+    let format = open_format(&config.formats, &bank.format)
+        .map(Arc::new)
+        .map_err(|cause| keep("format", cause));
+    let door = doors::open(bank, format.as_ref().ok(), common).map_err(|cause| keep("door", cause));
     let (Ok(format), Ok(door)) = (format, door) else { return Err(problems) };
     let rules = BankRules {
         rows_max: bank.rows_max,
@@ -156,13 +176,7 @@ fn open_bank(config: &Config, bank: &config::Bank, place: &str) -> Result<Bank, 
         resend_after_ms: bank.resend_after.0,
         reference_prefix: bank.reference_prefix.clone(),
     };
-    Ok(Bank {
-        code: bank.code.clone(),
-        name: bank.name.clone(),
-        format: Arc::new(format),
-        door,
-        rules,
-    })
+    Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, door, rules })
 }
 
 /// A format by name or path; the examples are also in the binary.
@@ -175,63 +189,6 @@ fn open_format(folder: &Path, name: &str) -> Result<Format, String> {
         Some(text) => Format::compile(name, text).map_err(|problems| problems.to_string()),
         None => Err(format!("format {name:?}: there is no {}", path.join("format.toml").display())),
     }
-}
-
-fn open_door(bank: &config::Bank) -> Result<Arc<dyn Transport>, String> {
-    let millis = |span: config::Span| u64::try_from(span.0).unwrap_or_default();
-    let door: Arc<dyn Transport> = match &bank.door {
-        Door::Directory {
-            outgoing,
-            incoming,
-            archive,
-            quarantine,
-            control_suffix,
-            stable_for,
-            bytes_max,
-        } => {
-            let completion = match (control_suffix, stable_for) {
-                (Some(suffix), _) => Completion::Control { suffix: suffix.clone() },
-                (None, Some(span)) => Completion::StableMs(millis(*span)),
-                (None, None) => {
-                    return Err("door: neither control_suffix nor stable_for".to_owned());
-                }
-            };
-            let options = DirectoryOptions {
-                outgoing: outgoing.clone(),
-                incoming: incoming.clone(),
-                archive: archive.clone(),
-                quarantine: quarantine.clone(),
-                completion,
-                bytes_max: *bytes_max,
-            };
-            Arc::new(Directory::new(options).map_err(|cause| cause.to_string())?)
-        }
-        Door::Https {
-            url,
-            content_type,
-            ca_file,
-            connect_timeout,
-            total_timeout,
-            answer_bytes_max,
-        } => {
-            let options = HttpsOptions {
-                url: url.clone(),
-                content_type: content_type.clone(),
-                ca_file: ca_file.clone(),
-                connect_ms: millis(*connect_timeout),
-                total_ms: millis(*total_timeout),
-                answer_bytes_max: *answer_bytes_max,
-            };
-            Arc::new(Https::new(&options).map_err(|cause| cause.to_string())?)
-        }
-    };
-    Ok(match &bank.limit {
-        Some(limit) => Arc::new(Limited::new(
-            door,
-            Limits { per_second: limit.per_second, at_once: limit.at_once },
-        )),
-        None => door,
-    })
 }
 
 /// Everything that is wrong with a config and what it refers to; nothing is changed.

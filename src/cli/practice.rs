@@ -28,9 +28,12 @@ pub struct Shape {
     /// Payments in each register.
     #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(i64).range(1..=10_000_000))]
     pub payments: i64,
-    /// Practice banks: file banks and HTTP banks in turn.
+    /// Practice banks: file banks and message banks in turn.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
     pub banks: u8,
+    /// Call the message banks on sockets instead of by HTTP.
+    #[arg(long)]
+    pub sockets: bool,
     /// Keep the daemon's facts in this PostgreSQL database instead of an embedded SQLite file. It must
     /// be empty, or the one that a practice in the same folder began with.
     #[arg(long, value_name = "URL")]
@@ -225,13 +228,17 @@ async fn start_bank(
             control_suffix: ".ok".to_owned(),
         }
     } else {
-        Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) }
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        if shape.sockets { Wire::Socket { listen } } else { Wire::Http { listen } }
     };
     let faults = Faults { no_dedup: shape.no_dedup, ..Faults::default() };
     let options = bank::Options { faults, ..bank::Options::new(own, wire) };
     let bank = PracticeBank::start(options, format, Arc::clone(clock)).await?;
-    let door = match bank.url() {
-        Some(url) => format!("kind = \"https\"\nurl = \"{url}\""),
+    let door = match bank.address() {
+        Some(address) if shape.sockets => {
+            format!("kind = \"socket\"\naddress = \"{address}\"\nsecurity = \"plain\"")
+        }
+        Some(address) => format!("kind = \"https\"\nurl = \"http://{address}/\""),
         None => format!(
             "kind = \"directory\"\noutgoing = \"{}\"\nincoming = \"{}\"\narchive = \"{}\"\nquarantine = \"{}\"\ncontrol_suffix = \".ok\"",
             out.display(),
@@ -283,7 +290,7 @@ pub async fn run(args: PracticeArgs, clock: Arc<dyn Clock>) -> anyhow::Result<Ex
     for bank in &practice.banks {
         say(format_args!(
             "practice bank at {}",
-            bank.url().unwrap_or_else(|| "its folders".to_owned())
+            bank.address().map_or_else(|| "its folders".to_owned(), |at| at.to_string())
         ))?;
     }
     say(format_args!("now run: daifa run --config {}", practice.config.display()))?;

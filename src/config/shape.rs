@@ -7,6 +7,8 @@
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Text,
+    /// Several texts.
+    Texts,
     /// A file or folder.
     Path,
     /// A whole number within these bounds.
@@ -57,6 +59,7 @@ pub const CONFIG: &[Field] = &[
     must("duty", Kind::Table(DUTY)),
     may("pace", Kind::Table(PACE)),
     may("formats", Kind::Path),
+    may("calendar", Kind::Path),
     may("restore_epoch", U8),
 ];
 
@@ -81,7 +84,7 @@ const BANK: &[Field] = &[
     must("code", Kind::Text),
     must("name", Kind::Text),
     must("format", Kind::Text),
-    must("door", Kind::Either(&[("directory", DIRECTORY), ("https", HTTPS)])),
+    must("door", Kind::Either(DOORS)),
     may("rows_max", SIZE),
     may("visibility_delay", Kind::Time),
     may("duplicate_window", Kind::Time),
@@ -92,7 +95,17 @@ const BANK: &[Field] = &[
     may("resend_after", Kind::Time),
     may("reference_prefix", Kind::Text),
     may("limit", Kind::Table(&[must("per_second", ONE_AND_MORE), must("at_once", ONE_AND_MORE)])),
+    may("retry", Kind::Table(RETRY)),
+    may("hours", Kind::Table(HOURS)),
 ];
+
+const DOORS: &[(&str, &[Field])] =
+    &[("directory", DIRECTORY), ("https", HTTPS), ("sftp", SFTP), ("socket", SOCKET)];
+
+const RETRY: &[Field] =
+    &[must("tries", ONE_AND_MORE), may("wait", Kind::Time), may("wait_max", Kind::Time)];
+
+const HOURS: &[Field] = &[may("windows", Kind::Texts), may("workdays", Kind::Bool)];
 
 const DIRECTORY: &[Field] = &[
     must("outgoing", Kind::Path),
@@ -108,10 +121,44 @@ const HTTPS: &[Field] = &[
     must("url", Kind::Text),
     may("content_type", Kind::Text),
     may("ca_file", Kind::Path),
+    may("client_cert", Kind::Path),
+    may("client_key", Kind::Secret),
     may("connect_timeout", Kind::Time),
     may("total_timeout", Kind::Time),
     may("answer_bytes_max", SIZE),
 ];
+
+const SFTP: &[Field] = &[
+    must("address", Kind::Text),
+    must("host_keys", Kind::Texts),
+    must("user", Kind::Text),
+    may("key", Kind::Secret),
+    may("password", Kind::Secret),
+    must("outgoing", Kind::Text),
+    must("incoming", Kind::Text),
+    may("archive", Kind::Text),
+    must("quarantine", Kind::Text),
+    may("control_suffix", Kind::Text),
+    may("stable_for", Kind::Time),
+    may("bytes_max", SIZE),
+    may("connect_timeout", Kind::Time),
+    may("total_timeout", Kind::Time),
+];
+
+const SOCKET: &[Field] = &[
+    must("address", Kind::Text),
+    must("security", Kind::Text),
+    may("ca_file", Kind::Path),
+    may("client_cert", Kind::Path),
+    may("client_key", Kind::Secret),
+    may("connect_timeout", Kind::Time),
+    may("total_timeout", Kind::Time),
+    may("answer_bytes_max", SIZE),
+    may("session", Kind::Table(SESSION)),
+];
+
+const SESSION: &[Field] =
+    &[must("heartbeat", Kind::Text), must("answer", Kind::Text), must("every", Kind::Time)];
 
 const DUTY: &[Field] = &[
     must("start", Kind::Text),
@@ -134,6 +181,7 @@ impl Kind {
     pub fn expected(self) -> String {
         match self {
             Self::Text => "text between quotes".to_owned(),
+            Self::Texts => "texts in brackets, like [\"a\", \"b\"]".to_owned(),
             Self::Path => "a path between quotes".to_owned(),
             Self::Int(least, i64::MAX) => format!("a whole number from {least}"),
             Self::Int(least, most) => format!("a whole number from {least} to {most}"),

@@ -221,6 +221,13 @@ fn plain(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
     let text = || value.as_str().map(|text| Value::String(text.to_owned()));
     match kind {
         Kind::Text | Kind::Path => text(),
+        Kind::Texts => {
+            let each = |entry: &Spanned<DeValue<'_>>| {
+                entry.get_ref().as_str().map(|text| Value::String(text.to_owned()))
+            };
+            let texts: Option<Vec<Value>> = value.as_array()?.iter().map(each).collect();
+            texts.map(Value::Array)
+        }
         Kind::Bool => value.as_bool().map(Value::Boolean),
         Kind::Int(least, most) => {
             let integer = value.as_integer()?;
@@ -246,7 +253,7 @@ fn stand_in(kind: Kind) -> Value {
         Kind::Time => text("1h"),
         Kind::Listen => text("127.0.0.1:0"),
         Kind::Secret => Value::Table(Table::from_iter([("file".to_owned(), text("/nonexistent"))])),
-        Kind::Tables(_) => Value::Array(Vec::new()),
+        Kind::Texts | Kind::Tables(_) => Value::Array(Vec::new()),
         Kind::Table(fields) => Value::Table(stand_ins(fields)),
         Kind::Either(kinds) => {
             let (word, fields) = kinds.first().copied().unwrap_or_default();

@@ -11,7 +11,7 @@ use crate::flow::matching::match_rows;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
 use crate::flow::spoken::{door_error, flow_error};
-use crate::flow::submit::nobody;
+use crate::flow::submit::{found_there, nobody};
 use crate::flow::values::HeadValues;
 use crate::flow::{Bank, Ctx, FlowError, Progress, unfetched};
 use crate::format::{Key, MessageKind, Part, PartRole};
@@ -269,6 +269,9 @@ fn joined(parts: &[Part]) -> Vec<u8> {
 
 /// Asks about one attempt what is due to be asked.
 async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    if found_there(ctx, bank, attempt).await? {
+        return Ok(());
+    }
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
         let now = ctx.now_ms();
         let next = Some(now + bank.rules.return_every_ms);

@@ -40,6 +40,10 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             stuck.insert(alert_nobody(ctx, &share).await?);
             continue;
         };
+        // What is cut bears today's date; a bank that is closed today takes it under another.
+        if bank.door.opens_at(ctx.now_ms()).is_some() {
+            continue;
+        }
         // What would be cut now waits with the rest: its reference may be taken.
         if stopped.contains(&share.bank) {
             continue;

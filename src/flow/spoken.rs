@@ -84,6 +84,9 @@ pub fn data_error(error: &DataError) -> String {
 pub fn door_error(error: &DoorError) -> String {
     match error {
         DoorError::Settings(_) => "该通道的设置有误".to_owned(),
+        DoorError::Remote { doing: _, cause } => {
+            format!("银行服务器上的文件不能访问（{}）", chinese(cause))
+        }
         DoorError::Io { path, source, .. } => {
             format!("{} 不能访问（{}）", path.display(), chinese(&source.to_string()))
         }

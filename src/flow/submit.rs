@@ -107,6 +107,10 @@ async fn cannot_leave(
 
 /// Hands one attempt over and makes durable what became of it.
 async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    // A closed bank is not tried; it is nobody's fault, and no alert says so. The deadline does.
+    if let Some(at_ms) = bank.door.opens_at(ctx.now_ms()) {
+        return Ok(ctx.store.wait(attempt, at_ms).await?);
+    }
     // It went once, the bank did not know it, and since then it could not be sent.
     if too_late(ctx, bank, attempt).await? {
         return Ok(ctx.store.wait(attempt, ctx.now_ms() + bank.rules.return_every_ms).await?);
@@ -159,6 +163,30 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
     }?;
     ctx.store.clear_alert(AlertKind::Submit, &attempt.no.to_string(), ctx.now_ms()).await?;
     Ok(ctx.store.clear_alert(AlertKind::NotSent, &bank.code, ctx.now_ms()).await?)
+}
+
+/// Ends UNKNOWN where the door sees the attempt lying at the bank, whole (F49): it is delivered, and what
+/// follows is the bank's.
+///
+/// # Errors
+/// Where the store fails, or what is kept does not open.
+pub(super) async fn found_there(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+) -> Result<bool, FlowError> {
+    if attempt.state != AttemptState::Unknown {
+        return Ok(false);
+    }
+    let parts = stored_parts(ctx, attempt).await?;
+    if !bank.door.lies_there(&parts).await {
+        return Ok(false);
+    }
+    tracing::info!(attempt = %attempt.no, bank = bank.code, "it lies at the bank: it was delivered");
+    ctx.waits.end(attempt.no);
+    let next = ctx.now_ms() + bank.rules.ask_after_ms;
+    conclude(ctx, attempt, Conclusion::of(AttemptEvent::Accepted, Some(next))).await?;
+    Ok(true)
 }
 
 /// The bank answered at once. An answer that cannot be read is no answer (F27).

@@ -14,6 +14,7 @@
 //! * `steps`, `closing`: from records to payments, and what records say of each other.
 //! * `computed`: what a message says about itself, like counts, sums, digests and lengths.
 //! * `input`: the bytes of a part, a few at a time.
+//! * `frame`: where a message on a line ends, before all of it has come.
 //! * `name`, `codes`: file names and code tables.
 //! * `writing`, `reading`: a message as a whole, with its count, sum and digest; `pouring`: one that
 //!   does not fit into memory.
@@ -34,6 +35,7 @@ mod condition;
 pub mod error;
 pub mod example;
 mod explain;
+mod frame;
 mod grammar;
 mod input;
 mod lines;

@@ -1,4 +1,4 @@
-//! Practice banks: real folders and real loopback HTTP, a durable book of their own, and switches
+//! Practice banks: real folders, real loopback HTTP and sockets, a durable book of their own, and switches
 //! for everything that a bank can do wrong.
 //!
 //! What a bank did is judged from its book ([`read_book`]), never from what it said: an answer may
@@ -16,7 +16,7 @@ pub use crate::sandbox::bank_book::BookError;
 use crate::sandbox::bank_desk::Desk;
 pub use crate::sandbox::bank_judge::{BankVerdict, Card, CreditedTwice, read_book, read_cards};
 use crate::sandbox::bank_speech::Speech;
-use crate::sandbox::{bank_files, bank_http};
+use crate::sandbox::{bank_files, bank_http, bank_socket};
 use crate::transport::DoorError;
 
 /// Where a practice bank is met.
@@ -32,6 +32,8 @@ pub enum Wire {
     },
     /// A loopback address; port 0 for any free one.
     Http { listen: SocketAddr },
+    /// The same, and on it no protocol but the format's frame.
+    Socket { listen: SocketAddr },
 }
 
 /// How a practice bank is set up. Times are in milliseconds.
@@ -112,6 +114,8 @@ pub enum BankError {
     Door(#[from] DoorError),
     #[error("the practice bank cannot listen")]
     Listen(#[source] std::io::Error),
+    #[error("the practice bank's format is not for a socket: {0}")]
+    Framing(String),
     #[error("the practice bank's work was interrupted")]
     Interrupted,
 }
@@ -144,6 +148,10 @@ impl PracticeBank {
                 let (address, tasks) = bank_http::start(&desk, listen).await?;
                 (Some(address), tasks)
             }
+            Wire::Socket { listen } => {
+                let (address, tasks) = bank_socket::start(&desk, listen).await?;
+                (Some(address), tasks)
+            }
         };
         Ok(Self { desk, address, tasks })
     }
@@ -151,6 +159,11 @@ impl PracticeBank {
     /// The address to post to, of a bank that listens.
     pub fn url(&self) -> Option<String> {
         self.address.map(|address| format!("http://{address}/"))
+    }
+
+    /// Where a bank that is met on a socket listens.
+    pub const fn address(&self) -> Option<SocketAddr> {
+        self.address
     }
 
     /// What the bank's own book says now.

@@ -1,6 +1,6 @@
 //! The desk of a practice bank: takes batches into the book, answers questions from it, lets money
-//! come back, and misbehaves exactly as it was told to. It knows no wire; `bank_files` and
-//! `bank_http` carry its words.
+//! come back, and misbehaves exactly as it was told to. It knows no wire; `bank_files`,
+//! `bank_http` and `bank_socket` carry its words.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -42,7 +42,7 @@ pub struct Desk {
 }
 
 /// The questions and requests that may come.
-const KINDS: [MessageKind; 6] = [
+pub const KINDS: [MessageKind; 6] = [
     MessageKind::PaymentRequest,
     MessageKind::StatusQuery,
     MessageKind::ReturnQuery,

@@ -78,7 +78,7 @@ async fn take(
 }
 
 /// Returns are booked when they are due, whether anybody asks or not.
-async fn let_money_come_back(desk: Arc<Desk>) {
+pub async fn let_money_come_back(desk: Arc<Desk>) {
     let pause = Duration::from_millis(desk.options.poll_ms);
     loop {
         let at_work = Arc::clone(&desk);

@@ -9,20 +9,17 @@
 use std::error::Error as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Response, StatusCode, Url};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use rustls::{ClientConfig, RootCertStore};
 
 use crate::guard::trust::distrust;
 use crate::model::attempt::Committed;
-use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport, check_parts};
+use crate::transport::tls::Identity;
+use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport, check_parts, tls};
 
 /// Where and how a bank takes messages.
 #[derive(Debug, Clone)]
@@ -34,6 +31,8 @@ pub struct HttpsOptions {
     /// The bank's own certificate authority (PEM), which then is the only one trusted; without it
     /// the machine's authorities are. Whether a certificate was revoked is not asked.
     pub ca_file: Option<PathBuf>,
+    /// What the bank is shown, where it asks who calls.
+    pub identity: Option<Identity>,
     /// The most time for name, connection and handshake.
     pub connect_ms: u64,
     /// The most time for everything, to the last byte of the answer.
@@ -64,7 +63,10 @@ impl Https {
             return Err(settings("the content type is no header value"));
         }
         let client = Client::builder()
-            .tls_backend_preconfigured(trust(&url, options)?)
+            .tls_backend_preconfigured(match url.scheme() {
+                "http" => tls::no_one()?,
+                _ => tls::client(options.ca_file.as_deref(), options.identity.as_ref())?,
+            })
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
             .pool_max_idle_per_host(0)
@@ -199,38 +201,6 @@ fn checked_url(text: &str) -> Result<Url, DoorError> {
     }
 }
 
-fn trust(url: &Url, options: &HttpsOptions) -> Result<ClientConfig, DoorError> {
-    let mut roots = RootCertStore::empty();
-    match &options.ca_file {
-        _ if url.scheme() == "http" => {}
-        Some(path) => {
-            let unreadable = |e| settings(&format!("{}: {e}", path.display()));
-            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-                let certificate = certificate.map_err(unreadable)?;
-                roots
-                    .add(certificate)
-                    .map_err(|e| settings(&format!("{}: {e}", path.display())))?;
-            }
-            if roots.is_empty() {
-                return Err(settings(&format!("{} holds no certificate", path.display())));
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                return Err(settings(
-                    "this machine has no certificate authorities: name a ca_file",
-                ));
-            }
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|e| settings(&e.to_string()))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
-}
-
 fn settings(cause: &str) -> DoorError {
     DoorError::Settings(cause.to_owned())
 }
@@ -286,6 +256,7 @@ mod tests {
             url: "https://bank.example/".to_owned(),
             content_type: "text/xml".to_owned(),
             ca_file: Some(path.clone()),
+            identity: None,
             connect_ms: 1,
             total_ms: 1,
             answer_bytes_max: 1,

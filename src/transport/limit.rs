@@ -54,6 +54,10 @@ impl Transport for Limited {
         }
     }
 
+    async fn lies_there(&self, parts: &[OutPart]) -> bool {
+        self.door.lies_there(parts).await
+    }
+
     async fn ask(&self, parts: &[OutPart]) -> Asked {
         match self.turn().await {
             Some(_place) => self.door.ask(parts).await,
@@ -79,6 +83,10 @@ impl Transport for Limited {
 
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.door.unfetched().await
+    }
+
+    fn opens_at(&self, now_ms: i64) -> Option<i64> {
+        self.door.opens_at(now_ms)
     }
 
     fn commit_point(&self) -> &'static str {

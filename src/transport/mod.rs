@@ -10,10 +10,20 @@
 //! Sending takes a [`Committed`], which only the store can make, after the state SENDING is
 //! durable (I4). Adding a door is one file and one line here.
 
+pub mod calendar;
 pub mod directory;
+pub mod hours;
 pub mod https;
 pub mod limit;
 pub mod names;
+pub mod placing;
+pub mod retry;
+pub mod sftp;
+pub mod socket;
+#[cfg(test)]
+mod socket_tests;
+pub mod tls;
+pub mod whole;
 #[cfg(test)]
 mod wire_tests;
 
@@ -24,7 +34,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 use crate::model::attempt::Committed;
-use crate::transport::directory::Token;
+use crate::transport::whole::Token;
 
 /// One finished part of a message or file on its way to the bank.
 ///
@@ -88,6 +98,8 @@ pub enum DoorError {
     Settings(String),
     #[error("{doing} {path} failed")]
     Io { doing: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("{doing} failed: {cause}")]
+    Remote { doing: &'static str, cause: String },
     #[error("the name {0} is not one that this door touches")]
     Name(String),
     #[error("{0} is not there any more")]
@@ -109,6 +121,13 @@ pub enum DoorError {
 pub trait Transport: Send + Sync {
     /// Hands one attempt over. A repeat after [`Sent::NotSent`] passes the very same parts.
     async fn send(&self, committed: &Committed, parts: &[OutPart]) -> Sent;
+
+    /// Does an attempt of which nobody knows lie at the bank, whole and under its own names (F49)? Only
+    /// "yes" is a word about it: a bank that has taken it leaves nothing to see, and a line that is down
+    /// shows nothing either.
+    async fn lies_there(&self, _parts: &[OutPart]) -> bool {
+        false
+    }
 
     /// Asks the bank about an attempt, or for notices or returns.
     async fn ask(&self, parts: &[OutPart]) -> Asked;
@@ -144,6 +163,12 @@ pub trait Transport: Send + Sync {
     /// The door could not be looked through.
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         Ok(None)
+    }
+
+    /// When the bank takes something in again; nothing where it does now. Looked at before anything is
+    /// begun, so that a closed bank is waited for and not tried.
+    fn opens_at(&self, _now_ms: i64) -> Option<i64> {
+        None
     }
 
     /// The moment from which a failure means "unknown", in words for documents and pages.

@@ -348,6 +348,7 @@ async fn f28_a_redirect_is_not_followed_and_is_unknown() {
         url,
         content_type: "application/xml".to_owned(),
         ca_file: None,
+        identity: None,
         connect_ms: 1_000,
         total_ms: 2_000,
         answer_bytes_max: 1 << 20,

@@ -10,6 +10,7 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -54,6 +55,15 @@ impl Authority {
         &self.1
     }
 
+    /// A client's certificate and key, as files hold them (PEM).
+    pub fn client(&self) -> (String, String) {
+        let mut params = server("agent");
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        let key = key();
+        let certificate = params.signed_by(&key, &self.0).expect("signs");
+        (certificate.pem(), key.serialize_pem())
+    }
+
     pub fn signs(&self, params: &CertificateParams) -> Shown {
         let key = key();
         let certificate = params.signed_by(&key, &self.0).expect("signs");
@@ -66,6 +76,21 @@ pub fn self_signed(params: &CertificateParams) -> Shown {
     let key = key();
     let certificate = params.self_signed(&key).expect("signs");
     Shown(certificate.der().clone(), PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+}
+
+impl Shown {
+    /// Shows this, and asks callers for a certificate that `authority` signed.
+    pub fn asking(self, authority: &Authority) -> Manner {
+        let mut roots = rustls::RootCertStore::empty();
+        let trusted = CertificateDer::from_pem_slice(authority.pem().as_bytes()).expect("PEM");
+        roots.add(trusted).expect("an authority");
+        let verifier = rustls::server::WebPkiClientVerifier::builder(Arc::new(roots));
+        let config =
+            ServerConfig::builder().with_client_cert_verifier(verifier.build().expect("roots"));
+        let Self(certificate, key) = self;
+        let config = config.with_single_cert(vec![certificate], key).expect("they fit");
+        Manner::Tls(Arc::new(config))
+    }
 }
 
 /// What a front does with a caller.

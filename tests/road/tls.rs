@@ -7,14 +7,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use daifa::app::doors::framed;
 use daifa::clock::{Clock, SystemClock};
 use daifa::finance::http::{HttpFinance, Settings};
 use daifa::finance::{Finance as _, FinanceError};
 use daifa::guard::key::Key;
 use daifa::sandbox::bank::{Options, PracticeBank, Wire};
 use daifa::sandbox::finance;
+use daifa::transport::Transport;
 use daifa::transport::https::{Https, HttpsOptions};
+use daifa::transport::socket::{Security, Socket, SocketOptions};
+use daifa::transport::tls::Identity;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, date_time_ymd};
+use secrecy::SecretString;
 
 use crate::counter::format_named;
 use crate::county::Draft;
@@ -75,33 +80,70 @@ fn bad(authority: &Authority) -> Vec<(&'static str, Manner, [&'static str; 2])> 
     ]
 }
 
+/// How a message is carried behind TLS.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    Http,
+    Socket,
+}
+
 /// A house whose message bank is a practice bank behind a front, and the practice bank.
-async fn behind(front: &mut Option<Arc<Front>>, manner: Manner, ca: &str) -> (House, PracticeBank) {
+async fn behind(
+    way: Way,
+    front: &mut Option<Arc<Front>>,
+    manner: Manner,
+    ca: &str,
+    ours: Option<(String, String)>,
+) -> (House, PracticeBank) {
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut house = House::open().await;
     let folder = house.dir.path().join("p-calls");
     std::fs::create_dir(&folder).expect("made");
-    let wire = Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let wire = match way {
+        Way::Http => Wire::Http { listen },
+        Way::Socket => Wire::Socket { listen },
+    };
     let options = Options { poll_ms: 2, ..Options::new(folder, wire) };
     let format = format_named("example-city-xml");
     let clock: Arc<dyn Clock> = Arc::new(house.clock.clone());
     let bank = PracticeBank::start(options, Arc::clone(&format), clock).await.expect("starts");
-    let url = bank.url().expect("it listens");
-    let rest = url.strip_prefix("http://").expect("a plain address");
-    let (address, path) = rest.split_once('/').unwrap_or((rest, ""));
-    let opened = Front::open(address.parse().expect("an address"), manner).await;
+    let opened = Front::open(bank.address().expect("it listens"), manner).await;
     let ca_file = house.dir.path().join("ca.pem");
     std::fs::write(&ca_file, ca).expect("written");
-    let door = Https::new(&HttpsOptions {
-        url: format!("https://{NAME}:{}/{path}", opened.port),
-        content_type: "application/xml; charset=GBK".to_owned(),
-        ca_file: Some(ca_file),
-        connect_ms: 300,
-        total_ms: 3_000,
-        answer_bytes_max: 1 << 20,
-    })
-    .expect("a door");
-    house.doors.insert(CALLS.to_owned(), (Arc::new(door), format));
+    let identity = ours.map(|(certificate, key)| {
+        let certificate_file = house.dir.path().join("client.pem");
+        std::fs::write(&certificate_file, certificate).expect("written");
+        Identity { certificate_file, key: SecretString::from(key) }
+    });
+    let (connect_ms, total_ms, answer_bytes_max) = (300, 3_000, 1 << 20);
+    let door: Arc<dyn Transport> = match way {
+        Way::Http => {
+            let door = Https::new(&HttpsOptions {
+                url: format!("https://{NAME}:{}/", opened.port),
+                content_type: "application/xml; charset=GBK".to_owned(),
+                ca_file: Some(ca_file),
+                identity,
+                connect_ms,
+                total_ms,
+                answer_bytes_max,
+            });
+            Arc::new(door.expect("a door"))
+        }
+        Way::Socket => {
+            let door = Socket::new(SocketOptions {
+                address: format!("{NAME}:{}", opened.port),
+                security: Security::Tls { ca_file: Some(ca_file), identity },
+                connect_ms,
+                total_ms,
+                answer_bytes_max,
+                ending: framed(&format).expect("a format for a line"),
+                staying: None,
+            });
+            Arc::new(door.expect("a door"))
+        }
+    };
+    house.doors.insert(CALLS.to_owned(), (door, format));
     house.restart().await;
     *front = Some(opened);
     (house, bank)
@@ -109,10 +151,16 @@ async fn behind(front: &mut Option<Arc<Front>>, manner: Manner, ca: &str) -> (Ho
 
 /// Offers a bank behind `manner` a batch: nothing gets through and everybody is told why; once its
 /// certificate is good the same attempt goes.
-async fn refused_and_later_sent(authority: &Authority, what: &str, manner: Manner, word: &str) {
+async fn refused_and_later_sent(
+    way: Way,
+    authority: &Authority,
+    what: &str,
+    manner: Manner,
+    word: &str,
+) {
     let mut front = None;
     let shown = matches!(manner, Manner::Tls(_));
-    let (mut house, bank) = behind(&mut front, manner, authority.pem()).await;
+    let (mut house, bank) = behind(way, &mut front, manner, authority.pem(), None).await;
     let front = front.expect("it is open");
     house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
     house.pass(5 * SECOND).await;
@@ -140,21 +188,54 @@ async fn refused_and_later_sent(authority: &Authority, what: &str, manner: Manne
 #[tokio::test]
 async fn f24_a_bank_with_the_right_certificate_is_paid_through() {
     let authority = Authority::new(AUTHORITY);
-    let mut front = None;
-    let good = authority.signs(&server(NAME)).into();
-    let (mut house, bank) = behind(&mut front, good, authority.pem()).await;
-    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
-    house.live(30 * MINUTE, MINUTE).await;
-    assert_eq!(bank.judge().expect("the book reads").credited_count, 3);
-    assert!(front.expect("it is open").through() >= 2, "sent, and asked about");
-    house.finished().await;
+    for way in [Way::Http, Way::Socket] {
+        let mut front = None;
+        let good = authority.signs(&server(NAME)).into();
+        let (mut house, bank) = behind(way, &mut front, good, authority.pem(), None).await;
+        house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+        house.live(30 * MINUTE, MINUTE).await;
+        assert_eq!(bank.judge().expect("the book reads").credited_count, 3, "{way:?}");
+        assert!(front.expect("it is open").through() >= 2, "{way:?}: sent, and asked about");
+        house.finished().await;
+    }
 }
 
 #[tokio::test]
 async fn f24_a_bank_that_cannot_show_who_it_is_gets_nothing() {
     let authority = Authority::new(AUTHORITY);
-    for (what, manner, [_, word]) in bad(&authority) {
-        refused_and_later_sent(&authority, what, manner, word).await;
+    for way in [Way::Http, Way::Socket] {
+        for (what, manner, [_, word]) in bad(&authority) {
+            let what = format!("{what} ({way:?})");
+            refused_and_later_sent(way, &authority, &what, manner, word).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn f24_a_bank_that_asks_who_calls_is_shown_our_certificate() {
+    let authority = Authority::new(AUTHORITY);
+    let (for_clients, stranger) = (Authority::new("for clients"), Authority::new("another"));
+    for way in [Way::Http, Way::Socket] {
+        for (ours, known) in
+            [(Some(for_clients.client()), true), (Some(stranger.client()), false), (None, false)]
+        {
+            let mut front = None;
+            let manner = authority.signs(&server(NAME)).asking(&for_clients);
+            let (mut house, bank) = behind(way, &mut front, manner, authority.pem(), ours).await;
+            house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+            house.live(30 * MINUTE, MINUTE).await;
+            let credited = bank.judge().expect("the book reads").credited_count;
+            assert_eq!(credited, if known { 3 } else { 0 }, "{way:?}");
+            if known {
+                house.finished().await;
+            } else {
+                // Whether it was refused before or after our first byte is the bank's to know.
+                assert_eq!(front.expect("it is open").through(), 0, "{way:?}");
+                let state = house.texts("SELECT state FROM attempt").await;
+                assert!(["unknown", "not_sent"].contains(&state[0].as_str()), "{way:?}: {state:?}");
+                house.sound().await;
+            }
+        }
     }
 }
 

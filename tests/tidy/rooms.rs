@@ -36,6 +36,8 @@ pub const ROOMS: &[Room] = &[
             ("finance::http", STEPS),
             ("transport::directory", STEPS),
             ("transport::https", STEPS),
+            ("transport::sftp", STEPS),
+            ("transport::socket", STEPS),
             ("reqwest", STEPS),
         ],
     ),
@@ -77,6 +79,8 @@ const CRATES: &[(&str, &[&str], &str)] = &[
         "documents are read and written by src/format/xml; tests hold it against this crate",
     ),
     ("encoding_rs", &["format", "sandbox"], "character sets belong in format"),
+    ("russh", &["transport"], "a bank's server is met by transport::sftp"),
+    ("russh_sftp", &["transport"], "a bank's server is met by transport::sftp"),
     (
         "reqwest",
         &["finance", "transport", "sandbox", "app", "cli"],

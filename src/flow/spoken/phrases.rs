@@ -55,6 +55,33 @@ pub const PHRASES: &[(&str, &str)] = &[
     ),
     ("its certificate is not one for servers", "对方的证书不是服务器证书"),
     ("its certificate is not valid: {}", "对方的证书无效（{0}）"),
+    // A bank's server, and a line to it.
+    ("{} did not let us in within {} ms", "{0} 在 {1} 毫秒内没有完成登录"),
+    ("{} cannot be reached: {}", "{0} 连接不上（{1}）"),
+    ("SFTP did not begin: {}", "银行服务器的 SFTP 没有应答（{0}）"),
+    ("{}; it does not lie there under its name", "{0}；目录中没有以该名称存放的文件"),
+    ("the bank's server says {}: {}", "银行服务器答复“{0}”，操作未成功"),
+    ("the line to the bank broke: {}", "与银行的连接中断（{0}）"),
+    ("the bank's server has no SFTP: {}", "银行服务器没有开通 SFTP（{0}）"),
+    (
+        "the bank does not let {} in: key or password is not accepted",
+        "银行服务器不接受用户 {0} 的密钥或密码",
+    ),
+    ("logging in as {} failed: {}", "以用户 {0} 登录银行服务器时出错（{1}）"),
+    ("the hand-over did not end within {} ms", "交接在 {0} 毫秒内没有完成"),
+    ("the answer to renaming {} was lost: {}", "{0} 改名的答复没有收到（{1}）"),
+    ("the connection broke while the message went: {}", "报文发送途中连接中断（{0}）"),
+    ("the answer's header cannot be read: {}", "答复的报文头读不出（{0}）"),
+    (
+        "the answer's header says {} bytes; the most that is read is {}",
+        "答复的报文头称有 {0} 字节，超过上限 {1} 字节",
+    ),
+    ("the bank closed the connection without an answer", "银行没有答复就断开了连接"),
+    ("the answer broke off after {} bytes", "银行的答复收到 {0} 字节后中断"),
+    ("no whole answer within {} ms", "{0} 毫秒内没有收到完整的答复"),
+    ("timed out after {} ms", "等待 {0} 毫秒没有回应"),
+    ("it took longer than {} ms", "超过 {0} 毫秒没有完成"),
+    ("the bank takes nothing before {}", "{0} 之前该行不受理"),
     // What finance says.
     (
         "status {}: redirects are not followed, check the address",

@@ -10,7 +10,8 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::transport::directory::files;
-use crate::transport::directory::incoming::{Inbox, Shape, Token};
+use crate::transport::directory::incoming::{Inbox, Shape};
+use crate::transport::whole::Token;
 use crate::transport::{DoorError, names};
 
 /// How many files of one name the archive keeps beside each other.

@@ -1,7 +1,7 @@
 //! Taking what the bank leaves: only what is whole, only plain files with plain names, never more
 //! bytes than allowed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard};
@@ -9,21 +9,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::fs::{FileType, Stat};
-use tokio::time::Instant;
 
 use crate::transport::directory::away::Away;
-use crate::transport::directory::{Completion, DirectoryOptions, files};
+use crate::transport::directory::{DirectoryOptions, files};
+use crate::transport::whole::{Completion, Group, Stillness, Token, groups};
 use crate::transport::{Arrival, DoorError, InPart, names};
 
 /// A folder with more entries than this is looked through in part; the rest waits its turn.
 const ENTRIES_MAX: usize = 200_000;
-
-/// Which files exactly were read: their names and inodes, the control file last.
-#[derive(Debug, Clone, Default)]
-pub struct Token {
-    pub(super) data: Vec<(String, u64)>,
-    pub(super) control: Option<String>,
-}
 
 /// The incoming folder of one bank.
 #[derive(Debug)]
@@ -36,14 +29,8 @@ pub struct Inbox {
 #[derive(Debug, Default)]
 struct Looked {
     groups: HashMap<String, Group>,
-    still: HashMap<String, (Shape, Instant)>,
+    still: Stillness<Shape>,
     warned: HashSet<String>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Group {
-    data: Vec<String>,
-    control: Option<String>,
 }
 
 /// What must not change while a file rests: size, change time, identity.
@@ -78,7 +65,7 @@ impl Inbox {
         let mut looked = self.looked();
         let mut found = match &self.options.completion {
             Completion::Control { suffix } => groups(&plain, suffix),
-            Completion::StableMs(ms) => looked.still_for(&plain, Duration::from_millis(*ms)),
+            Completion::StableMs(ms) => looked.still.still_for(&plain, Duration::from_millis(*ms)),
         };
         found.truncate(limit);
         looked.groups = found.iter().cloned().collect();
@@ -120,7 +107,7 @@ impl Inbox {
 
     /// No longer watches whether this file stays still.
     pub(super) fn forget(&self, name: &str) {
-        self.looked().still.remove(name);
+        self.looked().still.forget(name);
     }
 
     fn looked(&self) -> MutexGuard<'_, Looked> {
@@ -225,7 +212,7 @@ impl Inbox {
                 bytes_max: self.options.bytes_max,
             });
         }
-        let still = self.looked().still.get(name).map(|(shape, _)| *shape);
+        let still = self.looked().still.last(name);
         if still.is_some_and(|still| still != shape) {
             return Err(DoorError::Changing(shown()));
         }
@@ -237,49 +224,4 @@ impl Inbox {
         }
         Ok((InPart { name: name.to_owned(), bytes: Bytes::from(bytes) }, shape))
     }
-}
-
-impl Looked {
-    /// Files that have not changed for `rest`.
-    fn still_for(&mut self, plain: &[(String, Shape)], rest: Duration) -> Vec<(String, Group)> {
-        let now = Instant::now();
-        let mut still = HashMap::with_capacity(plain.len());
-        let mut found = Vec::new();
-        for (name, shape) in plain {
-            let since = match self.still.get(name) {
-                Some((before, since)) if before == shape => *since,
-                _ => now,
-            };
-            still.insert(name.clone(), (*shape, since));
-            if now.duration_since(since) >= rest {
-                found.push((name.clone(), Group { data: vec![name.clone()], control: None }));
-            }
-        }
-        self.still = still;
-        found
-    }
-}
-
-/// Data files with their control file, in the order of their data.
-fn groups(plain: &[(String, Shape)], suffix: &str) -> Vec<(String, Group)> {
-    let mut controls: BTreeMap<&str, &str> = BTreeMap::new();
-    for (name, _) in plain {
-        if let Some(stem) = name.strip_suffix(suffix) {
-            controls.insert(stem, name);
-        }
-    }
-    let mut place: HashMap<&str, usize> = HashMap::new();
-    let mut found: Vec<(String, Group)> = Vec::new();
-    for (name, _) in plain.iter().filter(|(name, _)| !name.ends_with(suffix)) {
-        let stem = names::stem(name);
-        let Some(control) = controls.get(stem) else { continue };
-        if let Some((_, group)) = place.get(stem).and_then(|at| found.get_mut(*at)) {
-            group.data.push(name.clone());
-        } else {
-            place.insert(stem, found.len());
-            let group = Group { data: vec![name.clone()], control: Some((*control).to_owned()) };
-            found.push((name.clone(), group));
-        }
-    }
-    found
 }

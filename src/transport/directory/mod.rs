@@ -21,19 +21,8 @@ use async_trait::async_trait;
 
 use crate::model::attempt::Committed;
 use crate::transport::directory::incoming::Inbox;
-pub use crate::transport::directory::incoming::Token;
-use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport, names};
-
-/// How it is known that a file which arrives is whole (I14).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Completion {
-    /// The bank writes `<stem><suffix>` when the data file `<stem>.*` is whole; the suffix has its
-    /// point, as in `.ok`.
-    Control { suffix: String },
-    /// The bank writes no control file: the same file with the same size and change time has been
-    /// seen for this long.
-    StableMs(u64),
-}
+pub use crate::transport::whole::Completion;
+use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
 
 /// The folders of one bank. `incoming`, `archive` and `quarantine` are on one file system.
 #[derive(Debug, Clone)]
@@ -73,12 +62,8 @@ impl Directory {
                 return Err(DoorError::Settings(cause));
             }
         }
-        if let Completion::Control { suffix } = &o.completion
-            && !(suffix.len() > 1
-                && suffix.starts_with('.')
-                && names::is_allowed(&format!("a{suffix}")))
-        {
-            return Err(DoorError::Settings(format!("{suffix:?} is no suffix like .ok")));
+        if let Some(cause) = o.completion.problem() {
+            return Err(DoorError::Settings(cause));
         }
         if o.bytes_max == 0 {
             return Err(DoorError::Settings("a cap of 0 bytes lets nothing in".to_owned()));
@@ -113,6 +98,12 @@ impl Directory {
 impl Transport for Directory {
     async fn send(&self, _committed: &Committed, parts: &[OutPart]) -> Sent {
         self.hand_over(parts).await
+    }
+
+    async fn lies_there(&self, parts: &[OutPart]) -> bool {
+        let (folder, parts) = (self.outgoing.clone(), parts.to_vec());
+        let looked = tokio::task::spawn_blocking(move || outgoing::lie_there(&folder, &parts));
+        looked.await.unwrap_or(false)
     }
 
     /// A question is a file like any other; one that is still lying there is not left again.

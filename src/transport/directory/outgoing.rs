@@ -6,15 +6,11 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::transport::directory::files;
+use crate::transport::placing::{self, Next, Place, taken, temporary_name};
 use crate::transport::{OutPart, Sent, check_parts, names};
 
 /// The most entries that are looked at.
 const ENTRIES_MAX: usize = 200_000;
-
-/// The name under which a part is written before it gets its own.
-pub fn temporary_name(name: &str) -> String {
-    format!(".{name}.part")
-}
 
 /// Hands the parts over into `folder`, the committing one last.
 ///
@@ -41,6 +37,13 @@ pub fn hand_over(folder: &Path, parts: &[OutPart]) -> Sent {
         Err(Stop::Before(cause)) => not_sent(cause),
         Err(Stop::Taken(cause)) => unknown(cause),
     }
+}
+
+/// Do all these parts lie in `folder` under their own names, with these bytes?
+pub(super) fn lie_there(folder: &Path, parts: &[OutPart]) -> bool {
+    let Ok(folder) = files::open_folder(folder) else { return false };
+    let there = |part| matches!(state_of(&folder, part), Ok(Place::Same));
+    check_parts(parts).is_ok() && parts.iter().all(there)
 }
 
 /// Finished files that lie in `folder`, by name; a folder with very many is looked through in part.
@@ -78,29 +81,16 @@ fn prepare(folder: &OwnedFd, data: &[OutPart], last: &OutPart) -> Result<Ready, 
     let before = |doing: &str, part: &OutPart, e: &io::Error| {
         Stop::Before(format!("{doing} {} failed: {e}", part.name))
     };
-    let mut missing = Vec::new();
+    let place = |part| state_of(folder, part).map_err(|e| before("looking at", part, &e));
+    let mut places = Vec::with_capacity(data.len());
     for part in data {
-        match state_of(folder, part) {
-            Ok(Place::Free) => missing.push(part),
-            Ok(Place::Same) => {}
-            Ok(Place::Other) => return Err(Stop::Taken(taken(part))),
-            Err(e) => return Err(before("looking at", part, &e)),
-        }
+        places.push((part, place(part)?));
     }
-    match state_of(folder, last) {
-        Ok(Place::Free) => {}
-        Ok(Place::Same) => {
-            return match missing.first() {
-                None => Ok(Ready::DoneBefore),
-                Some(part) => Err(Stop::Taken(format!(
-                    "{} is there, but {} is not: the bank may be taking them now",
-                    last.name, part.name
-                ))),
-            };
-        }
-        Ok(Place::Other) => return Err(Stop::Taken(taken(last))),
-        Err(e) => return Err(before("looking at", last, &e)),
-    }
+    let missing = match placing::next(&places, (last, place(last)?)) {
+        Next::Write(missing) => missing,
+        Next::DoneBefore => return Ok(Ready::DoneBefore),
+        Next::Taken(cause) => return Err(Stop::Taken(cause)),
+    };
     for part in missing.iter().copied().chain([last]) {
         let temporary = temporary_name(&part.name);
         if let Err(e) = files::write_new(folder, &temporary, &part.bytes) {
@@ -137,12 +127,6 @@ fn durable(folder: &OwnedFd, last: &OutPart) -> Sent {
     }
 }
 
-enum Place {
-    Free,
-    Same,
-    Other,
-}
-
 fn state_of(folder: &OwnedFd, part: &OutPart) -> io::Result<Place> {
     match files::look(folder, &part.name)? {
         None => Ok(Place::Free),
@@ -155,10 +139,6 @@ fn state_of(folder: &OwnedFd, part: &OutPart) -> io::Result<Place> {
             Err(e) => Err(e),
         },
     }
-}
-
-fn taken(part: &OutPart) -> String {
-    format!("{} is already in the bank's folder, with other bytes", part.name)
 }
 
 const fn not_sent(cause: String) -> Sent {

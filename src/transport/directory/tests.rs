@@ -9,8 +9,9 @@ use bytes::Bytes;
 use crate::model::attempt::Committed;
 use crate::model::id::AttemptNo;
 use crate::transport::directory::files;
-use crate::transport::directory::outgoing::{hand_over, temporary_name};
+use crate::transport::directory::outgoing::hand_over;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
+use crate::transport::placing::temporary_name;
 use crate::transport::{Asked, DoorError, OutPart, Sent, Transport};
 
 struct Share {

@@ -1,0 +1,365 @@
+//! Opens a bank's door: what the config says of it, as the door itself takes it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::clock::{Clock, Dice, local_parts};
+use crate::config::{Bank, Config, Door, LineSecurity, Secret, SftpDoor, SocketDoor, Span};
+use crate::format::{Format, MessageKind};
+use crate::transport::Transport;
+use crate::transport::calendar::Calendar;
+use crate::transport::directory::{Completion, Directory, DirectoryOptions};
+use crate::transport::hours::{Hours, Opening};
+use crate::transport::https::{Https, HttpsOptions};
+use crate::transport::limit::{Limited, Limits};
+use crate::transport::retry::{Retrying, Tries};
+use crate::transport::sftp::{self, Sftp, SftpOptions};
+use crate::transport::socket::{Ending, Security, Socket, SocketOptions, Staying};
+use crate::transport::tls::Identity;
+
+/// What a bank answers with on a line of its own.
+const ANSWERS: [MessageKind; 5] = [
+    MessageKind::Acknowledgement,
+    MessageKind::StatusAnswer,
+    MessageKind::LateReturn,
+    MessageKind::Notice,
+    MessageKind::RefundAnswer,
+];
+
+/// What doors share.
+pub struct Common<'c> {
+    pub clock: &'c Arc<dyn Clock>,
+    /// The days that banks work, where somebody keeps them.
+    pub calendar: Option<Arc<Calendar>>,
+}
+
+impl<'c> Common<'c> {
+    /// Reads the calendar that a config names.
+    ///
+    /// # Errors
+    /// All that is wrong with it.
+    pub fn open(config: &Config, clock: &'c Arc<dyn Clock>) -> Result<Self, Vec<String>> {
+        let Some(path) = &config.calendar else { return Ok(Self { clock, calendar: None }) };
+        let at = |cause: String| format!("{}: {cause}", path.display());
+        let text = std::fs::read_to_string(path).map_err(|e| vec![at(e.to_string())])?;
+        let calendar = Calendar::parse(&text)
+            .map_err(|causes| causes.into_iter().map(at).collect::<Vec<_>>())?;
+        let (year, _) = local_parts(clock.now_ms());
+        if !calendar.knows(year) {
+            tracing::warn!(
+                year,
+                "the calendar does not have this year; its weeks are taken as they are"
+            );
+        }
+        Ok(Self { clock, calendar: Some(Arc::new(calendar)) })
+    }
+}
+
+/// Opens the door of a bank. Its format, where that could be read, tells where messages on a line end.
+///
+/// # Errors
+/// In words, what of the door's settings does not work.
+pub fn open(
+    bank: &Bank,
+    format: Option<&Arc<Format>>,
+    common: &Common<'_>,
+) -> Result<Arc<dyn Transport>, String> {
+    // From the inside out: a try is one of the limit's, and a closed bank is not tried.
+    let mut door = plain(bank, format)?;
+    if let Some(limit) = &bank.limit {
+        let limits = Limits { per_second: limit.per_second, at_once: limit.at_once };
+        door = Arc::new(Limited::new(door, limits));
+    }
+    if let Some(retry) = &bank.retry {
+        let tries = Tries {
+            tries_max: retry.tries.get(),
+            wait_ms: millis(retry.wait),
+            wait_max_ms: millis(retry.wait_max),
+        };
+        let dice = Dice::seeded(u64::from_le_bytes(crate::guard::random::bytes()));
+        door = Arc::new(Retrying::new(door, tries, dice));
+    }
+    if let Some(hours) = &bank.hours {
+        let weeks = || common.calendar.clone().unwrap_or_default();
+        let calendar = hours.workdays.then(weeks);
+        let read = Hours::new(&hours.windows, calendar);
+        let hours = read.map_err(|cause| format!("hours.windows: {cause}"))?;
+        door = Arc::new(Opening::new(door, hours, Arc::clone(common.clock)));
+    }
+    Ok(door)
+}
+
+/// The door itself.
+fn plain(bank: &Bank, format: Option<&Arc<Format>>) -> Result<Arc<dyn Transport>, String> {
+    let door: Arc<dyn Transport> = match &bank.door {
+        Door::Directory {
+            outgoing,
+            incoming,
+            archive,
+            quarantine,
+            control_suffix,
+            stable_for,
+            bytes_max,
+        } => {
+            let options = DirectoryOptions {
+                outgoing: outgoing.clone(),
+                incoming: incoming.clone(),
+                archive: archive.clone(),
+                quarantine: quarantine.clone(),
+                completion: completion(control_suffix.as_deref(), *stable_for)?,
+                bytes_max: *bytes_max,
+            };
+            Arc::new(Directory::new(options).map_err(|cause| cause.to_string())?)
+        }
+        Door::Https {
+            url,
+            content_type,
+            ca_file,
+            client_cert,
+            client_key,
+            connect_timeout,
+            total_timeout,
+            answer_bytes_max,
+        } => {
+            let options = HttpsOptions {
+                url: url.clone(),
+                content_type: content_type.clone(),
+                ca_file: ca_file.clone(),
+                identity: identity(client_cert.as_deref(), client_key.as_ref())?,
+                connect_ms: millis(*connect_timeout),
+                total_ms: millis(*total_timeout),
+                answer_bytes_max: *answer_bytes_max,
+            };
+            Arc::new(Https::new(&options).map_err(|cause| cause.to_string())?)
+        }
+        Door::Sftp(door) => Arc::new(sftp(door)?),
+        Door::Socket(door) => {
+            // What is wrong with the format is told by whoever could not read it.
+            let format = format.ok_or("door: a socket needs the format's frame")?;
+            Arc::new(socket(door, format)?)
+        }
+    };
+    Ok(door)
+}
+
+fn sftp(door: &SftpDoor) -> Result<Sftp, String> {
+    let told = |what: &str, cause: String| format!("door.{what}: {cause}");
+    let host_keys: Result<Vec<_>, String> =
+        door.host_keys.iter().map(|text| sftp::host_key(text)).collect();
+    let proof = match (&door.key, &door.password) {
+        (Some(key), _) => {
+            let text = key.read().map_err(|cause| told("key", cause))?;
+            sftp::private_key(&text).map_err(|cause| told("key", cause))?
+        }
+        (None, password) => {
+            let read = password.as_ref().map(Secret::read);
+            let read = read.unwrap_or_else(|| Err("neither key nor password".to_owned()));
+            sftp::Proof::Password(read.map_err(|cause| told("password", cause))?)
+        }
+    };
+    let options = SftpOptions {
+        address: door.address.clone(),
+        host_keys: host_keys.map_err(|cause| told("host_keys", cause))?,
+        user: door.user.clone(),
+        proof,
+        outgoing: door.outgoing.clone(),
+        incoming: door.incoming.clone(),
+        archive: door.archive.clone(),
+        quarantine: door.quarantine.clone(),
+        completion: completion(door.control_suffix.as_deref(), door.stable_for)?,
+        bytes_max: door.bytes_max,
+        connect_ms: millis(door.connect_timeout),
+        total_ms: millis(door.total_timeout),
+    };
+    Sftp::new(options).map_err(|cause| cause.to_string())
+}
+
+fn socket(door: &SocketDoor, format: &Arc<Format>) -> Result<Socket, String> {
+    let identity = identity(door.client_cert.as_deref(), door.client_key.as_ref())?;
+    let security = match door.security {
+        LineSecurity::Tls => Security::Tls { ca_file: door.ca_file.clone(), identity },
+        LineSecurity::Plain if door.ca_file.is_none() && identity.is_none() => Security::Plain,
+        LineSecurity::Plain => {
+            let cause = "door: ca_file and client_cert are for security = \"tls\"; a plain line asks nobody";
+            return Err(cause.to_owned());
+        }
+    };
+    let options = SocketOptions {
+        address: door.address.clone(),
+        security,
+        connect_ms: millis(door.connect_timeout),
+        total_ms: millis(door.total_timeout),
+        answer_bytes_max: door.answer_bytes_max,
+        ending: framed(format)?,
+        staying: door.session.as_ref().map(|session| Staying {
+            heartbeat: Bytes::from(session.heartbeat.clone()),
+            answer: Bytes::from(session.answer.clone()),
+            every_ms: millis(session.every),
+        }),
+    };
+    Socket::new(options).map_err(|cause| cause.to_string())
+}
+
+/// Our certificate and its key; one without the other is none.
+fn identity(certificate: Option<&Path>, key: Option<&Secret>) -> Result<Option<Identity>, String> {
+    match (certificate, key) {
+        (None, None) => Ok(None),
+        (Some(path), Some(key)) => {
+            let key = key.read().map_err(|cause| format!("door.client_key: {cause}"))?;
+            Ok(Some(Identity { certificate_file: path.to_owned(), key }))
+        }
+        (Some(_), None) | (None, Some(_)) => {
+            Err("door: client_cert and client_key come together".to_owned())
+        }
+    }
+}
+
+fn completion(suffix: Option<&str>, still: Option<Span>) -> Result<Completion, String> {
+    match (suffix, still) {
+        (Some(suffix), _) => Ok(Completion::Control { suffix: suffix.to_owned() }),
+        (None, Some(span)) => Ok(Completion::StableMs(millis(span))),
+        (None, None) => Err("door: neither control_suffix nor stable_for".to_owned()),
+    }
+}
+
+fn millis(span: Span) -> u64 {
+    u64::try_from(span.0).unwrap_or_default()
+}
+
+/// Where the answers of a format end on a line.
+///
+/// # Errors
+/// In words why this format is not for a line.
+pub fn framed(format: &Arc<Format>) -> Result<Arc<dyn Ending>, String> {
+    let header = format.frame_bytes(&ANSWERS).map_err(|cause| format!("door: {cause}"))?;
+    Ok(Arc::new(Framed { format: Arc::clone(format), header }))
+}
+
+/// Reads a format's frame for a door that knows no formats.
+struct Framed {
+    format: Arc<Format>,
+    header: Option<usize>,
+}
+
+impl Ending for Framed {
+    fn header_bytes(&self) -> Option<usize> {
+        self.header
+    }
+
+    fn message_bytes(&self, header: &[u8]) -> Result<u64, String> {
+        self.format.framed_bytes(&ANSWERS, header)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    /// A config whose one bank has this format and this in its table.
+    fn config(format: &str, bank: &str) -> Result<Config, String> {
+        let text = format!(
+            "data = \"/d\"\n[keys]\ncurrent = 1\nseal = [{{ id = 1, secret = {{ file = \"/s\" }} }}]\n\
+             blind = {{ id = 1, secret = {{ file = \"/b\" }} }}\n[[source]]\nname = \"county\"\n\
+             url = \"https://finance.example\"\nkey_id = \"k\"\nsecret = {{ file = \"/f\" }}\n\
+             [duty]\nstart = \"received\"\npool_bank = \"bank\"\n\
+             [[bank]]\ncode = \"bank\"\nname = \"Bank\"\nformat = \"{format}\"\n{bank}\n"
+        );
+        Config::parse(&text).map_err(|problems| problems.to_string())
+    }
+
+    fn opened(format: &str, bank: &str) -> Result<Arc<dyn Transport>, String> {
+        let config = config(format, bank)?;
+        let text = crate::format::example::example(format).expect("it ships");
+        let compiled = Arc::new(Format::compile(format, text).expect("compiles"));
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
+        let common = Common { clock: &clock, calendar: None };
+        open(&config.banks[0], Some(&compiled), &common)
+    }
+
+    const SOCKET: &str = "[bank.door]\nkind = \"socket\"\naddress = \"127.0.0.1:1\"\n";
+    const SFTP: &str = "[bank.door]\nkind = \"sftp\"\naddress = \"127.0.0.1:1\"\nuser = \"u\"\n\
+                        outgoing = \"o\"\nincoming = \"i\"\nquarantine = \"q\"\ncontrol_suffix = \".ok\"\n";
+
+    #[track_caller]
+    fn refused(format: &str, bank: &str, word: &str) {
+        let cause = opened(format, bank).err().expect("is refused");
+        assert!(cause.contains(word), "{word}: {cause}");
+    }
+
+    #[test]
+    fn a_socket_says_who_may_listen_and_takes_a_format_that_a_line_can_carry() {
+        let plain = format!("{SOCKET}security = \"plain\"\n");
+        assert!(opened("example-gx-tagged", &plain).is_ok());
+        assert!(opened("example-city-xml", &plain).is_ok(), "to the end of the line");
+        refused("example-gx-tagged", SOCKET, "security");
+        refused("example-gx-tagged", &format!("{plain}ca_file = \"/c\"\n"), "ca_file");
+        refused("example-gx-tagged", &format!("{plain}client_cert = \"/c\"\n"), "together");
+        refused("example-gx-tagged", &format!("{plain}port = 1\n"), "port");
+        refused("example-abc-framed", &plain, "several parts");
+        let session = "session = { heartbeat = \"1\", answer = \"1\", every = \"30s\" }\n";
+        assert!(opened("example-gx-tagged", &format!("{plain}{session}")).is_ok());
+        refused("example-city-xml", &format!("{plain}{session}"), "without a frame");
+    }
+
+    #[test]
+    fn a_server_is_known_by_its_key_and_we_by_ours() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let password = folder.path().join("password");
+        std::fs::write(&password, "not a key\n").expect("written");
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&password, private).expect("private");
+        let known = "host_keys = [\"ssh-ed25519 \
+                     AAAAC3NzaC1lZDI1NTE5AAAAIH0z/MHoPpTQEgfKkgcQl57pYVwuVnuh9HlmskHGX5Bs\"]\n";
+        let secret = |what: &str| format!("{what} = {{ file = \"{}\" }}\n", password.display());
+        let format = "example-rural-fixed";
+        let good = opened(format, &format!("{SFTP}{known}{}", secret("password")));
+        assert!(good.is_ok(), "{:?}", good.err());
+        refused(format, &format!("{SFTP}{}", secret("password")), "host_keys");
+        let none = format!("{SFTP}host_keys = []\n{}", secret("password"));
+        refused(format, &none, "known by its key");
+        refused(format, &format!("{SFTP}{known}"), "either key or password");
+        let both = format!("{SFTP}{known}{}{}", secret("password"), secret("key"));
+        refused(format, &both, "either key or password");
+        let cause = opened(format, &format!("{SFTP}{known}{}", secret("key"))).err();
+        let cause = cause.expect("is refused");
+        assert!(cause.contains("door.key") && !cause.contains("not a key"), "{cause}");
+        let still = SFTP.replace("control_suffix = \".ok\"\n", "");
+        refused(format, &format!("{still}{known}{}", secret("password")), "control_suffix");
+    }
+
+    #[test]
+    fn hours_and_tries_stand_around_any_door() {
+        let door = format!("{SOCKET}security = \"plain\"\n");
+        let bank = |more: &str| format!("{more}{door}");
+        let format = "example-gx-tagged";
+        let hours = "hours = { windows = [\"08:30-15:30\"], workdays = true }\n\
+                     retry = { tries = 3 }\nlimit = { per_second = 1, at_once = 1 }\n";
+        let opened = opened(format, &bank(hours)).unwrap_or_else(|cause| panic!("{cause}"));
+        // 2026-11-23 15:49:04, a Monday; the next morning it opens.
+        let opens = opened.opens_at(1_795_420_144_000);
+        assert_eq!(opens, Some(1_795_420_144_000 + (16 * 3_600 + 40 * 60 + 56) * 1_000));
+        refused(format, &bank("hours = { windows = [\"late\"] }\n"), "hours.windows");
+        refused(format, &bank("retry = { tries = 0 }\n"), "tries");
+    }
+
+    #[test]
+    fn a_calendar_that_cannot_be_read_is_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("calendar.toml");
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
+        let door = format!("{SOCKET}security = \"plain\"\n");
+        let mut config = config("example-gx-tagged", &door).expect("good");
+        config.calendar = Some(path.clone());
+        let cause = Common::open(&config, &clock).err().expect("it is not there");
+        assert!(cause[0].contains("calendar.toml"), "{cause:?}");
+        std::fs::write(&path, "[[year]]\nyear = 2031\nsource = \"\"\nclosed = []\nworked = []\n")
+            .expect("written");
+        let cause = Common::open(&config, &clock).err().expect("it has no source");
+        assert!(cause[0].contains("source"), "{cause:?}");
+    }
+}

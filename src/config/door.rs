@@ -1,0 +1,104 @@
+//! What a config says of doors that have much to say, and of how a bank is met.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::config::{Secret, Span};
+
+/// A bank's server that takes and leaves files by SFTP.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SftpDoor {
+    /// `host:port`.
+    pub address: String,
+    /// What the bank's server shows: `ssh-ed25519 AAAA...`. Asked of the bank, not of the line.
+    pub host_keys: Vec<String>,
+    pub user: String,
+    pub key: Option<Secret>,
+    pub password: Option<Secret>,
+    pub outgoing: String,
+    pub incoming: String,
+    /// Without it, files are deleted once they were applied.
+    pub archive: Option<String>,
+    pub quarantine: String,
+    pub control_suffix: Option<String>,
+    pub stable_for: Option<Span>,
+    #[serde(default = "super::default_bytes_max")]
+    pub bytes_max: u64,
+    #[serde(default = "super::default_connect")]
+    pub connect_timeout: Span,
+    #[serde(default = "super::default_total")]
+    pub total_timeout: Span,
+}
+
+/// A bank that is called on a socket, with nothing between it and us but the message and its frame.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SocketDoor {
+    /// `host:port`.
+    pub address: String,
+    pub security: LineSecurity,
+    pub ca_file: Option<PathBuf>,
+    /// Our certificate and its key, where the bank asks who calls.
+    pub client_cert: Option<PathBuf>,
+    pub client_key: Option<Secret>,
+    #[serde(default = "super::default_connect")]
+    pub connect_timeout: Span,
+    #[serde(default = "super::default_total")]
+    pub total_timeout: Span,
+    #[serde(default = "super::default_answer_max")]
+    pub answer_bytes_max: usize,
+    /// A connection that stays between messages; without it, each has one of its own.
+    pub session: Option<Session>,
+}
+
+/// What keeps a connection alive.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// What is said while there is nothing to say, frame and all, and what the bank answers.
+    pub heartbeat: String,
+    pub answer: String,
+    pub every: Span,
+}
+
+/// Whether a line is sealed; plain is for one that nobody else can reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineSecurity {
+    Tls,
+    Plain,
+}
+
+/// How often what provably never left is tried at once, before it waits for its next turn.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Retry {
+    pub tries: std::num::NonZeroU32,
+    /// Before the second try; it doubles.
+    #[serde(default = "default_retry_wait")]
+    pub wait: Span,
+    #[serde(default = "default_retry_wait_max")]
+    pub wait_max: Span,
+}
+
+/// When a bank takes something in.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hours {
+    /// Like `08:30-16:30`, of the county's time; none is all day.
+    #[serde(default)]
+    pub windows: Vec<String>,
+    /// Only on days that are worked: by the week, and by `calendar` where there is one.
+    #[serde(default)]
+    pub workdays: bool,
+}
+
+const fn default_retry_wait() -> Span {
+    Span(200)
+}
+
+const fn default_retry_wait_max() -> Span {
+    Span(5_000)
+}

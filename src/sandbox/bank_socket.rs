@@ -1,0 +1,93 @@
+//! A practice bank that is met on a socket at a loopback address: a message in the format's frame, or up
+//! to the end of what the other side says, and its answer on the same connection; or the connection
+//! ends.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use crate::format::{Part, PartRole};
+use crate::sandbox::bank::BankError;
+use crate::sandbox::bank_desk::{Desk, KINDS, Reply};
+use crate::sandbox::bank_http::let_money_come_back;
+
+/// The most bytes of a message to this bank.
+const BYTES_MAX: u64 = 1 << 26;
+
+/// Begins to listen.
+pub async fn start(
+    desk: &Arc<Desk>,
+    listen: SocketAddr,
+) -> Result<(SocketAddr, Vec<JoinHandle<()>>), BankError> {
+    let header = desk.speech.format().frame_bytes(&KINDS).map_err(BankError::Framing)?;
+    let listener = TcpListener::bind(listen).await.map_err(BankError::Listen)?;
+    let address = listener.local_addr().map_err(BankError::Listen)?;
+    let at_work = Arc::clone(desk);
+    let serve = tokio::spawn(async move {
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => {
+                    tokio::spawn(counter(stream, Arc::clone(&at_work), header));
+                }
+                Err(e) => tracing::warn!(cause = e.to_string(), "a caller was lost"),
+            }
+        }
+    });
+    Ok((address, vec![serve, tokio::spawn(let_money_come_back(Arc::clone(desk)))]))
+}
+
+/// Serves one caller, message after message where their ends can be told.
+async fn counter(mut stream: TcpStream, desk: Arc<Desk>, header: Option<usize>) {
+    while let Ok(Some(message)) = read(&mut stream, &desk, header).await {
+        let Some(answer) = answer(&desk, message).await else { return };
+        if stream.write_all(&answer).await.is_err() || header.is_none() {
+            stream.shutdown().await.unwrap_or_default();
+            return;
+        }
+    }
+}
+
+/// One whole message; nothing where the caller has nothing more to say.
+async fn read(
+    stream: &mut TcpStream,
+    desk: &Desk,
+    header: Option<usize>,
+) -> io::Result<Option<Vec<u8>>> {
+    let Some(header) = header else {
+        let mut message = Vec::new();
+        stream.take(BYTES_MAX).read_to_end(&mut message).await?;
+        return Ok((!message.is_empty()).then_some(message));
+    };
+    let mut message = vec![0_u8; header];
+    stream.read_exact(&mut message).await?;
+    let framed = desk.speech.format().framed_bytes(&KINDS, &message);
+    let whole = framed.map_err(io::Error::other)?;
+    if whole > BYTES_MAX {
+        return Err(io::Error::other("a message is longer than this bank takes"));
+    }
+    let rest = whole.saturating_sub(header as u64);
+    let read = stream.take(rest).read_to_end(&mut message).await?;
+    if (read as u64) < rest {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(Some(message))
+}
+
+/// What is said back; nothing where the line is cut.
+async fn answer(desk: &Arc<Desk>, message: Vec<u8>) -> Option<Vec<u8>> {
+    let part =
+        Part { role: PartRole::Message, name: String::new(), bytes: message, committing: true };
+    let at_work = Arc::clone(desk);
+    let reply = spawn_blocking(move || at_work.answer(&[part])).await;
+    match reply {
+        Ok(Ok(Reply::Say(mut parts))) if parts.len() == 1 => Some(parts.swap_remove(0).bytes),
+        Ok(Ok(Reply::Silence | Reply::Busy | Reply::NotUnderstood)) => None,
+        Ok(Ok(Reply::Say(_)) | Err(_)) | Err(_) => {
+            tracing::error!("a practice bank has no answer");
+            None
+        }
+    }
+}

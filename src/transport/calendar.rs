@@ -1,0 +1,159 @@
+//! Which days a bank works: the week, and what the State Council's yearly notice takes from it and adds to
+//! it (调休: a Saturday or Sunday that is worked).
+//!
+//! These days are announced each year and follow from no rule, so they are a file that the operator keeps,
+//! with the source of each year in it. None ships: a calendar that is guessed is wrong on the days that
+//! matter. A year that the file does not have is a year of plain weeks, and that is said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::civil::{Date, Weekday};
+use serde::Deserialize;
+
+/// The days of some years.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Calendar {
+    years: BTreeMap<i16, Year>,
+}
+
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Year {
+    closed: BTreeSet<Date>,
+    worked: BTreeSet<Date>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileText {
+    #[serde(default)]
+    year: Vec<YearText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct YearText {
+    year: i16,
+    /// Where these days were announced.
+    source: String,
+    /// Days of the week that are holidays.
+    closed: Vec<String>,
+    /// Saturdays and Sundays that are worked.
+    worked: Vec<String>,
+}
+
+impl Calendar {
+    /// Reads the text of a calendar file.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it, each with its year.
+    pub fn parse(text: &str) -> Result<Self, Vec<String>> {
+        let file: FileText = toml::from_str(text).map_err(|e| vec![e.to_string()])?;
+        let (mut years, mut problems) = (BTreeMap::new(), Vec::new());
+        for text in file.year {
+            let number = text.year;
+            let mut wrong = |what: String| problems.push(format!("year {number}: {what}"));
+            if text.source.trim().is_empty() {
+                wrong("source: name the notice that these days are from".to_owned());
+            }
+            let closed = days(number, "closed", &text.closed, &mut wrong);
+            let worked = days(number, "worked", &text.worked, &mut wrong);
+            for day in &worked {
+                if !is_weekend(*day) {
+                    wrong(format!("worked: {day} is no Saturday or Sunday, and worked anyway"));
+                }
+                if closed.contains(day) {
+                    wrong(format!("{day} is both closed and worked"));
+                }
+            }
+            if years.insert(number, Year { closed, worked }).is_some() {
+                problems.push(format!("year {number} is there twice"));
+            }
+        }
+        if problems.is_empty() { Ok(Self { years }) } else { Err(problems) }
+    }
+
+    /// Is anything known about this year but its weeks?
+    pub fn knows(&self, year: i16) -> bool {
+        self.years.contains_key(&year)
+    }
+
+    /// Does a bank work on this day?
+    pub fn is_worked(&self, day: Date) -> bool {
+        let year = self.years.get(&day.year());
+        match year {
+            Some(year) if year.worked.contains(&day) => true,
+            Some(year) if year.closed.contains(&day) => false,
+            _ => !is_weekend(day),
+        }
+    }
+}
+
+fn days(year: i16, key: &str, texts: &[String], wrong: &mut impl FnMut(String)) -> BTreeSet<Date> {
+    let mut found = BTreeSet::new();
+    for text in texts {
+        match text.parse::<Date>() {
+            Ok(day) if day.year() != year => wrong(format!("{key}: {text} is of another year")),
+            Ok(day) if !found.insert(day) => wrong(format!("{key}: {text} is there twice")),
+            Ok(_) => {}
+            Err(_) => wrong(format!("{key}: {text:?} is no day like \"2026-11-23\"")),
+        }
+    }
+    found
+}
+
+fn is_weekend(day: Date) -> bool {
+    matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Invented days: no notice says these.
+    const EXAMPLE: &str = r#"
+        [[year]]
+        year = 2031
+        source = "EXAMPLE, invented: no notice says this"
+        closed = ["2031-05-01", "2031-05-02"]
+        worked = ["2031-05-10"]
+    "#;
+
+    fn day(text: &str) -> Date {
+        text.parse().expect("a day")
+    }
+
+    #[test]
+    fn holidays_are_not_worked_and_moved_weekends_are() {
+        let calendar = Calendar::parse(EXAMPLE).expect("reads");
+        for (text, worked) in [
+            ("2031-04-30", true),  // a Wednesday
+            ("2031-05-01", false), // a holiday
+            ("2031-05-02", false), // a holiday
+            ("2031-05-03", false), // a Saturday
+            ("2031-05-05", true),  // a Monday
+            ("2031-05-10", true),  // a Saturday that is worked
+            ("2031-05-11", false), // a Sunday
+            ("2032-05-01", false), // a Saturday of a year that is not known
+            ("2032-05-03", true),  // a Monday of it
+        ] {
+            assert_eq!(calendar.is_worked(day(text)), worked, "{text}");
+        }
+        assert!(calendar.knows(2031) && !calendar.knows(2032));
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_at_once() {
+        let bad = EXAMPLE
+            .replace("EXAMPLE, invented: no notice says this", " ")
+            .replace("\"2031-05-02\"", "\"2030-05-02\", \"2031-05-10\", \"soon\"")
+            .replace("worked = [", "worked = [\"2031-05-12\", ");
+        let problems = Calendar::parse(&bad).expect_err("bad").join("\n");
+        for word in ["source", "another year", "\"soon\"", "2031-05-12 is no Sat", "both"] {
+            assert!(problems.contains(word), "{word}: {problems}");
+        }
+        let twice = format!("{EXAMPLE}{EXAMPLE}");
+        assert!(Calendar::parse(&twice).expect_err("bad")[0].contains("twice"));
+        assert!(Calendar::parse("[[year]]\nyear = 2031").is_err(), "keys are missing");
+        assert_eq!(Calendar::parse(""), Ok(Calendar::default()));
+    }
+}

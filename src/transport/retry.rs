@@ -1,0 +1,186 @@
+//! Sends again what provably never left, a few times, before the step is told. Wraps any door.
+//!
+//! It repeats [`Sent::NotSent`] and nothing else: what nobody can know is for asking, and what the bank
+//! has is done. Questions are not repeated here; they are asked again when they are due.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::clock::Dice;
+use crate::model::attempt::Committed;
+use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
+
+/// How often and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct Tries {
+    /// In all, with the first.
+    pub tries_max: u32,
+    /// Before the second try; it doubles.
+    pub wait_ms: u64,
+    /// The most that is waited between two.
+    pub wait_max_ms: u64,
+}
+
+/// A door that is tried more than once.
+pub struct Retrying {
+    door: Arc<dyn Transport>,
+    tries: Tries,
+    dice: Mutex<Dice>,
+}
+
+impl Retrying {
+    pub fn new(door: Arc<dyn Transport>, tries: Tries, dice: Dice) -> Self {
+        Self { door, tries, dice: Mutex::new(dice) }
+    }
+
+    /// Between three and five quarters of what is due, so that many who lost one bank do not come back
+    /// in step (F53).
+    fn wait(&self, failures: u32) -> Duration {
+        let Tries { wait_ms, wait_max_ms, .. } = self.tries;
+        let due = wait_ms.saturating_mul(1_u64.checked_shl(failures - 1).unwrap_or(u64::MAX));
+        let part = self.dice.lock().unwrap_or_else(PoisonError::into_inner).below(51) + 75;
+        Duration::from_millis(due.min(wait_max_ms).saturating_mul(part) / 100)
+    }
+}
+
+#[async_trait]
+impl Transport for Retrying {
+    async fn send(&self, committed: &Committed, parts: &[OutPart]) -> Sent {
+        let mut failures = 0;
+        loop {
+            match self.door.send(committed, parts).await {
+                Sent::NotSent { cause } => {
+                    failures += 1;
+                    if failures >= self.tries.tries_max {
+                        return Sent::NotSent { cause };
+                    }
+                    tracing::info!(attempt = %committed.attempt(), cause, "not sent; tried again");
+                    tokio::time::sleep(self.wait(failures)).await;
+                }
+                sent @ (Sent::Accepted { .. } | Sent::Unknown { .. }) => return sent,
+            }
+        }
+    }
+
+    async fn lies_there(&self, parts: &[OutPart]) -> bool {
+        self.door.lies_there(parts).await
+    }
+
+    async fn ask(&self, parts: &[OutPart]) -> Asked {
+        self.door.ask(parts).await
+    }
+
+    async fn arrivals(&self, limit: usize) -> Result<Vec<String>, DoorError> {
+        self.door.arrivals(limit).await
+    }
+
+    async fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
+        self.door.fetch(name).await
+    }
+
+    async fn archive(&self, arrival: &Arrival) -> Result<(), DoorError> {
+        self.door.archive(arrival).await
+    }
+
+    async fn set_aside(&self, name: &str) -> Result<(), DoorError> {
+        self.door.set_aside(name).await
+    }
+
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        self.door.unfetched().await
+    }
+
+    fn opens_at(&self, now_ms: i64) -> Option<i64> {
+        self.door.opens_at(now_ms)
+    }
+
+    fn commit_point(&self) -> &'static str {
+        self.door.commit_point()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::model::id::AttemptNo;
+
+    /// Fails so often before it answers, and counts.
+    struct Scripted {
+        not_sent: usize,
+        then_unknown: bool,
+        sent: AtomicUsize,
+    }
+
+    #[async_trait]
+    impl Transport for Scripted {
+        async fn send(&self, _committed: &Committed, _parts: &[OutPart]) -> Sent {
+            let n = self.sent.fetch_add(1, Ordering::SeqCst);
+            let cause = "scripted".to_owned();
+            match n < self.not_sent {
+                true => Sent::NotSent { cause },
+                false if self.then_unknown => Sent::Unknown { cause, evidence: None },
+                false => Sent::Accepted { answer: None },
+            }
+        }
+
+        async fn ask(&self, _parts: &[OutPart]) -> Asked {
+            self.sent.fetch_add(1, Ordering::SeqCst);
+            Asked::Failed { cause: "scripted".to_owned() }
+        }
+
+        async fn arrivals(&self, _limit: usize) -> Result<Vec<String>, DoorError> {
+            Err(DoorError::NoArrivals)
+        }
+
+        async fn fetch(&self, _name: &str) -> Result<Arrival, DoorError> {
+            Err(DoorError::NoArrivals)
+        }
+
+        async fn archive(&self, _arrival: &Arrival) -> Result<(), DoorError> {
+            Err(DoorError::NoArrivals)
+        }
+
+        async fn set_aside(&self, _name: &str) -> Result<(), DoorError> {
+            Err(DoorError::NoArrivals)
+        }
+
+        fn commit_point(&self) -> &'static str {
+            "never"
+        }
+    }
+
+    async fn tried(not_sent: usize, then_unknown: bool) -> (Sent, usize, Duration) {
+        let door = Arc::new(Scripted { not_sent, then_unknown, sent: AtomicUsize::new(0) });
+        let tries = Tries { tries_max: 4, wait_ms: 1_000, wait_max_ms: 1_500 };
+        let retrying =
+            Retrying::new(Arc::clone(&door) as Arc<dyn Transport>, tries, Dice::seeded(3));
+        let begun = Instant::now();
+        let sent = retrying.send(&Committed::after_commit(AttemptNo(1)), &[]).await;
+        (sent, door.sent.load(Ordering::SeqCst), begun.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f24_what_never_left_is_sent_again_a_few_times() {
+        let (sent, times, took) = tried(2, false).await;
+        assert!(matches!(sent, Sent::Accepted { .. }) && times == 3, "{sent:?} {times}");
+        // One second and the cap of one and a half, each with its share of chance.
+        assert!((1_875..=3_125).contains(&took.as_millis()), "{took:?}");
+        let (sent, times, _) = tried(9, false).await;
+        assert!(matches!(sent, Sent::NotSent { .. }) && times == 4, "{sent:?} {times}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn f25_what_may_have_arrived_is_never_sent_again() {
+        for not_sent in 0..3 {
+            let (sent, times, _) = tried(not_sent, true).await;
+            assert!(matches!(sent, Sent::Unknown { .. }), "{sent:?}");
+            assert_eq!(times, not_sent + 1, "once, after what never left");
+        }
+    }
+}

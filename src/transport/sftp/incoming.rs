@@ -1,0 +1,282 @@
+//! Taking what the bank leaves on its server: only what is whole, only plain files with plain names,
+//! never more bytes than allowed; and putting it away there once it was applied.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::transport::sftp::session::{Content, Seen, Session, Trouble};
+use crate::transport::sftp::{SftpOptions, path};
+use crate::transport::whole::{Completion, Group, Stillness, Token, groups};
+use crate::transport::{Arrival, DoorError, InPart, names};
+
+/// A folder with more entries than this is looked through in part; the rest waits its turn.
+const ENTRIES_MAX: usize = 200_000;
+/// How many files of one name the archive keeps beside each other.
+const SAME_NAME_MAX: u32 = 1_000;
+/// Hidden names of control files whose data is being put away: `.taken-<identity>_<identity>-<name>`.
+const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
+
+/// Where to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Away {
+    Archive,
+    Quarantine,
+}
+
+/// The incoming folder of one bank, and what the last looks saw of it.
+pub(super) struct Inbox {
+    looked: Mutex<Looked>,
+}
+
+/// Only an economy and a watch for stillness, never a truth.
+#[derive(Default)]
+struct Looked {
+    groups: HashMap<String, Group>,
+    still: Stillness<Seen>,
+    warned: HashSet<String>,
+}
+
+/// The inbox, on a connection.
+pub(super) struct Desk<'d> {
+    pub inbox: &'d Inbox,
+    pub options: &'d SftpOptions,
+    pub session: &'d Session,
+}
+
+impl Inbox {
+    pub fn new() -> Self {
+        Self { looked: Mutex::default() }
+    }
+
+    fn looked(&self) -> MutexGuard<'_, Looked> {
+        self.looked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Desk<'_> {
+    /// Whole arrivals, oldest first.
+    pub async fn arrivals(&self, limit: usize) -> Result<Vec<String>, DoorError> {
+        let mut plain = self.look_through().await?;
+        plain.sort_by(|(a, sa), (b, sb)| (sa.changed, a).cmp(&(sb.changed, b)));
+        let mut looked = self.inbox.looked();
+        let mut found = match &self.options.completion {
+            Completion::Control { suffix } => groups(&plain, suffix),
+            Completion::StableMs(ms) => looked.still.still_for(&plain, Duration::from_millis(*ms)),
+        };
+        found.truncate(limit);
+        looked.groups = found.iter().cloned().collect();
+        Ok(found.into_iter().map(|(name, _)| name).collect())
+    }
+
+    pub async fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
+        let group = self.group(name).await?;
+        let mut token = Token { data: Vec::new(), control: group.control.clone() };
+        let mut parts = Vec::new();
+        let mut room = self.options.bytes_max;
+        for member in group.data.iter().chain(&group.control) {
+            let (part, seen) = self.read(member, room).await?;
+            room = room.saturating_sub(part.bytes.len() as u64);
+            if group.control.as_ref() != Some(member) {
+                token.data.push((member.clone(), seen.identity()));
+            }
+            parts.push(part);
+        }
+        Ok(Arrival { name: name.to_owned(), parts, token })
+    }
+
+    pub async fn set_aside(&self, name: &str) -> Result<(), DoorError> {
+        let group = self.group(name).await?;
+        let mut token = Token { data: Vec::new(), control: group.control };
+        for member in group.data {
+            if let Some(seen) = self.look(&member).await? {
+                token.data.push((member, seen.identity()));
+            }
+        }
+        self.put_away(&token, Away::Quarantine).await
+    }
+
+    /// Puts away the control file first, under a hidden name: one that stayed would vouch for whatever
+    /// the bank writes next under the data's name, half-written or not (I14).
+    pub async fn put_away(&self, token: &Token, away: Away) -> Result<(), DoorError> {
+        let Some(control) = &token.control else {
+            return self.move_data(&token.data, away).await;
+        };
+        let identities: Vec<String> =
+            token.data.iter().take(2).map(|(_, identity)| identity.to_string()).collect();
+        let prefix = MARKS.iter().find(|(_, to)| *to == away).map_or("", |(prefix, _)| prefix);
+        let mark = format!("{prefix}{}-{control}", identities.join("_"));
+        // A mark that a crash left goes first: it must not keep this control file from moving.
+        self.move_one(&mark, control, away).await?;
+        if self.look(control).await?.is_some() {
+            let (from, to) = (self.incoming(control), self.incoming(&mark));
+            let marked = self.session.rename(&from, &to).await;
+            marked.map_err(|trouble| remote("marking a file", &trouble))?;
+        }
+        self.move_data(&token.data, away).await?;
+        self.move_one(&mark, control, away).await
+    }
+
+    /// All plain files with plain names; finishes what a crash interrupted on the way.
+    async fn look_through(&self) -> Result<Vec<(String, Seen)>, DoorError> {
+        let listed = self.session.list(&self.options.incoming, ENTRIES_MAX).await;
+        let listed = listed.map_err(|trouble| remote("listing the incoming folder", &trouble))?;
+        let mut plain = Vec::new();
+        for (name, seen) in &listed {
+            if name.starts_with('.') {
+                self.finish_interrupted(name, &listed).await?;
+            } else if !names::is_allowed(name) {
+                self.warn_once(name, "its name is not one that is touched");
+            } else if seen.plain {
+                plain.push((name.clone(), *seen));
+            } else if !seen.folder {
+                self.warn_once(name, "it is not a plain file");
+            }
+        }
+        Ok(plain)
+    }
+
+    fn warn_once(&self, name: &str, cause: &str) {
+        let mut looked = self.inbox.looked();
+        if looked.warned.len() < ENTRIES_MAX && looked.warned.insert(name.to_owned()) {
+            let folder = &self.options.incoming;
+            tracing::warn!(folder, name = names::shown(name), "left where it is: {cause}");
+        }
+    }
+
+    /// The files of an arrival, as last listed or as found now.
+    async fn group(&self, name: &str) -> Result<Group, DoorError> {
+        if !names::is_allowed(name) {
+            return Err(DoorError::Name(names::shown(name)));
+        }
+        if let Some(group) = self.inbox.looked().groups.get(name) {
+            return Ok(group.clone());
+        }
+        match &self.options.completion {
+            Completion::StableMs(_) => Err(DoorError::Gone(name.to_owned())),
+            Completion::Control { suffix } => {
+                let found = groups(&self.look_through().await?, suffix);
+                let mut found = found.into_iter().filter(|(n, _)| n == name);
+                found.next().map(|(_, g)| g).ok_or_else(|| DoorError::Gone(name.to_owned()))
+            }
+        }
+    }
+
+    /// Reads one file whole, within `room`, and refuses one that changes meanwhile.
+    async fn read(&self, name: &str, room: u64) -> Result<(InPart, Seen), DoorError> {
+        let shown = || names::shown(name);
+        let read = self.session.read(&self.incoming(name), room).await;
+        match read.map_err(|trouble| remote("reading a file", &trouble))? {
+            Content::Missing => Err(DoorError::Gone(shown())),
+            Content::NotPlain => Err(DoorError::NotAFile(shown())),
+            Content::TooLarge(bytes) => {
+                let bytes_max = self.options.bytes_max;
+                Err(DoorError::TooLarge { name: shown(), bytes, bytes_max })
+            }
+            Content::Changed => Err(DoorError::Changing(shown())),
+            Content::Bytes(bytes, seen) => {
+                let still = self.inbox.looked().still.last(name);
+                if still.is_some_and(|still| still != seen) {
+                    return Err(DoorError::Changing(shown()));
+                }
+                Ok((InPart { name: name.to_owned(), bytes: Bytes::from(bytes) }, seen))
+            }
+        }
+    }
+
+    /// Moves the data files that are still the ones that were read.
+    async fn move_data(&self, data: &[(String, u64)], away: Away) -> Result<(), DoorError> {
+        for (name, identity) in data {
+            let now = self.look(name).await?;
+            if now.is_some_and(|seen| seen.plain && seen.identity() == *identity) {
+                self.move_one(name, name, away).await?;
+            }
+            self.inbox.looked().still.forget(name);
+        }
+        Ok(())
+    }
+
+    /// Moves one file away under `new`, or `new.1`, `new.2` where that is taken (F33); without an
+    /// archive, removes it. A file that is not there any more was moved before.
+    async fn move_one(&self, name: &str, new: &str, away: Away) -> Result<(), DoorError> {
+        let doing = "putting a file away";
+        let wrong = |trouble: Trouble| remote(doing, &trouble);
+        let from = self.incoming(name);
+        let folder = match away {
+            Away::Archive => self.options.archive.as_deref(),
+            Away::Quarantine => Some(self.options.quarantine.as_str()),
+        };
+        let Some(folder) = folder else {
+            return self.session.remove(&from).await.map_err(wrong);
+        };
+        if self.look(name).await?.is_none() {
+            return Ok(());
+        }
+        if self.session.look(folder).await.map_err(wrong)?.is_none() {
+            self.session.make_folder(folder).await.map_err(wrong)?;
+        }
+        for n in 0..SAME_NAME_MAX {
+            let candidate = if n == 0 { new.to_owned() } else { format!("{new}.{n}") };
+            let to = path(folder, &candidate);
+            if self.session.look(&to).await.map_err(wrong)?.is_some() {
+                continue;
+            }
+            let Err(trouble) = self.session.rename(&from, &to).await else { return Ok(()) };
+            // Somebody else took the name, or the file, in between; all else is told.
+            let taken = self.session.look(&to).await.map_err(wrong)?.is_some();
+            if !taken && self.look(name).await?.is_some() {
+                return Err(wrong(trouble));
+            }
+            if !taken {
+                return Ok(());
+            }
+        }
+        let cause = format!("{SAME_NAME_MAX} files of one name are in {folder}");
+        Err(DoorError::Remote { doing, cause })
+    }
+
+    /// Finishes a putting away that a crash cut short (F7): the data that its mark names goes where it
+    /// was going; a newer file of that name stays.
+    async fn finish_interrupted(
+        &self,
+        hidden: &str,
+        listed: &[(String, Seen)],
+    ) -> Result<(), DoorError> {
+        for (prefix, away) in MARKS {
+            let Some((identities, control)) =
+                hidden.strip_prefix(prefix).and_then(|rest| rest.split_once('-'))
+            else {
+                continue;
+            };
+            if !names::is_allowed(control) {
+                continue;
+            }
+            let identities: Vec<u64> =
+                identities.split('_').filter_map(|identity| identity.parse().ok()).collect();
+            let stem = names::stem(control);
+            let data: Vec<(String, u64)> = listed
+                .iter()
+                .filter(|(name, _)| names::is_allowed(name) && names::stem(name) == stem)
+                .flat_map(|(name, _)| identities.iter().map(|identity| (name.clone(), *identity)))
+                .collect();
+            self.move_data(&data, away).await?;
+            self.move_one(hidden, control, away).await?;
+        }
+        Ok(())
+    }
+
+    async fn look(&self, name: &str) -> Result<Option<Seen>, DoorError> {
+        let looked = self.session.look(&self.incoming(name)).await;
+        looked.map_err(|trouble| remote("looking at a file", &trouble))
+    }
+
+    fn incoming(&self, name: &str) -> String {
+        path(&self.options.incoming, name)
+    }
+}
+
+fn remote(doing: &'static str, trouble: &Trouble) -> DoorError {
+    DoorError::Remote { doing, cause: trouble.text() }
+}

@@ -1,0 +1,239 @@
+//! Handing files over to a server: each part under a hidden name first, read back, then renamed
+//! without overwriting, the committing part last. Its rename request is the commit point.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::transport::placing::{self, Next, Place, taken, temporary_name};
+use crate::transport::sftp::link::Link;
+use crate::transport::sftp::session::{Content, Session, Trouble};
+use crate::transport::sftp::{SftpOptions, path};
+use crate::transport::{OutPart, Sent, check_parts};
+
+/// Hands the parts over within the door's total time.
+pub(super) async fn hand_over(link: &Link, options: &SftpOptions, parts: &[OutPart]) -> Sent {
+    if let Err(cause) = check_parts(parts) {
+        return not_sent(cause);
+    }
+    let Some((last, data)) = parts.split_last() else {
+        return not_sent("there is nothing to send".to_owned());
+    };
+    let committing = AtomicBool::new(false);
+    let over = Over { link, folder: &options.outgoing, committing: &committing };
+    let limit = Duration::from_millis(options.total_ms);
+    let ended = timeout(limit, over.deliver(data, last)).await;
+    let sent = ended.unwrap_or_else(|_| {
+        let cause = format!("the hand-over did not end within {} ms", options.total_ms);
+        if committing.load(Ordering::SeqCst) { unknown(cause) } else { not_sent(cause) }
+    });
+    if !matches!(sent, Sent::Accepted { answer: _ }) {
+        link.forget().await;
+    }
+    sent
+}
+
+/// Do all these parts lie in the bank's folder under their own names, with these bytes?
+pub(super) async fn lie_there(link: &Link, options: &SftpOptions, parts: &[OutPart]) -> bool {
+    if check_parts(parts).is_err() {
+        return false;
+    }
+    let looked = async {
+        let Ok(session) = link.session().await else { return false };
+        for part in parts {
+            if !matches!(place(&session, &options.outgoing, part).await, Ok(Place::Same)) {
+                return false;
+            }
+        }
+        true
+    };
+    timeout(Duration::from_millis(options.total_ms), looked).await.unwrap_or(false)
+}
+
+/// One hand-over under way.
+struct Over<'o> {
+    link: &'o Link,
+    folder: &'o str,
+    /// Was the committing rename asked for?
+    committing: &'o AtomicBool,
+}
+
+enum Stop {
+    /// Nothing that commits has happened.
+    Before(String),
+    /// A name is taken by something else.
+    Taken(String),
+}
+
+impl Over<'_> {
+    async fn deliver(&self, data: &[OutPart], last: &OutPart) -> Sent {
+        let session = match self.link.session().await {
+            Ok(session) => session,
+            Err(cause) => return not_sent(cause),
+        };
+        match self.prepare(&session, data, last).await {
+            Ok(true) => self.commit(&session, last).await,
+            // Before us: a leftover under the hidden name harms nobody.
+            Ok(false) => Sent::Accepted { answer: None },
+            Err(Stop::Before(cause)) => not_sent(cause),
+            Err(Stop::Taken(cause)) => unknown(cause),
+        }
+    }
+
+    /// Everything but the committing rename; false where that was done before.
+    async fn prepare(
+        &self,
+        session: &Session,
+        data: &[OutPart],
+        last: &OutPart,
+    ) -> Result<bool, Stop> {
+        let mut places = Vec::with_capacity(data.len());
+        for part in data {
+            places.push((part, self.place(session, part).await?));
+        }
+        let place = self.place(session, last).await?;
+        let missing = match placing::next(&places, (last, place)) {
+            Next::Write(missing) => missing,
+            Next::DoneBefore => return Ok(false),
+            Next::Taken(cause) => return Err(Stop::Taken(cause)),
+        };
+        for part in missing.iter().copied().chain([last]) {
+            self.upload(session, part).await?;
+        }
+        for part in missing {
+            self.rename_data(session, part).await?;
+        }
+        // Some servers overwrite where OpenSSH refuses: the time in which they could is kept short.
+        match self.place(session, last).await? {
+            Place::Free => Ok(true),
+            Place::Same => Ok(false),
+            Place::Other => Err(Stop::Taken(taken(last))),
+        }
+    }
+
+    async fn place(&self, session: &Session, part: &OutPart) -> Result<Place, Stop> {
+        place(session, self.folder, part)
+            .await
+            .map_err(|trouble| before("looking at", part, &trouble))
+    }
+
+    /// Writes a part under its hidden name, going on where a cut line left off, and reads it back.
+    async fn upload(&self, session: &Session, part: &OutPart) -> Result<(), Stop> {
+        let hidden = path(self.folder, &temporary_name(&part.name));
+        let wrong = |trouble: Trouble| before("writing", part, &trouble);
+        let length = part.bytes.len() as u64;
+        let mut from = match session.look(&hidden).await.map_err(wrong)? {
+            Some(seen) if seen.plain && seen.size <= length => Some(seen.size),
+            Some(_) => {
+                session.remove(&hidden).await.map_err(wrong)?;
+                None
+            }
+            None => None,
+        };
+        // What a cut left may have holes, and somebody else's leftover has other bytes: then it is
+        // written once more from its beginning.
+        for _ in 0..2 {
+            session.write(&hidden, &part.bytes, from).await.map_err(wrong)?;
+            let read = session.read(&hidden, length).await.map_err(wrong)?;
+            if matches!(read, Content::Bytes(found, _) if found == part.bytes) {
+                return Ok(());
+            }
+            session.remove(&hidden).await.map_err(wrong)?;
+            from = None;
+        }
+        Err(Stop::Before(format!("{} reads back otherwise than it was written", part.name)))
+    }
+
+    async fn rename_data(&self, session: &Session, part: &OutPart) -> Result<(), Stop> {
+        let hidden = path(self.folder, &temporary_name(&part.name));
+        let Err(trouble) = session.rename(&hidden, &path(self.folder, &part.name)).await else {
+            return Ok(());
+        };
+        match self.place(session, part).await? {
+            Place::Same => Ok(()),
+            Place::Other => Err(Stop::Taken(taken(part))),
+            Place::Free => Err(before("renaming", part, &trouble)),
+        }
+    }
+
+    /// The commit point is the request in here: from it on only a clear answer counts.
+    async fn commit(&self, session: &Session, last: &OutPart) -> Sent {
+        let hidden = path(self.folder, &temporary_name(&last.name));
+        self.committing.store(true, Ordering::SeqCst);
+        let trouble = match session.rename(&hidden, &path(self.folder, &last.name)).await {
+            Ok(()) => return Sent::Accepted { answer: None },
+            Err(trouble) => trouble,
+        };
+        match trouble {
+            Trouble::Said(..) => self.refused(session, last, &hidden, &trouble).await,
+            Trouble::Line(_) => self.reply_lost(last, &trouble).await,
+        }
+    }
+
+    /// The server answered that it did not rename: then both names must look like it.
+    async fn refused(
+        &self,
+        session: &Session,
+        last: &OutPart,
+        hidden: &str,
+        trouble: &Trouble,
+    ) -> Sent {
+        let cause = format!("renaming {} failed: {}", last.name, trouble.text());
+        let there = place(session, self.folder, last).await;
+        let still = session.look(hidden).await;
+        match (there, still) {
+            (Ok(Place::Same), _) => Sent::Accepted { answer: None },
+            (Ok(Place::Other), _) => unknown(taken(last)),
+            (Ok(Place::Free), Ok(Some(seen)))
+                if seen.plain && seen.size == last.bytes.len() as u64 =>
+            {
+                not_sent(cause)
+            }
+            (Ok(Place::Free) | Err(_), _) => unknown(cause),
+        }
+    }
+
+    /// No answer to the rename: another connection looks what lies there (F49). Only what lies there
+    /// is an answer; a bank that has taken the file already leaves nothing to see.
+    async fn reply_lost(&self, last: &OutPart, trouble: &Trouble) -> Sent {
+        let cause = format!("the answer to renaming {} was lost: {}", last.name, trouble.text());
+        let Ok(session) = self.link.another().await else { return unknown(cause) };
+        match place(&session, self.folder, last).await {
+            Ok(Place::Same) => Sent::Accepted { answer: None },
+            Ok(Place::Other) => unknown(taken(last)),
+            Ok(Place::Free) => unknown(format!("{cause}; it does not lie there under its name")),
+            Err(_) => unknown(cause),
+        }
+    }
+}
+
+async fn place(session: &Session, folder: &str, part: &OutPart) -> Result<Place, Trouble> {
+    let at = path(folder, &part.name);
+    let length = part.bytes.len() as u64;
+    match session.look(&at).await? {
+        None => Ok(Place::Free),
+        Some(seen) if !seen.plain || seen.size != length => Ok(Place::Other),
+        Some(_) => match session.read(&at, length).await? {
+            Content::Bytes(found, _) if found == part.bytes => Ok(Place::Same),
+            // It vanished between two looks: the bank is taking it.
+            Content::Bytes(..)
+            | Content::Missing
+            | Content::NotPlain
+            | Content::TooLarge(_)
+            | Content::Changed => Ok(Place::Other),
+        },
+    }
+}
+
+fn before(doing: &str, part: &OutPart, trouble: &Trouble) -> Stop {
+    Stop::Before(format!("{doing} {} failed: {}", part.name, trouble.text()))
+}
+
+const fn not_sent(cause: String) -> Sent {
+    Sent::NotSent { cause }
+}
+
+const fn unknown(cause: String) -> Sent {
+    Sent::Unknown { cause, evidence: None }
+}

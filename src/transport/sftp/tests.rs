@@ -1,0 +1,665 @@
+//! The SFTP door against a real OpenSSH server, with a line between them that breaks on purpose. What
+//! the bank saw is read from its folder: a batch is there once its control file is.
+
+mod line;
+mod sshd;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytes::Bytes;
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use crate::model::attempt::Committed;
+use crate::model::id::AttemptNo;
+use crate::transport::placing::temporary_name;
+use crate::transport::sftp::session::{Calling, Session, Trouble};
+use crate::transport::sftp::{Proof, Sftp, SftpOptions, host_key, private_key};
+use crate::transport::whole::Completion;
+use crate::transport::{Asked, DoorError, OutPart, Sent, Transport};
+use line::{Line, Plan};
+use sshd::Sshd;
+
+/// A bank: its server, and its folders as it sees them itself.
+struct Bank {
+    sshd: Sshd,
+    root: tempfile::TempDir,
+}
+
+impl Bank {
+    fn open() -> Option<Self> {
+        Some(Self::behind(Sshd::start()?))
+    }
+
+    fn behind(sshd: Sshd) -> Self {
+        let bank = Self { sshd, root: tempfile::tempdir().expect("a folder") };
+        // Where files are put away is made when it is needed.
+        for name in ["out", "in"] {
+            fs::create_dir(bank.path(name)).expect("made");
+        }
+        bank
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.root.path().join(name)
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.path(name).display().to_string()
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).expect("written");
+    }
+
+    fn names(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).expect("listed");
+        let mut names: Vec<String> =
+            entries.map(|e| e.expect("entry").file_name().into_string().expect("text")).collect();
+        names.sort();
+        names
+    }
+
+    /// Forgets what was handed over.
+    fn empty(&self) {
+        for name in self.names("out") {
+            fs::remove_file(self.path("out").join(name)).expect("removed");
+        }
+    }
+
+    /// How many batches the bank would take now.
+    fn seen(&self) -> usize {
+        self.names("out").iter().filter(|name| *name == "DF1.ok").count()
+    }
+
+    fn login(&self, name: &str) -> Proof {
+        let text = fs::read_to_string(self.sshd.private(name)).expect("a key");
+        private_key(&SecretString::from(text)).expect("a key of ours")
+    }
+
+    fn options(&self) -> SftpOptions {
+        SftpOptions {
+            address: self.sshd.address().to_string(),
+            host_keys: vec![host_key(&self.sshd.host_key()).expect("its key")],
+            user: self.sshd.user.clone(),
+            proof: self.login("login"),
+            outgoing: self.text("out"),
+            incoming: self.text("in"),
+            archive: Some(self.text("archive")),
+            quarantine: self.text("quarantine"),
+            completion: Completion::Control { suffix: ".ok".to_owned() },
+            bytes_max: 1_000,
+            connect_ms: 5_000,
+            total_ms: 5_000,
+        }
+    }
+
+    fn door(&self) -> Sftp {
+        Sftp::new(self.options()).expect("good settings")
+    }
+
+    fn through(&self, line: &Line, total_ms: u64) -> Sftp {
+        let options =
+            SftpOptions { address: line.address(), connect_ms: 2_000, total_ms, ..self.options() };
+        Sftp::new(options).expect("good settings")
+    }
+}
+
+/// The tests of a suite that a machine without `sshd` skips.
+macro_rules! bank {
+    () => {
+        match Bank::open() {
+            Some(bank) => bank,
+            None => return,
+        }
+    };
+}
+
+fn part(name: &str, bytes: &[u8], committing: bool) -> OutPart {
+    OutPart { name: name.to_owned(), bytes: Bytes::copy_from_slice(bytes), committing }
+}
+
+fn pair() -> Vec<OutPart> {
+    vec![part("DF1.txt", b"pay these", false), part("DF1.ok", b"1", true)]
+}
+
+/// A batch of some size, that no two cuts leave alike.
+fn large() -> Vec<OutPart> {
+    let body: Vec<u8> = (0..20_000_u32).map(|n| (n * 7 % 251) as u8).collect();
+    vec![part("DF1.txt", &body, false), part("DF1.ok", b"20000", true)]
+}
+
+async fn send(door: &Sftp, parts: &[OutPart]) -> Sent {
+    door.send(&Committed::after_commit(AttemptNo(1)), parts).await
+}
+
+fn accepted(sent: &Sent) -> bool {
+    matches!(sent, Sent::Accepted { answer: None })
+}
+
+fn cause(sent: &Sent) -> &str {
+    match sent {
+        Sent::NotSent { cause } | Sent::Unknown { cause, evidence: _ } => cause,
+        Sent::Accepted { answer: _ } => "",
+    }
+}
+
+/// About how many bytes of ours a whole hand-over takes, up to and with the committing rename.
+async fn measure(bank: &Bank, line: &Line, parts: &[OutPart]) -> u64 {
+    line.plan(Plan::Whole);
+    let sent = send(&bank.through(line, 5_000), parts).await;
+    assert!(accepted(&sent), "{sent:?}");
+    let bytes = line.sent();
+    bank.empty();
+    bytes
+}
+
+#[tokio::test]
+async fn a_hand_over_leaves_exactly_its_files() {
+    let bank = bank!();
+    let door = bank.door();
+    let sent = send(&door, &pair()).await;
+    assert!(accepted(&sent), "{sent:?}");
+    assert_eq!(bank.names("out"), ["DF1.ok", "DF1.txt"]);
+    assert_eq!(fs::read(bank.path("out/DF1.txt")).expect("read"), b"pay these");
+    for _ in 0..2 {
+        assert!(matches!(door.ask(&[part("Q1.txt", b"?", true)]).await, Asked::Posted));
+    }
+    assert_eq!(bank.names("out"), ["DF1.ok", "DF1.txt", "Q1.txt"]);
+    // An empty part, and one of several requests at once.
+    let body: Vec<u8> = (0..1_500_000_u32).map(|n| (n % 253) as u8).collect();
+    let sent = send(&door, &[part("B.txt", &body, false), part("B.ok", b"", true)]).await;
+    assert!(accepted(&sent), "{sent:?}");
+    assert_eq!(fs::read(bank.path("out/B.txt")).expect("read"), body);
+    assert_eq!(fs::read(bank.path("out/B.ok")).expect("read"), b"");
+}
+
+#[tokio::test]
+async fn f47_a_line_cut_at_every_kilobyte_of_an_upload_is_not_sent_and_goes_on() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    let parts = large();
+    let whole = measure(&bank, &line, &parts).await;
+    assert!(whole > 20_000, "{whole}");
+    let mut tries = 0;
+    // The last bytes are the committing rename, which is another test.
+    for after in (0..whole - 200).step_by(1_024) {
+        tries += 1;
+        let door = bank.through(&line, 3_000);
+        line.plan(Plan::Cut { after, then_refuse: true });
+        let sent = send(&door, &parts).await;
+        assert!(matches!(sent, Sent::NotSent { .. }), "cut at {after} of {whole}: {sent:?}");
+        assert_eq!(bank.seen(), 0, "cut at {after}: {:?}", bank.names("out"));
+        line.plan(Plan::Whole);
+        let sent = send(&door, &parts).await;
+        assert!(accepted(&sent), "after a cut at {after}: {sent:?}");
+        assert_eq!(bank.names("out"), ["DF1.ok", "DF1.txt"], "after a cut at {after}");
+        assert_eq!(fs::read(bank.path("out/DF1.txt")).expect("read"), parts[0].bytes);
+        bank.empty();
+    }
+    assert!(tries > 20, "{tries}");
+}
+
+#[tokio::test]
+async fn f47_an_upload_goes_on_where_the_line_was_cut() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    let body: Vec<u8> = (0..600_000_u32).map(|n| (n * 11 % 249) as u8).collect();
+    let parts = [part("DF1.txt", &body, false), part("DF1.ok", b"1", true)];
+    bank.put("out/.DF1.txt.part", &body[..590_000]);
+    let sent = send(&bank.through(&line, 5_000), &parts).await;
+    assert!(accepted(&sent), "{sent:?}");
+    assert!(line.sent() < 60_000, "{} bytes went for the last 10,000", line.sent());
+    assert_eq!(fs::read(bank.path("out/DF1.txt")).expect("read"), body);
+    // Other bytes, holes and a longer leftover are written anew.
+    for leftover in [vec![0_u8; 590_000], body[1..500_000].to_vec(), vec![7_u8; 700_000]] {
+        bank.empty();
+        bank.put("out/.DF1.txt.part", &leftover);
+        let sent = send(&bank.door(), &parts).await;
+        assert!(accepted(&sent), "{sent:?}");
+        assert_eq!(fs::read(bank.path("out/DF1.txt")).expect("read"), body);
+        assert_eq!(bank.names("out"), ["DF1.ok", "DF1.txt"]);
+    }
+}
+
+#[tokio::test]
+async fn f49_a_cut_at_the_rename_is_unknown_unless_the_file_is_found_there() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    for then_refuse in [true, false] {
+        for there in [false, true] {
+            let folder = bank.path("out");
+            line.plan(if there {
+                Plan::AfterRename { folder, then_refuse, stays: false }
+            } else {
+                Plan::BeforeRename { folder, then_refuse }
+            });
+            let door = bank.through(&line, 3_000);
+            let sent = send(&door, &pair()).await;
+            let case = format!("there: {there}, refused: {then_refuse}, {sent:?}");
+            assert_eq!(bank.seen(), usize::from(there), "{case}");
+            if there && !then_refuse {
+                assert!(accepted(&sent), "it was looked for and found: {case}");
+            } else {
+                assert!(matches!(sent, Sent::Unknown { .. }), "{case}");
+            }
+            // Before the line is back nothing is known; afterwards only what lies there is.
+            assert!(!then_refuse || !door.lies_there(&pair()).await, "{case}");
+            line.plan(Plan::Whole);
+            assert_eq!(door.lies_there(&pair()).await, there, "{case}");
+            // Whoever sends the same again, once the bank was asked, delivers once.
+            assert!(accepted(&send(&door, &pair()).await), "{case}");
+            assert_eq!(bank.names("out"), ["DF1.ok", "DF1.txt"], "{case}");
+            bank.empty();
+        }
+    }
+}
+
+#[tokio::test]
+async fn f25_f26_a_bank_that_says_no_more_meets_the_deadline() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    let whole = measure(&bank, &line, &pair()).await;
+    let folder = bank.path("out");
+    for (plan, there) in [
+        (Plan::Hold { after: 0 }, false),
+        (Plan::Hold { after: 1_500 }, false),
+        (Plan::Hold { after: whole - 600 }, false),
+        (Plan::AfterRename { folder, then_refuse: false, stays: true }, true),
+    ] {
+        let door = bank.through(&line, 1_000);
+        line.plan(plan.clone());
+        let begun = Instant::now();
+        let sent = send(&door, &pair()).await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+        match sent {
+            Sent::NotSent { .. } if !there => {}
+            Sent::Unknown { .. } if there => {}
+            _ => panic!("{plan:?} of {whole}: {sent:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(bank.seen(), usize::from(there), "{plan:?}");
+        line.plan(Plan::Whole);
+        assert!(accepted(&send(&door, &pair()).await), "{plan:?}");
+        assert_eq!(bank.seen(), 1);
+        bank.empty();
+    }
+}
+
+#[tokio::test]
+async fn f24_a_bank_that_cannot_be_reached_is_not_sent() {
+    let bank = bank!();
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("bound").to_string()
+    };
+    for address in [closed.as_str(), "no-such-bank.invalid:22"] {
+        let options = SftpOptions { address: address.to_owned(), ..bank.options() };
+        let door = Sftp::new(options).expect("good settings");
+        let sent = send(&door, &pair()).await;
+        assert!(matches!(sent, Sent::NotSent { .. }), "{sent:?}");
+        assert!(matches!(door.arrivals(10).await, Err(DoorError::Remote { .. })));
+    }
+    let line = Line::to(bank.sshd.address()).await;
+    line.plan(Plan::Refuse);
+    let sent = send(&bank.through(&line, 2_000), &pair()).await;
+    assert!(matches!(sent, Sent::NotSent { .. }), "{sent:?}");
+}
+
+#[tokio::test]
+async fn f24_a_folder_that_is_not_there_is_not_sent() {
+    let bank = bank!();
+    fs::remove_dir(bank.path("out")).expect("removed");
+    let sent = send(&bank.door(), &pair()).await;
+    assert!(matches!(sent, Sent::NotSent { .. }), "{sent:?}");
+    fs::remove_dir(bank.path("in")).expect("removed");
+    assert!(matches!(bank.door().arrivals(10).await, Err(DoorError::Remote { .. })));
+}
+
+#[tokio::test]
+async fn f50_another_host_key_than_the_pinned_one_is_refused() {
+    let bank = bank!();
+    let other = host_key(&bank.sshd.public("other-host")).expect("a key");
+    let door = |keys: &[russh::keys::PublicKey]| {
+        Sftp::new(SftpOptions { host_keys: keys.to_vec(), ..bank.options() }).expect("good")
+    };
+    let changed = door(std::slice::from_ref(&other));
+    let sent = send(&changed, &pair()).await;
+    let shown = bank.options().host_keys[0].fingerprint(russh::keys::HashAlg::Sha256).to_string();
+    assert!(matches!(sent, Sent::NotSent { .. }), "{sent:?}");
+    assert!(cause(&sent).contains("not pinned") && cause(&sent).contains(&shown), "{sent:?}");
+    assert_eq!(bank.names("out").len(), 0, "nothing was written");
+    let listed = changed.arrivals(10).await.expect_err("is refused");
+    assert!(listed.to_string().contains(&shown), "{listed}");
+    // While a bank changes its key, both are pinned.
+    assert!(accepted(&send(&door(&[other, bank.options().host_keys[0].clone()]), &pair()).await));
+    assert!(Sftp::new(SftpOptions { host_keys: Vec::new(), ..bank.options() }).is_err());
+    assert!(host_key("ssh-rsa AAAA").is_err() && host_key("").is_err());
+}
+
+#[tokio::test]
+async fn f24_a_wrong_password_or_key_is_not_sent() {
+    let bank = bank!();
+    let wrong = [Proof::Password(SecretString::from("wrong")), bank.login("stranger")];
+    for proof in wrong {
+        let door = Sftp::new(SftpOptions { proof, ..bank.options() }).expect("good settings");
+        let sent = send(&door, &pair()).await;
+        assert!(matches!(sent, Sent::NotSent { .. }), "{sent:?}");
+        assert!(cause(&sent).contains("does not let"), "{sent:?}");
+        assert!(!cause(&sent).contains("wrong"), "a password is not told: {sent:?}");
+    }
+    assert_eq!(bank.names("out").len(), 0);
+}
+
+#[tokio::test]
+async fn f3_f11_a_repeat_ends_in_the_same_place_from_every_step_of_a_crash() {
+    let bank = bank!();
+    let leftovers: [&[(&str, &str)]; 7] = [
+        &[],
+        &[(".DF1.txt.part", "pay th")],
+        &[(".DF1.txt.part", "pay these"), (".DF1.ok.part", "")],
+        &[("DF1.txt", "pay these"), (".DF1.ok.part", "1")],
+        &[("DF1.txt", "pay these")],
+        &[(".DF1.txt.part", "something else, and longer"), (".DF1.ok.part", "2")],
+        &[("DF1.txt", "pay these"), ("DF1.ok", "1")],
+    ];
+    let door = bank.door();
+    for (step, left) in leftovers.iter().enumerate() {
+        for (name, text) in *left {
+            bank.put(&format!("out/{name}"), text.as_bytes());
+        }
+        let sent = send(&door, &pair()).await;
+        assert!(accepted(&sent), "step {step}: {sent:?}");
+        assert_eq!(bank.names("out"), ["DF1.ok", "DF1.txt"], "step {step}");
+        assert_eq!(fs::read(bank.path("out/DF1.txt")).expect("read"), b"pay these");
+        bank.empty();
+    }
+}
+
+#[tokio::test]
+async fn f48_a_taken_name_is_compared_and_never_overwritten() {
+    let bank = bank!();
+    let door = bank.door();
+    for (name, what) in [("DF1.txt", "other"), ("DF1.txt", "pay thesE"), ("DF1.ok", "2")] {
+        bank.put(&format!("out/{name}"), what.as_bytes());
+        let sent = send(&door, &pair()).await;
+        assert!(matches!(&sent, Sent::Unknown { .. }), "{sent:?}");
+        assert!(cause(&sent).contains(name), "{sent:?}");
+        assert_eq!(fs::read(bank.path("out").join(name)).expect("read"), what.as_bytes());
+        assert_eq!(bank.names("out"), [name], "nothing else was left");
+        bank.empty();
+    }
+    // A control file without its data: the bank may be taking them now.
+    bank.put("out/DF1.ok", b"1");
+    assert!(matches!(send(&door, &pair()).await, Sent::Unknown { .. }));
+    assert_eq!(bank.names("out"), ["DF1.ok"]);
+}
+
+#[tokio::test]
+async fn f48_a_name_that_is_taken_in_the_last_moment_is_not_overwritten() {
+    let bank = bank!();
+    bank.put("out/new", b"new");
+    bank.put("out/old", b"old");
+    let options = bank.options();
+    let calling = Calling {
+        address: &options.address,
+        host_keys: &options.host_keys,
+        user: &options.user,
+        proof: &options.proof,
+        request_secs: 5,
+    };
+    let session = Session::open(&calling).await.expect("lets us in");
+    let renamed = session.rename(&bank.text("out/new"), &bank.text("out/old")).await;
+    assert!(matches!(renamed, Err(Trouble::Said(..))), "{renamed:?}");
+    assert_eq!(fs::read(bank.path("out/old")).expect("read"), b"old");
+}
+
+#[tokio::test]
+async fn f45_our_own_parts_and_links_in_the_way_are_refused() {
+    let bank = bank!();
+    let door = bank.door();
+    let bad: [&[OutPart]; 4] = [
+        &[],
+        &[part("DF1.txt", b"x", false)],
+        &[part("../DF1.ok", b"x", true)],
+        &[part("a", b"x", false), part("a", b"x", true)],
+    ];
+    for parts in bad {
+        assert!(matches!(send(&door, parts).await, Sent::NotSent { .. }), "{parts:?}");
+    }
+    assert!(bank.names("out").is_empty());
+    bank.put("victim", b"keep");
+    for name in ["DF1.txt", "DF1.ok"] {
+        symlink(bank.path("victim"), bank.path("out").join(temporary_name(name))).expect("linked");
+    }
+    assert!(accepted(&send(&door, &pair()).await));
+    symlink(bank.path("victim"), bank.path("out/DF2.ok")).expect("linked");
+    let sent = send(&door, &[part("DF2.ok", b"keep", true)]).await;
+    assert!(matches!(sent, Sent::Unknown { .. }), "{sent:?}");
+    assert_eq!(fs::read(bank.path("victim")).expect("read"), b"keep");
+}
+
+#[tokio::test]
+async fn i14_a_file_is_taken_only_with_its_control_file_and_archived() {
+    let bank = bank!();
+    let door = bank.door();
+    bank.put("in/HP1.txt", b"half a res");
+    assert!(door.arrivals(10).await.expect("listed").is_empty());
+    assert!(matches!(door.fetch("HP1.txt").await, Err(DoorError::Gone(_))));
+    bank.put("in/HP1.txt", b"half a result no more");
+    bank.put("in/HP1.ok", b"21");
+    bank.put("in/lonely.ok", b"");
+    assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    let names: Vec<&str> = arrival.parts.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["HP1.txt", "HP1.ok"]);
+    assert_eq!(arrival.parts[0].bytes, "half a result no more");
+    assert_eq!(bank.names("in").len(), 3, "reading takes nothing away");
+    door.archive(&arrival).await.expect("put away");
+    assert_eq!(bank.names("in"), ["lonely.ok"]);
+    assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.txt"]);
+    door.archive(&arrival).await.expect("again does no harm");
+    // The same names again lie beside the first ones (F33).
+    bank.put("in/HP1.txt", b"second");
+    bank.put("in/HP1.ok", b"6");
+    let second = door.fetch("HP1.txt").await.expect("read");
+    door.archive(&second).await.expect("put away");
+    assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.ok.1", "HP1.txt", "HP1.txt.1"]);
+}
+
+#[tokio::test]
+async fn without_an_archive_what_was_applied_is_deleted_and_nothing_newer() {
+    let bank = bank!();
+    let door = Sftp::new(SftpOptions { archive: None, ..bank.options() }).expect("good settings");
+    bank.put("in/HP1.txt", b"first");
+    bank.put("in/HP1.ok", b"5");
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    bank.put("in/HP1.txt", b"a newer one, half");
+    door.archive(&arrival).await.expect("put away");
+    assert_eq!(bank.names("in"), ["HP1.txt"], "no control file vouches for the newer one");
+    bank.put("in/HP1.ok", b"17");
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    door.archive(&arrival).await.expect("put away");
+    assert!(bank.names("in").is_empty());
+}
+
+#[tokio::test]
+async fn i14_without_control_files_only_a_still_file_is_taken() {
+    let bank = bank!();
+    let completion = Completion::StableMs(300);
+    let door = Sftp::new(SftpOptions { completion, ..bank.options() }).expect("good settings");
+    let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
+    for n in 1..5 {
+        bank.put("in/HP1.txt", "a".repeat(n).as_bytes());
+        assert!(door.arrivals(10).await.expect("listed").is_empty());
+        pause(100).await;
+    }
+    pause(300).await;
+    assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    bank.put("in/HP1.txt", b"changed after all");
+    assert!(matches!(door.fetch("HP1.txt").await, Err(DoorError::Changing(_))));
+}
+
+#[tokio::test]
+async fn f7_putting_away_is_finished_after_a_crash_and_spares_newer_files() {
+    let bank = bank!();
+    let door = bank.door();
+    bank.put("in/HP1.txt", b"first");
+    bank.put("in/HP1.ok", b"");
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    let (name, identity) = arrival.token.data[0].clone();
+    assert_eq!(name, "HP1.txt");
+    let mark = bank.path(&format!("in/.taken-{identity}-HP1.ok"));
+    fs::rename(bank.path("in/HP1.ok"), &mark).expect("a crash after the control file was marked");
+    assert!(door.arrivals(10).await.expect("listed").is_empty());
+    assert!(bank.names("in").is_empty());
+    assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.txt"]);
+    bank.put("in/HP1.txt", b"second, half");
+    fs::write(&mark, b"").expect("a crash between data and mark");
+    assert!(door.arrivals(10).await.expect("listed").is_empty());
+    assert_eq!(bank.names("in"), ["HP1.txt"]);
+}
+
+#[tokio::test]
+async fn f45_links_pipes_folders_and_hostile_names_are_left_alone() {
+    let bank = bank!();
+    let door = bank.door();
+    bank.put("secret", b"do not read");
+    for name in ["name with blank.txt", "..%2fup.txt", "new\nline.txt", ".hid.txt"] {
+        fs::write(bank.path("in").join(name), b"x").expect("written");
+    }
+    symlink(bank.path("secret"), bank.path("in/link.txt")).expect("linked");
+    fs::create_dir(bank.path("in/folder.txt")).expect("made");
+    let pipe = bank.path("in/pipe.txt");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("runs").success());
+    for stem in ["link", "name with blank", "..%2fup", "new\nline", ".hid", "folder", "pipe"] {
+        fs::write(bank.path("in").join(format!("{stem}.ok")), b"").expect("written");
+    }
+    bank.put("in/good.txt", b"x");
+    symlink(bank.path("secret"), bank.path("in/good.ok")).expect("linked");
+    assert!(door.arrivals(100).await.expect("listed").is_empty());
+    for name in ["../secret", "/etc/passwd", "name with blank.txt", ".hid.txt", "", "a/../b"] {
+        assert!(matches!(door.fetch(name).await, Err(DoorError::Name(_))), "{name:?}");
+        assert!(matches!(door.set_aside(name).await, Err(DoorError::Name(_))), "{name:?}");
+    }
+    for name in ["link.txt", "pipe.txt", "folder.txt", "good.txt"] {
+        assert!(matches!(door.fetch(name).await, Err(DoorError::Gone(_))), "{name:?}");
+    }
+    // Swapped between the listing and the reading.
+    for swap in ["link", "pipe"] {
+        bank.put("in/HP1.txt", b"x");
+        bank.put("in/HP1.ok", b"");
+        assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+        let path = bank.path("in/HP1.txt");
+        fs::remove_file(&path).expect("removed");
+        if swap == "link" {
+            symlink(bank.path("secret"), &path).expect("linked");
+        } else {
+            let made = std::process::Command::new("mkfifo").arg(&path).status().expect("runs");
+            assert!(made.success());
+        }
+        assert!(matches!(door.fetch("HP1.txt").await, Err(DoorError::NotAFile(_))), "{swap}");
+        fs::remove_file(&path).expect("removed");
+    }
+}
+
+#[tokio::test]
+async fn f43_a_file_beyond_the_cap_is_not_read_and_can_be_set_aside() {
+    let bank = bank!();
+    let door = bank.door();
+    let file = fs::File::create(bank.path("in/HP1.txt")).expect("made");
+    file.set_len(2 << 30).expect("two GiB of nothing");
+    bank.put("in/HP1.ok", b"");
+    assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    let begun = Instant::now();
+    assert!(matches!(door.fetch("HP1.txt").await, Err(DoorError::TooLarge { .. })));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    door.set_aside("HP1.txt").await.expect("set aside");
+    assert!(bank.names("in").is_empty());
+    assert_eq!(bank.names("quarantine"), ["HP1.ok", "HP1.txt"]);
+}
+
+/// A server that says its version and the handle of any folder, and then lies as its argument says. Where
+/// nothing is said about a request, it does not exist.
+const LIAR: &str = r#"
+    $| = 1; binmode STDIN; binmode STDOUT;
+    sub need { my ($n, $b) = (shift, ""); while (length $b < $n) {
+        sysread(STDIN, $b, $n - length $b, length $b) or exit; } $b }
+    sub tell { my $p = shift; print pack("N", length $p), $p; }
+    while (1) {
+        my ($type, $id) = unpack "CN", need(unpack "N", need(4));
+        if ($type == 1) { &tell(pack "CN", 2, 3); next; }
+        my $status = pack("CNN", 101, $id, 2) . pack("N/a* N/a*", "no", "");
+        if ($type == 4) { &tell(pack("CNN", 101, $id, 0) . pack("N/a* N/a*", "", "")); next; }
+        if ($type == 11) { &tell(pack "CN N/a*", 102, $id, "h"); next; }
+        if ($type != 12) { &tell($status); next; }
+        my $mode = $ARGV[0];
+        my $attributes = pack "NNNNNN", 13, 0, 7, 0100644, 1, 1;
+        my $file = sub { pack("N/a* N/a*", $_[0], "") . $attributes };
+        if ($mode eq "length") { print pack("N", 0x7fffffff), "x" x 100; }
+        if ($mode eq "count") { &tell(pack("CNN", 104, $id, 0x7fffffff) . $file->("a.txt")); }
+        if ($mode eq "kind") { &tell(pack "CN", 250, $id); }
+        if ($mode eq "code") { &tell(pack("CNN", 101, $id, 99) . pack("N/a* N/a*", "no", "")); }
+        if ($mode eq "other") { &tell(pack("CNN", 104, $id + 7, 1) . $file->("a.txt")); }
+        if ($mode eq "names") {
+            my @names = ("../up.txt", "../up.ok", "/etc/x.txt", "/etc/x.ok", "a\x{0}.txt", "\xff.txt");
+            &tell(pack("CNN", 104, $id, scalar @names) . join "", map { $file->($_) } @names);
+            $ARGV[0] = "end";
+        }
+        if ($mode eq "end") { &tell(pack("CNN", 101, $id, 1) . pack("N/a* N/a*", "", "")); }
+    }
+"#;
+
+#[tokio::test]
+async fn f52_a_server_that_lies_about_lengths_and_names_is_not_believed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("liar.pl");
+    fs::write(&script, LIAR).expect("written");
+    for mode in ["length", "count", "kind", "code", "other", "names"] {
+        let command = format!("/usr/bin/perl {} {mode}", script.display());
+        let Some(sshd) = Sshd::speaking(&command) else { return };
+        let bank = Bank::behind(sshd);
+        let options = SftpOptions { total_ms: 1_500, ..bank.options() };
+        let door = Sftp::new(options).expect("good settings");
+        let begun = Instant::now();
+        let listed = door.arrivals(10).await;
+        assert!(begun.elapsed() < Duration::from_secs(4), "{mode}: {:?}", begun.elapsed());
+        if mode == "names" {
+            assert_eq!(listed.expect("listed"), Vec::<String>::new());
+        } else {
+            assert!(matches!(listed, Err(DoorError::Remote { .. })), "{mode}: {listed:?}");
+        }
+        // What it says of an upload is no better, and nothing was asked for that commits.
+        let sent = send(&door, &pair()).await;
+        assert!(matches!(sent, Sent::NotSent { .. }), "{mode}: {sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_is_kept_and_replaced_once_it_died() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    let door = bank.through(&line, 5_000);
+    for n in 0..5 {
+        let name = format!("DF{n}.ok");
+        assert!(accepted(&send(&door, &[part(&name, b"1", true)]).await));
+    }
+    assert_eq!(line.connections(), 1, "one connection for five hand-overs");
+    // The bank ends idle connections: the next hand-over finds out before it begins.
+    line.plan(Plan::Cut { after: 0, then_refuse: false });
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let sent = send(&door, &[part("DF9.ok", b"1", true)]).await;
+    assert!(accepted(&sent), "{sent:?}");
+    assert_eq!(line.connections(), 2);
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused() {
+    let text = SecretString::from("no key");
+    let cause = private_key(&text).err().expect("is none");
+    assert!(!cause.contains("no key"), "a secret is not told: {cause}");
+    assert!(host_key("ssh-ed25519 AAAAno").is_err());
+}

@@ -1,0 +1,197 @@
+//! A line between us and a server that breaks where it is told to. All that is said on it is sealed, so the
+//! place is told by the number of bytes that came from us, or by what lies in the bank's folder.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What happens to connections from now on.
+#[derive(Debug, Clone)]
+pub enum Plan {
+    Whole,
+    /// Each connection is closed at once.
+    Refuse,
+    /// After so many bytes from us the line is cut.
+    Cut {
+        after: u64,
+        then_refuse: bool,
+    },
+    /// After so many bytes from us nothing comes back, and the line stays.
+    Hold {
+        after: u64,
+    },
+    /// The request for the committing rename does not reach the server of this folder.
+    BeforeRename {
+        folder: PathBuf,
+        then_refuse: bool,
+    },
+    /// It does, and its answer is lost: with the line, or behind a line that stays.
+    AfterRename {
+        folder: PathBuf,
+        then_refuse: bool,
+        stays: bool,
+    },
+}
+
+pub struct Line {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    plan: Mutex<Plan>,
+    /// Bytes from us on the last connection.
+    sent: AtomicU64,
+    connections: AtomicUsize,
+}
+
+impl Line {
+    pub async fn to(server: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let shared = Arc::new(Shared {
+            plan: Mutex::new(Plan::Whole),
+            sent: AtomicU64::new(0),
+            connections: AtomicUsize::new(0),
+        });
+        let all = Arc::clone(&shared);
+        tokio::spawn(async move {
+            while let Ok((ours, _)) = listener.accept().await {
+                if matches!(all.plan(), Plan::Refuse) {
+                    continue;
+                }
+                let number = all.connections.fetch_add(1, Ordering::SeqCst) + 1;
+                all.sent.store(0, Ordering::SeqCst);
+                let theirs = TcpStream::connect(server).await.expect("the server is there");
+                ours.set_nodelay(true).expect("set");
+                theirs.set_nodelay(true).expect("set");
+                tokio::spawn(pass(ours, theirs, Arc::clone(&all), number));
+            }
+        });
+        Self { address, shared }
+    }
+
+    pub fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    pub fn plan(&self, plan: Plan) {
+        *self.shared.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+    }
+
+    pub fn sent(&self) -> u64 {
+        self.shared.sent.load(Ordering::SeqCst)
+    }
+
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+}
+
+impl Shared {
+    fn plan(&self) -> Plan {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The line was cut as planned.
+    fn cut(&self, then_refuse: bool) {
+        let next = if then_refuse { Plan::Refuse } else { Plan::Whole };
+        *self.plan.lock().unwrap_or_else(PoisonError::into_inner) = next;
+    }
+}
+
+/// Is everything but the committing rename done in this folder?
+fn prepared(folder: &Path) -> bool {
+    folder.join("DF1.txt").exists() && folder.join(".DF1.ok.part").exists()
+}
+
+async fn pass(ours: TcpStream, theirs: TcpStream, shared: Arc<Shared>, number: usize) {
+    let (from_us, to_us) = ours.into_split();
+    let (from_them, to_them) = theirs.into_split();
+    let mute = Arc::new(AtomicBool::new(false));
+    // Whichever ends first ends the line.
+    tokio::select! {
+        () = there(from_us, to_them, &shared, &mute, number) => {}
+        () = back(from_them, to_us, &shared, &mute) => {}
+    }
+}
+
+/// What the server says.
+async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared, mute: &AtomicBool) {
+    let mut chunk = vec![0_u8; 16 * 1024];
+    while let Ok(n @ 1..) = from.read(&mut chunk).await {
+        // A server answers after it has done what it answers to.
+        if let Plan::AfterRename { folder, then_refuse, stays } = shared.plan()
+            && folder.join("DF1.ok").exists()
+        {
+            if !stays {
+                return shared.cut(then_refuse);
+            }
+            mute.store(true, Ordering::SeqCst);
+        }
+        if !mute.load(Ordering::SeqCst) && to.write_all(&chunk[..n]).await.is_err() {
+            return;
+        }
+    }
+    if mute.load(Ordering::SeqCst) {
+        // The line stays open towards us, silent.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What we say.
+async fn there(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    shared: &Shared,
+    mute: &AtomicBool,
+    number: usize,
+) {
+    let mut chunk = vec![0_u8; 16 * 1024];
+    let (mut before, mut requests) = (0, 0);
+    while let Ok(n @ 1..) = from.read(&mut chunk).await {
+        let end = before + n as u64;
+        let mut keep = n as u64;
+        let mut cut = None;
+        match shared.plan() {
+            Plan::Cut { after, then_refuse } if end >= after => {
+                (keep, cut) = (after.saturating_sub(before), Some(then_refuse));
+            }
+            Plan::Hold { after } if end >= after => mute.store(true, Ordering::SeqCst),
+            Plan::Refuse => (keep, cut) = (0, Some(true)),
+            Plan::BeforeRename { folder, then_refuse } if prepared(&folder) => {
+                // The first request then looks once more whether the name is free.
+                requests += 1;
+                if requests == 2 {
+                    (keep, cut) = (0, Some(then_refuse));
+                }
+            }
+            Plan::Whole
+            | Plan::Cut { .. }
+            | Plan::Hold { .. }
+            | Plan::BeforeRename { .. }
+            | Plan::AfterRename { .. } => {}
+        }
+        before += keep;
+        // What an earlier connection says at its end is not counted.
+        if shared.connections.load(Ordering::SeqCst) == number {
+            shared.sent.store(before, Ordering::SeqCst);
+        }
+        let kept = usize::try_from(keep).expect("small");
+        if to.write_all(&chunk[..kept]).await.is_err() {
+            return;
+        }
+        if let Some(then_refuse) = cut {
+            // What arrived is worked on, and its answer is lost.
+            mute.store(true, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            return shared.cut(then_refuse);
+        }
+    }
+}

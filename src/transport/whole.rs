@@ -1,0 +1,110 @@
+//! When something that arrives as files is whole (I14). One set of rules for all doors that take
+//! files: the bank's hand differs by door, its habits do not.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::transport::names;
+
+/// How it is known that a file which arrives is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Completion {
+    /// The bank writes `<stem><suffix>` when the data file `<stem>.*` is whole; the suffix has its
+    /// point, as in `.ok`.
+    Control { suffix: String },
+    /// The bank writes no control file: the same file with the same size and change time has been
+    /// seen for this long.
+    StableMs(u64),
+}
+
+impl Completion {
+    /// What cannot work about it.
+    pub(crate) fn problem(&self) -> Option<String> {
+        let Self::Control { suffix } = self else { return None };
+        let works =
+            suffix.len() > 1 && suffix.starts_with('.') && names::is_allowed(&format!("a{suffix}"));
+        (!works).then(|| format!("{suffix:?} is no suffix like .ok"))
+    }
+}
+
+/// Which files exactly were read, so that these are put away and no newer ones: each with what tells
+/// it from a newer one of the same name (an inode; size and change time where there is none).
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Token {
+    pub data: Vec<(String, u64)>,
+    pub control: Option<String>,
+}
+
+/// The files of one arrival.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Group {
+    pub data: Vec<String>,
+    pub control: Option<String>,
+}
+
+/// Data files with their control file, in the order of their data.
+pub(crate) fn groups<S>(plain: &[(String, S)], suffix: &str) -> Vec<(String, Group)> {
+    let mut controls: BTreeMap<&str, &str> = BTreeMap::new();
+    for (name, _) in plain {
+        if let Some(stem) = name.strip_suffix(suffix) {
+            controls.insert(stem, name);
+        }
+    }
+    let mut place: HashMap<&str, usize> = HashMap::new();
+    let mut found: Vec<(String, Group)> = Vec::new();
+    for (name, _) in plain.iter().filter(|(name, _)| !name.ends_with(suffix)) {
+        let stem = names::stem(name);
+        let Some(control) = controls.get(stem) else { continue };
+        if let Some((_, group)) = place.get(stem).and_then(|at| found.get_mut(*at)) {
+            group.data.push(name.clone());
+        } else {
+            place.insert(stem, found.len());
+            let group = Group { data: vec![name.clone()], control: Some((*control).to_owned()) };
+            found.push((name.clone(), group));
+        }
+    }
+    found
+}
+
+/// Since when files look as they do. Watched in memory: what was never listed was never still, and a
+/// restart makes the wait longer.
+#[derive(Debug)]
+pub(crate) struct Stillness<S>(HashMap<String, (S, Instant)>);
+
+impl<S> Default for Stillness<S> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<S: Copy + PartialEq> Stillness<S> {
+    /// Files that have not changed for `rest`. Files that are not listed any more are forgotten.
+    pub fn still_for(&mut self, plain: &[(String, S)], rest: Duration) -> Vec<(String, Group)> {
+        let now = Instant::now();
+        let mut still = HashMap::with_capacity(plain.len());
+        let mut found = Vec::new();
+        for (name, shape) in plain {
+            let since = match self.0.get(name) {
+                Some((before, since)) if before == shape => *since,
+                _ => now,
+            };
+            still.insert(name.clone(), (*shape, since));
+            if now.duration_since(since) >= rest {
+                found.push((name.clone(), Group { data: vec![name.clone()], control: None }));
+            }
+        }
+        self.0 = still;
+        found
+    }
+
+    /// What the file looked like when it was last listed.
+    pub fn last(&self, name: &str) -> Option<S> {
+        self.0.get(name).map(|(shape, _)| *shape)
+    }
+
+    pub fn forget(&mut self, name: &str) {
+        self.0.remove(name);
+    }
+}

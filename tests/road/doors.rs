@@ -1,0 +1,140 @@
+//! The README's doors, each put as it stands there into the config of a daemon that practises: a register
+//! is paid through it, by processes that share nothing else, and the banks' own books judge.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use daifa::config::Config;
+use daifa::sandbox::bank::read_book;
+
+use crate::sshd::Sshd;
+
+const PAYMENTS: usize = 20;
+/// The bank that takes files, and the one that is called, as the practice names them.
+const RURAL: &str = "rural-1";
+const CITY: &str = "city-2";
+
+/// A process that does not outlive its test.
+struct Running(Child);
+
+impl Running {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_daifa"));
+        let command = command.args(arguments).current_dir(folder).stdin(Stdio::null());
+        Self(command.stdout(Stdio::null()).spawn().expect("the binary starts"))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(|_| ()).unwrap_or_default();
+    }
+}
+
+/// The table of a kind of door, as the README has it.
+fn readme(kind: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(path).expect("the README");
+    let (_, section) = text.split_once("\n## The bank's door\n").expect("a section");
+    let begin = format!("```toml\n[bank.door]\nkind = \"{kind}\"\n");
+    let (_, block) = section.split_once(&begin).expect("a block for this kind");
+    let (block, _) = block.split_once("```").expect("its end");
+    format!("[bank.door]\nkind = \"{kind}\"\n{block}")
+}
+
+/// What the config says behind a word of a bank's table.
+fn said(config: &str, bank: &str, key: &str) -> String {
+    let (_, table) = config.split_once(&format!("code = \"{bank}\"")).expect("the bank");
+    let (_, rest) = table.split_once(&format!("\n{key} = \"")).expect("the key");
+    rest.split_once('"').expect("a text").0.to_owned()
+}
+
+/// Puts a door into a bank's table.
+fn with_door(config: &str, bank: &str, door: &str) -> String {
+    let code = format!("code = \"{bank}\"");
+    let (before, table) = config.split_once(&code).expect("the bank");
+    let (head, old) = table.split_once("[bank.door]").expect("its door");
+    let after = old.split_once("\n\n").map_or("", |(_, after)| after);
+    format!("{before}{code}{head}{door}\n{after}")
+}
+
+/// Waits for something, within a minute.
+fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..1_200 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("{what} did not come");
+}
+
+/// Practises with a bank's door changed: all payments are credited, each once.
+fn paid(flags: &[&str], change: impl FnOnce(&Path, &str) -> String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let payments = PAYMENTS.to_string();
+    let shape = ["practice", "--data", "practice", "--registers", "1", "--payments", &payments];
+    let arguments = [&shape[..], &["--kinds", "clean", "--listen", "127.0.0.1:0"], flags].concat();
+    let _practice = Running::start(folder.path(), &arguments);
+    let data = folder.path().join("practice");
+    let path = data.join("daifa.toml");
+    let whole = |text: &String| Config::parse(text).is_ok();
+    let text = until("a config", || std::fs::read_to_string(&path).ok().filter(whole));
+    let data = data.canonicalize().expect("it is there");
+    let changed = change(&data, &text);
+    assert!(whole(&changed), "{:?}\n{changed}", Config::parse(&changed));
+    std::fs::write(&path, changed).expect("written");
+    let _daemon = Running::start(folder.path(), &["run", "--config", "practice/daifa.toml"]);
+    let books = || {
+        let read = |bank: &str| read_book(&data.join(bank).join("bank")).ok();
+        Some([read(RURAL)?, read(CITY)?])
+    };
+    let books = until("the credits", || {
+        books().filter(|[a, b]| a.credited_count + b.credited_count >= PAYMENTS as u64)
+    });
+    for book in books {
+        assert!(book.credited_count > 0, "both banks have a share");
+        assert_eq!((book.credits_twice, book.offences), (vec![], vec![]));
+    }
+}
+
+#[test]
+fn the_readmes_folders_pay_a_register() {
+    paid(&[], |data, config| {
+        let door = readme("directory").replace("/srv/practice", &data.display().to_string());
+        with_door(config, RURAL, &door)
+    });
+}
+
+#[test]
+fn the_readmes_https_pays_a_register() {
+    paid(&[], |_, config| {
+        let door = readme("https").replace("http://127.0.0.1:7001/", &said(config, CITY, "url"));
+        with_door(config, CITY, &door)
+    });
+}
+
+#[test]
+fn the_readmes_socket_pays_a_register() {
+    paid(&["--sockets"], |_, config| {
+        let door = readme("socket").replace("127.0.0.1:7002", &said(config, CITY, "address"));
+        with_door(config, CITY, &door)
+    });
+}
+
+#[test]
+fn the_readmes_sftp_pays_a_register() {
+    let Some(sshd) = Sshd::start() else { return };
+    paid(&[], |data, config| {
+        let door = readme("sftp")
+            .replace("127.0.0.1:7003", &sshd.address().to_string())
+            .replace("ssh-ed25519 AAAA...", &sshd.host_key())
+            .replace("user = \"daifa\"", &format!("user = \"{}\"", sshd.user))
+            .replace("/etc/daifa/sftp-key", &sshd.private("login").display().to_string())
+            .replace("/srv/practice", &data.display().to_string());
+        assert!(!door.contains("AAAA...") && !door.contains("7003"), "{door}");
+        with_door(config, RURAL, &door)
+    });
+}
