@@ -5,8 +5,8 @@ use crate::format::Limits;
 use crate::format::cell::{Bind, Cell, Spelling};
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf};
-use crate::format::lines::fixed::Side;
 use crate::format::lines::RecordRole;
+use crate::format::lines::fixed::Side;
 use crate::format::number::{AmountShape, Shape};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::spec::{

@@ -10,7 +10,11 @@ const GROUPS_DEPTH_MAX: usize = 16;
 
 /// A group that stands inside itself, perhaps with others in between, stands nowhere; nor does one of
 /// which the groups around it have no end.
-pub(super) fn break_circles(groups: &[GroupSpec], parents: &mut [Option<usize>], faults: &Faults<'_>) {
+pub(super) fn break_circles(
+    groups: &[GroupSpec],
+    parents: &mut [Option<usize>],
+    faults: &Faults<'_>,
+) {
     for group in 0..groups.len() {
         let mut around = parents[group];
         let mut depth = 0;

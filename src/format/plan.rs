@@ -1,9 +1,9 @@
 //! A description compiled once: what writing and reading walk through. Faults that only show when
 //! the pieces are put together are noted here and in `check`.
 
+use crate::format::apart;
 use crate::format::cell::Bind;
 use crate::format::charset::Charset;
-use crate::format::apart;
 use crate::format::check;
 use crate::format::codes::{CodeTable, Meaning, TableKind};
 use crate::format::computed::{Computed, Counting, DigestOf, LengthOf, Tally};
@@ -289,9 +289,10 @@ fn lines(
         .collect();
     let grammar = Grammar::new(plan_groups, items, &occurs);
     let places: Vec<usize> = records.iter().map(|record| record.at).collect();
-    let records = records.into_iter().zip(occurs).map(|(spec, stands)| {
-        record_plan(&style, charset, spec, stands, faults)
-    });
+    let records = records
+        .into_iter()
+        .zip(occurs)
+        .map(|(spec, stands)| record_plan(&style, charset, spec, stands, faults));
     let plans: Vec<RecordPlan> = records.collect();
     let tallies = tallies.iter().map(|spec| tally(spec, &grammar, &plans, faults)).collect();
     let longest = match &style {

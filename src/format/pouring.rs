@@ -19,8 +19,8 @@ use crate::format::record::Record;
 use crate::format::sums::{Counted, Sums};
 use crate::format::words::{MessageKind, PartRole};
 use crate::format::writing::{
-    Content, WriteFault, file_names, known_code, known_row, located, one_record,
-    order_of_parts, whole, write_part,
+    Content, WriteFault, file_names, known_code, known_row, located, one_record, order_of_parts,
+    whole, write_part,
 };
 use crate::guard::digest::{BodyDigest, DigestAlgorithm};
 

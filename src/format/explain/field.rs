@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::format::cell::{Bind, Cell, Join, Spelling};
-use crate::format::condition::When;
 use crate::format::computed::{CheckAlgorithm, Computed, Counting, DigestOf, LengthOf};
+use crate::format::condition::When;
 use crate::format::explain::{escaped, meaning, quoted};
 use crate::format::lines::fixed::Side;
 use crate::format::moment;

@@ -10,8 +10,8 @@ pub(crate) mod tagged;
 pub(crate) mod write;
 
 use crate::format::cell::{Bind, Cell, Pen};
-use crate::format::condition::When;
 use crate::format::computed::{CheckDigit, Computed, DigestOf, Tally};
+use crate::format::condition::When;
 use crate::format::error::FieldError;
 use crate::format::grammar::{Grammar, Item, Occurs};
 use crate::format::lines::delimited::Delimited;

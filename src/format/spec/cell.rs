@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 
 use crate::format::cell::{Absent, Bind, Cell, Join, Spelling, Word};
-use crate::format::condition::When;
 use crate::format::computed::{CheckAlgorithm, CheckDigit, Computed, Counting, DigestOf, LengthOf};
+use crate::format::condition::When;
 use crate::format::moment::Piece;
 use crate::format::names::SCALE_MAX;
 use crate::format::number::{AmountShape, Shape, Sign, Unit};

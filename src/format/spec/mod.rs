@@ -9,10 +9,10 @@ mod part;
 use toml::de::{DeTable, DeValue};
 
 use crate::format::cell::Cell;
-use crate::format::condition::When;
 use crate::format::charset::Charset;
 use crate::format::codes::CodeTable;
 use crate::format::computed::Counting;
+use crate::format::condition::When;
 use crate::format::grammar::Occurs;
 use crate::format::lines::delimited::Delimited;
 use crate::format::lines::fixed::Side;
