@@ -11,7 +11,6 @@ use crate::format::record::Record;
 use crate::format::sums::{Sums, in_bounds};
 use crate::format::words::{Key, MessageKind, Part, PartRole, Slot, Source, Value};
 use crate::guard::digest::hex_digest;
-use crate::model::money::Fen;
 
 /// A row's own values, and the head's for what holds for the whole.
 pub(crate) struct RowAndHead<'a> {
@@ -159,7 +158,8 @@ fn in_table(
 
 /// Counts and adds up, within the limits of the format.
 fn total<R: Source>(format: &Format, message: &MessagePlan, rows: &[R]) -> Result<Sums, DataError> {
-    let counted = Sums { count: rows.len(), ..Sums::new(format, message.kind) };
+    let mut counted = Sums::new(format, message.kind);
+    counted.count = rows.len();
     counted.within(format, message)?;
     let mut sums = Sums::new(format, message.kind);
     for (row, record) in rows.iter().zip(2..) {

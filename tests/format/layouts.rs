@@ -400,8 +400,7 @@ fn f40_a_header_of_128_bytes_before_a_document_and_no_mark_between() {
     assert_eq!(String::from_utf8_lossy(header), expected);
     assert!(body.starts_with(b"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Document>"));
     let read = |bytes: Vec<u8>| {
-        let part =
-            Part { role: PartRole::Data, name: "ST1.txt".to_owned(), bytes, committing: true };
+        let part = Part { role: PartRole::Data, name: String::new(), bytes, committing: true };
         Values::read(&format, MessageKind::Statement, &[part]).map_err(|error| error.to_string())
     };
     let told = read([header, b"\xEF\xBB\xBF", body].concat()).unwrap_err();

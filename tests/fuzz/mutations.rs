@@ -152,7 +152,9 @@ fn try_changes(name: &str) {
     let mut seeds = (reader.seeds)();
     assert!(!seeds.is_empty(), "nothing to begin from");
     seeds.extend(kept(name));
-    seeds.iter().for_each(|seed| call(reader, seed));
+    for seed in &seeds {
+        call(reader, seed);
+    }
     let time = Duration::from_secs(if long() { 60 } else { 2 });
     let began = Instant::now();
     let mut random = Random(0x0DA1_FA00 + u64::try_from(name.len()).unwrap());

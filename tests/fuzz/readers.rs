@@ -389,7 +389,7 @@ fn charsets(data: &[u8]) {
     let Ok(read) = Values::read(format, kind, std::slice::from_ref(&part)) else { return };
     let Ok(written) = read.write(format, kind) else { return };
     // A character of which only the beginning was there is left out, nothing else.
-    if at % 2 == 0 {
+    if at.is_multiple_of(2) {
         assert!(written[0].bytes == part.bytes, "{}: a second spelling was taken", format.name());
     }
 }
@@ -532,10 +532,8 @@ fn description_seeds() -> Vec<Vec<u8>> {
 fn names(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let Some((pattern, name)) = text.split_once('\n') else { return };
-    let part = format!(
-        "layout = \"fixed\"\nline_end = \"LF\"\n[[message.part.record]]\nis = \"head\"\nfields = [ {{ literal = \"H\" }} ]"
-    );
-    let text = one_part("US-ASCII", &part).replace(
+    let part = "layout = \"fixed\"\nline_end = \"LF\"\n[[message.part.record]]\nis = \"head\"\nfields = [ { literal = \"H\" } ]";
+    let text = one_part("US-ASCII", part).replace(
         "role = \"message\"\n",
         &format!("role = \"data\"\nname = {}\n", Json::from(pattern)),
     );
