@@ -3,6 +3,7 @@
 
 mod door;
 mod looked;
+mod secret;
 mod shape;
 mod survey;
 
@@ -11,13 +12,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
-use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 pub use crate::config::looked::{Looked, Problem};
+pub use crate::config::secret::Secret;
 use crate::config::survey::Survey;
-use crate::guard::key::Key;
 use crate::guard::sign::Algorithm;
 use crate::model::deadline::StartEvent;
 
@@ -63,14 +63,6 @@ pub enum Database {
     Postgres {
         url: Secret,
     },
-}
-
-/// A secret by reference: a file, or a credential that systemd hands over.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Secret {
-    pub file: Option<PathBuf>,
-    pub credential: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -279,64 +271,6 @@ defaults! {
 #[derive(Debug, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct ConfigError(pub Vec<String>);
-
-impl Secret {
-    /// Reads it: the file, or the credential from the folder that systemd names.
-    ///
-    /// # Errors
-    /// In words that name the reference and never the content.
-    pub fn read(&self) -> Result<SecretString, String> {
-        let path = match (&self.file, &self.credential) {
-            (Some(file), None) => file.clone(),
-            (None, Some(name)) => credentials_folder()?.join(name),
-            _ => {
-                return Err(
-                    "a secret is either { file = \"...\" } or { credential = \"...\" }".to_owned()
-                );
-            }
-        };
-        let text = std::fs::read_to_string(&path)
-            .map_err(|cause| format!("{}: {cause}", path.display()))?;
-        // What systemd hands over is guarded by its folder and an access list, which a mode does not show.
-        if self.file.is_some() {
-            check_private(&path)?;
-        }
-        Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
-    }
-
-    /// Reads 32 bytes of key material.
-    ///
-    /// # Errors
-    /// As [`Secret::read`], or where it is no key.
-    pub fn key(&self) -> Result<Key, String> {
-        use secrecy::ExposeSecret as _;
-        Key::parse(self.read()?.expose_secret().as_bytes()).map_err(|cause| cause.to_string())
-    }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "this variable is how systemd hands credentials over"
-)]
-fn credentials_folder() -> Result<PathBuf, String> {
-    std::env::var("CREDENTIALS_DIRECTORY").map(PathBuf::from).map_err(|_| {
-        "CREDENTIALS_DIRECTORY is not set; credentials come from a systemd unit".to_owned()
-    })
-}
-
-/// A secret that everybody on the machine can read is none.
-fn check_private(path: &Path) -> Result<(), String> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path)
-        .map_err(|cause| format!("{}: {cause}", path.display()))?
-        .permissions()
-        .mode();
-    let for_others = mode & 0o077;
-    if for_others == 0 {
-        return Ok(());
-    }
-    Err(format!("{} can be read by others (mode {:o}); chmod 600 it", path.display(), mode & 0o777))
-}
 
 impl Config {
     /// Reads the file. What can be checked without opening anything else is checked here, all of
