@@ -79,7 +79,7 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("the bank closed the connection without an answer", "银行没有答复就断开了连接"),
     ("the answer broke off after {} bytes", "银行的答复收到 {0} 字节后中断"),
     ("no whole answer within {} ms", "{0} 毫秒内没有收到完整的答复"),
-    ("timed out after {} ms", "等待 {0} 毫秒没有回应"),
+    ("timed out after {} ms", "等待 {0} 毫秒后超时"),
     ("it took longer than {} ms", "超过 {0} 毫秒没有完成"),
     ("the bank takes nothing before {}", "{0} 之前该行不受理"),
     // What finance says.
@@ -214,6 +214,7 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("the end of a tag", "标记到此结束"),
     ("a blank before attributes", "属性之前有空格"),
     ("attributes with quoted values", "属性值带引号"),
+    ("attributes once", "属性不重复"),
     ("attributes of <{}>", "<{0}> 约定的属性"),
     ("at most {} attributes", "不超过 {0} 个属性"),
     ("at most {} elements in each other", "嵌套不超过 {0} 层"),
