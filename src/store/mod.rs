@@ -16,10 +16,12 @@ pub(crate) mod sql;
 
 pub mod alerts;
 pub mod attempts;
+pub mod breaker;
 pub mod clock;
 pub mod cut;
 pub mod death;
 mod digest;
+pub mod expect;
 pub mod holds;
 pub mod intake;
 mod journal;
