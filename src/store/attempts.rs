@@ -2,10 +2,10 @@
 
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Committed, Heard};
+use crate::model::expectation::Expected;
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
-use crate::model::refund::{LeftoverState, RefundState};
 use crate::model::register::RegisterState;
 use crate::store::cut::{FormatText, SealedPart};
 use crate::store::journal::{Cause, Entry, Move};
@@ -32,13 +32,14 @@ pub struct Attempt {
     pub lost_at_ms: Option<i64>,
     pub sends: i64,
     pub asks: i64,
-    pub ask_until_ms: Option<i64>,
+    /// The bank's own number of it; empty until it is known.
+    pub bank_reference: String,
     /// Payments of its batch without an answer; 0 for a refund.
     pub pending: i64,
 }
 
 const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
-     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.ask_until_ms, COALESCE(b.pending, 0), a.lost_at_ms";
+     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.bank_reference, COALESCE(b.pending, 0), a.lost_at_ms";
 
 fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     Ok(Attempt {
@@ -55,7 +56,7 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
         sent_at_ms: row.int_opt(10)?,
         sends: row.int(11)?,
         asks: row.int(12)?,
-        ask_until_ms: row.int_opt(13)?,
+        bank_reference: row.string(13)?,
         pending: row.int(14)?,
         lost_at_ms: row.int_opt(15)?,
     })
@@ -79,8 +80,8 @@ pub struct Conclusion {
     pub words: BankWords,
     /// When to do the next thing about it.
     pub next_at_ms: Option<i64>,
-    /// Until when returns and notices are asked for.
-    pub ask_until_ms: Option<i64>,
+    /// Answers that are due from now on, where none were.
+    pub expects: Vec<Expected>,
     /// Only for refunds: the bank confirms that the money went back.
     pub refund_done: bool,
     /// For an alert when the bank refuses: the bank's words, redacted, in plain Chinese.
@@ -97,7 +98,7 @@ impl Conclusion {
             asked: false,
             words: BankWords::default(),
             next_at_ms,
-            ask_until_ms: None,
+            expects: Vec::new(),
             refund_done: false,
             alert: String::new(),
             reports: Vec::new(),
@@ -223,17 +224,24 @@ impl Store {
         Ok(parts)
     }
 
-    /// Makes SENDING durable. Only from here on may a byte leave; the token says that it is so (I4).
+    /// Makes SENDING durable, and that these answers are due. Only from here on may a byte leave; the
+    /// token says that it is so (I4).
     ///
     /// # Errors
     /// [`StoreError::Moved`] where the attempt is not as it was read.
-    pub async fn start(&self, attempt: &Attempt, now_ms: i64) -> Result<Committed, StoreError> {
+    pub async fn start(
+        &self,
+        attempt: &Attempt,
+        expects: &[Expected],
+        now_ms: i64,
+    ) -> Result<Committed, StoreError> {
         let mut work = self.write().await?;
         step(&mut work, attempt, AttemptEvent::Start, now_ms).await?;
         let sql = "UPDATE attempt SET sends = sends + 1, sent_at_ms = $1, next_at_ms = NULL WHERE attempt_no = $2";
         work.move_one(sql, params![now_ms, attempt.no]).await?;
         let mut entry = Entry::new("attempt.sending", now_ms);
         entry.fact("attempt", attempt.no.0).fact("send", attempt.sends + 1);
+        super::expect::open(&mut work, &mut entry, attempt.no, expects, now_ms).await?;
         vouch_for(&mut work, &mut entry, None, attempt.no).await?;
         entry.write_beside(&mut work, attempt.register).await?;
         // Whoever sends goes on; nobody else has anything to do now.
@@ -255,11 +263,10 @@ impl Store {
         let mut work = self.write().await?;
         let to = step(&mut work, attempt, conclusion.event, now_ms).await?;
         let words = &conclusion.words;
-        let sql = "UPDATE attempt SET next_at_ms = $1, ask_until_ms = COALESCE($2, ask_until_ms), bank_code = $3, \
-                   bank_text = COALESCE($4, bank_text), bank_reference = CASE WHEN $5 = '' THEN bank_reference ELSE $6 END WHERE attempt_no = $7";
+        let sql = "UPDATE attempt SET next_at_ms = $1, bank_code = $2, \
+                   bank_text = COALESCE($3, bank_text), bank_reference = CASE WHEN $4 = '' THEN bank_reference ELSE $5 END WHERE attempt_no = $6";
         let row = params![
             conclusion.next_at_ms,
-            conclusion.ask_until_ms,
             &words.code,
             words.text.clone(),
             &words.bank_reference,
@@ -282,11 +289,19 @@ impl Store {
                     .await?;
             }
             (AttemptState::Refused, _, Some(refund)) => {
-                refuse_refund(&mut work, &mut entry, attempt, refund, &conclusion.alert, now_ms)
-                    .await?;
+                super::refunds::refuse_refund(
+                    &mut work,
+                    &mut entry,
+                    attempt,
+                    refund,
+                    &conclusion.alert,
+                    now_ms,
+                )
+                .await?;
             }
             (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
-                confirm_refund(&mut work, &mut entry, attempt, refund, now_ms).await?;
+                super::refunds::confirm_refund(&mut work, &mut entry, attempt, refund, now_ms)
+                    .await?;
             }
             (AttemptState::Stopped, ..) => {
                 super::restore::stop(&mut work, &attempt.bank, &conclusion.alert, now_ms).await?;
@@ -294,6 +309,9 @@ impl Store {
             _ => {}
         }
         tell(&mut work, attempt, to, conclusion, now_ms).await?;
+        super::expect::after_conclusion(&mut work, &mut entry, attempt, to, conclusion, now_ms)
+            .await?;
+        super::breaker::after_conclusion(&mut work, attempt, conclusion, now_ms).await?;
         for report in &conclusion.reports {
             super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
         }
@@ -387,7 +405,7 @@ async fn tell(
         let sql = "UPDATE attempt SET lost_at_ms = COALESCE(lost_at_ms, sent_at_ms) WHERE attempt_no = $1";
         work.move_one(sql, params![attempt.no]).await?;
         let text = format!(
-            "{} 批次 {} 发送结果不明，正在按我方流水号 {} 向银行查询；查明之前不会重发",
+            "{} 批次 {} 发送结果不明，须按我方流水号 {} 向银行查明；查明之前不会重发",
             attempt.bank,
             batch.map_or_else(String::new, |no| no.to_string()),
             attempt.reference
@@ -396,8 +414,9 @@ async fn tell(
         super::alerts::raise(work, kind, &subject, register, batch, 0, &text, now_ms).await?;
         return Ok(());
     }
-    super::alerts::clear(work, AlertKind::Unknown, &subject, now_ms).await?;
-    super::alerts::clear(work, AlertKind::TooLate, &subject, now_ms).await?;
+    for over in [AlertKind::Unknown, AlertKind::TooLate, AlertKind::CannotAsk] {
+        super::alerts::clear(work, over, &subject, now_ms).await?;
+    }
     if to == AttemptState::Stopped {
         let (kind, text) = (AlertKind::OtherContent, &conclusion.alert);
         super::alerts::raise(work, kind, &subject, register, batch, 0, text, now_ms).await?;
@@ -486,127 +505,4 @@ async fn refuse_batch(
     )
     .await?;
     Ok(())
-}
-
-async fn refuse_refund(
-    work: &mut Work,
-    entry: &mut Entry,
-    attempt: &Attempt,
-    refund: RefundNo,
-    alert: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let sql = "SELECT state FROM refund WHERE refund_no = $1";
-    let state = work.the(sql, params![refund], |row| row.word(0, RefundState::parse)).await?;
-    if state != RefundState::Open {
-        return Err(StoreError::Refused(format!(
-            "{refund} is {state}; a bank cannot refuse it any more"
-        )));
-    }
-    let sql = "UPDATE refund SET state = 'refused', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
-    work.move_one(sql, params![now_ms, refund]).await?;
-    freeze_contradicted(work, entry, attempt, refund).await?;
-    let sql =
-        "UPDATE leftover SET state = $1, refund_no = NULL WHERE refund_no = $2 AND state = $3";
-    work.run(sql, params![LeftoverState::Open.as_str(), refund, LeftoverState::Reserved.as_str()])
-        .await?;
-    entry.fact("refund", refund.0);
-    super::alerts::raise(
-        work,
-        AlertKind::RefundRefused,
-        &refund.to_string(),
-        Some(attempt.register),
-        None,
-        0,
-        alert,
-        now_ms,
-    )
-    .await?;
-    Ok(())
-}
-
-/// A payment of a refused refund that was credited meanwhile: its money never went back, so the
-/// credit is no more than was approved. It is a contradiction like any other, frozen in flight, and
-/// not leftover that the next refund could list (I8, I11).
-async fn freeze_contradicted(
-    work: &mut Work,
-    entry: &mut Entry,
-    attempt: &Attempt,
-    refund: RefundNo,
-) -> Result<(), StoreError> {
-    let sql = "SELECT l.line, l.bank, l.amount_fen FROM leftover l WHERE l.refund_no = $1 AND EXISTS (SELECT 1 FROM attempt a \
-               JOIN outcome c ON c.attempt_no = a.attempt_no AND c.line = l.line AND c.kind = 'credited' \
-               JOIN outcome f ON f.attempt_no = a.attempt_no AND f.line = l.line AND f.kind = 'failed' \
-               WHERE a.register_no = l.register_no AND NOT EXISTS (SELECT 1 FROM outcome r \
-               WHERE r.attempt_no = a.attempt_no AND r.line = l.line AND r.kind = 'returned')) ORDER BY l.line";
-    let lines = work
-        .rows(sql, params![refund], |row| Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?))))
-        .await?;
-    for (line, bank, amount) in lines {
-        let sql = "UPDATE leftover SET state = 'withdrawn', refund_no = NULL WHERE register_no = $1 AND line = $2 AND state = 'reserved'";
-        work.move_one(sql, params![attempt.register, line]).await?;
-        let cause = Cause { refund: Some(refund), ..Cause::default() };
-        let (register, bank) = (attempt.register, bank.as_str());
-        for (from, to) in [(Place::Disputed, Place::Finance), (Place::Refundable, Place::InFlight)]
-        {
-            let frozen = Move { register, bank, from, to, payments: 1, amount, cause };
-            entry.post(work, frozen).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn confirm_refund(
-    work: &mut Work,
-    entry: &mut Entry,
-    attempt: &Attempt,
-    refund: RefundNo,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let sql = "SELECT bank, payments, sum_fen, state FROM refund WHERE refund_no = $1";
-    let (bank, payments, sum, state) = work
-        .the(sql, params![refund], |row| {
-            Ok((
-                row.string(0)?,
-                row.int(1)?,
-                Fen::new(row.int(2)?),
-                row.word(3, RefundState::parse)?,
-            ))
-        })
-        .await?;
-    if state == RefundState::Confirmed {
-        return Ok(());
-    }
-    let sql = "UPDATE refund SET state = 'confirmed', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
-    work.move_one(sql, params![now_ms, refund]).await?;
-    let sql = "UPDATE leftover SET state = $1 WHERE refund_no = $2 AND state = $3";
-    let moved = work
-        .run(
-            sql,
-            params![LeftoverState::Refunded.as_str(), refund, LeftoverState::Reserved.as_str()],
-        )
-        .await?;
-    if i64::try_from(moved) != Ok(payments) {
-        return Err(StoreError::Inconsistent {
-            what: format!("{refund} lists {payments} payments and reserves {moved}"),
-        });
-    }
-    entry.fact("refund", refund.0);
-    // Earlier refusals of the same share are over: the money went back after all.
-    let sql = "SELECT r.refund_no FROM refund r JOIN refund f ON f.register_no = r.register_no AND f.bank = r.bank \
-               WHERE f.refund_no = $1 AND r.state = 'refused'";
-    for earlier in work.rows(sql, params![refund], |row| Ok(RefundNo(row.int(0)?))).await? {
-        super::alerts::clear(work, AlertKind::RefundRefused, &earlier.to_string(), now_ms).await?;
-    }
-    let cause = Cause { refund: Some(refund), ..Cause::default() };
-    let back = Move {
-        register: attempt.register,
-        bank: &bank,
-        from: Place::Refundable,
-        to: Place::Refunded,
-        payments,
-        amount: sum,
-        cause,
-    };
-    entry.post(work, back).await
 }
