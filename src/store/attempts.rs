@@ -38,10 +38,11 @@ pub struct Attempt {
     pub pending: i64,
 }
 
-const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
+/// What [`attempt`] reads, of `attempt a` and `batch b`.
+pub(super) const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
      a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.bank_reference, COALESCE(b.pending, 0), a.lost_at_ms";
 
-fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
+pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     Ok(Attempt {
         no: AttemptNo(row.int(0)?),
         kind: row.word(1, AttemptKind::parse)?,
@@ -363,31 +364,6 @@ impl Store {
         }
         // Nothing changed that another step could act upon.
         work.commit().await
-    }
-
-    /// After a start: what was being sent when the process died may or may not have left (F3 to
-    /// F5), so it is unknown, and due to be asked about at once.
-    ///
-    /// # Errors
-    /// Where the database cannot be written.
-    pub async fn recover_sending(&self, now_ms: i64) -> Result<u64, StoreError> {
-        let mut work = self.read().await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.state = 'sending'"
-        );
-        let mut broken = Vec::new();
-        work.0
-            .rows(sql.into(), params![], &mut |row| {
-                broken.push(attempt(row)?);
-                Ok(())
-            })
-            .await?;
-        work.commit().await?;
-        for attempt in &broken {
-            self.conclude(attempt, &Conclusion::of(AttemptEvent::Lost, Some(now_ms)), now_ms)
-                .await?;
-        }
-        Ok(broken.len() as u64)
     }
 }
 

@@ -31,6 +31,7 @@ mod journal;
 pub mod life;
 pub mod migrations;
 mod postgres;
+mod recover;
 mod recut;
 pub mod refunds;
 pub mod reports;

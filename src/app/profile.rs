@@ -1,0 +1,185 @@
+//! Holds what is agreed with a bank against what its format can say and its door can bring. A gap or a
+//! contradiction is told before anything is sent, not by the batch that nobody answers for.
+
+use crate::config::{self, Door, Problem, Span};
+use crate::flow::expect::Answers;
+use crate::format::{Format, Key, MessageKind as M};
+use crate::model::attempt::Answer;
+use crate::model::profile::{AskBy, NoticeSource, ResultsCome};
+
+/// What a bank's config says of its answers, beside what follows from its format.
+struct Agreed<'a> {
+    said: &'a config::Answers,
+    format: &'a Format,
+    /// Does its door bring files?
+    files: bool,
+    problems: Vec<(&'static str, String)>,
+}
+
+/// How a bank answers.
+///
+/// # Errors
+/// Every gap and contradiction, each with its key below `place`.
+pub fn answers(
+    bank: &config::Bank,
+    format: &Format,
+    place: &str,
+    allowed: Span,
+) -> Result<Answers, Vec<Problem>> {
+    let files = matches!(bank.door, Door::Directory { .. } | Door::Sftp(_));
+    let said = &bank.answers;
+    let mut agreed = Agreed { said, format, files, problems: Vec::new() };
+    let mut answers = Answers::of(format, files);
+    let ms = |span: Option<Span>| span.map(|span| span.0);
+    answers.results = said.results().or(answers.results);
+    answers.ask = said.ask().unwrap_or(answers.ask);
+    answers.notices = said.notices().unwrap_or(answers.notices);
+    agreed.results(&answers);
+    agreed.asking(&answers);
+    agreed.notices(&answers);
+    agreed.times();
+    answers.acknowledged_within_ms = ms(said.acknowledged_within);
+    // Before the duty is half over, where it is a short one.
+    answers.result_within_ms =
+        ms(said.result_within).unwrap_or(answers.result_within_ms.min(allowed.0 / 2));
+    answers.notice_within_ms = (answers.notices != NoticeSource::None)
+        .then(|| ms(said.notice_within).or(answers.notice_within_ms))
+        .flatten();
+    answers.return_within_ms = ms(said.return_within).or(answers.return_within_ms);
+    answers.refund_within_ms = ms(said.refund_within).unwrap_or(answers.refund_within_ms);
+    if agreed.problems.is_empty() {
+        return Ok(answers);
+    }
+    let problem = |(key, what)| Problem::new(format!("{place}.answers.{key}"), what);
+    Err(agreed.problems.into_iter().map(problem).collect())
+}
+
+impl Agreed<'_> {
+    fn note(&mut self, key: &'static str, what: impl Into<String>) {
+        self.problems.push((key, what.into()));
+    }
+
+    /// Does the bank leave files of this kind?
+    fn by_file(&self, kind: M) -> bool {
+        self.files && !self.format.patterns(kind).is_empty()
+    }
+
+    fn can_say(&self, kind: M, answer: Answer) -> bool {
+        self.format.answers(kind).any(|(_, meant)| meant == answer)
+    }
+
+    fn results(&mut self, answers: &Answers) {
+        let asked = matches!(answers.ask, AskBy::Reference | AskBy::Batch);
+        match answers.results {
+            None => self.note(
+                "results",
+                "is missing: the format has no result file, no status answer with rows and no acknowledgement \
+                 with rows; say how the result of each payment comes (push), or give the format such a message",
+            ),
+            Some(ResultsCome::File) if !self.by_file(M::Result) => self.note(
+                "results",
+                "\"file\" needs a door with folders, and a result in the format whose parts have names",
+            ),
+            Some(ResultsCome::Query) if !asked => {
+                self.note("results", "\"query\" and a bank that is not asked do not go together");
+            }
+            Some(ResultsCome::Query) if !self.format.has_rows(M::StatusAnswer) => {
+                self.note("results", "\"query\" needs a status_answer with rows in the format");
+            }
+            Some(ResultsCome::Inline) if !self.format.has_rows(M::Acknowledgement) => {
+                self.note("results", "\"inline\" needs an acknowledgement with rows in the format");
+            }
+            Some(ResultsCome::Push)
+                if !self.format.has_rows(M::Result) && !self.format.has_rows(M::StatusAnswer) =>
+            {
+                self.note("results", "\"push\" needs a result with rows in the format");
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn asking(&mut self, answers: &Answers) {
+        let query = self.format.has(M::StatusQuery);
+        let answer = self.format.has(M::StatusAnswer);
+        match answers.ask {
+            AskBy::Reference | AskBy::Batch if !(query && answer) => self.note(
+                "ask",
+                "needs a status_query and a status_answer in the format; a bank that cannot be asked is \"none\"",
+            ),
+            AskBy::Reference if !self.format.asks_for(M::StatusQuery, Key::Reference) => {
+                self.note("ask", "\"reference\" needs a status_query that bears our reference");
+            }
+            AskBy::Batch if !self.format.asks_for(M::StatusQuery, Key::BankReference) => {
+                self.note("ask", "\"batch\" needs a status_query that bears the bank_reference");
+            }
+            AskBy::Reference | AskBy::Batch => self.meanings(),
+            AskBy::DayFile if answers.results != Some(ResultsCome::File) => self.note(
+                "ask",
+                "\"day_file\" needs results = \"file\": the file at the end of the day is one of them",
+            ),
+            AskBy::None if self.said.ask.is_none() => self.note(
+                "ask",
+                "is missing, and the format has no status_query: where the bank cannot be asked what became \
+                 of a batch, say ask = \"none\" (or \"day_file\"), and two people decide what is unknown",
+            ),
+            AskBy::DayFile | AskBy::None => {}
+        }
+    }
+
+    /// The answers without which a question leads nowhere.
+    fn meanings(&mut self) {
+        let has = |answer| self.can_say(M::StatusAnswer, answer);
+        if !has(Answer::NotFound) {
+            self.note(
+                "ask",
+                "no code of the format's status_answer means not_found: what never arrived could never go again",
+            );
+        }
+        let has = |answer| self.can_say(M::StatusAnswer, answer);
+        if ![Answer::Accepted, Answer::Processing, Answer::Done].into_iter().any(has) {
+            self.note("ask", "no code of the format's status_answer means that the bank has it");
+        }
+    }
+
+    fn notices(&mut self, answers: &Answers) {
+        let fits = match answers.notices {
+            NoticeSource::None => {
+                if self.said.notice_within.is_some() {
+                    self.note("notice_within", "the bank does not say what became of its SMS");
+                }
+                return;
+            }
+            NoticeSource::Query => self.format.has(M::NoticeQuery) && self.format.has(M::Notice),
+            NoticeSource::File => self.by_file(M::Notice),
+            NoticeSource::Push => self.format.has(M::Notice),
+            NoticeSource::Result => [M::Result, M::StatusAnswer, M::Acknowledgement]
+                .into_iter()
+                .any(|kind| self.format.asks_for(kind, Key::NoticeCode)),
+        };
+        if !fits {
+            let what = match answers.notices {
+                NoticeSource::Query => "\"query\" needs a notice_query and a notice in the format",
+                NoticeSource::File => {
+                    "\"file\" needs a door with folders, and a notice in the format whose parts have names"
+                }
+                NoticeSource::Push => "\"push\" needs a notice in the format",
+                NoticeSource::Result | NoticeSource::None => {
+                    "\"result\" needs results with a notice_code in the format"
+                }
+            };
+            self.note("notices", what);
+        }
+    }
+
+    fn times(&mut self) {
+        if self.said.acknowledged_within.is_some() && !self.by_file(M::Acknowledgement) {
+            self.note(
+                "acknowledged_within",
+                "needs a door with folders, and an acknowledgement in the format whose parts have names",
+            );
+        }
+        if self.said.return_within.is_some() && !self.format.has(M::ReturnQuery) {
+            self.note("return_within", "the format has no return_query: nobody asks about returns");
+        }
+    }
+}
