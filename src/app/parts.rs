@@ -185,10 +185,7 @@ fn open_bank(
         resend_after_ms: bank.resend_after.0,
         reference_prefix: bank.reference_prefix.clone(),
         answers,
-        breaker: BreakerRule {
-            after: i64::from(bank.breaker.after),
-            rest_ms: bank.breaker.rest.0,
-        },
+        breaker: BreakerRule { after: i64::from(bank.breaker.after), rest_ms: bank.breaker.rest.0 },
     };
     Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, door, rules })
 }

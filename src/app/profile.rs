@@ -128,15 +128,16 @@ impl Agreed<'_> {
 
     /// The answers without which a question leads nowhere.
     fn meanings(&mut self) {
-        let has = |answer| self.can_say(M::StatusAnswer, answer);
-        if !has(Answer::NotFound) {
+        let says = |answer| self.can_say(M::StatusAnswer, answer);
+        let lost = says(Answer::NotFound);
+        let there = [Answer::Accepted, Answer::Processing, Answer::Done].into_iter().any(says);
+        if !lost {
             self.note(
                 "ask",
                 "no code of the format's status_answer means not_found: what never arrived could never go again",
             );
         }
-        let has = |answer| self.can_say(M::StatusAnswer, answer);
-        if ![Answer::Accepted, Answer::Processing, Answer::Done].into_iter().any(has) {
+        if !there {
             self.note("ask", "no code of the format's status_answer means that the bank has it");
         }
     }
@@ -181,5 +182,122 @@ impl Agreed<'_> {
         if self.said.return_within.is_some() && !self.format.has(M::ReturnQuery) {
             self.note("return_within", "the format has no return_query: nobody asks about returns");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::format::example;
+
+    const FOLDER: &str = "[bank.door]\nkind = \"directory\"\noutgoing = \"/o\"\nincoming = \"/i\"\n\
+                          archive = \"/a\"\nquarantine = \"/q\"\ncontrol_suffix = \".ok\"\n";
+    const CALL: &str = "[bank.door]\nkind = \"https\"\nurl = \"https://bank.example/\"\n";
+
+    /// What a bank of this door and format owes, where this stands below `[bank.answers]`.
+    fn told(name: &str, text: &str, door: &str, said: &str) -> Result<Answers, Vec<String>> {
+        let config = format!(
+            "data = \"/d\"\n[keys]\ncurrent = 1\nseal = [{{ id = 1, secret = {{ file = \"/s\" }} }}]\n\
+             blind = {{ id = 1, secret = {{ file = \"/b\" }} }}\n[[source]]\nname = \"county\"\n\
+             url = \"https://finance.example\"\nkey_id = \"k\"\nsecret = {{ file = \"/f\" }}\n\
+             [duty]\nstart = \"received\"\nallowed = \"24h\"\npool_bank = \"bank\"\n\
+             [[bank]]\ncode = \"bank\"\nname = \"Bank\"\nformat = \"{name}\"\n{door}[bank.answers]\n{said}\n"
+        );
+        let config = Config::parse(&config).map_err(|problems| problems.0)?;
+        let format = Format::compile(name, text).expect("compiles");
+        answers(&config.banks[0], &format, "bank.1", config.duty.allowed).map_err(|problems| {
+            problems
+                .into_iter()
+                .map(|problem| format!("{}: {}", problem.key, problem.what))
+                .collect()
+        })
+    }
+
+    fn of(name: &str, door: &str, said: &str) -> Result<Answers, Vec<String>> {
+        told(name, example::example(name).expect("it ships"), door, said)
+    }
+
+    #[track_caller]
+    fn refused(name: &str, door: &str, said: &str, key: &str) {
+        let problems = of(name, door, said).expect_err("is refused");
+        let named = |problem: &String| problem.contains(&format!("bank.1.answers.{key}: "));
+        assert!(problems.iter().any(named), "{key} is not in {problems:?}");
+    }
+
+    #[test]
+    fn what_is_absent_follows_from_the_format_and_the_door() {
+        let rural = of("example-rural-fixed", FOLDER, "").expect("good");
+        assert_eq!(rural.results, Some(ResultsCome::File));
+        assert_eq!((rural.ask, rural.notices), (AskBy::Reference, NoticeSource::File));
+        assert_eq!((rural.acknowledged_within_ms, rural.return_within_ms), (None, None));
+        let city = of("example-city-xml", CALL, "result_within = \"30m\"").expect("good");
+        assert_eq!(city.results, Some(ResultsCome::Query));
+        assert_eq!((city.ask, city.notices), (AskBy::Reference, NoticeSource::Query));
+        assert_eq!(city.result_within_ms, 30 * 60_000);
+        assert!(city.return_within_ms.is_some());
+        let pipe = of("example-core-pipe", FOLDER, "acknowledged_within = \"15m\"").expect("good");
+        assert_eq!(pipe.acknowledged_within_ms, Some(15 * 60_000));
+        assert_eq!((pipe.notices, pipe.notice_within_ms), (NoticeSource::None, None));
+    }
+
+    #[test]
+    fn the_readmes_table_is_one_for_a_bank_that_takes_files() {
+        let readme = include_str!("../../README.md");
+        let (_, block) = readme.split_once("```toml\n[bank.answers]\n").expect("a block");
+        let (block, _) = block.split_once("```").expect("its end");
+        let agreed = of("example-rural-fixed", FOLDER, block).expect("good");
+        assert_eq!(agreed.acknowledged_within_ms, Some(30 * 60_000));
+        // What it says beside that is what would follow anyway.
+        let without = block.replace("acknowledged_within", "# acknowledged_within");
+        assert_eq!(
+            of("example-rural-fixed", FOLDER, &without),
+            of("example-rural-fixed", FOLDER, "")
+        );
+    }
+
+    #[test]
+    fn a_gap_is_refused_until_it_is_said_on_purpose() {
+        // It cannot be asked, and nobody said so.
+        refused("example-icbc-blank", FOLDER, "", "ask");
+        let said = of("example-icbc-blank", FOLDER, "ask = \"none\"").expect("good");
+        assert_eq!(said.ask, AskBy::None);
+        let day = of("example-icbc-blank", FOLDER, "ask = \"day_file\"").expect("good");
+        assert_eq!(day.ask, AskBy::DayFile);
+        // Nothing says how its results come.
+        refused("example-iso20022-09", CALL, "ask = \"none\"", "results");
+        let pushed = "ask = \"none\"\nresults = \"push\"";
+        let pushed = of("example-iso20022-09", CALL, pushed).expect("good");
+        assert_eq!(pushed.results, Some(ResultsCome::Push));
+    }
+
+    #[test]
+    fn a_contradiction_is_refused_with_its_key() {
+        let (rural, city, icbc) = ("example-rural-fixed", "example-city-xml", "example-icbc-blank");
+        refused(city, CALL, "results = \"file\"", "results");
+        refused(city, CALL, "results = \"inline\"", "results");
+        refused(city, CALL, "ask = \"none\"", "results");
+        refused(rural, FOLDER, "results = \"query\"", "results");
+        refused(icbc, FOLDER, "ask = \"reference\"", "ask");
+        refused(city, CALL, "ask = \"batch\"", "ask");
+        refused(city, CALL, "ask = \"day_file\"", "ask");
+        refused(city, CALL, "ask = \"telephone\"", "ask");
+        refused(city, CALL, "notices = \"file\"", "notices");
+        refused(rural, FOLDER, "notices = \"query\"", "notices");
+        refused(icbc, FOLDER, "ask = \"none\"\nnotices = \"result\"", "notices");
+        refused(rural, FOLDER, "notices = \"none\"\nnotice_within = \"1h\"", "notice_within");
+        refused(city, CALL, "acknowledged_within = \"5m\"", "acknowledged_within");
+        refused(rural, FOLDER, "return_within = \"1h\"", "return_within");
+        refused(city, CALL, "result_within = \"24h\"", "result_within");
+    }
+
+    #[test]
+    fn i2_a_bank_whose_not_found_has_no_code_is_refused() {
+        let name = "example-city-xml";
+        let text = example::example(name).expect("it ships");
+        let without = text.replace("B404 = { answer = \"not_found\" }", "");
+        assert_ne!(text, without);
+        let problems = told(name, &without, CALL, "").expect_err("is refused");
+        assert!(problems[0].contains("means not_found"), "{problems:?}");
     }
 }

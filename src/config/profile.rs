@@ -48,12 +48,7 @@ impl Answers {
             out.push(Problem::new(format!("{key}.answers.{name}"), what));
         };
         let words: [(&str, &Option<String>, bool, String); 3] = [
-            (
-                "results",
-                &self.results,
-                self.results().is_some(),
-                known(ResultsCome::ALL),
-            ),
+            ("results", &self.results, self.results().is_some(), known(ResultsCome::ALL)),
             ("ask", &self.ask, self.ask().is_some(), known(AskBy::ALL)),
             ("notices", &self.notices, self.notices().is_some(), known(NoticeSource::ALL)),
         ];
@@ -63,7 +58,8 @@ impl Answers {
             }
         }
         if self.result_within.is_some_and(|within| within >= allowed) {
-            let what = "is not below duty.allowed; silence would become an alert when it is too late";
+            let what =
+                "is not below duty.allowed; silence would become an alert when it is too late";
             note("result_within", what.to_owned());
         }
         out

@@ -40,7 +40,11 @@ async fn breaker(ctx: &Ctx, bank: &Bank) -> Result<Option<Breaker>, FlowError> {
     }
     let now = ctx.now_ms();
     tracing::warn!(bank = bank.code, run = breaker.run, "sending to the bank stops for a while");
-    let how = if breaker.last == AttemptState::Refused { "被拒绝" } else { "没有得到明确答复" };
+    let how = if breaker.last == AttemptState::Refused {
+        "被拒绝"
+    } else {
+        "没有得到明确答复"
+    };
     let text = format!(
         "向{}送出的报文连续 {} 次被拒绝或没有得到明确答复（最近一次{how}），已暂停向该行发送，查询照常进行；约 {} 后（{}）先送一批试探，成功即恢复。24 小时时限照常计算。请联系该行查明原因；确认已恢复的，可由操作员执行 daifa bank resume {} 立即恢复",
         bank.name,
@@ -50,9 +54,7 @@ async fn breaker(ctx: &Ctx, bank: &Bank) -> Result<Option<Breaker>, FlowError> {
         bank.code
     );
     match ctx.store.open_breaker(&bank.code, breaker.run, &text, now).await {
-        Ok(()) => {
-            Ok(Some(Breaker { state: BreakerState::Open, since_ms: now, ..breaker }))
-        }
+        Ok(()) => Ok(Some(Breaker { state: BreakerState::Open, since_ms: now, ..breaker })),
         // It was opened or closed just now.
         Err(StoreError::Moved { .. }) => Ok(ctx.store.breaker(&bank.code).await?),
         Err(cause) => Err(cause.into()),

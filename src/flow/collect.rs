@@ -490,7 +490,8 @@ pub(super) async fn take_rows(
         Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
     }
     if kind == MessageKind::LateReturn {
-        let (now, next) = (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
+        let (now, next) =
+            (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
         ctx.store.returns_told(attempt, next, now).await?;
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::clock::local_text;
 use crate::flow::{Bank, Ctx, FlowError};
 use crate::format::{Format, Key, MessageKind};
 use crate::model::attempt::{AttemptKind, AttemptState};
-use crate::model::expectation::{Expected, ExpectationKind};
+use crate::model::expectation::{ExpectationKind, Expected};
 use crate::model::profile::{AskBy, NoticeSource, ResultsCome};
 use crate::store::StoreError;
 use crate::store::attempts::Attempt;
@@ -200,8 +200,6 @@ fn remedy(bank: Option<&Bank>, late: &Late) -> &'static str {
             "请联系该行送出回盘文件；已经送来而没有被采用的，请核对文件是否完整"
         }
         Some(ResultsCome::Push) => "请联系该行重新推送结果，并检查推送通道",
-        Some(ResultsCome::Query | ResultsCome::Inline) | None => {
-            "请联系该行查明这一批办到哪一步"
-        }
+        Some(ResultsCome::Query | ResultsCome::Inline) | None => "请联系该行查明这一批办到哪一步",
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::model::alert::AlertKind;
 use crate::model::attempt::AttemptState;
-use crate::model::expectation::{Expected, ExpectationKind, ExpectationState};
+use crate::model::expectation::{ExpectationKind, ExpectationState, Expected};
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::store::attempts::{Attempt, Conclusion};
 use crate::store::breaker::Sign;

@@ -19,7 +19,9 @@ use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::model::person::{Person, mask_account, mask_name};
 use crate::model::reason::{Actor, Reason};
 use crate::model::report::redact;
-use crate::store::view::{AttemptRow, BatchPage, ExpectationRow, FailureRow, QuarantineRow, ResultRow};
+use crate::store::view::{
+    AttemptRow, BatchPage, ExpectationRow, FailureRow, QuarantineRow, ResultRow,
+};
 use crate::web::parts::{Badge, Bar, Frame, Head, Tone, batch_time_left, grouped};
 
 struct Attempt {

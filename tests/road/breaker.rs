@@ -53,7 +53,8 @@ async fn f27_three_answers_that_are_none_stop_the_sending_and_one_batch_goes_to_
     house.run().await;
     assert_eq!(house.calls.batches().len(), 3);
     let alert = house.alert("breaker").await.expect("somebody is told");
-    for word in ["示例city", "连续 3 次", "没有得到明确答复", "daifa bank resume city"] {
+    for word in ["示例city", "连续 3 次", "没有得到明确答复", "daifa bank resume city"]
+    {
         assert!(alert.text.contains(word), "{word}: {}", alert.text);
     }
     let asked = house.calls.book().asked.len();

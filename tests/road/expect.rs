@@ -286,10 +286,8 @@ async fn f55_after_a_restart_a_bank_is_asked_at_its_own_pace() {
     const PER_SECOND: u32 = 25;
     let mut house = agreed(|_, rules| rules.breaker.after = 1_000).await;
     house.rows_max = 1;
-    let limits = Limits {
-        per_second: NonZeroU32::new(PER_SECOND).expect("some"),
-        at_once: NonZeroU32::MIN,
-    };
+    let limits =
+        Limits { per_second: NonZeroU32::new(PER_SECOND).expect("some"), at_once: NonZeroU32::MIN };
     let bank: Arc<dyn Transport> = house.calls.clone();
     let door: Arc<dyn Transport> = Arc::new(Limited::new(bank, limits));
     house.doors.insert(CALLS.to_owned(), (door, house.calls.format.clone()));
@@ -323,7 +321,11 @@ async fn f54_a_bank_that_is_away_for_longer_than_the_duty_is_told_once_by_level(
     house.take(offer(CALLS)).await;
     house.live(30 * HOUR, 10 * MINUTE).await;
     let raised = "SELECT COUNT(*) FROM journal WHERE chain = 'alerts' AND kind = 'alert.raised' AND body LIKE '%\"alert\":\"deadline\"%'";
-    assert_eq!(house.number(raised).await, 4, "at 50, 80, 95 and 100 percent, once for all batches");
+    assert_eq!(
+        house.number(raised).await,
+        4,
+        "at 50, 80, 95 and 100 percent, once for all batches"
+    );
     assert_eq!(house.alert("deadline").await.expect("late").level, 100);
     assert!(house.alert("overdue").await.is_none(), "nothing left, so nobody owes an answer");
     house.calls.book().turns.clear();

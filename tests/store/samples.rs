@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use daifa::guard::digest::{ContentDigest, sha256};
 use daifa::model::attempt::{AttemptEvent, AttemptState};
+use daifa::model::expectation::{ExpectationKind, Expected};
 use daifa::model::hold::HoldReason;
-use daifa::model::expectation::{Expected, ExpectationKind};
 use daifa::model::id::{PaymentId, RegisterNo};
 use daifa::model::money::Fen;
 use daifa::model::notice::NoticeState;

@@ -17,8 +17,8 @@ use daifa::model::refund::RefundState;
 use daifa::model::register::RegisterState;
 use daifa::model::report::{RecipientKind, ReportKind};
 use daifa::store::view::{
-    AlertRow, AttemptRow, BatchPage, BatchRow, Counts, ExpectationRow, FailureRow, HoldRow, Overview,
-    QuarantineRow, RefundRow, RegisterPage, RegisterRow, ReportRow, ResultRow, ShareRow,
+    AlertRow, AttemptRow, BatchPage, BatchRow, Counts, ExpectationRow, FailureRow, HoldRow,
+    Overview, QuarantineRow, RefundRow, RegisterPage, RegisterRow, ReportRow, ResultRow, ShareRow,
 };
 use daifa::web::{BankName, Frame};
 

@@ -3,7 +3,7 @@
 use daifa::flow::sealed::{PersonSealer, seal_words};
 use daifa::guard::seal::Sealer;
 use daifa::model::attempt::AttemptEvent;
-use daifa::model::expectation::{Expected, ExpectationKind};
+use daifa::model::expectation::{ExpectationKind, Expected};
 use daifa::model::hold::HoldReason;
 use daifa::model::id::{AttemptNo, RegisterNo};
 use daifa::model::money::Fen;
