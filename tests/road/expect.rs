@@ -14,7 +14,7 @@ use daifa::model::reason::Reason;
 use daifa::transport::Transport;
 use daifa::transport::limit::{Limited, Limits};
 
-use crate::counter::{Fate, Reply, Turn};
+use crate::counter::{Fate, Reply, Told, Turn};
 use crate::county::{Draft, Offer, person};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
@@ -146,12 +146,16 @@ async fn i26_sms_of_which_the_bank_says_nothing_are_missed_and_move_no_money() {
     let alert = house.alert("overdue").await.expect("somebody is told");
     assert!(alert.text.contains("有 3 笔已入账"), "{}", alert.text);
     let reference = house.files.batches()[0].reference.clone();
-    let mut rows = house.files.notices(&reference, NoticeState::Delivered);
-    let last = rows.split_off(2);
-    house.files.leave_result(&reference, &rows, "31");
+    let rows = house.files.notices(&reference, NoticeState::Delivered);
+    let files = house.files.clone();
+    let leave = |rows: &[Told], serial| {
+        let (kind, done) = (MessageKind::Notice, Answer::Done);
+        files.leave(files.say(kind, &reference, done, "", rows, serial));
+    };
+    leave(&rows[..2], "31");
     house.pass(MINUTE).await;
     assert!(house.alert("overdue").await.is_some(), "one is still missing");
-    house.files.leave_result(&reference, &last, "32");
+    leave(&rows[2..], "32");
     house.pass(MINUTE).await;
     assert!(house.alert("overdue").await.is_none());
     assert_eq!(waits(&house).await, ["notice met", "result met"]);
