@@ -46,7 +46,7 @@ async fn breaker(ctx: &Ctx, bank: &Bank) -> Result<Option<Breaker>, FlowError> {
         "没有得到明确答复"
     };
     let text = format!(
-        "向{}送出的报文连续 {} 次被拒绝或没有得到明确答复（最近一次{how}），已暂停向该行发送，查询照常进行；约 {} 后（{}）先送一批试探，成功即恢复。24 小时时限照常计算。请联系该行查明原因；确认已恢复的，可由操作员执行 daifa bank resume {} 立即恢复",
+        "向{}送出的报文连续 {} 次被拒绝或没有得到明确答复（最近一次{how}），已暂停向该行发送，查询照常进行；约 {}后（{}）先送一批试探（届时没有待发的，等有了再试），成功即恢复。24 小时时限照常计算。请联系该行查明原因；确认已恢复的，可由操作员执行 daifa bank resume {} 立即恢复",
         bank.name,
         breaker.run,
         length(rest_ms),

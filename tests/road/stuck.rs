@@ -113,6 +113,12 @@ async fn an_alert_about_a_share_stays_while_nobody_looks_whether_it_is_over() {
     house.live(3 * MINUTE, MINUTE).await;
     let alert = house.alert("convert").await.expect("its cause is not over");
     assert_eq!(alert.raised_at_ms, raised, "it went and came again");
+    // Its cause is over, and the bank is sent to again.
     house.tamper("UPDATE register SET summary = substr(summary, 2)").await;
-    house.sound().await;
+    house.store().resume_bank(FILES, "运维岗04", "已核对", now).await.expect("resumed");
+    house.pass(MINUTE).await;
+    assert!(house.alert("convert").await.is_none());
+    house.files.leave_all(0);
+    house.live(2 * MINUTE, MINUTE).await;
+    house.finished().await;
 }
