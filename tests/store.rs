@@ -14,6 +14,8 @@ mod cluster;
 mod money_back;
 #[path = "store/opening.rs"]
 mod opening;
+#[path = "store/owed.rs"]
+mod owed;
 #[path = "store/results.rs"]
 mod results;
 #[path = "store/samples.rs"]
@@ -148,6 +150,12 @@ on_both! {
         i15_a_register_that_moved_since_it_was_read_is_not_closed,
         f61_a_closed_register_can_be_revoked_and_nothing_moves,
         a_register_of_a_bank_that_nobody_knows_goes_back_through_another,
+    }
+    owed {
+        f30_an_answer_is_late_once_and_ends_with_the_answer,
+        f30_an_answer_that_came_meanwhile_is_not_called_late,
+        i18_a_batch_that_nobody_waits_for_is_told,
+        f27_a_run_is_counted_and_one_attempt_is_chosen_to_see,
     }
     watching {
         an_alert_is_raised_once_until_it_is_over,

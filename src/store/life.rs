@@ -187,7 +187,7 @@ async fn handed_over(
     attempts: &[AttemptNo],
 ) -> Result<Vec<Event>, StoreError> {
     let sql = "SELECT at_ms, kind, body FROM journal WHERE chain = $1 \
-               AND (kind LIKE 'attempt.%' OR kind = 'result.applied') ORDER BY seq";
+               AND (kind LIKE 'attempt.%' OR kind IN ('result.applied', 'expectation.overdue')) ORDER BY seq";
     let mut events = Vec::new();
     work.rows(sql, params![register_chain(register)], |row| {
         let body: Value = serde_json::from_str(row.text(2)?).unwrap_or_default();
@@ -242,6 +242,10 @@ fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
         "attempt.stopped" => format!(
             "{answer}{attempt} is stopped: the bank has its reference with other content{code}"
         ),
+        "expectation.overdue" => {
+            let what = text("expected").replace('_', " ");
+            format!("the bank's {what} for {attempt} did not come in time; an alert says so")
+        }
         "result.applied" if body.get("accepted_from").is_none() => return None,
         "result.applied" if text("name").starts_with("status_answer ") => {
             format!("the bank was asked about {attempt}: it has it, and told its results")
