@@ -242,6 +242,14 @@ impl Transport for Cut {
         self.folders.set_aside(name).await
     }
 
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        self.folders.unfetched().await
+    }
+
+    fn opens_at(&self, now_ms: i64) -> Option<i64> {
+        self.folders.opens_at(now_ms)
+    }
+
     fn commit_point(&self) -> &'static str {
         self.folders.commit_point()
     }
