@@ -11,7 +11,7 @@ use crate::model::money::Fen;
 use crate::model::notice::NoticeState::{self, Delivered, NoNumber};
 use crate::model::outcome::OutcomeKind::{Credited, Failed, Returned};
 use crate::model::reason::Reason;
-use crate::sandbox::bank::{Faults, read_cards};
+use crate::sandbox::bank::{Faults, Often, read_cards};
 use crate::sandbox::bank_town::{Booked, Said, Town, message_part, payment};
 use crate::transport::{Asked, Sent};
 
@@ -168,7 +168,8 @@ async fn i5_other_bytes_under_one_reference_are_refused_and_noted() {
 
 #[tokio::test]
 async fn i8_a_refund_of_money_on_a_card_is_an_offence() {
-    let town = Town::http(Faults { lose_refund_answer_every: 1, ..Faults::default() }).await;
+    let town =
+        Town::http(Faults { lose_refund_answer: Often::Every(1), ..Faults::default() }).await;
     town.send(&town.batch("A1", &MIXED)).await.booked();
     let mut rows = refund_rows();
     rows[0] = payment(1, "1000", 100);
@@ -215,8 +216,12 @@ async fn f31_a_batch_is_not_found_before_it_is_visible() {
 
 #[tokio::test]
 async fn faults_before_the_book_leave_no_trace_in_it() {
-    let town =
-        Town::http(Faults { busy_every: 2, drop_before_every: 3, ..Faults::default() }).await;
+    let town = Town::http(Faults {
+        busy: Often::Every(2),
+        drop_before: Often::Every(3),
+        ..Faults::default()
+    })
+    .await;
     let batch = town.batch("A1", &["1000"]);
     assert!(matches!(town.send(&batch).await, Sent::Accepted { .. }));
     let other = town.batch("A2", &["1000"]);
@@ -230,7 +235,7 @@ async fn faults_before_the_book_leave_no_trace_in_it() {
 
 #[tokio::test]
 async fn a_refused_batch_has_the_banks_words_and_no_credits() {
-    let town = Town::http(Faults { refuse_every: 2, ..Faults::default() }).await;
+    let town = Town::http(Faults { refuse: Often::Every(2), ..Faults::default() }).await;
     assert!(matches!(town.send(&town.batch("A1", &["1000"])).await, Sent::Accepted { .. }));
     let batch = town.batch("A2", &["1000"]);
     for _ in 0..2 {
@@ -252,20 +257,20 @@ async fn f37_wrong_results_are_given_once_and_the_book_stays_right() {
         change(&mut faults);
         faults
     };
-    let town = Town::http(wrong(|f| f.wrong_amount_every = 1)).await;
+    let town = Town::http(wrong(|f| f.wrong_amount = Often::Every(1))).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     let said = town.await_done("A1").await;
     assert_eq!(said.rows[0].amount(Key::Amount), Some(Fen::new(200)));
     let said = town.await_done("A1").await;
     assert_eq!(said.rows[0].amount(Key::Amount), Some(Fen::new(100)));
-    let town = Town::http(wrong(|f| f.unknown_row_every = 1)).await;
+    let town = Town::http(wrong(|f| f.unknown_row = Often::Every(1))).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     assert_eq!(town.await_done("A1").await.rows[0].int(Key::Ordinal), Some(90_001));
-    let town = Town::http(wrong(|f| f.wrong_account_every = 1)).await;
+    let town = Town::http(wrong(|f| f.wrong_account = Often::Every(1))).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     let account = town.await_done("A1").await.rows[0].text(Key::Account).map(str::to_owned);
     assert_eq!(account.as_deref(), Some("000110000000007126"));
-    let town = Town::http(wrong(|f| f.contradict_every = 1)).await;
+    let town = Town::http(wrong(|f| f.contradict = Often::Every(1))).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     let rows = town.await_done("A1").await.rows;
     assert_eq!(rows.iter().filter(|r| r.int(Key::Ordinal) == Some(1)).count(), 2);
@@ -275,9 +280,9 @@ async fn f37_wrong_results_are_given_once_and_the_book_stays_right() {
 #[tokio::test]
 async fn f33_f35_result_files_come_doubled_cut_in_two_and_contradicted() {
     for (faults, rows) in [
-        (Faults { repeat_result_every: 1, ..Faults::default() }, [3, 3]),
-        (Faults { split_result_every: 1, ..Faults::default() }, [1, 2]),
-        (Faults { contradict_every: 1, ..Faults::default() }, [3, 1]),
+        (Faults { repeat_result: Often::Every(1), ..Faults::default() }, [3, 3]),
+        (Faults { split_result: Often::Every(1), ..Faults::default() }, [1, 2]),
+        (Faults { contradict: Often::Every(1), ..Faults::default() }, [3, 1]),
     ] {
         let town = Town::files(faults).await;
         town.send(&town.batch("A1", &["1000", "1000", "1000"])).await.booked();
@@ -294,7 +299,7 @@ async fn f33_f35_result_files_come_doubled_cut_in_two_and_contradicted() {
 
 #[tokio::test]
 async fn f39_a_result_whose_own_sum_does_not_close_reads_as_that() {
-    let town = Town::files(Faults { wrong_sum_every: 1, ..Faults::default() }).await;
+    let town = Town::files(Faults { wrong_sum: Often::Every(1), ..Faults::default() }).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     for _ in 0..400 {
         let names = town.door.arrivals(10).await.expect("listed");
