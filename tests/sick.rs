@@ -6,8 +6,10 @@
 //! `DAIFA_TEST_LONG=1` tries more seeds.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
+use daifa::config::Counterpart;
 use daifa::sandbox::bank::Card;
 use daifa::sandbox::finance::RegisterKind;
 use daifa::store::Store;
@@ -260,5 +262,57 @@ async fn i23_a_bank_that_is_killed_goes_on_from_its_book() {
         daemon.kill();
         store.close().await;
         stage.judged_by_the_binary().expect("the books are right");
+    }
+}
+
+/// The config of a practice bank, as the README has it.
+fn readme(begin: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(path).expect("the README");
+    let (_, section) = text.split_once("\n### A practice bank by itself\n").expect("a section");
+    let (_, block) = section.split_once(&format!("```toml\n{begin}")).expect("its block");
+    format!("{begin}{}", block.split_once("```").expect("its end").0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_readmes_practice_bank_takes_a_batch_through_either_door() {
+    let whole = readme("format = ");
+    let folders = readme("[door]\nkind = \"directory\"");
+    let (before, rest) = whole.split_once("[door]\n").expect("its door");
+    let (_, faults) = rest.split_once("[faults]\n").expect("its faults");
+    Counterpart::parse(&whole).expect("a good config");
+    let by_files = whole.replace("example-city-xml", "example-rural-fixed");
+    let (before_files, _) = by_files.split_once("[door]\n").expect("its door");
+    Counterpart::parse(&format!("{before_files}{folders}")).expect("a good config");
+    // What the file says of itself and of its faults, behind a door of this test.
+    let bank =
+        before.lines().filter(|line| !line.starts_with("format") && !line.starts_with("book"));
+    let bank: Vec<&str> = bank.collect();
+    for way in [Way::Directory, Way::Https] {
+        let plan = Plan { bank: bank.join("\n"), ..plan(way, 7, faults) };
+        practised(plan).await.expect("there is such a door everywhere");
+    }
+}
+
+#[test]
+fn a_practice_banks_config_tells_all_that_is_wrong_with_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("bank.toml");
+    std::fs::write(&path, "format = 7\n[door]\nkind = \"https\"\n[faults]\nlos = 0.1\n")
+        .expect("written");
+    let out = std::process::Command::new(env!("CARGO_BIN_EXE_daifa"))
+        .args(["sandbox", "bank", "--config"])
+        .arg(&path)
+        .output()
+        .expect("the binary starts");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert_eq!(out.status.code(), Some(78), "{said}");
+    for words in [
+        "bank.toml:1: book: is missing",
+        "bank.toml:1: format: expected",
+        "door.listen",
+        "did you mean loss?",
+    ] {
+        assert!(said.contains(words), "{words}: {said}");
     }
 }

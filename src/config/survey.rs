@@ -252,10 +252,13 @@ fn share(value: &DeValue<'_>) -> Option<i64> {
         _ => return None,
     };
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let whole: i64 = whole.parse().ok()?;
-    let part: i64 = format!("{part:0<6}").parse().ok().filter(|_| part.len() <= 6)?;
-    let millionths = whole.checked_mul(1_000_000)?.checked_add(part)?;
-    (whole >= 0 && (0..=1_000_000).contains(&millionths)).then_some(millionths)
+    // Digits alone: no sign and no exponent.
+    if part.len() > 6 || ![whole, part].concat().bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let part: i64 = format!("{part:0<6}").parse().ok()?;
+    let millionths = whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(part)?;
+    (millionths <= 1_000_000).then_some(millionths)
 }
 
 /// Something of this kind, in the place of what is missing or wrong.

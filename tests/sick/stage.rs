@@ -187,6 +187,8 @@ impl Stage {
     ) -> bool {
         let clock = SystemClock;
         let (begun, mut since) = (clock.running_ms(), None);
+        // A look costs the machine too: the longer it may take, the fewer.
+        let pause = (limit / 1_000).max(LOOK);
         let ms = |time: Duration| i64::try_from(time.as_millis()).expect("short");
         loop {
             let now = clock.running_ms();
@@ -198,7 +200,7 @@ impl Stage {
             if now - begun > ms(limit) {
                 return false;
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(pause).await;
         }
     }
 
