@@ -13,12 +13,13 @@ use crate::flow::sealed::seal_evidence;
 use crate::flow::spoken::{door_error, flow_error};
 use crate::flow::submit::{found_there, nobody};
 use crate::flow::values::HeadValues;
-use crate::flow::{Bank, Ctx, FlowError, Progress, unfetched};
+use crate::flow::{Bank, Ctx, FlowError, Progress, expect, unfetched};
 use crate::format::{Key, MessageKind, Part, PartRole};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Heard};
 use crate::model::id::{RegisterNo, ResultNo};
+use crate::model::profile::AskBy;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
@@ -339,7 +340,7 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
     };
     let (kinds, every) = questions(bank, attempt, ctx.now_ms(), &format);
     if kinds.is_empty() {
-        return Ok(ctx.store.asked(attempt, None, Heard::Same, ctx.now_ms()).await?);
+        return nothing_to_ask(ctx, bank, attempt).await;
     }
     let facts = ctx.store.register_facts(attempt.register).await?;
     let (questions, mut lying) = (kinds.len(), 0);
@@ -349,6 +350,7 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
             facts: &facts,
             bank: &bank.code,
             reference: &attempt.reference,
+            bank_reference: &attempt.bank_reference,
             at_ms: ctx.now_ms(),
             section: "",
             day_sequence: None,
@@ -395,6 +397,30 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
     Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
 }
 
+/// There is no question for the bank: all is said that can be, or its files are waited for - or it
+/// cannot be asked about what nobody knows, and people must find out (design 4.2).
+async fn nothing_to_ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    if attempt.state != AttemptState::Unknown {
+        if attempt.pending == 0 {
+            ctx.store.returns_told(attempt, None, now).await?;
+        }
+        return Ok(ctx.store.asked(attempt, None, Heard::Same, now).await?);
+    }
+    let waits = match bank.rules.answers.ask {
+        AskBy::DayFile => "该行不能查询，只在日终送来文件；文件中没有这一笔的",
+        AskBy::Reference | AskBy::Batch | AskBy::None => "该行不能按这一笔查询",
+    };
+    let text = format!(
+        "{} 是否收到 {}（流水号 {}）不明，{waits}，须由两人与银行核对台账后决定；决定之前系统不会重发，款项仍算在途",
+        bank.name, attempt.no, attempt.reference
+    );
+    let (subject, register) = (attempt.no.to_string(), Some(attempt.register));
+    ctx.store.raise_alert(AlertKind::CannotAsk, &subject, register, &text, now).await?;
+    // Its door may still see it lying there.
+    Ok(ctx.store.wait(attempt, now + bank.rules.ask_every_ms).await?)
+}
+
 /// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
 fn questions(
     bank: &Bank,
@@ -403,11 +429,15 @@ fn questions(
     format: &crate::format::Format,
 ) -> (Vec<(MessageKind, MessageKind)>, i64) {
     use MessageKind as M;
-    if attempt.kind == AttemptKind::Refund {
-        return (vec![(M::RefundQuery, M::RefundAnswer)], bank.rules.ask_every_ms);
-    }
-    if attempt.state == AttemptState::Unknown || attempt.pending > 0 {
-        return (vec![(M::StatusQuery, M::StatusAnswer)], bank.rules.ask_every_ms);
+    let refund = attempt.kind == AttemptKind::Refund;
+    if refund || attempt.state == AttemptState::Unknown || attempt.pending > 0 {
+        let question = if refund {
+            (M::RefundQuery, M::RefundAnswer)
+        } else {
+            (M::StatusQuery, M::StatusAnswer)
+        };
+        let asked = bank.rules.answers.can_ask(attempt, format).then_some(question);
+        return (asked.into_iter().collect(), bank.rules.ask_every_ms);
     }
     let window = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
     if now_ms >= window {
@@ -478,7 +508,7 @@ pub(super) async fn take_rows(
         Ok(matched) => matched,
         Err(why) => return hold(ctx, bank, attempt, name, &bytes, &why).await,
     };
-    let (next_at_ms, ask_until_ms) = next_question(ctx, bank, attempt, &format);
+    let next_at_ms = next_question(ctx, bank, attempt, &format);
     let evidence = (!matched.quarantined.is_empty())
         .then(|| seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes));
     let taken = TakenResult {
@@ -489,7 +519,7 @@ pub(super) async fn take_rows(
         evidence,
         next_at_ms,
         again_at_ms: ctx.now_ms() + bank.rules.ask_every_ms,
-        ask_until_ms,
+        expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
     };
     let town_of_line: std::collections::HashMap<i64, i64> =
         payments.iter().map(|payment| (payment.line, payment.town)).collect();
@@ -519,20 +549,25 @@ pub(super) async fn take_rows(
         }
         Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
     }
+    if kind == MessageKind::LateReturn {
+        let (now, next) =
+            (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
+        ctx.store.returns_told(attempt, next, now).await?;
+    }
     Ok(())
 }
 
-/// When to ask next about an attempt all of whose payments are answered for, and until when.
+/// When to ask next about an attempt all of whose payments are answered for.
 fn next_question(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
     format: &crate::format::Format,
-) -> (Option<i64>, Option<i64>) {
+) -> Option<i64> {
     let now = ctx.now_ms();
     let until = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
     let asked_for = format.has(MessageKind::ReturnQuery) || format.has(MessageKind::NoticeQuery);
-    ((asked_for && now < until).then_some(now + bank.rules.return_every_ms), Some(until))
+    (asked_for && now < until).then_some(now + bank.rules.return_every_ms)
 }
 
 /// One report per recipient whom rows of this subject concern.
