@@ -44,6 +44,9 @@ mod hours;
 mod house;
 #[path = "road/intake.rs"]
 mod intake;
+#[allow(dead_code, reason = "the tests of the door ask it more")]
+#[path = "../src/transport/sftp/tests/line.rs"]
+mod line;
 #[path = "road/matching.rs"]
 mod matching;
 #[path = "road/older.rs"]
@@ -70,3 +73,5 @@ mod tls;
 mod unreadable;
 #[path = "road/window.rs"]
 mod window;
+#[path = "road/wire.rs"]
+mod wire;

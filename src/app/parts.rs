@@ -191,7 +191,10 @@ fn open_bank(
 }
 
 /// A format by name or path; the examples are also in the binary.
-fn open_format(folder: &Path, name: &str) -> Result<Format, String> {
+///
+/// # Errors
+/// In words, why it cannot be used.
+pub fn open_format(folder: &Path, name: &str) -> Result<Format, String> {
     let path = if name.contains('/') { Path::new(name).to_owned() } else { folder.join(name) };
     if path.join("format.toml").exists() {
         return Format::load(&path).map_err(|problems| problems.to_string());
