@@ -9,6 +9,7 @@ pub mod answer;
 pub mod checks;
 pub mod collect;
 pub mod convert;
+pub mod decide;
 pub mod feed;
 pub mod intake;
 pub mod matching;

@@ -118,6 +118,10 @@ impl Transport for Opening {
         }
     }
 
+    fn can_look(&self) -> bool {
+        self.door.can_look()
+    }
+
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         self.door.lies_there(parts).await
     }

@@ -54,6 +54,10 @@ impl Transport for Limited {
         }
     }
 
+    fn can_look(&self) -> bool {
+        self.door.can_look()
+    }
+
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         self.door.lies_there(parts).await
     }

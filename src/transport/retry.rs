@@ -64,6 +64,10 @@ impl Transport for Retrying {
         }
     }
 
+    fn can_look(&self) -> bool {
+        self.door.can_look()
+    }
+
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         self.door.lies_there(parts).await
     }

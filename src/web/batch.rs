@@ -146,7 +146,10 @@ const UNREADABLE: &str = "（无法读取）";
 fn reason_of(row: &FailureRow) -> Reason {
     row.reason.unwrap_or(match row.kind {
         OutcomeKind::Returned => Reason::Returned,
-        OutcomeKind::Credited | OutcomeKind::Failed => Reason::Other,
+        OutcomeKind::Credited
+        | OutcomeKind::Failed
+        | OutcomeKind::SettledCredited
+        | OutcomeKind::SettledFailed => Reason::Other,
     })
 }
 
