@@ -14,7 +14,7 @@ use crate::flow::sealed::{seal_decision, seal_words};
 use crate::flow::{Ctx, FlowError};
 use crate::format::MessageKind;
 use crate::model::alert::AlertKind;
-use crate::model::attempt::{AttemptEvent, AttemptKind};
+use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
 use crate::model::decision::{Subject, Verdict};
 use crate::model::id::{DecisionNo, RegisterNo, ResultNo};
 use crate::model::reason::Reason;
@@ -80,22 +80,31 @@ fn refused(words: impl Into<String>) -> FlowError {
 /// # Errors
 /// Where the store cannot be read.
 pub async fn can_be_asked(ctx: &Ctx, attempt: &Attempt) -> Result<bool, FlowError> {
+    has_answer(ctx, attempt, &said_all(ctx).await?).await
+}
+
+/// Attempts of which their banks have said all they can.
+async fn said_all(ctx: &Ctx) -> Result<BTreeSet<String>, FlowError> {
+    let mut all = BTreeSet::new();
+    for kind in [AlertKind::TooLate, AlertKind::Vanished] {
+        all.extend(ctx.store.standing_alerts(kind).await?);
+    }
+    Ok(all)
+}
+
+async fn has_answer(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    said_all: &BTreeSet<String>,
+) -> Result<bool, FlowError> {
     let Some(bank) = ctx.banks.get(&attempt.bank) else { return Ok(false) };
     let question = match attempt.kind {
         AttemptKind::Payment => MessageKind::StatusQuery,
         AttemptKind::Refund => MessageKind::RefundQuery,
     };
     let format = ctx.format_of(bank, &attempt.format_digest).await?;
-    if !format.is_some_and(|format| format.has(question)) {
-        return Ok(false);
-    }
-    let subject = attempt.no.to_string();
-    for kind in [AlertKind::TooLate, AlertKind::Vanished] {
-        if ctx.store.standing_alerts(kind).await?.contains(&subject) {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+    let asks = format.is_some_and(|format| format.has(question));
+    Ok(asks && !said_all.contains(&attempt.no.to_string()))
 }
 
 /// The same of whatever a decision would be about.
@@ -275,11 +284,12 @@ async fn conclusion(
 pub async fn undecided(ctx: &Ctx, limit: i64) -> Result<Undecided, FlowError> {
     let waiting = ctx.store.waiting_for_people(limit).await?;
     let mut out = Undecided { disputed: waiting.disputed, ..Undecided::default() };
+    let said_all = said_all(ctx).await?;
+    let most = usize::try_from(limit).unwrap_or_default();
     for attempt in &waiting.attempts {
-        if let Some(case) = ctx.store.case(Subject::Attempt(attempt.no)).await?
-            && (case.is_stopped() || !can_be_asked(ctx, attempt).await?)
-        {
-            out.attempts.push(case);
+        let stopped = attempt.state == AttemptState::Stopped;
+        if out.attempts.len() < most && (stopped || !has_answer(ctx, attempt, &said_all).await?) {
+            out.attempts.extend(ctx.store.case(Subject::Attempt(attempt.no)).await?);
         }
     }
     for conflict in &waiting.conflicts {

@@ -1,7 +1,6 @@
 //! What a decision is about, read as it stands.
 
 use crate::model::alert::AlertKind;
-use crate::model::attempt::AttemptState;
 use crate::model::decision::Subject;
 use crate::model::id::{AttemptNo, BatchNo, PaymentId, RefundNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
@@ -285,11 +284,4 @@ pub(super) async fn clear_settled(
         crate::store::alerts::clear(work, kind, &attempt.no.to_string(), now_ms).await?;
     }
     Ok(())
-}
-
-impl Case {
-    /// Is the bank known to have another thing under our reference?
-    pub fn is_stopped(&self) -> bool {
-        self.attempt.as_ref().is_some_and(|attempt| attempt.state == AttemptState::Stopped)
-    }
 }

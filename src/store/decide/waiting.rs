@@ -8,6 +8,10 @@ use crate::store::quarantine::open_in_all;
 use crate::store::sql::{Work, params};
 use crate::store::{Store, StoreError};
 
+/// The most attempts that are looked through. Those of healthy banks, which have only not answered yet,
+/// come last.
+const ATTEMPTS_MAX: i64 = 10_000;
+
 /// A payment that a bank says was credited and failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
@@ -41,11 +45,11 @@ impl Store {
         let sql = format!(
             "SELECT {} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no LEFT JOIN refund f ON f.refund_no = a.refund_no \
              WHERE a.state IN ('unknown', 'stopped') OR (a.state = 'accepted' AND (b.pending > 0 OR f.state = 'open')) \
-             ORDER BY a.attempt_no LIMIT $1",
+             ORDER BY CASE WHEN a.state = 'accepted' THEN 1 ELSE 0 END, a.attempt_no LIMIT $1",
             attempts::COLUMNS
         );
         work.0
-            .rows(sql.into(), params![limit], &mut |row| {
+            .rows(sql.into(), params![ATTEMPTS_MAX], &mut |row| {
                 waiting.attempts.push(attempts::attempt(row)?);
                 Ok(())
             })
