@@ -12,21 +12,22 @@ use crate::flow::answer::refund_reports;
 use crate::flow::collect::row_reports;
 use crate::flow::sealed::{seal_decision, seal_words};
 use crate::flow::{Ctx, FlowError};
-use crate::format::MessageKind;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
 use crate::model::decision::{Subject, Verdict};
+use crate::model::expectation::ExpectationKind;
 use crate::model::id::{DecisionNo, RegisterNo, ResultNo};
 use crate::model::reason::Reason;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
 use crate::store::decide::{Case, Decision, Effect, NewDecision};
+use crate::store::expect::expectation_subject;
 use crate::store::quarantine::Aside;
 use crate::store::reports::NewReport;
 use crate::store::results::{Effects, TakenRow};
 
-pub use self::rules::verdicts;
+pub use self::rules::{Hope, verdicts};
 pub use self::words::stands;
 
 /// The most bytes of evidence that are kept with a decision: a scan, not a film.
@@ -74,44 +75,54 @@ fn refused(words: impl Into<String>) -> FlowError {
     StoreError::Refused(words.into()).into()
 }
 
-/// Can the bank be asked about an attempt, so that its answer is to be waited for? A bank that does not
-/// know it after its duplicate window, or had it and does not know it any more, has said all it can.
+/// What may still be heard of an attempt. A bank that does not know it after its duplicate window, or had
+/// it and does not know it any more, has said all it can.
 ///
 /// # Errors
 /// Where the store cannot be read.
-pub async fn can_be_asked(ctx: &Ctx, attempt: &Attempt) -> Result<bool, FlowError> {
-    has_answer(ctx, attempt, &said_all(ctx).await?).await
+pub async fn hope(ctx: &Ctx, attempt: &Attempt) -> Result<Hope, FlowError> {
+    Silent::read(ctx).await?.hope(ctx, attempt).await
 }
 
-/// Attempts of which their banks have said all they can.
-async fn said_all(ctx: &Ctx) -> Result<BTreeSet<String>, FlowError> {
-    let mut all = BTreeSet::new();
-    for kind in [AlertKind::TooLate, AlertKind::Vanished] {
-        all.extend(ctx.store.standing_alerts(kind).await?);
+/// What alerts say of banks that have said all they can, and of answers that are late.
+struct Silent {
+    said_all: BTreeSet<String>,
+    late: BTreeSet<String>,
+}
+
+impl Silent {
+    async fn read(ctx: &Ctx) -> Result<Self, FlowError> {
+        let mut said_all = BTreeSet::new();
+        for kind in [AlertKind::TooLate, AlertKind::Vanished] {
+            said_all.extend(ctx.store.standing_alerts(kind).await?);
+        }
+        let late = ctx.store.standing_alerts(AlertKind::Overdue).await?.into_iter().collect();
+        Ok(Self { said_all, late })
     }
-    Ok(all)
-}
 
-async fn has_answer(
-    ctx: &Ctx,
-    attempt: &Attempt,
-    said_all: &BTreeSet<String>,
-) -> Result<bool, FlowError> {
-    let Some(bank) = ctx.banks.get(&attempt.bank) else { return Ok(false) };
-    let question = match attempt.kind {
-        AttemptKind::Payment => MessageKind::StatusQuery,
-        AttemptKind::Refund => MessageKind::RefundQuery,
-    };
-    let format = ctx.format_of(bank, &attempt.format_digest).await?;
-    let asks = format.is_some_and(|format| format.has(question));
-    Ok(asks && !said_all.contains(&attempt.no.to_string()))
+    async fn hope(&self, ctx: &Ctx, attempt: &Attempt) -> Result<Hope, FlowError> {
+        let no = attempt.no.to_string();
+        let bank = ctx.banks.get(&attempt.bank).filter(|_| !self.said_all.contains(&no));
+        let Some(bank) = bank else { return Ok(Hope::None) };
+        let format = ctx.format_of(bank, &attempt.format_digest).await?;
+        if format.is_some_and(|format| bank.rules.answers.can_ask(attempt, &format)) {
+            return Ok(Hope::Question);
+        }
+        let kind = match attempt.kind {
+            AttemptKind::Payment => ExpectationKind::Result,
+            AttemptKind::Refund => ExpectationKind::RefundAnswer,
+        };
+        let late = self.late.contains(&expectation_subject(attempt.no, kind));
+        let waits = attempt.state == AttemptState::Accepted && !late;
+        Ok(if waits { Hope::Answer } else { Hope::None })
+    }
 }
 
 /// The same of whatever a decision would be about.
-async fn askable(ctx: &Ctx, case: &Case) -> Result<bool, FlowError> {
+async fn hope_of(ctx: &Ctx, case: &Case) -> Result<Hope, FlowError> {
     match &case.attempt {
-        Some(attempt) => can_be_asked(ctx, attempt).await,
-        None => Ok(false),
+        Some(attempt) => hope(ctx, attempt).await,
+        None => Ok(Hope::None),
     }
 }
 
@@ -122,8 +133,8 @@ async fn askable(ctx: &Ctx, case: &Case) -> Result<bool, FlowError> {
 pub async fn foresee(ctx: &Ctx, wish: &Wish) -> Result<Foreseen, FlowError> {
     let found = ctx.store.case(wish.subject).await?;
     let case = found.ok_or_else(|| refused(words::nothing(wish.subject)))?;
-    let askable = askable(ctx, &case).await?;
-    rules::check(&case, wish.verdict, wish.reason, askable).map_err(refused)?;
+    let hope = hope_of(ctx, &case).await?;
+    rules::check(&case, wish.verdict, wish.reason, hope).map_err(refused)?;
     let words = words::foretell(&case, wish.verdict);
     Ok(Foreseen { case, words })
 }
@@ -193,8 +204,8 @@ pub async fn confirm(ctx: &Ctx, no: DecisionNo, by: &str) -> Result<(), FlowErro
     let now_ms = ctx.now_ms();
     // One that moved on is told by the store, in one transaction with everything else.
     if case.standing == decision.standing {
-        let askable = askable(ctx, &case).await?;
-        rules::check(&case, decision.verdict, decision.reason, askable).map_err(refused)?;
+        let hope = hope_of(ctx, &case).await?;
+        rules::check(&case, decision.verdict, decision.reason, hope).map_err(refused)?;
     }
     match (decision.verdict.event(), &case.attempt) {
         (Some(event), Some(attempt)) => {
@@ -284,11 +295,12 @@ async fn conclusion(
 pub async fn undecided(ctx: &Ctx, limit: i64) -> Result<Undecided, FlowError> {
     let waiting = ctx.store.waiting_for_people(limit).await?;
     let mut out = Undecided { disputed: waiting.disputed, ..Undecided::default() };
-    let said_all = said_all(ctx).await?;
+    let silent = Silent::read(ctx).await?;
     let most = usize::try_from(limit).unwrap_or_default();
     for attempt in &waiting.attempts {
         let stopped = attempt.state == AttemptState::Stopped;
-        if out.attempts.len() < most && (stopped || !has_answer(ctx, attempt, &said_all).await?) {
+        let people = stopped || silent.hope(ctx, attempt).await? == Hope::None;
+        if people && out.attempts.len() < most {
             out.attempts.extend(ctx.store.case(Subject::Attempt(attempt.no)).await?);
         }
     }

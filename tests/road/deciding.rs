@@ -371,6 +371,14 @@ impl Transport for Looking {
         self.counter.set_aside(name).await
     }
 
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        self.counter.unfetched().await
+    }
+
+    fn opens_at(&self, now_ms: i64) -> Option<i64> {
+        self.counter.opens_at(now_ms)
+    }
+
     fn commit_point(&self) -> &'static str {
         self.counter.commit_point()
     }

@@ -3,7 +3,7 @@
 use crate::cli::say;
 use crate::clock::local_text;
 use crate::flow::Ctx;
-use crate::flow::decide::{Undecided, can_be_asked, stands, undecided, verdicts};
+use crate::flow::decide::{Hope, Undecided, hope, stands, undecided, verdicts};
 use crate::lifecycle::Exit;
 use crate::model::decision::{Subject, Verdict};
 use crate::model::reason::Reason;
@@ -52,18 +52,18 @@ pub async fn run(ctx: &Ctx) -> anyhow::Result<Exit> {
 /// A case, and what can be decided of it and of the payments that it carries.
 async fn tell(ctx: &Ctx, case: &Case) -> anyhow::Result<()> {
     say(stands(case))?;
-    let askable = match &case.attempt {
-        Some(attempt) => can_be_asked(ctx, attempt).await?,
-        None => false,
+    let hope = match &case.attempt {
+        Some(attempt) => hope(ctx, attempt).await?,
+        None => Hope::None,
     };
-    offer(case.subject, &verdicts(case, askable))?;
+    offer(case.subject, &verdicts(case, hope))?;
     // Payments of what the bank has, or has as something else, are decided by themselves.
     if let (Subject::Attempt(_), Stands::Batch { pending }, Some(batch)) =
         (case.subject, case.stands, case.attempt.as_ref().and_then(|attempt| attempt.batch))
         && pending > 0
         && let Some(of_batch) = ctx.store.case(Subject::Batch(batch)).await?
     {
-        offer(of_batch.subject, &verdicts(&of_batch, askable))?;
+        offer(of_batch.subject, &verdicts(&of_batch, hope))?;
     }
     Ok(())
 }

@@ -2,10 +2,38 @@
 
 use crate::model::attempt::{AttemptKind, AttemptState};
 use crate::model::decision::{Subject, Verdict};
+use crate::model::id::AttemptNo;
 use crate::model::outcome::Folded;
 use crate::model::reason::Reason;
 use crate::model::refund::RefundState;
 use crate::store::decide::{Case, CasePayment, Stands};
+
+/// What may still be heard of an attempt from its bank.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hope {
+    /// Nothing: the bank cannot be asked, or has said all it can.
+    None,
+    /// It can be asked, and is.
+    Question,
+    /// It cannot be asked, and its answer is not late yet.
+    Answer,
+}
+
+impl Hope {
+    /// # Errors
+    /// Why people have to wait, where something may be heard.
+    fn is_none(self, bank: &str, no: AttemptNo) -> Result<(), String> {
+        match self {
+            Self::None => Ok(()),
+            Self::Question => Err(format!(
+                "{bank} can be asked about {no}, and is: its answer decides, and people only where it has none"
+            )),
+            Self::Answer => Err(format!(
+                "the answer of {bank} about {no} is not late yet: it is waited for until then"
+            )),
+        }
+    }
+}
 
 /// Was it said that this payment is credited, and that it failed?
 pub(super) fn is_contradiction(payment: &CasePayment) -> bool {
@@ -13,10 +41,10 @@ pub(super) fn is_contradiction(payment: &CasePayment) -> bool {
 }
 
 /// Everything that could be decided of this; nothing where the bank decides, or nothing is open.
-pub fn verdicts(case: &Case, askable: bool) -> Vec<Verdict> {
+pub fn verdicts(case: &Case, hope: Hope) -> Vec<Verdict> {
     let can = |verdict: &Verdict| {
         let reason = (*verdict == Verdict::Failed).then_some(Reason::Other);
-        check(case, *verdict, reason, askable).is_ok()
+        check(case, *verdict, reason, hope).is_ok()
     };
     Verdict::ALL.iter().copied().filter(can).collect()
 }
@@ -27,7 +55,7 @@ pub(super) fn check(
     case: &Case,
     verdict: Verdict,
     reason: Option<Reason>,
-    askable: bool,
+    hope: Hope,
 ) -> Result<(), String> {
     match (verdict, reason) {
         (Verdict::Failed, None) => {
@@ -39,10 +67,10 @@ pub(super) fn check(
     let subject = case.subject;
     match (subject, verdict) {
         (Subject::Attempt(_), Verdict::Received | Verdict::NotReceived | Verdict::Never) => {
-            attempt(case, verdict, askable)
+            attempt(case, verdict, hope)
         }
         (Subject::Batch(_) | Subject::Payment(_), Verdict::Credited | Verdict::Failed) => {
-            payments(case, verdict, askable)
+            payments(case, verdict, hope)
         }
         (Subject::Result(_) | Subject::Row(..), Verdict::Dismissed) => aside(case),
         (Subject::Row(..), Verdict::Credited | Verdict::Failed) => {
@@ -53,7 +81,7 @@ pub(super) fn check(
                 ));
             }
             // The bank was asked and has answered: it is this answer that cannot be used.
-            payments(case, verdict, false)
+            payments(case, verdict, Hope::None)
         }
         _ => Err(format!("{verdict} is not said of {subject}; said of it: {}", words(subject))),
     }
@@ -69,14 +97,11 @@ const fn words(subject: Subject) -> &'static str {
     }
 }
 
-fn attempt(case: &Case, verdict: Verdict, askable: bool) -> Result<(), String> {
+fn attempt(case: &Case, verdict: Verdict, hope: Hope) -> Result<(), String> {
     let Some(attempt) = &case.attempt else { return Err(format!("{} is gone", case.subject)) };
     let no = attempt.no;
-    if askable && attempt.state != AttemptState::Stopped {
-        return Err(format!(
-            "{} can be asked about {no}, and is: its answer decides, and people only where it has none",
-            case.bank
-        ));
+    if attempt.state != AttemptState::Stopped {
+        hope.is_none(&case.bank, no)?;
     }
     let open = match case.stands {
         Stands::Batch { pending } => pending == case.count,
@@ -100,7 +125,7 @@ fn attempt(case: &Case, verdict: Verdict, askable: bool) -> Result<(), String> {
     }
 }
 
-fn payments(case: &Case, verdict: Verdict, askable: bool) -> Result<(), String> {
+fn payments(case: &Case, verdict: Verdict, hope: Hope) -> Result<(), String> {
     let Some(attempt) = &case.attempt else { return Err(format!("{} is gone", case.subject)) };
     let (subject, no) = (case.subject, attempt.no);
     let Some(first) = case.payments.first() else {
@@ -114,11 +139,7 @@ fn payments(case: &Case, verdict: Verdict, askable: bool) -> Result<(), String> 
         Folded::Conflict => Ok(()),
         Folded::Pending => match attempt.state {
             AttemptState::Stopped => Ok(()),
-            AttemptState::Accepted if !askable => Ok(()),
-            AttemptState::Accepted => Err(format!(
-                "{} can be asked about {no}, and is: its answer decides, and people only where it has none",
-                case.bank
-            )),
+            AttemptState::Accepted => hope.is_none(&case.bank, no),
             AttemptState::Unknown => {
                 Err(format!("nobody knows whether {} has {no}: decide {no} first", case.bank))
             }

@@ -2,6 +2,7 @@
 //! and reports follow as from any other (I7, I11).
 
 use crate::model::id::{DecisionNo, ResultNo};
+use crate::model::outcome::Folded;
 use crate::store::attempts::Attempt;
 use crate::store::journal::Entry;
 use crate::store::results::effects::{decide, read_before};
@@ -51,7 +52,10 @@ impl Store {
         if len(effects.outcomes.len()) != lines {
             return Err(StoreError::Refused(format!("{decision} says what was said before")));
         }
+        let pending =
+            attempt.pending + writes.counts.get(&Folded::Pending).copied().unwrap_or_default();
         self.write_effects(work, attempt, batch, result, writes, entry, now_ms).await?;
+        crate::store::expect::after_rows(work, entry, attempt, pending, &[], now_ms).await?;
         for report in follow(result, &effects) {
             crate::store::reports::insert(work, entry, &report, now_ms).await?;
         }
