@@ -147,21 +147,30 @@ async fn attempts(
     let mut last = None;
     for attempt in carried {
         let mut seen = Seen::default();
-        let sql = "SELECT o.kind, o.reason, o.code, o.words, x.taken_at_ms, x.name FROM outcome o JOIN result x ON x.result_no = o.result_no \
-                   WHERE o.attempt_no = $1 AND o.line = $2 ORDER BY x.result_no";
+        let sql = "SELECT o.kind, o.reason, o.code, o.words, x.taken_at_ms, x.name, d.proposed_by, d.confirmed_by, d.decision_no \
+                   FROM outcome o JOIN result x ON x.result_no = o.result_no \
+                   LEFT JOIN decision d ON x.name = 'decision D' || CAST(d.decision_no AS TEXT) WHERE o.attempt_no = $1 AND o.line = $2 ORDER BY x.result_no";
         let said = work
             .rows(sql, params![attempt, id.line], |row| {
                 let kind = row.word(0, OutcomeKind::parse)?;
                 seen = seen.with(kind);
+                let decided = row.int_opt(8)?;
                 let why = match (row.text_opt(1)?, row.text_opt(2)?) {
+                    (Some(reason), _) if decided.is_some() => format!(" because of {reason}"),
                     (Some(reason), Some(code)) => {
                         format!(" because of {reason} (the bank's code {code})")
                     }
                     _ => String::new(),
                 };
+                let what = match (decided, row.text_opt(6)?, row.text_opt(7)?) {
+                    (Some(no), Some(one), Some(other)) => {
+                        format!("{one} and {other} decided {kind}{why} (D{no})")
+                    }
+                    _ => format!("the bank says {kind}{why}, in {}", row.text(5)?),
+                };
                 Ok(Event {
                     at_ms: row.int(4)?,
-                    what: format!("the bank says {kind}{why}, in {}", row.text(5)?),
+                    what,
                     words: row.blob_opt(3)?.map(|blob| (attempt, blob.to_vec())),
                 })
             })
@@ -210,6 +219,7 @@ fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
         "" => String::new(),
         code => format!(" (the bank's code {code})"),
     };
+    let decided = number("decision");
     let answer = match number("question") {
         Some(question) => format!("the bank was asked about {attempt} (question {question}): "),
         None => String::new(),
@@ -232,6 +242,15 @@ fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
                 Heard::Same => "nothing new",
             };
             format!("{answer}{heard}")
+        }
+        "attempt.accepted" | "attempt.not_sent" | "attempt.refused" if decided.is_some() => {
+            let what = match kind {
+                "attempt.accepted" => "the bank has it",
+                "attempt.not_sent" => "it never arrived; the same bytes go again",
+                _ => "nothing of it was paid; it is closed",
+            };
+            let (one, other) = (text("proposed_by"), text("confirmed_by"));
+            format!("{one} and {other} decided about {attempt} (D{}): {what}", decided?)
         }
         "attempt.not_sent" if text("event") == "not_found" => {
             format!("{answer}it does not know it{code}; the same bytes go again")
