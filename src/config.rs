@@ -3,6 +3,7 @@
 
 mod door;
 mod looked;
+mod push;
 mod secret;
 mod shape;
 mod survey;
@@ -16,6 +17,7 @@ use serde::Deserialize;
 
 pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 pub use crate::config::looked::{Looked, Problem};
+pub use crate::config::push::{Push, Signing};
 pub use crate::config::secret::Secret;
 use crate::config::survey::Survey;
 use crate::guard::sign::Algorithm;
@@ -126,6 +128,8 @@ pub struct Bank {
     pub limit: Option<Limit>,
     pub retry: Option<Retry>,
     pub hours: Option<Hours>,
+    /// Where the bank calls us, if it does.
+    pub push: Option<Push>,
 }
 
 /// How files or messages reach the bank.
@@ -152,6 +156,8 @@ pub enum Door {
         /// Our certificate and its key, where the bank asks who calls.
         client_cert: Option<PathBuf>,
         client_key: Option<Secret>,
+        /// How the bank knows that a message is ours.
+        signing: Option<Signing>,
         #[serde(default = "default_connect")]
         connect_timeout: Span,
         #[serde(default = "default_total")]
@@ -320,6 +326,7 @@ impl Config {
     fn problems(&self) -> Vec<Problem> {
         let mut out = Vec::new();
         let mut codes = BTreeSet::new();
+        let mut listening = BTreeSet::from([self.listen]);
         for (bank, key) in self.banks.iter().zip(entries("bank")) {
             if !codes.insert(&bank.code) {
                 let what =
@@ -327,6 +334,14 @@ impl Config {
                 out.push(Problem::new(format!("{key}.code"), what));
             }
             out.extend(bank.problems(&key));
+            let own = bank
+                .push
+                .as_ref()
+                .is_none_or(|push| push.listen.port() == 0 || listening.insert(push.listen));
+            if !own {
+                let what = "is there twice; each bank is heard on an address of its own";
+                out.push(Problem::new(format!("{key}.push.listen"), what));
+            }
         }
         let mut names = BTreeSet::new();
         for (source, key) in self.sources.iter().zip(entries("source")) {
@@ -431,6 +446,12 @@ impl Bank {
             && key.is_some() == password.is_some()
         {
             note("door", "needs either key or password: how we log in".to_owned());
+        }
+        if let Door::Https { signing: Some(signing), .. } = &bank.door {
+            out.extend(signing.problems(&format!("{key}.door.signing")));
+        }
+        if let Some(push) = &bank.push {
+            out.extend(push.problems(&format!("{key}.push")));
         }
         out
     }

@@ -27,6 +27,7 @@
 //! |---|---|
 //! | [`model`] | the words and the rules that hold wherever they are spoken: money, states, folding; pure |
 //! | [`clock`] | the only reader of time and dice |
+//! | [`seats`] | places for so many callers and no more, for whatever listens |
 //! | [`guard`] | sealing, blind index, signatures, hash chain: pure functions over keys |
 //! | [`format`] | a bank's files and messages as data: bytes in, values out, and back |
 //! | [`finance`] | finance's door: pull registers, push reports |
@@ -116,6 +117,7 @@ pub mod guard;
 pub mod lifecycle;
 pub mod model;
 pub mod sandbox;
+pub mod seats;
 pub mod store;
 pub mod telemetry;
 pub mod transport;

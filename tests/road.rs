@@ -50,6 +50,10 @@ mod pickup;
 mod postgres;
 #[path = "road/practice.rs"]
 mod practice;
+#[path = "road/push_tls.rs"]
+mod push_tls;
+#[path = "road/pushed.rs"]
+mod pushed;
 #[path = "road/refused.rs"]
 mod refused;
 #[path = "road/reports.rs"]

@@ -269,6 +269,22 @@ CREATE TABLE part_chunk (
     PRIMARY KEY (attempt_no, part_no, chunk_no)
 );
 
+-- What banks pushed: kept before they are answered, and the only copy of it.
+CREATE TABLE pushed (
+    pushed_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number, in the order of coming
+    bank TEXT COLLATE "C" NOT NULL, -- who called
+    digest BYTEA NOT NULL, -- SHA-256 of the bytes
+    size BIGINT NOT NULL, -- bytes of the message
+    bytes BYTEA NOT NULL, -- sealed
+    state TEXT COLLATE "C" NOT NULL, -- waiting, taken
+    came_at_ms BIGINT NOT NULL, -- when it was kept
+    taken_at_ms BIGINT, -- when what it says was applied or held
+    next_at_ms BIGINT NOT NULL, -- while it waits: when it is looked at
+    UNIQUE (bank, digest)
+);
+
+CREATE INDEX pushed_waiting ON pushed (next_at_ms) WHERE state = 'waiting';
+
 -- A file or answer of a bank that was taken.
 CREATE TABLE result (
     result_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number

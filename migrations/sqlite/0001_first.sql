@@ -269,6 +269,22 @@ CREATE TABLE part_chunk (
     PRIMARY KEY (attempt_no, part_no, chunk_no)
 ) STRICT;
 
+-- What banks pushed: kept before they are answered, and the only copy of it.
+CREATE TABLE pushed (
+    pushed_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number, in the order of coming
+    bank TEXT NOT NULL, -- who called
+    digest BLOB NOT NULL, -- SHA-256 of the bytes
+    size INTEGER NOT NULL, -- bytes of the message
+    bytes BLOB NOT NULL, -- sealed
+    state TEXT NOT NULL, -- waiting, taken
+    came_at_ms INTEGER NOT NULL, -- when it was kept
+    taken_at_ms INTEGER, -- when what it says was applied or held
+    next_at_ms INTEGER NOT NULL, -- while it waits: when it is looked at
+    UNIQUE (bank, digest)
+) STRICT;
+
+CREATE INDEX pushed_waiting ON pushed (next_at_ms) WHERE state = 'waiting';
+
 -- A file or answer of a bank that was taken.
 CREATE TABLE result (
     result_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number

@@ -14,8 +14,10 @@ use crate::cli::say;
 use crate::clock::Clock;
 use crate::format::{Format, example};
 use crate::guard::key::Key;
+use crate::guard::mac::Mac;
+use crate::guard::sign::Algorithm;
 use crate::lifecycle::{Exit, Stop};
-use crate::sandbox::bank::{self, Faults, PracticeBank, Wire};
+use crate::sandbox::bank::{self, Faults, PracticeBank, PushTo, Wire};
 use crate::sandbox::finance::{self, BankCode};
 use crate::store::{Location, Store, StoreError};
 
@@ -34,6 +36,9 @@ pub struct Shape {
     /// Call the message banks on sockets instead of by HTTP.
     #[arg(long)]
     pub sockets: bool,
+    /// The message banks call the daemon with what they have to say, instead of waiting to be asked.
+    #[arg(long, conflicts_with = "sockets")]
+    pub push: bool,
     /// Keep the daemon's facts in this PostgreSQL database instead of an embedded SQLite file. It must
     /// be empty, or the one that a practice in the same folder began with.
     #[arg(long, value_name = "URL")]
@@ -232,7 +237,9 @@ async fn start_bank(
         if shape.sockets { Wire::Socket { listen } } else { Wire::Http { listen } }
     };
     let faults = Faults { no_dedup: shape.no_dedup, ..Faults::default() };
-    let options = bank::Options { faults, ..bank::Options::new(own, wire) };
+    let calls = if shape.push && !takes_files(at) { Some(calls(&folder).await?) } else { None };
+    let (push, heard) = calls.unzip();
+    let options = bank::Options { faults, push, ..bank::Options::new(own, wire) };
     let bank = PracticeBank::start(options, format, Arc::clone(clock)).await?;
     let door = match bank.address() {
         Some(address) if shape.sockets => {
@@ -254,14 +261,34 @@ async fn start_bank(
     let table = format!(
         "\n[[bank]]\ncode = \"{code}\"\nname = \"{people}{}\"\nformat = \"{name}\"\n\
          visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"{}ms\"\nreturn_window = \"{}s\"\n\
-         resend_after = \"100ms\"\n[bank.door]\n{door}\n",
+         resend_after = \"100ms\"\n[bank.door]\n{door}\n{}",
         at + 1,
-        // A file bank answers by itself; asking is for silence.
-        if takes_files(at) { "2s" } else { "100ms" },
+        // Some banks answer by themselves; asking is for silence.
+        if takes_files(at) || shape.push { "2s" } else { "100ms" },
         300 + work / 1_000,
         20 + work / 4_000,
+        heard.unwrap_or_default(),
     );
     Ok((bank, table))
+}
+
+/// A bank that calls: whom, and the daemon's table for it. The port is one that is free now.
+async fn calls(folder: &Path) -> anyhow::Result<(PushTo, String)> {
+    let secret = key_file(&folder.join("push.key"))?.hex();
+    let free = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let mac = Mac::new(Algorithm::HmacSha256, secret.as_bytes()).context("a key is long enough")?;
+    let to = PushTo {
+        url: format!("http://{free}/push"),
+        header: "x-bank-code".to_owned(),
+        mac: Arc::new(mac),
+    };
+    let table = format!(
+        "[bank.push]\nlisten = \"{free}\"\npath = \"/push\"\n\
+         signing = {{ algorithm = \"hmac-sha256\", header = \"{}\", secret = {{ file = \"{}\" }} }}\n",
+        to.header,
+        folder.join("push.key").display(),
+    );
+    Ok((to, table))
 }
 
 fn config_text(

@@ -97,7 +97,25 @@ const BANK: &[Field] = &[
     may("limit", Kind::Table(&[must("per_second", ONE_AND_MORE), must("at_once", ONE_AND_MORE)])),
     may("retry", Kind::Table(RETRY)),
     may("hours", Kind::Table(HOURS)),
+    may("push", Kind::Table(PUSH)),
 ];
+
+const PUSH: &[Field] = &[
+    must("listen", Kind::Listen),
+    may("path", Kind::Text),
+    may("certificate", Kind::Path),
+    may("key", Kind::Secret),
+    may("client_ca", Kind::Path),
+    may("signing", Kind::Table(SIGNING)),
+    may("answer", Kind::Text),
+    may("answer_type", Kind::Text),
+    may("bytes_max", SIZE),
+    may("at_once", ONE_AND_MORE),
+    may("total_timeout", Kind::Time),
+];
+
+const SIGNING: &[Field] =
+    &[must("algorithm", Kind::Text), must("header", Kind::Text), must("secret", Kind::Secret)];
 
 const DOORS: &[(&str, &[Field])] =
     &[("directory", DIRECTORY), ("https", HTTPS), ("sftp", SFTP), ("socket", SOCKET)];
@@ -123,6 +141,7 @@ const HTTPS: &[Field] = &[
     may("ca_file", Kind::Path),
     may("client_cert", Kind::Path),
     may("client_key", Kind::Secret),
+    may("signing", Kind::Table(SIGNING)),
     may("connect_timeout", Kind::Time),
     may("total_timeout", Kind::Time),
     may("answer_bytes_max", SIZE),

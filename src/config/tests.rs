@@ -52,12 +52,13 @@ return_every = "1s"
 return_window = "1s"
 resend_after = "1s"
 reference_prefix = "A"
+push = { listen = "127.0.0.1:2", path = "/p", certificate = "/c", key = { file = "/k" }, client_ca = "/a", signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, answer = "OK", answer_type = "t", bytes_max = 1, at_once = 1, total_timeout = "1s" }
 limit = { per_second = 1, at_once = 2 }
 [[bank]]
 code = "city"
 name = "n"
 format = "f"
-door = { kind = "https", url = "https://b", content_type = "t", ca_file = "/c", connect_timeout = "1s", total_timeout = "1s", answer_bytes_max = 3 }
+door = { kind = "https", url = "https://b", content_type = "t", ca_file = "/c", client_cert = "/c", client_key = { file = "/k" }, signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, connect_timeout = "1s", total_timeout = "1s", answer_bytes_max = 3 }
 [pace]
 pull_every = "1s"
 arrivals_every = "1s"
@@ -174,5 +175,43 @@ fn i2_not_found_must_count_while_the_bank_still_knows_a_duplicate() {
     for (delay, window) in [("10m", "10m"), ("73h", "72h")] {
         let problems = with(delay, window).expect_err("too short").0;
         assert!(problems[0].contains("bank.1.visibility_delay"), "{problems:?}");
+    }
+}
+
+#[test]
+fn a_bank_that_calls_us_is_known_by_something_and_heard_alone() {
+    let with = |push: &str| GOOD.replace("[duty]", &format!("push = {{ {push} }}\n[duty]"));
+    let signing = "signing = { algorithm = \"hmac-sha256\", header = \"x-code\", secret = { file = \"/s\" } }";
+    let (here, there) = ("listen = \"127.0.0.1:9\"", "listen = \"0.0.0.0:9\"");
+    let tls = "certificate = \"/c\", key = { file = \"/k\" }";
+    for good in [
+        format!("{here}, {signing}"),
+        format!("{there}, {tls}, {signing}"),
+        format!("{there}, {tls}, client_ca = \"/a\""),
+    ] {
+        assert_eq!(told(&with(&good)), [], "{good}");
+    }
+    for (bad, key, word) in [
+        (here.to_owned(), "push", "who calls"),
+        (format!("{there}, {signing}"), "push.listen", "not loopback"),
+        (format!("{here}, client_ca = \"/a\""), "push.client_ca", "TLS"),
+        (format!("{here}, {signing}, key = {{ file = \"/k\" }}"), "push", "together"),
+        (format!("{here}, {signing}, path = \"p\""), "push.path", "no path"),
+        (format!("{here}, {signing}, bytes_max = 0"), "push.bytes_max", "nothing through"),
+        (format!("{here}, {signing}, total_timeout = \"0s\""), "push.total_timeout", "nothing"),
+        (here.replace(":9", ":8740") + ", " + signing, "push.listen", "twice"),
+        (format!("{here}, {}", signing.replace("256", "1")), "push.signing.algorithm", "known"),
+        (
+            format!("{here}, {}", signing.replace("x-code", "x code")),
+            "push.signing.header",
+            "digits",
+        ),
+    ] {
+        let problems = Config::parse(&with(&bad)).expect_err(&bad).0;
+        let [problem] = &problems[..] else { panic!("{bad}: {problems:?}") };
+        assert!(
+            problem.contains(&format!("bank.1.{key}: ")) && problem.contains(word),
+            "{problem}"
+        );
     }
 }

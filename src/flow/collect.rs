@@ -13,7 +13,7 @@ use crate::flow::sealed::seal_evidence;
 use crate::flow::spoken::{door_error, flow_error};
 use crate::flow::submit::{found_there, nobody};
 use crate::flow::values::HeadValues;
-use crate::flow::{Bank, Ctx, FlowError, Progress, unfetched};
+use crate::flow::{Bank, Ctx, FlowError, Progress, pushed, unfetched};
 use crate::format::{Key, MessageKind, Part, PartRole};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
@@ -41,6 +41,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         let due = &due;
         async move {
             let mut more = take_arrivals(ctx, bank).await?;
+            more |= pushed::step(ctx, bank).await?;
             unfetched::look(ctx, bank).await?;
             for attempt in due.iter().filter(|attempt| attempt.bank == bank.code) {
                 more = true;
@@ -71,8 +72,8 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         return Ok(Progress::More);
     }
     let look_again = ctx.now_ms() + ctx.pace.arrivals_every_ms;
-    let next = ctx.store.next_due_at(&states).await?;
-    Ok(Progress::Idle { until_ms: Some(next.map_or(look_again, |next| next.min(look_again))) })
+    let due = [ctx.store.next_due_at(&states).await?, ctx.store.next_push_at().await?];
+    Ok(Progress::Idle { until_ms: due.into_iter().flatten().chain([look_again]).min() })
 }
 
 /// Takes the files that a bank left.
@@ -142,7 +143,7 @@ async fn take_arrival(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<bool,
 }
 
 /// What is kept about a batch does not open: its answers wait, and somebody is told.
-async fn cannot_take(
+pub(super) async fn cannot_take(
     ctx: &Ctx,
     bank: &Bank,
     register: impl Into<Option<RegisterNo>>,
@@ -179,19 +180,8 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
     let Some(reference) = known.keys.text(Key::Reference) else {
         return hold_unknown(ctx, bank, &arrival.name, &all, "文件名中没有我方流水号").await;
     };
-    let Some(attempt) = ctx.store.attempt_by_reference(&bank.code, reference).await? else {
-        if is_ours(bank, reference) {
-            let text = format!(
-                "{} 送来流水号 {reference} 的文件 {}，这个流水号合乎我方的编号，本系统却没有发过：本系统的数据库可能比实际发出的旧（例如用旧备份恢复）。切勿重新组批。已停止向该行发送；请与该行逐批核对，核对无误后由操作员执行 daifa bank resume {}",
-                bank.name, arrival.name, bank.code
-            );
-            ctx.store.stop_bank(&bank.code, &text, ctx.now_ms()).await?;
-        }
-        return hold_unknown(ctx, bank, &arrival.name, &all, "我方没有这个流水号").await;
-    };
-    if attempt.state == AttemptState::Intent {
-        return not_ours(ctx, bank, &attempt, &arrival.name, &all).await;
-    }
+    let found = attempt_of(ctx, bank, reference, &arrival.name, &all).await?;
+    let Some(attempt) = found else { return Ok(()) };
     let parts = arrival
         .parts
         .iter()
@@ -203,6 +193,33 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
         })
         .collect();
     take_message(ctx, bank, &attempt, known.kind, &arrival.name, parts).await
+}
+
+/// The attempt that bears this reference of ours, where what came about it can be taken. Where not, it
+/// is held, and what that means is done.
+pub(super) async fn attempt_of(
+    ctx: &Ctx,
+    bank: &Bank,
+    reference: &str,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Option<Attempt>, FlowError> {
+    let Some(attempt) = ctx.store.attempt_by_reference(&bank.code, reference).await? else {
+        if is_ours(bank, reference) {
+            let text = format!(
+                "{} 送来流水号 {reference} 的文件 {name}，这个流水号合乎我方的编号，本系统却没有发过：本系统的数据库可能比实际发出的旧（例如用旧备份恢复）。切勿重新组批。已停止向该行发送；请与该行逐批核对，核对无误后由操作员执行 daifa bank resume {}",
+                bank.name, bank.code
+            );
+            ctx.store.stop_bank(&bank.code, &text, ctx.now_ms()).await?;
+        }
+        hold_unknown(ctx, bank, name, bytes, "我方没有这个流水号").await?;
+        return Ok(None);
+    };
+    if attempt.state == AttemptState::Intent {
+        not_ours(ctx, bank, &attempt, name, bytes).await?;
+        return Ok(None);
+    }
+    Ok(Some(attempt))
 }
 
 /// Is this a reference as this daemon makes them at that bank, of whatever database?
@@ -521,7 +538,8 @@ pub async fn hold(
     Ok(())
 }
 
-async fn hold_unknown(
+/// Keeps what cannot be said to be about any attempt, and tells somebody.
+pub(super) async fn hold_unknown(
     ctx: &Ctx,
     bank: &Bank,
     name: &str,

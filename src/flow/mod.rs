@@ -12,6 +12,7 @@ pub mod convert;
 pub mod feed;
 pub mod intake;
 pub mod matching;
+pub mod pushed;
 pub mod reach;
 pub mod readback;
 pub mod report;

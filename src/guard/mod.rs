@@ -14,6 +14,7 @@ pub mod blind;
 pub mod chain;
 pub mod digest;
 pub mod key;
+pub mod mac;
 pub mod random;
 pub mod seal;
 pub mod sign;

@@ -54,6 +54,7 @@ pub mod outcome;
 pub mod payment;
 pub mod person;
 pub mod place;
+pub mod push;
 pub mod reason;
 pub mod refund;
 pub mod register;

@@ -15,6 +15,7 @@ use crate::format::{DataError, Format};
 pub use crate::sandbox::bank_book::BookError;
 use crate::sandbox::bank_desk::Desk;
 pub use crate::sandbox::bank_judge::{BankVerdict, Card, CreditedTwice, read_book, read_cards};
+pub use crate::sandbox::bank_push::PushTo;
 use crate::sandbox::bank_speech::Speech;
 use crate::sandbox::{bank_files, bank_http, bank_socket};
 use crate::transport::DoorError;
@@ -52,6 +53,8 @@ pub struct Options {
     pub poll_ms: u64,
     /// Its words where it refuses a batch because it was told to.
     pub refusal: String,
+    /// Whom it calls with what it has to say, instead of waiting to be asked (HTTP only).
+    pub push: Option<PushTo>,
     pub faults: Faults,
 }
 
@@ -66,6 +69,7 @@ impl Options {
             notice_ms: 50,
             poll_ms: 20,
             refusal: "内部户余额不足".to_owned(),
+            push: None,
             faults: Faults::default(),
         }
     }
@@ -95,7 +99,7 @@ pub struct Faults {
     pub wrong_sum_every: u64,
     /// Says of the first payment that it was credited and that it failed.
     pub contradict_every: u64,
-    /// The same results in a second file (files only).
+    /// The same results a second time: in another file, or by another call.
     pub repeat_result_every: u64,
     /// Results cut into two files, each with its own count and sum (files only).
     pub split_result_every: u64,

@@ -11,6 +11,7 @@ mod bank_desk;
 mod bank_files;
 mod bank_http;
 pub mod bank_judge;
+mod bank_push;
 mod bank_socket;
 mod bank_speech;
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod journal;
 pub mod life;
 pub mod migrations;
 mod postgres;
+pub mod pushed;
 mod recut;
 pub mod reports;
 pub mod restore;

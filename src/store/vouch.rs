@@ -74,6 +74,14 @@ pub(super) const ATTEMPT: Vouched = Vouched {
 pub(super) const FORMAT_TEXT: Vouched =
     Vouched { table: "format_text", columns: "digest, name, text", keys: 1, rows: "1 = 1" };
 
+/// Without when it is looked at next.
+pub(super) const PUSHED: Vouched = Vouched {
+    table: "pushed",
+    columns: "pushed_no, bank, digest, size, bytes, state, came_at_ms, taken_at_ms",
+    keys: 1,
+    rows: "1 = 1",
+};
+
 pub(super) const RESULT: Vouched = Vouched {
     table: "result",
     columns: "result_no, bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms",
@@ -119,13 +127,14 @@ pub(super) const META: Vouched =
     Vouched { table: "meta", columns: "name, value", keys: 1, rows: "name <> 'clock'" };
 
 /// All of them.
-pub(super) const ALL: [&Vouched; 13] = [
+pub(super) const ALL: [&Vouched; 14] = [
     &REGISTER,
     &SHARE,
     &HOLD,
     &BATCH,
     &ATTEMPT,
     &FORMAT_TEXT,
+    &PUSHED,
     &RESULT,
     &REFUND,
     &REPORT,

@@ -17,6 +17,9 @@ pub mod https;
 pub mod limit;
 pub mod names;
 pub mod placing;
+pub mod push;
+#[cfg(test)]
+mod push_tests;
 pub mod retry;
 pub mod sftp;
 pub mod socket;

@@ -349,6 +349,7 @@ async fn f28_a_redirect_is_not_followed_and_is_unknown() {
         content_type: "application/xml".to_owned(),
         ca_file: None,
         identity: None,
+        signing: None,
         connect_ms: 1_000,
         total_ms: 2_000,
         answer_bytes_max: 1 << 20,

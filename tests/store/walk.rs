@@ -43,6 +43,11 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "how often it was asked about, counted at every question; no step sends by it",
     ),
     (
+        "pushed",
+        "next_at_ms",
+        "when it is looked at next, moved where it cannot be taken; the alert about it stands",
+    ),
+    (
         "report",
         "next_at_ms",
         "when it is sent next, moved at every try; what is not acknowledged is told",
@@ -70,6 +75,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("attempt", "state", "CASE state WHEN 'accepted' THEN 'not_sent' ELSE 'accepted' END"),
     ("attempt", "kind", "CASE kind WHEN 'refund' THEN 'payment' ELSE 'refund' END"),
     ("part", "committing", "1 - committing"),
+    ("pushed", "state", "CASE state WHEN 'taken' THEN 'waiting' ELSE 'taken' END"),
     ("result", "state", "CASE state WHEN 'held' THEN 'applied' ELSE 'held' END"),
     ("outcome", "kind", "CASE kind WHEN 'credited' THEN 'failed' ELSE 'credited' END"),
     ("notice", "state", "CASE state WHEN 'delivered' THEN 'failed' ELSE 'delivered' END"),
@@ -173,6 +179,14 @@ async fn refuse_and_tell(base: &Base) {
     let digest = sha256(b"nobody's");
     let held = base.store.hold_result(BANK, "x", &digest, None, "unknown", vec![1], NOW).await;
     assert!(held.expect("writes"));
+    for (said, taken) in [(b"first", true), (b"again", false)] {
+        let kept = base.store.keep_push(BANK, &sha256(said), 5, vec![1], NOW).await;
+        assert!(kept.expect("writes"));
+        if taken {
+            let due = base.store.due_pushes(BANK, NOW, 1).await.expect("reads");
+            base.store.push_taken(BANK, due[0].no, NOW).await.expect("writes");
+        }
+    }
     let due = base.store.due_reports(NOW, 1, &[]).await.expect("reads");
     base.store.acknowledge(&due, NOW).await.expect("writes");
     let raised = base.store.raise_alert(AlertKind::Finance, "county", None, "text", NOW).await;
