@@ -44,6 +44,8 @@ mod intake;
 mod matching;
 #[path = "road/older.rs"]
 mod older;
+#[path = "road/parts.rs"]
+mod parts;
 #[path = "road/pickup.rs"]
 mod pickup;
 #[path = "road/postgres.rs"]

@@ -238,7 +238,6 @@ CREATE TABLE attempt (
     asks INTEGER NOT NULL, -- how often the bank was asked about it
     next_at_ms INTEGER, -- when to do the next thing about it; nothing means nothing is due
     ask_until_ms INTEGER, -- until when late returns and notices are asked for
-    bank_reference TEXT NOT NULL, -- the bank's own number, once known
     bank_code TEXT NOT NULL, -- the bank's last code about the whole
     bank_text BLOB, -- sealed: the bank's last words about the whole
     UNIQUE (bank, reference)
@@ -248,6 +247,17 @@ CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS N
 CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state <> 'refused';
 CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX attempt_batch ON attempt (batch_no);
+
+-- What a bank calls an attempt: its own numbers, several where it splits what we sent in one.
+CREATE TABLE bank_reference (
+    attempt_no INTEGER NOT NULL, -- the attempt
+    reference TEXT NOT NULL, -- the bank's number
+    bank TEXT NOT NULL, -- whose number it is
+    seen_at_ms INTEGER NOT NULL, -- when it became known
+    PRIMARY KEY (attempt_no, reference)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX bank_reference_of ON bank_reference (bank, reference);
 
 -- The ordered parts of an attempt: data, control, message.
 CREATE TABLE part (

@@ -42,7 +42,7 @@ pub fn open(bank: &str, asked: &Push, format: Option<&Format>) -> Result<Calls, 
         && !can_be_pushed(format)
     {
         return Err(format!(
-            "the format {} has no answer of a single part that bears our reference: \
+            "the format {} has no answer of a single part that bears our reference or the bank's: \
              nothing can be called in",
             format.name()
         ));

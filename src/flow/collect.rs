@@ -14,7 +14,7 @@ use crate::flow::spoken::{door_error, flow_error};
 use crate::flow::submit::{found_there, nobody};
 use crate::flow::values::HeadValues;
 use crate::flow::{Bank, Ctx, FlowError, Progress, pushed, unfetched};
-use crate::format::{Key, MessageKind, Part, PartRole};
+use crate::format::{Format, Key, MessageKind, Part, PartRole, Record};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Heard};
@@ -177,12 +177,7 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
     let Some(known) = bank.format.recognise(&arrival.name) else {
         return hold_unknown(ctx, bank, &arrival.name, &all, "文件名不属于该行格式").await;
     };
-    let Some(reference) = known.keys.text(Key::Reference) else {
-        return hold_unknown(ctx, bank, &arrival.name, &all, "文件名中没有我方流水号").await;
-    };
-    let found = attempt_of(ctx, bank, reference, &arrival.name, &all).await?;
-    let Some(attempt) = found else { return Ok(()) };
-    let parts = arrival
+    let parts: Vec<Part> = arrival
         .parts
         .iter()
         .map(|part| Part {
@@ -192,18 +187,32 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
             committing: false,
         })
         .collect();
+    let mut said = known.keys;
+    if !names_an_attempt(&said) {
+        // What the name does not tell the content may. One that cannot be read is held below.
+        said = bank.format.read_head(known.kind, &parts).unwrap_or_else(|_| Record::new());
+    }
+    let found = attempt_of(ctx, bank, &said, &arrival.name, &all).await?;
+    let Some(attempt) = found else { return Ok(()) };
     take_message(ctx, bank, &attempt, known.kind, &arrival.name, parts).await
 }
 
-/// The attempt that bears this reference of ours, where what came about it can be taken. Where not, it
-/// is held, and what that means is done.
+fn names_an_attempt(said: &Record) -> bool {
+    said.text(Key::Reference).or_else(|| said.text(Key::BankReference)).is_some()
+}
+
+/// The attempt that a message names, by our reference or else by the bank's own number, where what came
+/// about it can be taken. Where not, it is held, and what that means is done.
 pub(super) async fn attempt_of(
     ctx: &Ctx,
     bank: &Bank,
-    reference: &str,
+    said: &Record,
     name: &str,
     bytes: &[u8],
 ) -> Result<Option<Attempt>, FlowError> {
+    let Some(reference) = said.text(Key::Reference) else {
+        return attempt_of_number(ctx, bank, said.text(Key::BankReference), name, bytes).await;
+    };
     let Some(attempt) = ctx.store.attempt_by_reference(&bank.code, reference).await? else {
         if is_ours(bank, reference) {
             let text = format!(
@@ -220,6 +229,29 @@ pub(super) async fn attempt_of(
         return Ok(None);
     }
     Ok(Some(attempt))
+}
+
+/// The one attempt that the bank calls by this number. Numbers come back: with several nobody can say.
+async fn attempt_of_number(
+    ctx: &Ctx,
+    bank: &Bank,
+    number: Option<&str>,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Option<Attempt>, FlowError> {
+    let why = match number {
+        None => "没有我方流水号，也没有银行编号",
+        Some(number) => {
+            let mut found = ctx.store.attempts_by_bank_reference(&bank.code, number).await?;
+            match (found.pop(), found.is_empty()) {
+                (Some(attempt), true) => return Ok(Some(attempt)),
+                (Some(_), false) => "银行编号对应我方多个批次，无法判断是哪一个",
+                (None, _) => "没有我方流水号，银行编号也不是我方已知的",
+            }
+        }
+    };
+    hold_unknown(ctx, bank, name, bytes, why).await?;
+    Ok(None)
 }
 
 /// Is this a reference as this daemon makes them at that bank, of whatever database?
@@ -258,7 +290,7 @@ async fn take_message(
 ) -> Result<(), FlowError> {
     match kind {
         MessageKind::Result | MessageKind::LateReturn | MessageKind::Notice => {
-            take_rows(ctx, bank, attempt, kind, name, &parts).await
+            take_rows(ctx, bank, attempt, kind, name, &parts).await.map(drop)
         }
         MessageKind::Acknowledgement | MessageKind::StatusAnswer | MessageKind::RefundAnswer => {
             match read_parts(ctx, bank, attempt, kind, parts.clone()).await? {
@@ -299,50 +331,39 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
         return Ok(ctx.store.asked(attempt, None, Heard::Same, ctx.now_ms()).await?);
     }
     let facts = ctx.store.register_facts(attempt.register).await?;
-    let (questions, mut lying) = (kinds.len(), 0);
+    let (mut questions, mut lying) = (0, 0);
     let mut heard_of_it = Heard::Silence;
     for (question, answer_kind) in kinds {
-        let head = HeadValues {
-            facts: &facts,
-            bank: &bank.code,
-            reference: &attempt.reference,
-            at_ms: ctx.now_ms(),
-            section: "",
-            day_sequence: None,
-        };
-        let none: [crate::flow::values::RowValues; 0] = [];
-        let parts = match format.encode(question, &head, &none) {
-            Ok(parts) => parts,
-            Err(cause) => {
-                tracing::error!(attempt = %attempt.no, error = %cause, "the question cannot be written");
-                continue;
+        let numbers = numbers_asked_by(ctx, attempt, &format, question).await?;
+        for number in &numbers {
+            questions += 1;
+            let head = HeadValues {
+                facts: &facts,
+                bank: &bank.code,
+                reference: &attempt.reference,
+                bank_reference: number,
+                at_ms: ctx.now_ms(),
+                section: "",
+                day_sequence: None,
+            };
+            match put(ctx, bank, attempt, &format, question, &head).await {
+                Put::Answer(bytes) if numbers.len() == 1 => {
+                    return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
+                }
+                // One answer of several: by the next one, the attempt is what this one made of it.
+                Put::Answer(bytes) => {
+                    let now = ctx.store.attempt_by_reference(&bank.code, &attempt.reference);
+                    let now = now.await?.unwrap_or_else(|| attempt.clone());
+                    heard(ctx, bank, &now, question, answer_kind, &bytes, every).await?;
+                    heard_of_it = Heard::Same;
+                }
+                Put::Posted => heard_of_it = Heard::Posted,
+                Put::Lies => lying += 1,
+                Put::Failed => {}
             }
-        };
-        let parts: Vec<OutPart> = parts
-            .into_iter()
-            .map(|part| OutPart {
-                name: part.name,
-                bytes: Bytes::from(part.bytes),
-                committing: part.committing,
-            })
-            .collect();
-        // The question before it still lies there: another one of its name would only stand in its way.
-        if parts.iter().any(|part| ctx.unfetched.has_name(&bank.code, &part.name)) {
-            tracing::debug!(attempt = %attempt.no, "the question before it was not picked up yet");
-            lying += 1;
-            continue;
         }
-        match bank.door.ask(&parts).await {
-            Asked::Answer(bytes) => {
-                return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
-            }
-            Asked::Posted => {
-                tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
-                heard_of_it = Heard::Posted;
-            }
-            Asked::Failed { cause } => {
-                tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
-            }
+        if numbers.len() > 1 && heard_of_it == Heard::Same {
+            return Ok(());
         }
     }
     let now = ctx.now_ms();
@@ -352,12 +373,80 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
     Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
 }
 
+/// The bank's numbers that a question is to be put for, each one alone: a bank that split what we sent, and
+/// is asked by its own numbers, answers for one part at a time. One that is asked by ours is asked once.
+async fn numbers_asked_by(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    format: &Format,
+    question: MessageKind,
+) -> Result<Vec<String>, FlowError> {
+    let mut numbers = Vec::new();
+    if format.asks_for(question, Key::BankReference) {
+        numbers = ctx.store.bank_references(attempt.no).await?;
+    }
+    if numbers.is_empty() {
+        numbers.push(String::new());
+    }
+    Ok(numbers)
+}
+
+/// What became of a question that was put.
+enum Put {
+    Answer(Bytes),
+    Posted,
+    /// The question before it still lies there: another one of its name would only stand in its way.
+    Lies,
+    Failed,
+}
+
+async fn put(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    format: &Format,
+    question: MessageKind,
+    head: &HeadValues<'_>,
+) -> Put {
+    let none: [crate::flow::values::RowValues; 0] = [];
+    let parts = match format.encode(question, head, &none) {
+        Ok(parts) => parts,
+        Err(cause) => {
+            tracing::error!(attempt = %attempt.no, error = %cause, "the question cannot be written");
+            return Put::Failed;
+        }
+    };
+    let parts: Vec<OutPart> = parts
+        .into_iter()
+        .map(|part| OutPart {
+            name: part.name,
+            bytes: Bytes::from(part.bytes),
+            committing: part.committing,
+        })
+        .collect();
+    if parts.iter().any(|part| ctx.unfetched.has_name(&bank.code, &part.name)) {
+        tracing::debug!(attempt = %attempt.no, "the question before it was not picked up yet");
+        return Put::Lies;
+    }
+    match bank.door.ask(&parts).await {
+        Asked::Answer(bytes) => Put::Answer(bytes),
+        Asked::Posted => {
+            tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
+            Put::Posted
+        }
+        Asked::Failed { cause } => {
+            tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
+            Put::Failed
+        }
+    }
+}
+
 /// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
 fn questions(
     bank: &Bank,
     attempt: &Attempt,
     now_ms: i64,
-    format: &crate::format::Format,
+    format: &Format,
 ) -> (Vec<(MessageKind, MessageKind)>, i64) {
     use MessageKind as M;
     if attempt.kind == AttemptKind::Refund {
@@ -398,7 +487,7 @@ async fn heard(
         committing: false,
     };
     if matches!(kind, MessageKind::Notice | MessageKind::LateReturn) {
-        return take_rows(ctx, bank, attempt, kind, &name, &[part]).await;
+        return take_rows(ctx, bank, attempt, kind, &name, &[part]).await.map(drop);
     }
     match read_parts(ctx, bank, attempt, kind, vec![part]).await? {
         Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
@@ -410,7 +499,8 @@ async fn heard(
     }
 }
 
-/// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held.
+/// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held. Says
+/// whether they were taken.
 pub(super) async fn take_rows(
     ctx: &Ctx,
     bank: &Bank,
@@ -418,22 +508,27 @@ pub(super) async fn take_rows(
     kind: MessageKind,
     name: &str,
     parts: &[Part],
-) -> Result<(), FlowError> {
+) -> Result<bool, FlowError> {
     let bytes = joined(parts);
     let digest = sha256(&bytes);
     let Some(batch) = attempt.batch.filter(|_| can_have_results(attempt.state)) else {
         let why = format!("{} 的状态是“{}”，不应有结果", attempt.no, attempt.state.chinese());
-        return hold(ctx, bank, attempt, name, &bytes, &why).await;
+        hold(ctx, bank, attempt, name, &bytes, &why).await?;
+        return Ok(false);
     };
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
-        return hold(ctx, bank, attempt, name, &bytes, "发送时所用的格式已无法读取").await;
+        hold(ctx, bank, attempt, name, &bytes, "发送时所用的格式已无法读取").await?;
+        return Ok(false);
     };
     let facts = ctx.store.register_facts(attempt.register).await?;
     let payments = ctx.store.members(batch).await?;
     let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
     let matched = match match_rows(&format, kind, parts, attempt.no, &members, &ctx.sealer) {
         Ok(matched) => matched,
-        Err(why) => return hold(ctx, bank, attempt, name, &bytes, &why).await,
+        Err(why) => {
+            hold(ctx, bank, attempt, name, &bytes, &why).await?;
+            return Ok(false);
+        }
     };
     let (next_at_ms, ask_until_ms) = next_question(ctx, bank, attempt, &format);
     let evidence = (!matched.quarantined.is_empty())
@@ -445,8 +540,13 @@ pub(super) async fn take_rows(
         quarantined: matched.quarantined,
         evidence,
         next_at_ms,
-        again_at_ms: ctx.now_ms() + bank.rules.ask_every_ms,
+        again_at_ms: ctx.now_ms()
+            + match kind {
+                MessageKind::Acknowledgement => bank.rules.ask_after_ms,
+                _ => bank.rules.ask_every_ms,
+            },
         ask_until_ms,
+        bank_references: matched.bank_references,
     };
     let town_of_line: std::collections::HashMap<i64, i64> =
         payments.iter().map(|payment| (payment.line, payment.town)).collect();
@@ -476,7 +576,7 @@ pub(super) async fn take_rows(
         }
         Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
     }
-    Ok(())
+    Ok(true)
 }
 
 /// When to ask next about an attempt all of whose payments are answered for, and until when.
@@ -484,7 +584,7 @@ fn next_question(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
-    format: &crate::format::Format,
+    format: &Format,
 ) -> (Option<i64>, Option<i64>) {
     let now = ctx.now_ms();
     let until = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;

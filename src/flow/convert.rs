@@ -133,6 +133,7 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
         facts: &facts,
         bank: &bank.code,
         reference: &reference,
+        bank_reference: "",
         at_ms: ctx.now_ms(),
         section: "",
         day_sequence: numbered.as_ref().map(|(_, number)| *number),

@@ -30,10 +30,14 @@ fn pushable(format: &Format) -> impl Iterator<Item = (MessageKind, PartRole)> + 
     TOLD.into_iter().filter_map(|kind| {
         let mut parts = format.parts(kind);
         match (parts.next(), parts.next()) {
-            (Some((role, _)), None) if format.asks_for(kind, Key::Reference) => Some((kind, role)),
+            (Some((role, _)), None) if names_an_attempt(format, kind) => Some((kind, role)),
             _ => None,
         }
     })
+}
+
+fn names_an_attempt(format: &Format, kind: MessageKind) -> bool {
+    [Key::Reference, Key::BankReference].iter().any(|key| format.asks_for(kind, *key))
 }
 
 /// Has this format anything that can be called in?
@@ -74,15 +78,12 @@ async fn understand(ctx: &Ctx, bank: &Bank, name: &str, pushed: &Pushed) -> Resu
         Ok(known) => known,
         Err(why) => return hold_unknown(ctx, bank, name, &bytes, why).await,
     };
-    let Some(reference) = head.text(Key::Reference) else {
-        return hold_unknown(ctx, bank, name, &bytes, "报文中没有我方流水号").await;
-    };
-    let Some(attempt) = attempt_of(ctx, bank, reference, name, &bytes).await? else {
+    let Some(attempt) = attempt_of(ctx, bank, &head, name, &bytes).await? else {
         return Ok(());
     };
     match kind {
         MessageKind::Result | MessageKind::LateReturn | MessageKind::Notice => {
-            take_rows(ctx, bank, &attempt, kind, name, &[part]).await
+            take_rows(ctx, bank, &attempt, kind, name, &[part]).await.map(drop)
         }
         _ => take_whole(ctx, bank, &attempt, kind, name, part).await,
     }

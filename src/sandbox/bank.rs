@@ -103,6 +103,12 @@ pub struct Faults {
     pub repeat_result_every: u64,
     /// Results cut into two files, each with its own count and sum (files only).
     pub split_result_every: u64,
+    /// Takes a batch but for its first payment, which it refuses at once; where its acknowledgements name
+    /// payments.
+    pub refuse_row_every: u64,
+    /// Makes two batches of its own out of one, each with a number, and answers for one at a time where it
+    /// is asked by its numbers.
+    pub split_every: u64,
     /// A batch that was taken is "not found" for so long.
     pub not_found_ms: i64,
 }

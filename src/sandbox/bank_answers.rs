@@ -1,7 +1,7 @@
 //! What a practice bank says about payments: results, returns and notices from the book, and the
 //! results that are spoilt because the bank was told to spoil them.
 
-use crate::format::{MessageKind, Part};
+use crate::format::{Key, MessageKind, Part};
 use crate::model::attempt::Answer;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
@@ -143,6 +143,71 @@ fn bank_reference(known: &Known) -> String {
     format!("{:010}", known.no)
 }
 
+impl Desk {
+    /// Is the first payment of this batch refused at once, and can that be said?
+    pub(super) fn refuses_a_row(&self, no: u64) -> bool {
+        every(self.faults().refuse_row_every, no) && self.names_rows()
+    }
+
+    fn names_rows(&self) -> bool {
+        self.speech.format().asks_for(MessageKind::Acknowledgement, Key::Amount)
+    }
+
+    /// Our number of what a payment went into.
+    fn number(&self, known: &Known, ordinal: i64, payments: usize) -> String {
+        let own = bank_reference(known);
+        if !every(self.faults().split_every, known.no) {
+            return own;
+        }
+        let half = i64::try_from(payments.div_ceil(2)).unwrap_or(i64::MAX);
+        format!("{own}-{}", if ordinal <= half { 1 } else { 2 })
+    }
+
+    /// Is there more to say of taking this batch in than that it was?
+    pub(super) fn names_parts(&self, known: &Known) -> bool {
+        let split = every(self.faults().split_every, known.no);
+        self.names_rows() && (split || self.refuses_a_row(known.no))
+    }
+
+    /// That a batch was taken in, payment by payment.
+    pub(super) fn taken_in(
+        &self,
+        reference: &str,
+        known: &Known,
+        rows: &[Row],
+    ) -> Result<Vec<Part>, BankError> {
+        let kind = MessageKind::Acknowledgement;
+        let head = self.head(kind, reference, Answer::Accepted);
+        let refused = self.speech.outcome(kind, OutcomeKind::Failed, Some(Reason::AccountNotFound));
+        let under_way = self.speech.under_way(kind);
+        let of = |(at, row): (usize, &Row)| {
+            let at_once = at == 0 && self.refuses_a_row(known.no);
+            let (code, text) =
+                if at_once { (&refused, "账号不存在") } else { (&under_way, "") };
+            let number = self.number(known, row.ordinal, rows.len());
+            Line { number, ..line(&head, known, row, code, text.to_owned()) }
+        };
+        let lines: Vec<Line> = rows.iter().enumerate().map(of).collect();
+        Ok(self.speech.say(kind, &head, &lines)?)
+    }
+
+    /// What became of the payments that went into one of our batches; our number is all that names it.
+    pub(super) fn results_of(
+        &self,
+        number: &str,
+        reference: &str,
+        known: &Known,
+        rows: &[Row],
+    ) -> Result<Vec<Part>, BankError> {
+        let kind = MessageKind::StatusAnswer;
+        let mut lines = self.lines(kind, reference, known, rows);
+        lines.retain(|line| self.number(known, line.ordinal, rows.len()) == number);
+        let answer = if lines.is_empty() { Answer::NotFound } else { Answer::Done };
+        let head = Head { bank_reference: number.to_owned(), ..self.head(kind, "", answer) };
+        Ok(self.speech.say(kind, &head, &lines)?)
+    }
+}
+
 fn line(head: &Head, known: &Known, row: &Row, code: &str, text: String) -> Line {
     Line {
         ordinal: row.ordinal,
@@ -153,6 +218,7 @@ fn line(head: &Head, known: &Known, row: &Row, code: &str, text: String) -> Line
         code: code.to_owned(),
         notice: String::new(),
         text,
+        number: String::new(),
         serial: format!("{:08}{:06}", known.no, row.ordinal),
         reference: head.reference.clone(),
         moment: head.moment,

@@ -85,7 +85,9 @@ impl Desk {
         };
         match heard.kind {
             MessageKind::PaymentRequest => self.take(&reference, heard),
-            MessageKind::StatusQuery => self.status(&reference),
+            MessageKind::StatusQuery => {
+                self.status(&reference, heard.head.text(Key::BankReference))
+            }
             MessageKind::ReturnQuery => self.returns(&reference),
             MessageKind::NoticeQuery => self.notices(&reference),
             MessageKind::RefundRequest => self.refund(&reference, heard),
@@ -167,7 +169,10 @@ impl Desk {
             lock(&self.open).insert(reference.to_owned());
             return self.verdict(kind, reference, Answer::Refused, &text);
         }
-        let rows: Vec<Row> = heard.rows.iter().map(booked).collect();
+        let mut rows: Vec<Row> = heard.rows.iter().map(booked).collect();
+        if let Some(first) = rows.first_mut().filter(|_| self.refuses_a_row(no)) {
+            first.fate = Fate::AccountNotFound;
+        }
         let triggered = rows.iter().any(|r| trigger::of(&r.account) == Some(Trigger::LoseAnswer));
         let lost = triggered || every(self.faults().lose_answer_every, no);
         let pool = heard.head.text(Key::PoolAccount).unwrap_or_default().to_owned();
@@ -176,7 +181,13 @@ impl Desk {
         if lost {
             return Ok(Reply::Silence);
         }
-        self.verdict(kind, reference, Answer::Accepted, "")
+        let known = book.request(reference).cloned().filter(|known| self.names_parts(known));
+        let Some(known) = known else {
+            return self.verdict(kind, reference, Answer::Accepted, "");
+        };
+        let rows = book.rows(&known)?;
+        drop(book);
+        Ok(Reply::Say(self.taken_in(reference, &known, &rows)?))
     }
 
     /// Our book has other content under this reference. A format without a word for that refuses.
@@ -191,7 +202,8 @@ impl Desk {
         known.at_ms.saturating_add(self.options.result_ms)
     }
 
-    fn status(&self, reference: &str) -> Result<Reply, BankError> {
+    /// How a batch stands; by one of our own numbers, that part of it.
+    fn status(&self, reference: &str, number: Option<&str>) -> Result<Reply, BankError> {
         let kind = MessageKind::StatusAnswer;
         let now = self.now();
         let mut book = self.book();
@@ -211,8 +223,10 @@ impl Desk {
         }
         let rows = book.rows(&known)?;
         drop(book);
-        let parts = self.results(kind, reference, &known, &rows)?.swap_remove(0);
-        Ok(Reply::Say(parts))
+        match number {
+            Some(number) => Ok(Reply::Say(self.results_of(number, reference, &known, &rows)?)),
+            None => Ok(Reply::Say(self.results(kind, reference, &known, &rows)?.swap_remove(0))),
+        }
     }
 
     /// A status answer by files says how the batch stands; its rows come as a result file.

@@ -9,9 +9,9 @@ use crate::model::register::RegisterState;
 use crate::store::cut::{FormatText, SealedPart};
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
-use crate::store::sql::{Row, Work, params};
+use crate::store::sql::{Param, Row, Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, bank_references};
 
 /// An attempt, as the steps see it.
 #[derive(Debug, Clone)]
@@ -60,13 +60,33 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     })
 }
 
+/// Reads attempts: `rest` is what stands behind FROM and its join.
+pub(super) async fn read_attempts(
+    work: &mut Work,
+    rest: &str,
+    row: Vec<Param>,
+) -> Result<Vec<Attempt>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no {rest}"
+    );
+    let mut found = Vec::new();
+    work.0
+        .rows(sql.into(), row, &mut |row| {
+            found.push(attempt(row)?);
+            Ok(())
+        })
+        .await?;
+    Ok(found)
+}
+
 /// What the bank said about a whole attempt.
 #[derive(Debug, Clone, Default)]
 pub struct BankWords {
     pub code: String,
     /// Sealed.
     pub text: Option<Vec<u8>>,
-    pub bank_reference: String,
+    /// What it calls the attempt, as far as it says so here.
+    pub bank_references: Vec<String>,
 }
 
 /// What becomes of an attempt, to be made durable.
@@ -116,21 +136,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Attempt>, StoreError> {
         let mut work = self.read().await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no \
-             WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4"
-        );
-        let mut due = Vec::new();
-        work.0
-            .rows(
-                sql.into(),
-                params![now_ms, states[0].as_str(), states[1].as_str(), limit],
-                &mut |row| {
-                    due.push(attempt(row)?);
-                    Ok(())
-                },
-            )
-            .await?;
+        let rest = "WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4";
+        let row = params![now_ms, states[0].as_str(), states[1].as_str(), limit];
+        let due = read_attempts(&mut work, rest, row).await?;
         work.commit().await?;
         Ok(due)
     }
@@ -159,16 +167,8 @@ impl Store {
         reference: &str,
     ) -> Result<Option<Attempt>, StoreError> {
         let mut work = self.read().await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.bank = $1 AND a.reference = $2"
-        );
-        let mut found = None;
-        work.0
-            .rows(sql.into(), params![bank, reference], &mut |row| {
-                found = Some(attempt(row)?);
-                Ok(())
-            })
-            .await?;
+        let rest = "WHERE a.bank = $1 AND a.reference = $2";
+        let found = read_attempts(&mut work, rest, params![bank, reference]).await?.pop();
         work.commit().await?;
         Ok(found)
     }
@@ -255,14 +255,12 @@ impl Store {
         let to = step(&mut work, attempt, conclusion.event, now_ms).await?;
         let words = &conclusion.words;
         let sql = "UPDATE attempt SET next_at_ms = $1, ask_until_ms = COALESCE($2, ask_until_ms), bank_code = $3, \
-                   bank_text = COALESCE($4, bank_text), bank_reference = CASE WHEN $5 = '' THEN bank_reference ELSE $6 END WHERE attempt_no = $7";
+                   bank_text = COALESCE($4, bank_text) WHERE attempt_no = $5";
         let row = params![
             conclusion.next_at_ms,
             conclusion.ask_until_ms,
             &words.code,
             words.text.clone(),
-            &words.bank_reference,
-            &words.bank_reference,
             attempt.no
         ];
         work.move_one(sql, row).await?;
@@ -272,6 +270,8 @@ impl Store {
             .fact("from", attempt.state.as_str())
             .fact("event", conclusion.event.as_str());
         entry.fact("code", words.code.as_str());
+        let references = &words.bank_references;
+        bank_references::keep(&mut work, &mut entry, attempt, references, now_ms).await?;
         if conclusion.asked {
             entry.fact("question", attempt.asks + 1);
         }
@@ -361,16 +361,7 @@ impl Store {
     /// Where the database cannot be written.
     pub async fn recover_sending(&self, now_ms: i64) -> Result<u64, StoreError> {
         let mut work = self.read().await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.state = 'sending'"
-        );
-        let mut broken = Vec::new();
-        work.0
-            .rows(sql.into(), params![], &mut |row| {
-                broken.push(attempt(row)?);
-                Ok(())
-            })
-            .await?;
+        let broken = read_attempts(&mut work, "WHERE a.state = 'sending'", params![]).await?;
         work.commit().await?;
         for attempt in &broken {
             self.conclude(attempt, &Conclusion::of(AttemptEvent::Lost, Some(now_ms)), now_ms)

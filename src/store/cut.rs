@@ -328,8 +328,8 @@ impl Store {
             Carries::Refund(no) => (AttemptKind::Refund, None, Some(no.0)),
         };
         let sql = "INSERT INTO attempt (kind, batch_no, refund_no, register_no, bank, reference, format_digest, state, state_at_ms, \
-                   made_at_ms, sends, asks, next_at_ms, bank_reference, bank_code) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, '', '') RETURNING attempt_no";
+                   made_at_ms, sends, asks, next_at_ms, bank_code) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, '') RETURNING attempt_no";
         let row = params![
             kind.as_str(),
             batch,

@@ -147,6 +147,14 @@ async fn attempts(
     let mut last = None;
     for attempt in carried {
         let mut seen = Seen::default();
+        let sql = "SELECT seen_at_ms, reference FROM bank_reference WHERE attempt_no = $1 ORDER BY seen_at_ms, reference";
+        let named = work
+            .rows(sql, params![attempt], |row| {
+                let what = format!("the bank's own number of {attempt} is {}", row.text(1)?);
+                Ok(event(row.int(0)?, what))
+            })
+            .await?;
+        life.events.extend(named);
         let sql = "SELECT o.kind, o.reason, o.code, o.words, x.taken_at_ms, x.name FROM outcome o JOIN result x ON x.result_no = o.result_no \
                    WHERE o.attempt_no = $1 AND o.line = $2 ORDER BY x.result_no";
         let said = work

@@ -16,6 +16,7 @@ pub(crate) mod sql;
 
 pub mod alerts;
 pub mod attempts;
+pub mod bank_references;
 pub mod clock;
 pub mod cut;
 pub mod death;

@@ -66,8 +66,15 @@ pub(super) const BATCH: Vouched = Vouched {
 pub(super) const ATTEMPT: Vouched = Vouched {
     table: "attempt",
     columns: "attempt_no, kind, batch_no, refund_no, register_no, bank, reference, format_digest, state, state_at_ms, made_at_ms, \
-              sent_at_ms, lost_at_ms, sends, bank_reference, bank_code, bank_text",
+              sent_at_ms, lost_at_ms, sends, bank_code, bank_text",
     keys: 1,
+    rows: "1 = 1",
+};
+
+pub(super) const BANK_REFERENCE: Vouched = Vouched {
+    table: "bank_reference",
+    columns: "attempt_no, reference, bank, seen_at_ms",
+    keys: 2,
     rows: "1 = 1",
 };
 
@@ -127,12 +134,13 @@ pub(super) const META: Vouched =
     Vouched { table: "meta", columns: "name, value", keys: 1, rows: "name <> 'clock'" };
 
 /// All of them.
-pub(super) const ALL: [&Vouched; 14] = [
+pub(super) const ALL: [&Vouched; 15] = [
     &REGISTER,
     &SHARE,
     &HOLD,
     &BATCH,
     &ATTEMPT,
+    &BANK_REFERENCE,
     &FORMAT_TEXT,
     &PUSHED,
     &RESULT,

@@ -30,6 +30,7 @@ struct Attempt {
     sends: i64,
     asks: i64,
     bank_code: String,
+    bank_references: String,
 }
 
 impl Attempt {
@@ -76,6 +77,7 @@ impl Attempt {
             sends: row.sends,
             asks: row.asks,
             bank_code: row.bank_code.clone(),
+            bank_references: row.bank_references.join("、"),
         }
     }
 }

@@ -759,7 +759,7 @@ async fn i4_no_byte_leaves_where_sending_cannot_be_made_durable() {
 async fn i3_the_database_knows_one_live_attempt_per_batch() {
     let mut house = House::open().await;
     house.take(offer(CALLS)).await;
-    let columns = "kind, batch_no, register_no, bank, format_digest, state, state_at_ms, made_at_ms, sends, asks, bank_reference, bank_code";
+    let columns = "kind, batch_no, register_no, bank, format_digest, state, state_at_ms, made_at_ms, sends, asks, bank_code";
     let second = format!(
         "INSERT OR IGNORE INTO attempt (reference, {columns}) SELECT 'another', {columns} FROM attempt"
     );

@@ -209,6 +209,7 @@ pub fn answer_of(rows: Vec<TakenRow>, digest: [u8; 32]) -> TakenResult<'static> 
         next_at_ms: None,
         again_at_ms: NOW,
         ask_until_ms: None,
+        bank_references: Vec::new(),
     }
 }
 

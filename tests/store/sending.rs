@@ -95,8 +95,8 @@ pub async fn i3_a_listed_payment_is_live_in_one_batch(base: &Base) {
 pub async fn i3_a_batch_has_one_attempt_that_may_be_at_the_bank(base: &Base) {
     let (_, attempt) = base.under_way("2026-1", &lines(&[100])).await;
     let beside = format!(
-        "INSERT INTO attempt (kind, batch_no, register_no, bank, reference, format_digest, state, state_at_ms, made_at_ms, sends, asks, bank_reference, bank_code) \
-         SELECT kind, batch_no, register_no, bank, 'another', format_digest, 'intent', 0, 0, 0, 0, '', '' FROM attempt WHERE attempt_no = {}",
+        "INSERT INTO attempt (kind, batch_no, register_no, bank, reference, format_digest, state, state_at_ms, made_at_ms, sends, asks, bank_code) \
+         SELECT kind, batch_no, register_no, bank, 'another', format_digest, 'intent', 0, 0, 0, 0, '' FROM attempt WHERE attempt_no = {}",
         attempt.no.0
     );
     let error = base.alter(&beside).await.expect_err("is refused").to_string().to_lowercase();
@@ -316,7 +316,7 @@ pub async fn a_bank_s_words_about_the_whole_are_kept(base: &Base) {
     let words = BankWords {
         code: "E9".to_owned(),
         text: Some(b"sealed".to_vec()),
-        bank_reference: "B-1".to_owned(),
+        bank_references: vec!["B-1".to_owned(), "B-2".to_owned()],
     };
     let refusal = Conclusion {
         words,
@@ -324,8 +324,12 @@ pub async fn a_bank_s_words_about_the_whole_are_kept(base: &Base) {
         ..Conclusion::of(AttemptEvent::Refused, None)
     };
     base.store.conclude(&attempt, &refusal, NOW).await.expect("concludes");
-    let kept = "SELECT bank_code || ' ' || bank_reference FROM attempt";
-    assert_eq!(base.texts(kept).await, ["E9 B-1"]);
+    assert_eq!(base.texts("SELECT bank_code FROM attempt").await, ["E9"]);
+    let known = base.store.bank_references(attempt.no).await.expect("reads");
+    assert_eq!(known, ["B-1", "B-2"]);
+    let by = |reference| base.store.attempts_by_bank_reference(BANK, reference);
+    assert_eq!(by("B-2").await.expect("reads").len(), 1);
+    assert_eq!(by("B-3").await.expect("reads").len(), 0);
     assert_eq!(base.alerts().await, ["batch_refused"]);
     let page = base.page(register).await;
     assert_eq!(page.alerts[0].text, "银行拒绝");

@@ -142,6 +142,7 @@ async fn answer(store: &Store, sealer: &Sealer, no: AttemptNo) {
             next_at_ms: None,
             again_at_ms: 0,
             ask_until_ms: None,
+            bank_references: Vec::new(),
         };
         store.take_result(&read().await, taken, &|_, _| Vec::new(), NOW).await.expect("takes");
     }

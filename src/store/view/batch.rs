@@ -7,7 +7,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::store::sql::{Row, Work, params};
 use crate::store::view::{BATCH_COLUMNS, BatchRow, RegisterRow, batch_row, dynamic, registers};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, bank_references};
 
 /// A batch with its attempts and what went wrong in it.
 #[derive(Debug, Clone)]
@@ -39,6 +39,8 @@ pub struct AttemptRow {
     pub sends: i64,
     pub asks: i64,
     pub bank_code: String,
+    /// What the bank calls it.
+    pub bank_references: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -118,7 +120,10 @@ impl Store {
         let head_digest = work.the(sql, params![row.register], |head| head.digest(0)).await?;
         let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code FROM attempt \
                    WHERE batch_no = $1 ORDER BY attempt_no";
-        let attempts = work.rows(sql, params![batch], attempt_row).await?;
+        let mut attempts = work.rows(sql, params![batch], attempt_row).await?;
+        for attempt in &mut attempts {
+            attempt.bank_references = bank_references::of(&mut work, attempt.no).await?;
+        }
         let sql = "SELECT x.result_no, x.name, x.state, x.lines, x.applied, x.quarantined, x.why, x.taken_at_ms FROM result x \
                    JOIN attempt a ON a.attempt_no = x.attempt_no WHERE a.batch_no = $1 ORDER BY x.result_no";
         let results = work
@@ -215,5 +220,6 @@ fn attempt_row(row: &Row<'_>) -> Result<AttemptRow, StoreError> {
         sends: row.int(7)?,
         asks: row.int(8)?,
         bank_code: row.string(9)?,
+        bank_references: Vec::new(),
     })
 }
