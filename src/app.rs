@@ -200,26 +200,12 @@ pub async fn start(
         cancel.clone(),
     );
     let broken = CancellationToken::new();
-    let inbox = push::Inbox {
-        store: Arc::clone(&store),
-        sealer: Arc::clone(&ctx.sealer),
-        clock: Arc::clone(&clock),
-        metrics: Arc::clone(&metrics),
-        broken: broken.clone(),
-    };
+    let inbox = push::Inbox::new(&ctx, &metrics, &broken);
     let listeners = push::listen(calls, inbox, &cancel).await?;
     let watchdog = feed_watchdog(Arc::clone(&health), clock);
     let marked = tokio::spawn(begun::follow(config, Arc::clone(&store), mark, cancel.clone()));
     let mut rest = vec![page, tokio::spawn(fresh), tokio::spawn(watchdog)];
     rest.extend(listeners);
-    // The steps end as at any stop: what is under way comes to its end.
-    rest.push(tokio::spawn({
-        let (broken, cancel) = (broken.clone(), cancel.clone());
-        async move {
-            broken.cancelled().await;
-            cancel.cancel();
-        }
-    }));
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
     let engine = tokio::spawn(engine::run(ctx, watcher, cancel));
     health.set_ready(true);

@@ -20,6 +20,15 @@ CREATE TABLE counter (
     value BIGINT NOT NULL -- the last number taken
 );
 
+-- Numbers of a counter that nobody has seen: their attempts were closed before anything left. The next one
+-- takes them, for banks that accept no gap.
+CREATE TABLE free_number (
+    counter TEXT COLLATE "C" NOT NULL, -- the counter
+    number BIGINT NOT NULL, -- the number
+    freed_at_ms BIGINT NOT NULL, -- when its attempt was closed
+    PRIMARY KEY (counter, number)
+);
+
 -- How far each feed of each finance source was read.
 CREATE TABLE feed (
     source TEXT COLLATE "C" NOT NULL, -- the finance source
@@ -229,7 +238,7 @@ CREATE TABLE attempt (
     bank TEXT COLLATE "C" NOT NULL, -- the bank it goes to
     reference TEXT COLLATE "C" NOT NULL, -- our reference at that bank; never used again
     format_digest BYTEA NOT NULL, -- the format's text it was written with
-    state TEXT COLLATE "C" NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped
+    state TEXT COLLATE "C" NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped, closed
     state_at_ms BIGINT NOT NULL, -- when it came into that state
     made_at_ms BIGINT NOT NULL, -- when INTENT became durable
     sent_at_ms BIGINT, -- when bytes last may have left
@@ -238,13 +247,15 @@ CREATE TABLE attempt (
     asks BIGINT NOT NULL, -- how often the bank was asked about it
     next_at_ms BIGINT, -- when to do the next thing about it; nothing means nothing is due
     ask_until_ms BIGINT, -- until when late returns and notices are asked for
+    counter TEXT COLLATE "C", -- the counter of which its bytes bear a number, where they do
+    number BIGINT, -- that number
     bank_code TEXT COLLATE "C" NOT NULL, -- the bank's last code about the whole
     bank_text BYTEA, -- sealed: the bank's last words about the whole
     UNIQUE (bank, reference)
 );
 
-CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state <> 'refused';
-CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state <> 'refused';
+CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state NOT IN ('refused', 'closed');
+CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state NOT IN ('refused', 'closed');
 CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX attempt_batch ON attempt (batch_no);
 

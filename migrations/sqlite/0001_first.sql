@@ -20,6 +20,15 @@ CREATE TABLE counter (
     value INTEGER NOT NULL -- the last number taken
 ) STRICT;
 
+-- Numbers of a counter that nobody has seen: their attempts were closed before anything left. The next one
+-- takes them, for banks that accept no gap.
+CREATE TABLE free_number (
+    counter TEXT NOT NULL, -- the counter
+    number INTEGER NOT NULL, -- the number
+    freed_at_ms INTEGER NOT NULL, -- when its attempt was closed
+    PRIMARY KEY (counter, number)
+) STRICT, WITHOUT ROWID;
+
 -- How far each feed of each finance source was read.
 CREATE TABLE feed (
     source TEXT NOT NULL, -- the finance source
@@ -229,7 +238,7 @@ CREATE TABLE attempt (
     bank TEXT NOT NULL, -- the bank it goes to
     reference TEXT NOT NULL, -- our reference at that bank; never used again
     format_digest BLOB NOT NULL, -- the format's text it was written with
-    state TEXT NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped
+    state TEXT NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped, closed
     state_at_ms INTEGER NOT NULL, -- when it came into that state
     made_at_ms INTEGER NOT NULL, -- when INTENT became durable
     sent_at_ms INTEGER, -- when bytes last may have left
@@ -238,13 +247,15 @@ CREATE TABLE attempt (
     asks INTEGER NOT NULL, -- how often the bank was asked about it
     next_at_ms INTEGER, -- when to do the next thing about it; nothing means nothing is due
     ask_until_ms INTEGER, -- until when late returns and notices are asked for
+    counter TEXT, -- the counter of which its bytes bear a number, where they do
+    number INTEGER, -- that number
     bank_code TEXT NOT NULL, -- the bank's last code about the whole
     bank_text BLOB, -- sealed: the bank's last words about the whole
     UNIQUE (bank, reference)
 ) STRICT;
 
-CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state <> 'refused';
-CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state <> 'refused';
+CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state NOT IN ('refused', 'closed');
+CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state NOT IN ('refused', 'closed');
 CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX attempt_batch ON attempt (batch_no);
 

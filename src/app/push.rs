@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::doors::{millis, signing};
 use crate::clock::Clock;
 use crate::config::Push;
+use crate::flow::Ctx;
 use crate::flow::pushed::can_be_pushed;
 use crate::flow::sealed::seal_evidence;
 use crate::format::Format;
@@ -75,12 +76,25 @@ pub fn open(bank: &str, asked: &Push, format: Option<&Format>) -> Result<Calls, 
 
 /// What every listener brings its messages to.
 pub struct Inbox {
-    pub store: Arc<Store>,
-    pub sealer: Arc<Sealer>,
-    pub clock: Arc<dyn Clock>,
-    pub metrics: Arc<Metrics>,
-    /// Pulled where the store fails so that the process must stop and read back (design 4, rule 9).
-    pub broken: CancellationToken,
+    store: Arc<Store>,
+    sealer: Arc<Sealer>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    broken: CancellationToken,
+}
+
+impl Inbox {
+    /// `broken` is pulled where the store fails so that the process must stop and read back (design 4,
+    /// rule 9).
+    pub fn new(ctx: &Ctx, metrics: &Arc<Metrics>, broken: &CancellationToken) -> Self {
+        Self {
+            store: Arc::clone(&ctx.store),
+            sealer: Arc::clone(&ctx.sealer),
+            clock: Arc::clone(&ctx.clock),
+            metrics: Arc::clone(metrics),
+            broken: broken.clone(),
+        }
+    }
 }
 
 /// Begins to listen, for every bank that calls.
@@ -93,7 +107,12 @@ pub async fn listen(
     stop: &CancellationToken,
 ) -> anyhow::Result<Vec<JoinHandle<()>>> {
     let inbox = Arc::new(inbox);
-    let mut tasks = Vec::new();
+    // The steps end as at any stop then: what is under way comes to its end.
+    let (broken, all) = (inbox.broken.clone(), stop.clone());
+    let mut tasks = vec![tokio::spawn(async move {
+        broken.cancelled().await;
+        all.cancel();
+    })];
     for Calls { listen, options } in calls {
         let bank = options.bank.clone();
         let listener = TcpListener::bind(listen)

@@ -224,11 +224,12 @@ pub(super) async fn attempt_of(
         hold_unknown(ctx, bank, name, bytes, "我方没有这个流水号").await?;
         return Ok(None);
     };
-    if attempt.state == AttemptState::Intent {
-        not_ours(ctx, bank, &attempt, name, bytes).await?;
-        return Ok(None);
+    match attempt.state {
+        AttemptState::Intent => not_ours(ctx, bank, &attempt, name, bytes).await?,
+        AttemptState::Closed => after_all(ctx, bank, &attempt, name, bytes).await?,
+        _ => return Ok(Some(attempt)),
     }
-    Ok(Some(attempt))
+    Ok(None)
 }
 
 /// The one attempt that the bank calls by this number. Numbers come back: with several nobody can say.
@@ -277,6 +278,22 @@ async fn not_ours(
         ..Conclusion::of(AttemptEvent::OtherContent, None)
     };
     Ok(ctx.store.conclude(attempt, &conclusion, ctx.now_ms()).await?)
+}
+
+/// The bank answers for what provably never left, and was written anew: one of the two is mistaken, and
+/// nothing more is sent there before people have found out which.
+async fn after_all(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), FlowError> {
+    tracing::error!(attempt = %attempt.no, bank = bank.code, "the bank answers for what never left");
+    hold(ctx, bank, attempt, name, bytes, "这份报文从未送出并已作废，银行却有答复").await?;
+    let text = other_content(bank, attempt, "而本系统确认从未送出，款项已另行组批");
+    ctx.store.stop_bank(&bank.code, &text, ctx.now_ms()).await?;
+    Ok(())
 }
 
 /// Takes a message about an attempt, of whatever kind.

@@ -261,6 +261,7 @@ const fn event(event: AttemptEvent) -> &'static str {
         AttemptEvent::Lost => "结果不明",
         AttemptEvent::NotFound => "查无此笔",
         AttemptEvent::OtherContent => "内容不同",
+        AttemptEvent::Closed => "作废",
     }
 }
 

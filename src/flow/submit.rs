@@ -4,11 +4,13 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 
+use crate::clock::local_parts;
 use crate::flow::answer::{acted_on, read_answer, too_late};
 use crate::flow::sealed::open_part;
 use crate::flow::spoken::{chinese, flow_error};
 use crate::flow::{Bank, Ctx, FlowError, Progress};
-use crate::format::MessageKind;
+
+use crate::format::{Key, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
@@ -115,6 +117,13 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
     if too_late(ctx, bank, attempt).await? {
         return Ok(ctx.store.wait(attempt, ctx.now_ms() + bank.rules.return_every_ms).await?);
     }
+    if out_of_date(ctx, bank, attempt).await? {
+        return Ok(());
+    }
+    let counted = bank.format.asks_for(MessageKind::PaymentRequest, Key::DaySequence);
+    if counted && ctx.store.lower_number_waits(attempt.no).await? {
+        return Ok(ctx.store.wait(attempt, ctx.now_ms() + bank.rules.resend_after_ms).await?);
+    }
     let parts = stored_parts(ctx, attempt).await?;
     let committed = ctx.store.start(attempt, ctx.now_ms()).await?;
     let sent = bank.door.send(&committed, &parts).await;
@@ -163,6 +172,43 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
     }?;
     ctx.store.clear_alert(AlertKind::Submit, &attempt.no.to_string(), ctx.now_ms()).await?;
     Ok(ctx.store.clear_alert(AlertKind::NotSent, &bank.code, ctx.now_ms()).await?)
+}
+
+/// Closes an attempt whose bytes bear a day that is over, where provably none of them left: its payments are
+/// cut again under a new reference, with today's date and number, which a bank may insist on (design 4,
+/// rule 2). What may have arrived once goes again as it is, or not at all.
+///
+/// # Errors
+/// Where the store fails.
+async fn out_of_date(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool, FlowError> {
+    let day = |at_ms| {
+        let (year, [month, day, ..]) = local_parts(at_ms);
+        (year, month, day)
+    };
+    if attempt.batch.is_none()
+        || !attempt.never_left()
+        || day(attempt.made_at_ms) == day(ctx.now_ms())
+    {
+        return Ok(false);
+    }
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else { return Ok(false) };
+    let dated = [Key::Moment, Key::DaySequence]
+        .iter()
+        .any(|key| format.asks_for(MessageKind::PaymentRequest, *key));
+    if !dated {
+        return Ok(false);
+    }
+    match ctx.store.withdraw(attempt, "daifa", "its day is over", ctx.now_ms()).await {
+        Ok(payments) => {
+            tracing::warn!(attempt = %attempt.no, bank = bank.code, payments, "it never left and its day is over: its payments are cut again");
+            Ok(true)
+        }
+        Err(StoreError::Refused(why)) => {
+            tracing::info!(attempt = %attempt.no, bank = bank.code, why, "it goes as it is");
+            Ok(false)
+        }
+        Err(cause) => Err(cause.into()),
+    }
 }
 
 /// Ends UNKNOWN where the door sees the attempt lying at the bank, whole (F49): it is delivered, and what

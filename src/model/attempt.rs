@@ -30,6 +30,8 @@ words! {
         /// sent: nothing goes again, nothing that is said under that reference is taken, and only two
         /// people can say what became of it.
         Stopped = "stopped",
+        /// It never left, and never will: what it carried is sent anew, under another reference.
+        Closed = "closed",
     }
 }
 
@@ -50,6 +52,8 @@ words! {
         NotFound = "not_found",
         /// The bank has our reference with other content.
         OtherContent = "other_content",
+        /// Its bytes are out of date, or somebody wants them otherwise, and provably none of them left.
+        Closed = "closed",
     }
 }
 
@@ -75,13 +79,15 @@ impl AttemptState {
             (Self::Intent | Self::Sending | Self::Unknown | Self::NotSent, E::OtherContent) => {
                 Some(Self::Stopped)
             }
+            // Whoever applies it also demands that it never was of unknown fate (store).
+            (Self::Intent | Self::NotSent, E::Closed) => Some(Self::Closed),
             _ => None,
         }
     }
 
     /// May bytes of this attempt be at the bank, or soon be (I3)?
     pub const fn is_live(self) -> bool {
-        !matches!(self, Self::Refused)
+        !matches!(self, Self::Refused | Self::Closed)
     }
 
     pub const fn chinese(self) -> &'static str {
@@ -93,6 +99,7 @@ impl AttemptState {
             Self::NotSent => "未送达（将重发原件）",
             Self::Unknown => "结果不明，正在查询",
             Self::Stopped => "已停止：银行有同号而内容不同的批次",
+            Self::Closed => "已作废（从未送出）",
         }
     }
 }
@@ -177,6 +184,8 @@ mod tests {
             (S::Sending, E::OtherContent, S::Stopped),
             (S::Unknown, E::OtherContent, S::Stopped),
             (S::NotSent, E::OtherContent, S::Stopped),
+            (S::Intent, E::Closed, S::Closed),
+            (S::NotSent, E::Closed, S::Closed),
         ];
         for state in S::ALL {
             for event in E::ALL {

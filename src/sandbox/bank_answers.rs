@@ -26,7 +26,7 @@ impl Desk {
         let by_file = kind == MessageKind::Result;
         let mut lines = self.lines(kind, reference, known, rows);
         let mut head = self.head(kind, reference, Answer::Done);
-        head.bank_reference = bank_reference(known);
+        head.bank_reference = self.number_of_all(known);
         if self.speech.format().failures_only(kind) {
             let credited: Vec<&Row> = rows.iter().filter(|row| row.fate.is_credit()).collect();
             let count = i64::try_from(credited.len()).unwrap_or(i64::MAX);
@@ -115,7 +115,7 @@ impl Desk {
         let kind = MessageKind::LateReturn;
         let rows = self.book().returned(known)?;
         let mut head = self.head(kind, reference, Answer::Done);
-        head.bank_reference = bank_reference(known);
+        head.bank_reference = self.number_of_all(known);
         let code = self.speech.outcome(kind, OutcomeKind::Returned, Some(Reason::Returned));
         let line = |row| line(&head, known, row, &code, "对方行退回".to_owned());
         let lines: Vec<Line> = rows.iter().map(line).collect();
@@ -127,7 +127,7 @@ impl Desk {
         let kind = MessageKind::Notice;
         let rows = self.book().rows(known)?;
         let mut head = self.head(kind, reference, Answer::Done);
-        head.bank_reference = bank_reference(known);
+        head.bank_reference = self.number_of_all(known);
         let delivered = self.speech.notice(NoticeState::Delivered);
         let no_number = self.speech.notice(NoticeState::NoNumber);
         let line = |row: &Row| {
@@ -151,6 +151,12 @@ impl Desk {
 
     fn names_rows(&self) -> bool {
         self.speech.format().asks_for(MessageKind::Acknowledgement, Key::Amount)
+    }
+
+    /// Our number of a batch; none where it was split.
+    fn number_of_all(&self, known: &Known) -> String {
+        let split = every(self.faults().split_every, known.no) && self.names_rows();
+        if split { String::new() } else { bank_reference(known) }
     }
 
     /// Our number of what a payment went into.

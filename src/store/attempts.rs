@@ -36,6 +36,15 @@ pub struct Attempt {
     pub pending: i64,
 }
 
+impl Attempt {
+    /// Is it certain that no byte of it ever left? What the bank did not find was of unknown fate before,
+    /// and may have arrived (I2).
+    pub const fn never_left(&self) -> bool {
+        matches!(self.state, AttemptState::Intent | AttemptState::NotSent)
+            && self.lost_at_ms.is_none()
+    }
+}
+
 const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
      a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.ask_until_ms, COALESCE(b.pending, 0), a.lost_at_ms";
 
@@ -412,6 +421,7 @@ const fn entry_kind(to: AttemptState) -> &'static str {
         AttemptState::NotSent => "attempt.not_sent",
         AttemptState::Unknown => "attempt.unknown",
         AttemptState::Stopped => "attempt.stopped",
+        AttemptState::Closed => "attempt.closed",
     }
 }
 

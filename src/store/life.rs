@@ -195,7 +195,7 @@ async fn handed_over(
     attempts: &[AttemptNo],
 ) -> Result<Vec<Event>, StoreError> {
     let sql = "SELECT at_ms, kind, body FROM journal WHERE chain = $1 \
-               AND (kind LIKE 'attempt.%' OR kind = 'result.applied') ORDER BY seq";
+               AND (kind LIKE 'attempt.%' OR kind IN ('result.applied', 'batch.withdrawn')) ORDER BY seq";
     let mut events = Vec::new();
     work.rows(sql, params![register_chain(register)], |row| {
         let body: Value = serde_json::from_str(row.text(2)?).unwrap_or_default();
@@ -249,6 +249,11 @@ fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
         "attempt.refused" => format!("{answer}{attempt} is refused{code}"),
         "attempt.stopped" => format!(
             "{answer}{attempt} is stopped: the bank has its reference with other content{code}"
+        ),
+        "batch.withdrawn" => format!(
+            "{attempt} never left and was closed by {} ({}): its payments are sent in a new batch",
+            text("by"),
+            text("why")
         ),
         "result.applied" if body.get("accepted_from").is_none() => return None,
         "result.applied" if text("name").starts_with("status_answer ") => {

@@ -29,6 +29,7 @@ pub mod intake;
 mod journal;
 pub mod life;
 pub mod migrations;
+pub mod numbers;
 mod postgres;
 pub mod pushed;
 mod recut;
@@ -43,6 +44,7 @@ pub mod unread;
 pub mod verify;
 pub mod view;
 mod vouch;
+mod withdraw;
 
 use crate::store::journal::{DAEMON_CHAIN, Entry};
 use crate::store::sql::{Dialect, Work, params};

@@ -381,6 +381,9 @@ pub const fn can_have_results(state: AttemptState) -> bool {
         | AttemptState::Unknown
         | AttemptState::NotSent
         | AttemptState::Accepted => true,
-        AttemptState::Intent | AttemptState::Refused | AttemptState::Stopped => false,
+        AttemptState::Intent
+        | AttemptState::Refused
+        | AttemptState::Stopped
+        | AttemptState::Closed => false,
     }
 }

@@ -66,7 +66,7 @@ pub(super) const BATCH: Vouched = Vouched {
 pub(super) const ATTEMPT: Vouched = Vouched {
     table: "attempt",
     columns: "attempt_no, kind, batch_no, refund_no, register_no, bank, reference, format_digest, state, state_at_ms, made_at_ms, \
-              sent_at_ms, lost_at_ms, sends, bank_code, bank_text",
+              sent_at_ms, lost_at_ms, sends, counter, number, bank_code, bank_text",
     keys: 1,
     rows: "1 = 1",
 };
@@ -74,6 +74,13 @@ pub(super) const ATTEMPT: Vouched = Vouched {
 pub(super) const BANK_REFERENCE: Vouched = Vouched {
     table: "bank_reference",
     columns: "attempt_no, reference, bank, seen_at_ms",
+    keys: 2,
+    rows: "1 = 1",
+};
+
+pub(super) const FREE_NUMBER: Vouched = Vouched {
+    table: "free_number",
+    columns: "counter, number, freed_at_ms",
     keys: 2,
     rows: "1 = 1",
 };
@@ -134,13 +141,14 @@ pub(super) const META: Vouched =
     Vouched { table: "meta", columns: "name, value", keys: 1, rows: "name <> 'clock'" };
 
 /// All of them.
-pub(super) const ALL: [&Vouched; 15] = [
+pub(super) const ALL: [&Vouched; 16] = [
     &REGISTER,
     &SHARE,
     &HOLD,
     &BATCH,
     &ATTEMPT,
     &BANK_REFERENCE,
+    &FREE_NUMBER,
     &FORMAT_TEXT,
     &PUSHED,
     &RESULT,

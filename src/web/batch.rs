@@ -62,6 +62,9 @@ impl Attempt {
             AttemptState::Unknown => {
                 (Tone::Warn, "没有得到明确答复；按流水号向银行查询，查明之前绝不重发")
             }
+            AttemptState::Closed => {
+                (Tone::Quiet, "从未送到银行，此份报文作废；款项用新流水号另行组批发送")
+            }
             AttemptState::Stopped => (
                 Tone::Bad,
                 "银行已有此流水号而内容不同，本系统的数据库可能较旧；不再发送，切勿重新组批，请与银行逐批核对",
