@@ -48,6 +48,8 @@
 //!    that only the store can make ([`model::attempt::Committed`]).
 //! 2. What fails provably before a door's commit point is `NOT_SENT`, and the same bytes go again;
 //!    from it on, all that is no clear answer is `UNKNOWN`, and only asking ends it.
+//!    What never was of unknown fate may also be closed and written anew, when its day is over
+//!    (`store/withdraw.rs`); what may have arrived once goes in the same bytes or not at all.
 //! 3. A result is taken in one transaction, in any order, any number of times, with the same end; a
 //!    contradiction freezes the payment and is never resolved silently
 //!    ([`model::outcome::shift`]).

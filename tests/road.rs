@@ -10,6 +10,8 @@
     reason = "tests count to a hundred, and say what a field becomes"
 )]
 
+#[path = "road/anew.rs"]
+mod anew;
 #[path = "road/aside.rs"]
 mod aside;
 #[path = "road/attempts.rs"]

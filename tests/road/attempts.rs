@@ -48,9 +48,9 @@ async fn f3_a_crash_between_intent_and_sending_sends_the_same_bytes_once() {
         house.only(Step::Convert).await;
         assert_eq!(attempt_state(&house).await, "intent");
         let kept = house.texts("SELECT hex(sha256) FROM part ORDER BY part_no").await;
-        // It starts again on another day, with another text of the bank's format.
+        // It starts again hours later, with another text of the bank's format.
         house.stop();
-        house.clock.advance_ms(26 * HOUR);
+        house.clock.advance_ms(6 * HOUR);
         let changed = format!("# another text\n{}", house.files.format.text());
         let counter = if bank == FILES { &house.files } else { &house.calls };
         let text = if bank == FILES { changed } else { format!("#\n{}", counter.format.text()) };

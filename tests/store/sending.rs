@@ -338,6 +338,57 @@ pub async fn a_bank_s_words_about_the_whole_are_kept(base: &Base) {
     base.clean().await;
 }
 
+pub async fn i2_only_what_never_left_is_withdrawn(base: &Base) {
+    let register = base.accept("2026-1", 1, &lines(&[1, 2, 3])).await;
+    let attempt = base.cut(register, BANK, 1).await;
+    let moved = base.store.withdraw(&attempt, "op", "checked", NOW).await;
+    assert_eq!(moved.expect("no byte left"), 1);
+    let again = base.store.withdraw(&attempt, "op", "checked", NOW).await;
+    assert!(matches!(again, Err(StoreError::Moved { .. })), "{again:?}");
+    assert_eq!(base.again(&attempt).await.state, AttemptState::Closed);
+    // Sent, lost, and not found: it may have arrived once.
+    let sending = base.started(&base.cut(register, BANK, 1).await).await;
+    for attempt in [&sending, &base.concluded(&sending, AttemptEvent::Lost).await] {
+        assert!(base.store.withdraw(attempt, "op", "checked", NOW).await.is_err());
+    }
+    let lost = base.again(&sending).await;
+    let unfound = base.concluded(&lost, AttemptEvent::NotFound).await;
+    assert_eq!(unfound.state, AttemptState::NotSent);
+    assert!(
+        refused(base.store.withdraw(&unfound, "op", "checked", NOW).await).contains("may have")
+    );
+    // Not even where somebody believes that it was never lost.
+    let believed = Attempt { lost_at_ms: None, ..unfound };
+    let moved = base.store.withdraw(&believed, "op", "checked", NOW).await;
+    assert!(matches!(moved, Err(StoreError::Moved { .. })), "{moved:?}");
+    assert_eq!(base.again(&sending).await.state, AttemptState::NotSent);
+    base.clean().await;
+}
+
+pub async fn i6_a_number_that_was_given_back_is_taken_first_and_once(base: &Base) {
+    let register = base.accept("2026-1", 1, &lines(&[1, 2, 3, 4])).await;
+    let day = "day:alpha:20261127".to_owned();
+    let mut made = Vec::new();
+    for number in 1..=3 {
+        let mut batch = base.next_batch(register, BANK, 1).await;
+        assert_eq!(base.store.number_to_come(&day).await.expect("reads"), number);
+        batch.numbered = Some((day.clone(), number));
+        base.store.intend_batch(&batch, NOW).await.expect("cuts");
+        made.push(base.by_reference(BANK, &batch.reference).await);
+    }
+    assert!(base.store.lower_number_waits(made[1].no).await.expect("reads"));
+    assert!(!base.store.lower_number_waits(made[0].no).await.expect("reads"));
+    base.store.withdraw(&made[1], "op", "checked", NOW).await.expect("it never left");
+    for number in [2, 4] {
+        let mut batch = base.next_batch(register, BANK, 1).await;
+        assert_eq!(base.store.number_to_come(&day).await.expect("reads"), number);
+        batch.numbered = Some((day.clone(), number));
+        base.store.intend_batch(&batch, NOW).await.expect("cuts");
+        assert!(base.store.intend_batch(&batch, NOW).await.is_err(), "once");
+    }
+    base.clean().await;
+}
+
 pub async fn a_refused_batch_is_cut_again_by_command_only(base: &Base) {
     let all = [line(1, 1), line(2, 2).held(), line(3, 3), line(4, 4)];
     let (register, attempt) = base.under_way("2026-1", &all).await;

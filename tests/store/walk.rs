@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use daifa::guard::digest::sha256;
 use daifa::model::alert::AlertKind;
-use daifa::model::attempt::AttemptEvent;
+use daifa::model::attempt::{AttemptEvent, AttemptState};
 use daifa::model::notice::NoticeState;
 use daifa::model::register::Fault;
 use daifa::store::holds::Decision;
@@ -134,9 +134,24 @@ async fn everything(base: &Base) {
     let mut numbered = base.next_batch(first, BANK, 9).await;
     numbered.numbered = Some(("day:alpha:20261127".to_owned(), 1));
     base.store.intend_batch(&numbered, NOW).await.expect("cuts");
+    // Two that never left: their numbers are free.
+    let never = base.accept("2026-8", 1, &lines(&[11, 12])).await;
+    for number in [2, 3] {
+        let mut batch = base.next_batch(never, BANK, 1).await;
+        batch.numbered = Some(("day:alpha:20261127".to_owned(), number));
+        base.store.intend_batch(&batch, NOW).await.expect("cuts");
+    }
+    for attempt in base.store.due_attempts(&[AttemptState::Intent; 2], NOW, 9).await.expect("reads")
+    {
+        if attempt.register == never {
+            base.store.withdraw(&attempt, "op", "checked", NOW).await.expect("never left");
+        }
+    }
     let range = base.by_reference(BANK, &numbered.reference).await;
     base.sent(&listed).await;
     base.sent(&range).await;
+    let numbers = ["B-1", "B-2"].map(str::to_owned);
+    base.store.keep_bank_references(&range, &numbers, NOW).await.expect("writes");
     base.take(&range, &[(1, CREDITED), (1, Says::Notice(NoticeState::Delivered))]).await;
     base.take(&range, &[(1, RETURNED), (2, FAILED)]).await;
     // A contradiction takes leftover back; a result is put aside in part.
