@@ -70,5 +70,7 @@ mod sshd;
 mod stuck;
 #[path = "road/tls.rs"]
 mod tls;
+#[path = "road/unreadable.rs"]
+mod unreadable;
 #[path = "road/window.rs"]
 mod window;

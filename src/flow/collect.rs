@@ -28,6 +28,8 @@ use crate::transport::{Arrival, Asked, DoorError, OutPart};
 
 /// Arrivals and questions looked at in one step and bank.
 const PER_STEP: usize = 64;
+/// Where so many arrivals stay where they are, those that came after them wait until some are mended.
+const STAYING_MAX: usize = 65_536;
 
 /// # Errors
 /// Where the store fails. What a bank's door says never fails the step.
@@ -76,51 +78,109 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     Ok(Progress::Idle { until_ms: due.into_iter().flatten().chain([look_again]).min() })
 }
 
-/// Takes the files that a bank left.
+/// Takes the files that a bank left. Those that cannot be taken stay and hold up none behind them; of those
+/// that cannot even be opened or put away, somebody is told.
 async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
-    let names = match bank.door.arrivals(PER_STEP).await {
-        Ok(names) => names,
-        Err(DoorError::NoArrivals) => return Ok(false),
-        Err(cause) => {
-            tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
-            let text = format!("{} 的结果目录无法读取：{}", bank.name, door_error(&cause));
-            ctx.store.raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms()).await?;
-            return Ok(false);
-        }
-    };
-    ctx.store.clear_alert(AlertKind::Door, &bank.code, ctx.now_ms()).await?;
-    let mut taken = false;
-    for name in &names {
-        match bank.door.fetch(name).await {
-            Ok(arrival) => taken |= take_arrival(ctx, bank, &arrival).await?,
-            Err(cause @ (DoorError::TooLarge { .. } | DoorError::NotAFile(_))) => {
-                tracing::warn!(bank = bank.code, error = %cause, "set aside unread");
-                let text = format!(
-                    "{} 送来的文件 {name} 无法读取，已移到隔离目录：{}",
-                    bank.name,
-                    door_error(&cause)
-                );
+    let (mut taken, mut seen, mut limit) = (false, 0, PER_STEP);
+    let mut trouble = Trouble::default();
+    loop {
+        let names = match bank.door.arrivals(limit).await {
+            Ok(names) => names,
+            Err(DoorError::NoArrivals) => return Ok(false),
+            Err(cause) => {
+                tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
+                let text = format!("{} 的结果目录无法读取：{}", bank.name, door_error(&cause));
                 ctx.store
-                    .raise_alert(
-                        AlertKind::DoorFile,
-                        &format!("{}/{name}", bank.code),
-                        None,
-                        &text,
-                        ctx.now_ms(),
-                    )
+                    .raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms())
                     .await?;
-                if let Err(cause) = bank.door.set_aside(name).await {
-                    tracing::warn!(bank = bank.code, error = %cause, "could not be set aside");
-                }
+                return Ok(false);
             }
-            Err(cause) => tracing::info!(bank = bank.code, error = %cause, "not readable now"),
+        };
+        for name in names.iter().skip(seen) {
+            taken |= take_one(ctx, bank, name, &mut trouble).await?;
         }
+        // Where all that was listed stays where it is, what came after it has its turn.
+        if taken || names.len() < limit || limit >= STAYING_MAX {
+            break;
+        }
+        (seen, limit) = (names.len(), limit * 4);
     }
+    trouble.tell(ctx, bank).await?;
     Ok(taken)
 }
 
+/// Arrivals of one bank that can be opened by nobody, or not be put away.
+#[derive(Default)]
+struct Trouble {
+    files: usize,
+    /// The first of them, and why.
+    first: Option<(String, String)>,
+}
+
+impl Trouble {
+    fn note(&mut self, bank: &Bank, name: &str, doing: &str, cause: &DoorError) {
+        tracing::warn!(bank = bank.code, name, error = %cause, "cannot be {doing}");
+        self.files += 1;
+        if self.first.is_none() {
+            self.first = Some((name.to_owned(), door_error(cause)));
+        }
+    }
+
+    /// Tells of them in one sentence, or that there are none any more.
+    async fn tell(&self, ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
+        let Some((name, why)) = &self.first else {
+            return Ok(ctx.store.clear_alert(AlertKind::Door, &bank.code, ctx.now_ms()).await?);
+        };
+        let text = format!(
+            "{} 送来的文件有 {} 个打不开或移不走（例如 {name}：{why}）。打不开的文件尚未入账；请检查文件和目录的权限，处理后系统会自动读取",
+            bank.name, self.files
+        );
+        ctx.store.raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms()).await?;
+        Ok(())
+    }
+}
+
+/// Takes one of the files that were listed; says whether it is out of the way.
+async fn take_one(
+    ctx: &Ctx,
+    bank: &Bank,
+    name: &str,
+    trouble: &mut Trouble,
+) -> Result<bool, FlowError> {
+    let cause = match bank.door.fetch(name).await {
+        Ok(arrival) => return take_arrival(ctx, bank, &arrival, trouble).await,
+        Err(cause) => cause,
+    };
+    match cause {
+        // It went, or is not finished: the next look tells.
+        DoorError::Gone(_) | DoorError::Changing(_) | DoorError::Interrupted => {
+            tracing::info!(bank = bank.code, error = %cause, "not readable now");
+        }
+        DoorError::TooLarge { .. } | DoorError::NotAFile(_) => {
+            tracing::warn!(bank = bank.code, error = %cause, "set aside unread");
+            let text = format!(
+                "{} 送来的文件 {name} 无法读取，已移到隔离目录：{}",
+                bank.name,
+                door_error(&cause)
+            );
+            let subject = format!("{}/{name}", bank.code);
+            ctx.store.raise_alert(AlertKind::DoorFile, &subject, None, &text, ctx.now_ms()).await?;
+            if let Err(cause) = bank.door.set_aside(name).await {
+                trouble.note(bank, name, "set aside", &cause);
+            }
+        }
+        cause => trouble.note(bank, name, "opened", &cause),
+    }
+    Ok(false)
+}
+
 /// Takes one arrival and archives it once that is durable; says whether it is out of the way.
-async fn take_arrival(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<bool, FlowError> {
+async fn take_arrival(
+    ctx: &Ctx,
+    bank: &Bank,
+    arrival: &Arrival,
+    trouble: &mut Trouble,
+) -> Result<bool, FlowError> {
     match understand(ctx, bank, arrival).await {
         Ok(()) => {}
         // Another step moved the attempt meanwhile: the file stays and is read again.
@@ -136,7 +196,7 @@ async fn take_arrival(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<bool,
     match bank.door.archive(arrival).await {
         Ok(()) => Ok(true),
         Err(cause) => {
-            tracing::warn!(bank = bank.code, error = %cause, "an applied file could not be archived");
+            trouble.note(bank, &arrival.name, "put away", &cause);
             Ok(false)
         }
     }
