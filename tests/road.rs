@@ -18,6 +18,8 @@ mod aside;
 mod attempts;
 #[path = "store/beside.rs"]
 mod beside;
+#[path = "road/breaker.rs"]
+mod breaker;
 #[path = "road/canary.rs"]
 mod canary;
 #[path = "road/clock.rs"]
@@ -32,6 +34,8 @@ mod county;
 mod deadline;
 #[path = "road/doors.rs"]
 mod doors;
+#[path = "road/expect.rs"]
+mod expect;
 #[path = "road/feed.rs"]
 mod feed;
 #[path = "road/front.rs"]
@@ -42,6 +46,9 @@ mod hours;
 mod house;
 #[path = "road/intake.rs"]
 mod intake;
+#[allow(dead_code, reason = "the tests of the door ask it more")]
+#[path = "../src/transport/sftp/tests/line.rs"]
+mod line;
 #[path = "road/matching.rs"]
 mod matching;
 #[path = "road/older.rs"]
@@ -74,3 +81,5 @@ mod tls;
 mod unreadable;
 #[path = "road/window.rs"]
 mod window;
+#[path = "road/wire.rs"]
+mod wire;

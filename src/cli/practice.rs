@@ -10,14 +10,12 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 
-use crate::cli::say;
+use crate::cli::{sandbox, say};
 use crate::clock::Clock;
-use crate::format::{Format, example};
+use crate::config::Counterpart;
 use crate::guard::key::Key;
-use crate::guard::mac::Mac;
-use crate::guard::sign::Algorithm;
 use crate::lifecycle::{Exit, Stop};
-use crate::sandbox::bank::{self, Faults, PracticeBank, PushTo, Wire};
+use crate::sandbox::bank::PracticeBank;
 use crate::sandbox::finance::{self, BankCode};
 use crate::store::{Location, Store, StoreError};
 
@@ -219,28 +217,38 @@ async fn start_bank(
 ) -> anyhow::Result<(PracticeBank, String)> {
     let code = code(at);
     let name = if takes_files(at) { "example-rural-fixed" } else { "example-city-xml" };
-    let text = example::example(name).context("the example formats are in the binary")?;
-    let format = Arc::new(Format::compile(name, text)?);
     let folder = data.join(&code);
     let (own, out, back) = (folder.join("bank"), folder.join("outgoing"), folder.join("incoming"));
     for folder in [&own, &out, &back] {
         std::fs::create_dir_all(folder)?;
     }
-    let wire = if takes_files(at) {
-        Wire::Files {
-            outgoing: out.clone(),
-            incoming: back.clone(),
-            control_suffix: ".ok".to_owned(),
+    let met = |listen: SocketAddr| {
+        let (out, back) = (out.display(), back.display());
+        match (takes_files(at), shape.sockets) {
+            (true, _) => {
+                format!("kind = \"directory\"\noutgoing = \"{out}\"\nincoming = \"{back}\"\n")
+            }
+            (false, true) => format!("kind = \"socket\"\nlisten = \"{listen}\"\n"),
+            (false, false) => format!("kind = \"https\"\nlisten = \"{listen}\"\n"),
         }
-    } else {
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        if shape.sockets { Wire::Socket { listen } } else { Wire::Http { listen } }
     };
-    let faults = Faults { no_dedup: shape.no_dedup, ..Faults::default() };
     let calls = if shape.push && !takes_files(at) { Some(calls(&folder).await?) } else { None };
-    let (push, heard) = calls.unzip();
-    let options = bank::Options { faults, push, ..bank::Options::new(own, wire) };
-    let bank = PracticeBank::start(options, format, Arc::clone(clock)).await?;
+    let (calling, heard) = calls.unzip();
+    let calling = calling.unwrap_or_default();
+    let said = |listen| {
+        format!(
+            "# A practice bank; `daifa sandbox bank --config` runs it by itself.\n\
+             format = \"{name}\"\nbook = \"{}\"\ndedup = {}\n{calling}\n[door]\n{}",
+            own.display(),
+            !shape.no_dedup,
+            met(listen)
+        )
+    };
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let bank = sandbox::start(&Counterpart::parse(&said(listen))?, Arc::clone(clock)).await?;
+    let file = folder.join("bank.toml");
+    std::fs::write(&file, said(bank.address().unwrap_or(listen)))
+        .with_context(|| format!("writing {}", file.display()))?;
     let door = match bank.address() {
         Some(address) if shape.sockets => {
             format!("kind = \"socket\"\naddress = \"{address}\"\nsecurity = \"plain\"")
@@ -261,7 +269,7 @@ async fn start_bank(
     let table = format!(
         "\n[[bank]]\ncode = \"{code}\"\nname = \"{people}{}\"\nformat = \"{name}\"\n\
          visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"{}ms\"\nreturn_window = \"{}s\"\n\
-         resend_after = \"100ms\"\n[bank.door]\n{door}\n{}",
+         resend_after = \"100ms\"\nbreaker = {{ rest = \"1s\" }}\n[bank.door]\n{door}\n{}",
         at + 1,
         // Some banks answer by themselves; asking is for silence.
         if takes_files(at) || shape.push { "2s" } else { "100ms" },
@@ -272,23 +280,21 @@ async fn start_bank(
     Ok((bank, table))
 }
 
-/// A bank that calls: whom, and the daemon's table for it. The port is one that is free now.
-async fn calls(folder: &Path) -> anyhow::Result<(PushTo, String)> {
-    let secret = key_file(&folder.join("push.key"))?.hex();
+/// A bank that calls: what its own config says of that, and the daemon's table for it. The port is one
+/// that is free now.
+async fn calls(folder: &Path) -> anyhow::Result<(String, String)> {
+    let secret = folder.join("push.key");
+    key_file(&secret)?;
     let free = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
-    let mac = Mac::new(Algorithm::HmacSha256, secret.as_bytes()).context("a key is long enough")?;
-    let to = PushTo {
-        url: format!("http://{free}/push"),
-        header: "x-bank-code".to_owned(),
-        mac: Arc::new(mac),
-    };
-    let table = format!(
-        "[bank.push]\nlisten = \"{free}\"\npath = \"/push\"\n\
-         signing = {{ algorithm = \"hmac-sha256\", header = \"{}\", secret = {{ file = \"{}\" }} }}\n",
-        to.header,
-        folder.join("push.key").display(),
+    let secret = secret.display();
+    let bank = format!(
+        "push = {{ url = \"http://{free}/push\", header = \"x-bank-code\", secret = \"{secret}\" }}\n"
     );
-    Ok((to, table))
+    let daemon = format!(
+        "[bank.push]\nlisten = \"{free}\"\npath = \"/push\"\n\
+         signing = {{ algorithm = \"hmac-sha256\", header = \"x-bank-code\", secret = {{ file = \"{secret}\" }} }}\n"
+    );
+    Ok((bank, daemon))
 }
 
 fn config_text(

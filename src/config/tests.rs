@@ -1,6 +1,6 @@
 //! A config tells all that is wrong with it, and nothing that it should keep to itself.
 
-use super::{Config, Span};
+use super::{Config, Counterpart, CounterpartDoor, Span};
 
 const GOOD: &str = r#"
 data = "/var/lib/daifa"
@@ -54,6 +54,16 @@ resend_after = "1s"
 reference_prefix = "A"
 push = { listen = "127.0.0.1:2", path = "/p", certificate = "/c", key = { file = "/k" }, client_ca = "/a", signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, answer = "OK", answer_type = "t", bytes_max = 1, at_once = 1, total_timeout = "1s" }
 limit = { per_second = 1, at_once = 2 }
+breaker = { after = 5, rest = "1m" }
+[bank.answers]
+results = "file"
+ask = "reference"
+notices = "file"
+acknowledged_within = "1m"
+result_within = "1h"
+notice_within = "1h"
+return_within = "1h"
+refund_within = "1h"
 [[bank]]
 code = "city"
 name = "n"
@@ -72,6 +82,11 @@ drop_held_after = "4h""#,
         );
     let config = Config::parse(&full).expect("good");
     assert_eq!((config.restore_epoch, config.banks[0].rows_max), (2, 7));
+    let (said, absent) = (&config.banks[0].breaker, &config.banks[1].breaker);
+    assert_eq!(
+        [(said.after, said.rest), (absent.after, absent.rest)],
+        [(5, Span(60_000)), (3, Span(600_000))]
+    );
     assert_eq!(config.duty.drop_held_after, Some(Span(4 * 3_600_000)));
     assert_eq!(config.pace.stuck_after, Span(3_600_000));
     let still = GOOD.replace("control_suffix = \".ok\"", "stable_for = \"1m\", bytes_max = 9");
@@ -213,5 +228,96 @@ fn a_bank_that_calls_us_is_known_by_something_and_heard_alone() {
             problem.contains(&format!("bank.1.{key}: ")) && problem.contains(word),
             "{problem}"
         );
+    }
+}
+
+const COUNTERPART: &str = r#"
+format = "example-city-xml"
+formats = "/f"
+book = "/b"
+seed = 7
+dedup = false
+asked = false
+result_after = "1s"
+return_after = "2s"
+notice_after = "3s"
+look_every = "4ms"
+push = { url = "http://127.0.0.1:1/", header = "h", secret = "/s" }
+[door]
+kind = "https"
+listen = "127.0.0.1:7001"
+certificate = "/c"
+key = "/k"
+[faults]
+loss = 0.02
+duplicate = 0.5
+reorder = 1
+contradiction = 0.000001
+return_after_credit = 1.0
+busy = 0
+refusal = 0.1
+wrong_amount = 0.2
+wrong_account = 0.3
+unknown_row = 0.4
+wrong_sum = 0.6
+split = 0.7
+refuse_row = 0.8
+split_batch = 0.9
+delay = "120ms"
+lag = "1s"
+outage = { every = "30s", lasts = "2s" }
+"#;
+
+#[test]
+fn every_key_of_a_practice_bank_is_known_to_both() {
+    let bank = Counterpart::parse(COUNTERPART).expect("good");
+    assert_eq!((bank.seed, bank.dedup, bank.asked), (7, false, false));
+    let shares = [bank.faults.loss, bank.faults.reorder, bank.faults.contradiction];
+    assert_eq!(shares, [20_000, 1_000_000, 1]);
+    assert_eq!((bank.faults.return_after_credit, bank.faults.busy), (1_000_000, 0));
+    let (before, rest) = COUNTERPART.split_once("push = ").expect("it calls");
+    let silent = format!("{before}{}", rest.split_once('\n').expect("a line").1);
+    for kind in ["directory", "sftp"] {
+        let door = format!("kind = \"{kind}\"\noutgoing = \"/o\"\nincoming = \"/i\"");
+        let listens =
+            "kind = \"https\"\nlisten = \"127.0.0.1:7001\"\ncertificate = \"/c\"\nkey = \"/k\"";
+        let bank = Counterpart::parse(&silent.replace(listens, &door)).expect("good");
+        let (CounterpartDoor::Directory(folders) | CounterpartDoor::Sftp(folders)) = bank.door
+        else {
+            panic!("folders are meant")
+        };
+        assert_eq!(folders.control_suffix, ".ok");
+    }
+    Counterpart::parse(&silent.replace("\"https\"", "\"socket\"")).expect("good");
+    let problems = Counterpart::parse(&COUNTERPART.replace("\"https\"", "\"socket\""));
+    assert!(problems.expect_err("no https").0[0].contains("push"));
+}
+
+#[test]
+fn every_problem_of_a_practice_bank_is_told_with_its_line() {
+    let bad = COUNTERPART
+        .replace("format = \"example-city-xml\"\n", "colour = 1\n")
+        .replace("loss = 0.02", "loss = 1.02")
+        .replace("duplicate = 0.5", "duplicate = 0.0000001")
+        .replace("reorder = 1\n", "reorder = \"often\"\n")
+        .replace("contradiction = 0.000001", "contradiction = -0.5")
+        .replace("refusal = 0.1", "refusal = 1e-3")
+        .replace("key = \"/k\"\n", "")
+        .replace("lasts = \"2s\"", "lasts = \"30s\"");
+    let problems = Counterpart::parse(&bad).expect_err("bad").0;
+    let expected = [
+        "bank:1: format: is missing",
+        "bank:2: colour: is no key",
+        "bank:13: door: needs both",
+        "bank:18: faults.loss: expected a part of 1",
+        "bank:19: faults.duplicate: expected",
+        "bank:20: faults.reorder: expected",
+        "bank:21: faults.contradiction: expected",
+        "bank:24: faults.refusal: expected",
+        "bank:34: faults.outage: lasts",
+    ];
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert!(problem.starts_with(expected), "{problem} is not {expected}");
     }
 }

@@ -2,29 +2,28 @@
 //! where an answer is due. UNKNOWN ends here and in [`crate::flow::answer`] only: by an authoritative
 //! answer (I2).
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 
 use crate::flow::answer::{acted_on, other_content, read_parts};
+use crate::flow::asking::ask;
 use crate::flow::convert::{REFERENCE_DIGITS, open_rows};
 use crate::flow::matching::match_rows;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
 use crate::flow::spoken::{door_error, flow_error};
-use crate::flow::submit::{found_there, nobody};
-use crate::flow::values::HeadValues;
-use crate::flow::{Bank, Ctx, FlowError, Progress, pushed, unfetched};
+use crate::flow::submit::nobody;
+use crate::flow::{Bank, Ctx, FlowError, Progress, expect, pushed, unfetched};
 use crate::format::{Format, Key, MessageKind, Part, PartRole, Record};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
-use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Heard};
+use crate::model::attempt::{AttemptEvent, AttemptState};
 use crate::model::id::{RegisterNo, ResultNo};
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
 use crate::store::reports::NewReport;
 use crate::store::results::{Effects, Taken, TakenResult, can_have_results};
-use crate::transport::{Arrival, Asked, DoorError, OutPart};
+use crate::transport::{Arrival, DoorError};
 
 /// Arrivals and questions looked at in one step and bank.
 const PER_STEP: usize = 64;
@@ -393,189 +392,6 @@ fn joined(parts: &[Part]) -> Vec<u8> {
     parts.iter().flat_map(|part| part.bytes.iter().copied()).collect()
 }
 
-/// Asks about one attempt what is due to be asked.
-async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
-    if found_there(ctx, bank, attempt).await? {
-        return Ok(());
-    }
-    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
-        let now = ctx.now_ms();
-        let next = Some(now + bank.rules.return_every_ms);
-        return Ok(ctx.store.asked(attempt, next, Heard::Silence, now).await?);
-    };
-    let (kinds, every) = questions(bank, attempt, ctx.now_ms(), &format);
-    if kinds.is_empty() {
-        return Ok(ctx.store.asked(attempt, None, Heard::Same, ctx.now_ms()).await?);
-    }
-    let facts = ctx.store.register_facts(attempt.register).await?;
-    let (mut questions, mut lying) = (0, 0);
-    let mut heard_of_it = Heard::Silence;
-    for (question, answer_kind) in kinds {
-        let numbers = numbers_asked_by(ctx, attempt, &format, question).await?;
-        for number in &numbers {
-            questions += 1;
-            let head = HeadValues {
-                facts: &facts,
-                bank: &bank.code,
-                reference: &attempt.reference,
-                bank_reference: number,
-                at_ms: ctx.now_ms(),
-                section: "",
-                day_sequence: None,
-            };
-            match put(ctx, bank, attempt, &format, question, &head).await {
-                Put::Answer(bytes) if numbers.len() == 1 => {
-                    return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
-                }
-                // One answer of several: by the next one, the attempt is what this one made of it.
-                Put::Answer(bytes) => {
-                    let now = ctx.store.attempt_by_reference(&bank.code, &attempt.reference);
-                    let now = now.await?.unwrap_or_else(|| attempt.clone());
-                    heard(ctx, bank, &now, question, answer_kind, &bytes, every).await?;
-                    heard_of_it = Heard::Same;
-                }
-                Put::Posted => heard_of_it = Heard::Posted,
-                Put::Lies => lying += 1,
-                Put::Failed => {}
-            }
-        }
-        if numbers.len() > 1 && heard_of_it == Heard::Same {
-            return Ok(());
-        }
-    }
-    let now = ctx.now_ms();
-    if lying == questions {
-        return Ok(ctx.store.wait(attempt, now + every).await?);
-    }
-    Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
-}
-
-/// The bank's numbers that a question is to be put for, each one alone: a bank that split what we sent, and
-/// is asked by its own numbers, answers for one part at a time. One that is asked by ours is asked once.
-async fn numbers_asked_by(
-    ctx: &Ctx,
-    attempt: &Attempt,
-    format: &Format,
-    question: MessageKind,
-) -> Result<Vec<String>, FlowError> {
-    let mut numbers = Vec::new();
-    if format.asks_for(question, Key::BankReference) {
-        numbers = ctx.store.bank_references(attempt.no).await?;
-    }
-    if numbers.is_empty() {
-        numbers.push(String::new());
-    }
-    Ok(numbers)
-}
-
-/// What became of a question that was put.
-enum Put {
-    Answer(Bytes),
-    Posted,
-    /// The question before it still lies there: another one of its name would only stand in its way.
-    Lies,
-    Failed,
-}
-
-async fn put(
-    ctx: &Ctx,
-    bank: &Bank,
-    attempt: &Attempt,
-    format: &Format,
-    question: MessageKind,
-    head: &HeadValues<'_>,
-) -> Put {
-    let none: [crate::flow::values::RowValues; 0] = [];
-    let parts = match format.encode(question, head, &none) {
-        Ok(parts) => parts,
-        Err(cause) => {
-            tracing::error!(attempt = %attempt.no, error = %cause, "the question cannot be written");
-            return Put::Failed;
-        }
-    };
-    let parts: Vec<OutPart> = parts
-        .into_iter()
-        .map(|part| OutPart {
-            name: part.name,
-            bytes: Bytes::from(part.bytes),
-            committing: part.committing,
-        })
-        .collect();
-    if parts.iter().any(|part| ctx.unfetched.has_name(&bank.code, &part.name)) {
-        tracing::debug!(attempt = %attempt.no, "the question before it was not picked up yet");
-        return Put::Lies;
-    }
-    match bank.door.ask(&parts).await {
-        Asked::Answer(bytes) => Put::Answer(bytes),
-        Asked::Posted => {
-            tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
-            Put::Posted
-        }
-        Asked::Failed { cause } => {
-            tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
-            Put::Failed
-        }
-    }
-}
-
-/// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
-fn questions(
-    bank: &Bank,
-    attempt: &Attempt,
-    now_ms: i64,
-    format: &Format,
-) -> (Vec<(MessageKind, MessageKind)>, i64) {
-    use MessageKind as M;
-    if attempt.kind == AttemptKind::Refund {
-        return (vec![(M::RefundQuery, M::RefundAnswer)], bank.rules.ask_every_ms);
-    }
-    if attempt.state == AttemptState::Unknown || attempt.pending > 0 {
-        return (vec![(M::StatusQuery, M::StatusAnswer)], bank.rules.ask_every_ms);
-    }
-    let window = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
-    if now_ms >= window {
-        return (Vec::new(), 0);
-    }
-    // Notices and returns are asked for in turn, one answer at a time.
-    let mut all = vec![(M::NoticeQuery, M::Notice), (M::ReturnQuery, M::LateReturn)];
-    all.retain(|(question, _)| format.has(*question));
-    if !all.is_empty() {
-        let turn = usize::try_from(attempt.asks).unwrap_or_default() % all.len();
-        all = vec![all[turn]];
-    }
-    (all, bank.rules.return_every_ms)
-}
-
-/// The bank answered a question.
-async fn heard(
-    ctx: &Ctx,
-    bank: &Bank,
-    attempt: &Attempt,
-    question: MessageKind,
-    kind: MessageKind,
-    bytes: &Bytes,
-    every: i64,
-) -> Result<(), FlowError> {
-    let name = format!("{question} {}", attempt.reference);
-    let part = Part {
-        role: PartRole::Message,
-        name: String::new(),
-        bytes: bytes.to_vec(),
-        committing: false,
-    };
-    if matches!(kind, MessageKind::Notice | MessageKind::LateReturn) {
-        return take_rows(ctx, bank, attempt, kind, &name, &[part]).await.map(drop);
-    }
-    match read_parts(ctx, bank, attempt, kind, vec![part]).await? {
-        Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
-        Err(why) => {
-            hold(ctx, bank, attempt, &name, bytes, &why).await?;
-            let now = ctx.now_ms();
-            Ok(ctx.store.asked(attempt, Some(now + every), Heard::Unclear, now).await?)
-        }
-    }
-}
-
 /// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held. Says
 /// whether they were taken.
 pub(super) async fn take_rows(
@@ -607,7 +423,7 @@ pub(super) async fn take_rows(
             return Ok(false);
         }
     };
-    let (next_at_ms, ask_until_ms) = next_question(ctx, bank, attempt, &format);
+    let next_at_ms = next_question(ctx, bank, attempt, &format);
     let evidence = (!matched.quarantined.is_empty())
         .then(|| seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes));
     let taken = TakenResult {
@@ -622,7 +438,7 @@ pub(super) async fn take_rows(
                 MessageKind::Acknowledgement => bank.rules.ask_after_ms,
                 _ => bank.rules.ask_every_ms,
             },
-        ask_until_ms,
+        expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
         bank_references: matched.bank_references,
     };
     let town_of_line: std::collections::HashMap<i64, i64> =
@@ -653,20 +469,20 @@ pub(super) async fn take_rows(
         }
         Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
     }
+    if kind == MessageKind::LateReturn {
+        let (now, next) =
+            (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
+        ctx.store.returns_told(attempt, next, now).await?;
+    }
     Ok(true)
 }
 
-/// When to ask next about an attempt all of whose payments are answered for, and until when.
-fn next_question(
-    ctx: &Ctx,
-    bank: &Bank,
-    attempt: &Attempt,
-    format: &Format,
-) -> (Option<i64>, Option<i64>) {
+/// When to ask next about an attempt all of whose payments are answered for.
+fn next_question(ctx: &Ctx, bank: &Bank, attempt: &Attempt, format: &Format) -> Option<i64> {
     let now = ctx.now_ms();
     let until = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
     let asked_for = format.has(MessageKind::ReturnQuery) || format.has(MessageKind::NoticeQuery);
-    ((asked_for && now < until).then_some(now + bank.rules.return_every_ms), Some(until))
+    (asked_for && now < until).then_some(now + bank.rules.return_every_ms)
 }
 
 /// One report per recipient whom rows of this subject concern.

@@ -12,9 +12,9 @@ pub struct HeadValues<'a> {
     pub facts: &'a RegisterFacts,
     pub bank: &'a str,
     pub reference: &'a str,
-    pub at_ms: i64,
-    /// The bank's own number of what is asked about, where it is known.
+    /// The bank's own number of what is asked about, else empty.
     pub bank_reference: &'a str,
+    pub at_ms: i64,
     /// What a query asks for, else empty.
     pub section: &'a str,
     /// How often this bank was sent a file today, this one included, where it asks for that.

@@ -6,9 +6,9 @@ use crate::model::attempt::Answer;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
-use crate::sandbox::bank::BankError;
+use crate::sandbox::bank::{BankError, Often};
 use crate::sandbox::bank_book::{Fate, Known, Row};
-use crate::sandbox::bank_desk::{Desk, every, lock};
+use crate::sandbox::bank_desk::{Desk, lock};
 use crate::sandbox::bank_speech::{Head, Line, break_the_sum};
 
 impl Desk {
@@ -22,11 +22,11 @@ impl Desk {
         rows: &[Row],
     ) -> Result<Vec<Vec<Part>>, BankError> {
         let faults = self.faults();
-        let on = |n| every(n, known.no);
+        let on = |often: Often, what: &str| faults.comes(often, what, known.no, reference);
         let by_file = kind == MessageKind::Result;
         let mut lines = self.lines(kind, reference, known, rows);
         let mut head = self.head(kind, reference, Answer::Done);
-        head.bank_reference = self.number_of_all(known);
+        head.bank_reference = self.number_of_all(reference, known);
         if self.speech.format().failures_only(kind) {
             let credited: Vec<&Row> = rows.iter().filter(|row| row.fate.is_credit()).collect();
             let count = i64::try_from(credited.len()).unwrap_or(i64::MAX);
@@ -43,15 +43,15 @@ impl Desk {
             }
             return Ok(vec![self.speech.say(kind, &head, &lines)?]);
         }
-        self.spoil(&mut lines, known);
+        self.spoil(&mut lines, reference, known);
         let (back, serial) = match lines.first() {
-            Some(first) if on(faults.contradict_every) => {
+            Some(first) if on(faults.contradict, "contradict") => {
                 (vec![self.contradicted(kind, first)], "C2")
             }
-            Some(_) if by_file && on(faults.split_result_every) => {
+            Some(_) if by_file && on(faults.split_result, "split") => {
                 (lines.split_off(lines.len() / 2), "S2")
             }
-            Some(_) if by_file && on(faults.repeat_result_every) => (lines.clone(), "D2"),
+            Some(_) if by_file && on(faults.repeat_result, "repeat") => (lines.clone(), "D2"),
             _ => (Vec::new(), ""),
         };
         if by_file && !back.is_empty() && !lines.is_empty() {
@@ -61,7 +61,7 @@ impl Desk {
         }
         lines.extend(back);
         let mut message = self.speech.say(kind, &head, &lines)?;
-        if on(faults.wrong_sum_every) {
+        if on(faults.wrong_sum, "sum") {
             if let Some(first) = lines.first_mut() {
                 first.fen += 1;
             }
@@ -70,16 +70,17 @@ impl Desk {
         Ok(vec![message])
     }
 
-    fn spoil(&self, lines: &mut [Line], known: &Known) {
+    fn spoil(&self, lines: &mut [Line], reference: &str, known: &Known) {
         let faults = self.faults();
+        let on = |often: Often, what: &str| faults.comes(often, what, known.no, reference);
         let Some(first) = lines.first_mut() else { return };
-        if every(faults.wrong_amount_every, known.no) {
+        if on(faults.wrong_amount, "amount") {
             first.fen += 100;
         }
-        if every(faults.wrong_account_every, known.no) {
+        if on(faults.wrong_account, "account") {
             first.account = first.account.chars().rev().collect();
         }
-        if every(faults.unknown_row_every, known.no) {
+        if on(faults.unknown_row, "row") {
             first.ordinal += 90_000;
         }
     }
@@ -115,7 +116,7 @@ impl Desk {
         let kind = MessageKind::LateReturn;
         let rows = self.book().returned(known)?;
         let mut head = self.head(kind, reference, Answer::Done);
-        head.bank_reference = self.number_of_all(known);
+        head.bank_reference = self.number_of_all(reference, known);
         let code = self.speech.outcome(kind, OutcomeKind::Returned, Some(Reason::Returned));
         let line = |row| line(&head, known, row, &code, "对方行退回".to_owned());
         let lines: Vec<Line> = rows.iter().map(line).collect();
@@ -127,7 +128,7 @@ impl Desk {
         let kind = MessageKind::Notice;
         let rows = self.book().rows(known)?;
         let mut head = self.head(kind, reference, Answer::Done);
-        head.bank_reference = self.number_of_all(known);
+        head.bank_reference = self.number_of_all(reference, known);
         let delivered = self.speech.notice(NoticeState::Delivered);
         let no_number = self.speech.notice(NoticeState::NoNumber);
         let line = |row: &Row| {
@@ -145,8 +146,15 @@ fn bank_reference(known: &Known) -> String {
 
 impl Desk {
     /// Is the first payment of this batch refused at once, and can that be said?
-    pub(super) fn refuses_a_row(&self, no: u64) -> bool {
-        every(self.faults().refuse_row_every, no) && self.names_rows()
+    pub(super) fn refuses_a_row(&self, no: u64, reference: &str) -> bool {
+        let faults = self.faults();
+        faults.comes(faults.refuse_row, "row", no, reference) && self.names_rows()
+    }
+
+    /// Did this batch become two of ours, and can that be said?
+    fn is_split(&self, reference: &str, known: &Known) -> bool {
+        let faults = self.faults();
+        faults.comes(faults.split_batch, "parts", known.no, reference) && self.names_rows()
     }
 
     fn names_rows(&self) -> bool {
@@ -154,15 +162,14 @@ impl Desk {
     }
 
     /// Our number of a batch; none where it was split.
-    fn number_of_all(&self, known: &Known) -> String {
-        let split = every(self.faults().split_every, known.no) && self.names_rows();
-        if split { String::new() } else { bank_reference(known) }
+    fn number_of_all(&self, reference: &str, known: &Known) -> String {
+        if self.is_split(reference, known) { String::new() } else { bank_reference(known) }
     }
 
     /// Our number of what a payment went into.
-    fn number(&self, known: &Known, ordinal: i64, payments: usize) -> String {
+    fn number(&self, reference: &str, known: &Known, ordinal: i64, payments: usize) -> String {
         let own = bank_reference(known);
-        if !every(self.faults().split_every, known.no) {
+        if !self.is_split(reference, known) {
             return own;
         }
         let half = i64::try_from(payments.div_ceil(2)).unwrap_or(i64::MAX);
@@ -170,9 +177,8 @@ impl Desk {
     }
 
     /// Is there more to say of taking this batch in than that it was?
-    pub(super) fn names_parts(&self, known: &Known) -> bool {
-        let split = every(self.faults().split_every, known.no);
-        self.names_rows() && (split || self.refuses_a_row(known.no))
+    pub(super) fn names_parts(&self, reference: &str, known: &Known) -> bool {
+        self.is_split(reference, known) || self.refuses_a_row(known.no, reference)
     }
 
     /// That a batch was taken in, payment by payment.
@@ -187,10 +193,10 @@ impl Desk {
         let refused = self.speech.outcome(kind, OutcomeKind::Failed, Some(Reason::AccountNotFound));
         let under_way = self.speech.under_way(kind);
         let of = |(at, row): (usize, &Row)| {
-            let at_once = at == 0 && self.refuses_a_row(known.no);
+            let at_once = at == 0 && self.refuses_a_row(known.no, reference);
             let (code, text) =
                 if at_once { (&refused, "账号不存在") } else { (&under_way, "") };
-            let number = self.number(known, row.ordinal, rows.len());
+            let number = self.number(reference, known, row.ordinal, rows.len());
             Line { number, ..line(&head, known, row, code, text.to_owned()) }
         };
         let lines: Vec<Line> = rows.iter().enumerate().map(of).collect();
@@ -207,7 +213,7 @@ impl Desk {
     ) -> Result<Vec<Part>, BankError> {
         let kind = MessageKind::StatusAnswer;
         let mut lines = self.lines(kind, reference, known, rows);
-        lines.retain(|line| self.number(known, line.ordinal, rows.len()) == number);
+        lines.retain(|line| self.number(reference, known, line.ordinal, rows.len()) == number);
         let answer = if lines.is_empty() { Answer::NotFound } else { Answer::Done };
         let head = Head { bank_reference: number.to_owned(), ..self.head(kind, "", answer) };
         Ok(self.speech.say(kind, &head, &lines)?)

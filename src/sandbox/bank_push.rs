@@ -13,7 +13,7 @@ use crate::guard::mac::Mac;
 use crate::model::attempt::Answer;
 use crate::sandbox::bank::BankError;
 use crate::sandbox::bank_book::{Known, Told};
-use crate::sandbox::bank_desk::{Desk, Reply, every};
+use crate::sandbox::bank_desk::{Desk, Reply};
 
 /// For one call.
 const CALL_TIME: Duration = Duration::from_secs(10);
@@ -69,7 +69,8 @@ pub async fn push_all(desk: Arc<Desk>, to: PushTo) {
 
 fn twice(desk: &Desk, reference: &str) -> bool {
     let known = desk.book().request(reference).map(|known| known.no);
-    known.is_some_and(|no| every(desk.faults().repeat_result_every, no))
+    let faults = desk.faults();
+    known.is_some_and(|no| faults.comes(faults.repeat_result, "repeat", no, reference))
 }
 
 /// True once the other side has said 200.
@@ -139,7 +140,7 @@ fn say(desk: &Desk, reference: &str, known: &Known, what: Told) -> Result<Due, B
             }
         }
         (_, Some(_)) | (Told::Asked, None) => return Ok(Due::Never),
-        (Told::Result, None) if now < desk.result_due(known) => return Ok(Due::Later),
+        (Told::Result, None) if now < desk.result_due(reference, known) => return Ok(Due::Later),
         (Told::Result, None) => {
             let rows = desk.book().rows(known)?;
             desk.results(status, reference, known, &rows)?.swap_remove(0)

@@ -78,10 +78,24 @@ pub(super) const BANK_REFERENCE: Vouched = Vouched {
     rows: "1 = 1",
 };
 
+pub(super) const EXPECTATION: Vouched = Vouched {
+    table: "expectation",
+    columns: "attempt_no, kind, opened_at_ms, due_at_ms, state, state_at_ms",
+    keys: 2,
+    rows: "1 = 1",
+};
+
 pub(super) const FREE_NUMBER: Vouched = Vouched {
     table: "free_number",
     columns: "counter, number, freed_at_ms",
     keys: 2,
+    rows: "1 = 1",
+};
+
+pub(super) const BREAKER: Vouched = Vouched {
+    table: "breaker",
+    columns: "bank, state, run, last, last_no, since_ms, probe_no",
+    keys: 1,
     rows: "1 = 1",
 };
 
@@ -141,7 +155,7 @@ pub(super) const META: Vouched =
     Vouched { table: "meta", columns: "name, value", keys: 1, rows: "name <> 'clock'" };
 
 /// All of them.
-pub(super) const ALL: [&Vouched; 16] = [
+pub(super) const ALL: [&Vouched; 18] = [
     &REGISTER,
     &SHARE,
     &HOLD,
@@ -149,6 +163,8 @@ pub(super) const ALL: [&Vouched; 16] = [
     &ATTEMPT,
     &BANK_REFERENCE,
     &FREE_NUMBER,
+    &EXPECTATION,
+    &BREAKER,
     &FORMAT_TEXT,
     &PUSHED,
     &RESULT,

@@ -15,7 +15,7 @@ use crate::store::journal::{Cause, Entry, Move};
 use crate::store::recut::let_wait;
 use crate::store::sql::{Work, params};
 use crate::store::vouch::vouch_for;
-use crate::store::{Store, StoreError, numbers};
+use crate::store::{Store, StoreError, breaker, numbers};
 
 /// Digits at the end of a reference: two of the restore epoch, ten of the number.
 const EPOCH_AND_NUMBER: usize = 12;
@@ -73,6 +73,7 @@ impl Store {
         entry.post(&mut work, Move { register, bank, from, to, payments, amount, cause }).await?;
         let waiting = let_wait(&mut work, batch, register, bank).await?;
         entry.fact("payments", payments).fact("waiting", waiting);
+        breaker::give_back(&mut work, &mut entry, attempt, now_ms).await?;
         numbers::free(&mut work, &mut entry, attempt.no, now_ms).await?;
         let subject = attempt.no.to_string();
         super::alerts::clear(&mut work, AlertKind::Submit, &subject, now_ms).await?;

@@ -10,7 +10,7 @@ use daifa::flow::sealed::seal_evidence;
 use daifa::format::{Format, Key, MessageKind, Record, Value, example};
 use daifa::guard::digest::sha256;
 use daifa::model::id::BatchNo;
-use daifa::sandbox::bank::{Faults, Options, PracticeBank, Wire};
+use daifa::sandbox::bank::{Faults, Often, Options, PracticeBank, Wire};
 use daifa::transport::Transport;
 use daifa::transport::https::{Https, HttpsOptions};
 
@@ -93,7 +93,7 @@ async fn numbers(house: &House) -> Vec<String> {
 
 #[tokio::test]
 async fn f36_a_payment_refused_at_acceptance_is_told_at_once_and_the_rest_is_under_way() {
-    let faults = Faults { refuse_row_every: 1, ..Faults::default() };
+    let faults = Faults { refuse_row: Often::Every(1), ..Faults::default() };
     let (mut house, bank) = with(&in_part(), faults).await;
     house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
     // Nothing but the acknowledgement has come.
@@ -112,7 +112,7 @@ async fn f36_a_payment_refused_at_acceptance_is_told_at_once_and_the_rest_is_und
 
 #[tokio::test]
 async fn f36_a_batch_under_several_numbers_is_asked_about_by_each() {
-    let faults = Faults { split_every: 1, ..Faults::default() };
+    let faults = Faults { split_batch: Often::Every(1), ..Faults::default() };
     let (mut house, bank) = with(&by_number(), faults).await;
     house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
     assert_eq!(numbers(&house).await, ["0000000001-1", "0000000001-2"]);
@@ -133,7 +133,8 @@ async fn f36_a_batch_under_several_numbers_is_asked_about_by_each() {
 
 #[tokio::test]
 async fn f6_an_acceptance_in_part_is_taken_whole_or_not_at_all() {
-    let faults = Faults { refuse_row_every: 1, split_every: 1, ..Faults::default() };
+    let faults =
+        Faults { refuse_row: Often::Every(1), split_batch: Often::Every(1), ..Faults::default() };
     let (mut house, bank) = with(&in_part(), faults).await;
     house
         .tamper(
