@@ -13,6 +13,7 @@ use daifa::model::profile::AskBy;
 use daifa::model::reason::Reason;
 use daifa::transport::Transport;
 use daifa::transport::limit::{Limited, Limits};
+use daifa::transport::manner::With;
 
 use crate::counter::{Fate, Reply, Told, Turn};
 use crate::county::{Draft, Offer, person};
@@ -293,7 +294,7 @@ async fn f55_after_a_restart_a_bank_is_asked_at_its_own_pace() {
     let limits =
         Limits { per_second: NonZeroU32::new(PER_SECOND).expect("some"), at_once: NonZeroU32::MIN };
     let bank: Arc<dyn Transport> = house.calls.clone();
-    let door: Arc<dyn Transport> = Arc::new(Limited::new(bank, limits));
+    let door: Arc<dyn Transport> = Arc::new(With::new(bank, Limited::new(limits)));
     house.doors.insert(CALLS.to_owned(), (door, house.calls.format.clone()));
     house.restart().await;
     (0..BATCHES).for_each(|_| house.calls.next(Turn::Lose { booked: true }));
