@@ -109,6 +109,8 @@ on_both! {
         f3_what_was_being_sent_when_the_process_died_is_unknown,
         attempts_are_due_in_their_states_and_times,
         a_bank_s_words_about_the_whole_are_kept,
+        i2_only_what_never_left_is_withdrawn,
+        i6_a_number_that_was_given_back_is_taken_first_and_once,
         a_refused_batch_is_cut_again_by_command_only,
         a_refused_batch_of_a_revoked_register_is_not_cut_again,
         a_refusal_after_a_revocation_drops_what_comes_back,
