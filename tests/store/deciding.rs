@@ -130,7 +130,7 @@ pub async fn f65_a_decision_about_what_moved_on_changes_nothing(base: &Base) {
     assert_eq!(kept.state, DecisionState::Proposed, "nobody confirmed it");
     base.clean().await;
     // What was shown before cannot be proposed any more either.
-    base.store.withdraw(no, OTHER, NOW).await.expect("withdraws");
+    base.store.take_back(no, OTHER, NOW).await.expect("withdraws");
     let evidence = b"sealed".to_vec();
     let late = NewDecision {
         subject,
@@ -156,8 +156,8 @@ pub async fn f65_a_decision_is_proposed_confirmed_and_withdrawn_once(base: &Base
     let second = NewDecision { subject, verdict, reason: None, case: &shown, evidence, by: OTHER };
     let words = refused(base.store.propose(second, NOW).await);
     assert!(words.contains("D1 proposes something about A1 already"), "{words}");
-    base.store.withdraw(no, ONE, NOW).await.expect("withdraws");
-    for again in [base.store.withdraw(no, ONE, NOW).await, confirm(&base.store, no, OTHER).await] {
+    base.store.take_back(no, ONE, NOW).await.expect("withdraws");
+    for again in [base.store.take_back(no, ONE, NOW).await, confirm(&base.store, no, OTHER).await] {
         let words = refused(again);
         assert!(words.contains("was withdrawn by wang"), "{words}");
     }
@@ -166,12 +166,12 @@ pub async fn f65_a_decision_is_proposed_confirmed_and_withdrawn_once(base: &Base
     let beside = base.attached().await;
     confirm(&beside, no, ONE).await.expect("confirms");
     base.clean().await;
-    for again in [base.store.withdraw(no, ONE, NOW).await, confirm(&beside, no, ONE).await] {
+    for again in [base.store.take_back(no, ONE, NOW).await, confirm(&beside, no, ONE).await] {
         let words = refused(again);
         assert!(words.contains("was confirmed by wang"), "{words}");
     }
     assert_eq!(base.again(&attempt).await.state, AttemptState::Accepted);
-    refused(base.store.withdraw(DecisionNo(9), ONE, NOW).await);
+    refused(base.store.take_back(DecisionNo(9), ONE, NOW).await);
     base.clean().await;
 }
 
@@ -253,7 +253,7 @@ pub async fn i2_payments_that_were_made_elsewhere_are_decided_one_by_one(base: &
     // Of what is partly answered for, nothing can be taken back as a whole.
     let no = proposed(base, Subject::Attempt(stopped.no), Verdict::Never, ONE).await;
     refused(confirm(&base.store, no, OTHER).await);
-    base.store.withdraw(no, ONE, NOW).await.expect("withdraws");
+    base.store.take_back(no, ONE, NOW).await.expect("withdraws");
     decided(base, Subject::Batch(stopped.batch.expect("a batch")), Verdict::Failed).await;
     assert_eq!(places(base, register).await, [0, 0, 1, 110]);
     assert_eq!(base.page(register).await.batches[0].state, BatchState::Settled);
