@@ -3,6 +3,7 @@
 
 mod begun;
 pub mod doors;
+pub mod operators;
 mod parts;
 mod profile;
 pub mod push;

@@ -4,6 +4,7 @@
 mod counterpart;
 mod door;
 mod looked;
+mod operator;
 mod profile;
 mod push;
 mod secret;
@@ -23,6 +24,7 @@ pub use crate::config::counterpart::{
 };
 pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 pub use crate::config::looked::{Looked, Problem};
+pub use crate::config::operator::Operator;
 pub use crate::config::profile::{Answers, Breaker};
 pub use crate::config::push::{Push, Signing};
 pub use crate::config::secret::Secret;
@@ -51,6 +53,9 @@ pub struct Config {
     #[serde(rename = "bank", default)]
     pub banks: Vec<Bank>,
     pub duty: Duty,
+    /// Who decides, two together, what no bank can say.
+    #[serde(rename = "operator", default)]
+    pub operators: Vec<Operator>,
     #[serde(default)]
     pub pace: Pace,
     /// Where named formats are looked up.
@@ -369,6 +374,7 @@ impl Config {
             out.push(Problem::new("duty.pool_bank", what));
         }
         out.extend(self.duty.problems());
+        out.extend(operator::problems(&self.operators));
         out.extend(self.pace.problem());
         if !self.keys.seal.iter().any(|key| key.id == self.keys.current) {
             let what = format!("key {} is not among keys.seal", self.keys.current);

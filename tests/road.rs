@@ -32,6 +32,8 @@ mod counter;
 mod county;
 #[path = "road/deadline.rs"]
 mod deadline;
+#[path = "road/deciding.rs"]
+mod deciding;
 #[path = "road/doors.rs"]
 mod doors;
 #[path = "road/expect.rs"]

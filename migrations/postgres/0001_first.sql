@@ -335,7 +335,7 @@ CREATE INDEX pushed_waiting ON pushed (next_at_ms) WHERE state = 'waiting';
 CREATE TABLE result (
     result_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number
     bank TEXT COLLATE "C" NOT NULL, -- who gave it
-    name TEXT COLLATE "C" NOT NULL, -- file name, or the kind of answer and our reference
+    name TEXT COLLATE "C" NOT NULL, -- file name, or the kind of answer and our reference; decision D1 where two people said it
     digest BYTEA NOT NULL, -- SHA-256 of its bytes
     attempt_no BIGINT, -- what it is about, where that is known
     register_no BIGINT, -- whose money
@@ -375,6 +375,29 @@ CREATE TABLE quarantine (
     at_ms BIGINT NOT NULL, -- when
     PRIMARY KEY (result_no, row_no)
 );
+
+-- What two people decide because no bank can say it: one proposes, another confirms (I31).
+CREATE TABLE decision (
+    decision_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number
+    subject TEXT NOT NULL, -- what it is about, as people see it: an attempt A1, a batch B1, a payment R1-2, a result E1, a line of one E1.2
+    verdict TEXT NOT NULL, -- received, not_received, never, credited, failed, dismissed
+    reason TEXT, -- our reason, where a payment failed
+    standing TEXT NOT NULL, -- how the thing stood when it was proposed; it must stand so when it is confirmed (F65)
+    register_no BIGINT, -- whose money, where that is known
+    bank TEXT NOT NULL, -- the bank that cannot say it
+    evidence BYTEA NOT NULL, -- sealed: what was seen or heard, and from whom
+    state TEXT NOT NULL, -- proposed, confirmed, withdrawn
+    proposed_by TEXT NOT NULL, -- an operator of the config
+    proposed_at_ms BIGINT NOT NULL, -- when
+    confirmed_by TEXT, -- another operator
+    confirmed_at_ms BIGINT, -- when, and when it was carried out
+    withdrawn_by TEXT, -- who took it back before it was confirmed
+    CONSTRAINT decision_two_people CHECK (confirmed_by IS NULL OR confirmed_by <> proposed_by),
+    CONSTRAINT decision_confirmed CHECK ((state = 'confirmed') = (confirmed_by IS NOT NULL) AND (state = 'confirmed') = (confirmed_at_ms IS NOT NULL))
+);
+
+CREATE UNIQUE INDEX decision_open ON decision (subject) WHERE state = 'proposed';
+CREATE INDEX decision_subject ON decision (subject);
 
 -- What the bank said became of an SMS. Never money (I26).
 CREATE TABLE notice (

@@ -335,7 +335,7 @@ CREATE INDEX pushed_waiting ON pushed (next_at_ms) WHERE state = 'waiting';
 CREATE TABLE result (
     result_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number
     bank TEXT NOT NULL, -- who gave it
-    name TEXT NOT NULL, -- file name, or the kind of answer and our reference
+    name TEXT NOT NULL, -- file name, or the kind of answer and our reference; decision D1 where two people said it
     digest BLOB NOT NULL, -- SHA-256 of its bytes
     attempt_no INTEGER, -- what it is about, where that is known
     register_no INTEGER, -- whose money
@@ -356,7 +356,7 @@ CREATE UNIQUE INDEX result_once ON result (bank, digest, COALESCE(attempt_no, 0)
 CREATE TABLE outcome (
     attempt_no INTEGER NOT NULL, -- by which attempt
     line INTEGER NOT NULL, -- the payment
-    kind TEXT NOT NULL, -- credited, failed, returned
+    kind TEXT NOT NULL, -- credited, failed, returned; decided by two people: settled_credited, settled_failed
     result_no INTEGER NOT NULL, -- where it was said
     reason TEXT, -- our reason
     code TEXT, -- the bank's code
@@ -375,6 +375,29 @@ CREATE TABLE quarantine (
     at_ms INTEGER NOT NULL, -- when
     PRIMARY KEY (result_no, row_no)
 ) STRICT, WITHOUT ROWID;
+
+-- What two people decide because no bank can say it: one proposes, another confirms (I31).
+CREATE TABLE decision (
+    decision_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number
+    subject TEXT NOT NULL, -- what it is about, as people see it: an attempt A1, a batch B1, a payment R1-2, a result E1, a line of one E1.2
+    verdict TEXT NOT NULL, -- received, not_received, never, credited, failed, dismissed
+    reason TEXT, -- our reason, where a payment failed
+    standing TEXT NOT NULL, -- how the thing stood when it was proposed; it must stand so when it is confirmed (F65)
+    register_no INTEGER, -- whose money, where that is known
+    bank TEXT NOT NULL, -- the bank that cannot say it
+    evidence BLOB NOT NULL, -- sealed: what was seen or heard, and from whom
+    state TEXT NOT NULL, -- proposed, confirmed, withdrawn
+    proposed_by TEXT NOT NULL, -- an operator of the config
+    proposed_at_ms INTEGER NOT NULL, -- when
+    confirmed_by TEXT, -- another operator
+    confirmed_at_ms INTEGER, -- when, and when it was carried out
+    withdrawn_by TEXT, -- who took it back before it was confirmed
+    CONSTRAINT decision_two_people CHECK (confirmed_by IS NULL OR confirmed_by <> proposed_by),
+    CONSTRAINT decision_confirmed CHECK ((state = 'confirmed') = (confirmed_by IS NOT NULL) AND (state = 'confirmed') = (confirmed_at_ms IS NOT NULL))
+) STRICT;
+
+CREATE UNIQUE INDEX decision_open ON decision (subject) WHERE state = 'proposed';
+CREATE INDEX decision_subject ON decision (subject);
 
 -- What the bank said became of an SMS. Never money (I26).
 CREATE TABLE notice (

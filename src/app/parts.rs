@@ -9,6 +9,7 @@ use rustix::fs::Access;
 use secrecy::ExposeSecret as _;
 
 use crate::app::doors::{self, Common};
+use crate::app::operators::Operators;
 use crate::app::profile;
 use crate::app::push::{self, Calls};
 use crate::clock::Clock;
@@ -236,6 +237,7 @@ pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Vec<String> {
     };
     if let Some(config) = &looked.config {
         let mut found = open_all(config, clock).err().unwrap_or_default();
+        found.extend(Operators::read(config).err().unwrap_or_default());
         found.extend(unusable_data(&config.data));
         found.extend(missing_folders(config));
         looked.add(found);

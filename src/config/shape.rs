@@ -59,6 +59,7 @@ pub const CONFIG: &[Field] = &[
     may("source", Kind::Tables(SOURCE)),
     may("bank", Kind::Tables(BANK)),
     must("duty", Kind::Table(DUTY)),
+    may("operator", Kind::Tables(&[must("name", Kind::Text), must("secret", Kind::Secret)])),
     may("pace", Kind::Table(PACE)),
     may("formats", Kind::Path),
     may("calendar", Kind::Path),

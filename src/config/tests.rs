@@ -69,6 +69,12 @@ code = "city"
 name = "n"
 format = "f"
 door = { kind = "https", url = "https://b", content_type = "t", ca_file = "/c", client_cert = "/c", client_key = { file = "/k" }, signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, connect_timeout = "1s", total_timeout = "1s", answer_bytes_max = 3 }
+[[operator]]
+name = "wang"
+secret = { file = "/etc/daifa/wang" }
+[[operator]]
+name = "李"
+secret = { credential = "li" }
 [pace]
 pull_every = "1s"
 arrivals_every = "1s"
@@ -82,6 +88,7 @@ drop_held_after = "4h""#,
         );
     let config = Config::parse(&full).expect("good");
     assert_eq!((config.restore_epoch, config.banks[0].rows_max), (2, 7));
+    assert_eq!(config.operators.len(), 2);
     let (said, absent) = (&config.banks[0].breaker, &config.banks[1].breaker);
     assert_eq!(
         [(said.after, said.rest), (absent.after, absent.rest)],
@@ -191,6 +198,30 @@ fn i2_not_found_must_count_while_the_bank_still_knows_a_duplicate() {
         let problems = with(delay, window).expect_err("too short").0;
         assert!(problems[0].contains("bank.1.visibility_delay"), "{problems:?}");
     }
+}
+
+#[test]
+fn i31_operators_are_two_people_with_a_credential_each() {
+    let with = |operators: &[(&str, &str)]| {
+        let tables = operators.iter().map(|(name, file)| {
+            format!("[[operator]]\nname = \"{name}\"\nsecret = {{ file = \"{file}\" }}\n")
+        });
+        told(&(GOOD.to_owned() + &tables.collect::<String>()))
+    };
+    assert_eq!(with(&[("wang", "/w"), ("li", "/l")]), []);
+    let keys =
+        |found: Vec<(usize, String)>| found.into_iter().map(|(_, key)| key).collect::<Vec<_>>();
+    assert_eq!(keys(with(&[("wang", "/w")])), ["operator"]);
+    for twice in ["wang", "Wang", "WANG"] {
+        assert_eq!(keys(with(&[("wang", "/w"), (twice, "/l")])), ["operator.2.name"]);
+    }
+    for bad in ["", "a b", "a\\u200b", "a/b"] {
+        assert_eq!(keys(with(&[("wang", "/w"), (bad, "/l")])), ["operator.2.name"], "{bad:?}");
+    }
+    assert_eq!(
+        keys(with(&[("wang", "/w"), ("li", "/w")])),
+        ["operator.1.secret", "operator.2.secret"]
+    );
 }
 
 #[test]

@@ -349,7 +349,7 @@ async fn contradicts(
     Ok(ctx.store.asked(attempt, next, Heard::Unclear, now).await?)
 }
 
-async fn refund_reports(
+pub(super) async fn refund_reports(
     ctx: &Ctx,
     attempt: &Attempt,
     refund: RefundNo,

@@ -406,6 +406,9 @@ pub(super) async fn take_rows(
     let digest = sha256(&bytes);
     let Some(batch) = attempt.batch.filter(|_| can_have_results(attempt.state)) else {
         let why = format!("{} 的状态是“{}”，不应有结果", attempt.no, attempt.state.chinese());
+        if attempt.state == AttemptState::Refused {
+            answered_after_all(ctx, bank, attempt).await?;
+        }
         hold(ctx, bank, attempt, name, &bytes, &why).await?;
         return Ok(false);
     };
@@ -475,6 +478,19 @@ pub(super) async fn take_rows(
         ctx.store.returns_told(attempt, next, now).await?;
     }
     Ok(true)
+}
+
+/// The bank tells results of what it refused, or of what two people closed: its payments may have gone
+/// out under another reference meanwhile, and then they are paid twice (F31).
+async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    let text = format!(
+        "{} 对已关闭的 {}（流水号 {}）又送来结果：如果该批已重新组批发放，可能重复入账。结果已暂存、未入账，请立即与银行核对，必要时请银行追回",
+        bank.name, attempt.no, attempt.reference
+    );
+    let (kind, subject) = (AlertKind::Contradiction, attempt.no.to_string());
+    let register = Some(attempt.register);
+    ctx.store.raise_alert(kind, &subject, register, &text, ctx.now_ms()).await?;
+    Ok(())
 }
 
 /// When to ask next about an attempt all of whose payments are answered for.

@@ -259,13 +259,15 @@ fn match_row(
     let reason = match outcome {
         Some(OutcomeKind::Failed) => reason.or(Some(Reason::Other)),
         Some(OutcomeKind::Returned) => reason.or(Some(Reason::Returned)),
-        Some(OutcomeKind::Credited) | None => None,
+        // A format knows no decisions of people.
+        Some(OutcomeKind::Credited | OutcomeKind::SettledCredited | OutcomeKind::SettledFailed)
+        | None => None,
     };
     let words = match outcome {
         Some(OutcomeKind::Failed | OutcomeKind::Returned) => {
             record.text(Key::Text).unwrap_or_default()
         }
-        Some(OutcomeKind::Credited) | None => "",
+        Some(_) | None => "",
     };
     Ok(TakenRow {
         line: member.line,

@@ -11,6 +11,7 @@ pub mod breaker;
 pub mod checks;
 pub mod collect;
 pub mod convert;
+pub mod decide;
 pub mod expect;
 pub mod feed;
 pub mod intake;

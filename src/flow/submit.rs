@@ -238,16 +238,24 @@ async fn out_of_date(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool, 
 /// follows is the bank's.
 ///
 /// # Errors
-/// Where the store fails, or what is kept does not open.
+/// Where the store fails.
 pub(super) async fn found_there(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
 ) -> Result<bool, FlowError> {
-    if attempt.state != AttemptState::Unknown {
+    if attempt.state != AttemptState::Unknown || !bank.door.can_look() {
         return Ok(false);
     }
-    let parts = stored_parts(ctx, attempt).await?;
+    let parts = match stored_parts(ctx, attempt).await {
+        Ok(parts) => parts,
+        Err(cause) if cause.is_fatal() => return Err(cause),
+        // Nobody can look for what does not open, and the bank can be asked all the same.
+        Err(cause) => {
+            tracing::error!(attempt = %attempt.no, error = %cause, "what was sent does not open any more");
+            return Ok(false);
+        }
+    };
     if !bank.door.lies_there(&parts).await {
         return Ok(false);
     }
@@ -307,8 +315,8 @@ async fn stored_parts(ctx: &Ctx, attempt: &Attempt) -> Result<Vec<OutPart>, Flow
         let bytes = open_part(&ctx.sealer, &attempt.bank, &attempt.reference, at, &part.chunks)
             .map_err(sealed)?;
         if sha256(&bytes) != part.sha256 {
-            let what = format!("part {} of {} is not what its digest says", at + 1, attempt.no);
-            return Err(StoreError::Inconsistent { what }.into());
+            let what = format!("part {} of {}", at + 1, attempt.no);
+            return Err(FlowError::Altered { what });
         }
         out.push(OutPart {
             name: part.name,

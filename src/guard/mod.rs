@@ -12,6 +12,7 @@
 
 pub mod blind;
 pub mod chain;
+pub mod credential;
 pub mod digest;
 pub mod key;
 pub mod mac;

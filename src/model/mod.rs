@@ -46,6 +46,7 @@ pub mod alert;
 pub mod attempt;
 pub mod batch;
 pub mod deadline;
+pub mod decision;
 pub mod expectation;
 pub mod hold;
 pub mod id;

@@ -7,7 +7,6 @@ use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::RegisterState;
-use crate::store::cut::{FormatText, SealedPart};
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
 use crate::store::sql::{Param, Row, Work, params};
@@ -186,55 +185,6 @@ impl Store {
         Ok(found)
     }
 
-    /// The format's text of that digest, as it was when something was written with it.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub async fn format_text(&self, digest: &[u8; 32]) -> Result<Option<FormatText>, StoreError> {
-        let mut work = self.read().await?;
-        let sql = "SELECT digest, name, text FROM format_text WHERE digest = $1";
-        let text = work
-            .one(sql, params![digest], |row| {
-                Ok(FormatText {
-                    digest: row.digest(0)?,
-                    name: row.string(1)?,
-                    text: row.string(2)?,
-                })
-            })
-            .await?;
-        work.commit().await?;
-        Ok(text)
-    }
-
-    /// The sealed parts of an attempt, in the order of handing over.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub async fn parts(&self, attempt: AttemptNo) -> Result<Vec<SealedPart>, StoreError> {
-        let mut work = self.read().await?;
-        let sql = "SELECT role, name, committing, size, sha256 FROM part WHERE attempt_no = $1 ORDER BY part_no";
-        let mut parts = work
-            .rows(sql, params![attempt], |row| {
-                Ok(SealedPart {
-                    role: row.string(0)?,
-                    name: row.string(1)?,
-                    committing: row.int(2)? == 1,
-                    size: row.int(3)?,
-                    sha256: row.digest(4)?,
-                    chunks: Vec::new(),
-                })
-            })
-            .await?;
-        for (at, part) in parts.iter_mut().enumerate() {
-            let sql = "SELECT bytes FROM part_chunk WHERE attempt_no = $1 AND part_no = $2 ORDER BY chunk_no";
-            let part_no = i64::try_from(at + 1).unwrap_or(i64::MAX);
-            part.chunks =
-                work.rows(sql, params![attempt, part_no], |row| Ok(row.blob(0)?.to_vec())).await?;
-        }
-        work.commit().await?;
-        Ok(parts)
-    }
-
     /// Makes SENDING durable, and that these answers are due. Only from here on may a byte leave; the
     /// token says that it is so (I4).
     ///
@@ -272,59 +222,7 @@ impl Store {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
-        let to = step(&mut work, attempt, conclusion.event, now_ms).await?;
-        let words = &conclusion.words;
-        let sql = "UPDATE attempt SET next_at_ms = $1, bank_code = $2, bank_text = COALESCE($3, bank_text) WHERE attempt_no = $4";
-        let row = params![conclusion.next_at_ms, &words.code, words.text.clone(), attempt.no];
-        work.move_one(sql, row).await?;
-        let mut entry = Entry::new(entry_kind(to), now_ms);
-        entry
-            .fact("attempt", attempt.no.0)
-            .fact("from", attempt.state.as_str())
-            .fact("event", conclusion.event.as_str());
-        entry.fact("code", words.code.as_str());
-        let references = &words.bank_references;
-        bank_references::keep(&mut work, &mut entry, attempt, references, now_ms).await?;
-        if conclusion.asked {
-            entry.fact("question", attempt.asks + 1);
-        }
-        match (to, attempt.batch, attempt.refund) {
-            (AttemptState::Refused, Some(batch), _) => {
-                refuse_batch(&mut work, &mut entry, attempt, batch, &conclusion.alert, now_ms)
-                    .await?;
-            }
-            (AttemptState::Refused, _, Some(refund)) => {
-                super::refunds::refuse_refund(
-                    &mut work,
-                    &mut entry,
-                    attempt,
-                    refund,
-                    &conclusion.alert,
-                    now_ms,
-                )
-                .await?;
-            }
-            (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
-                super::refunds::confirm_refund(&mut work, &mut entry, attempt, refund, now_ms)
-                    .await?;
-            }
-            (AttemptState::Stopped, ..) => {
-                super::restore::stop(&mut work, &attempt.bank, &conclusion.alert, now_ms).await?;
-            }
-            _ => {}
-        }
-        tell(&mut work, attempt, to, conclusion, now_ms).await?;
-        super::expect::after_conclusion(&mut work, &mut entry, attempt, to, conclusion, now_ms)
-            .await?;
-        super::breaker::after_conclusion(&mut work, attempt, conclusion, now_ms).await?;
-        for report in &conclusion.reports {
-            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
-        }
-        vouch_for(&mut work, &mut entry, attempt.batch, attempt.no).await?;
-        if let Some(refund) = attempt.refund {
-            let this = params![refund];
-            entry.vouched.as_kept(&mut work, &vouch::REFUND, "refund_no = $1", this).await?;
-        }
+        let entry = conclude_in(&mut work, attempt, conclusion, now_ms).await?;
         entry.write_for(&mut work, attempt.register).await?;
         self.done(work).await
     }
@@ -371,6 +269,67 @@ impl Store {
     }
 }
 
+/// Concludes inside a transaction; the entry is still to be written.
+pub(super) async fn conclude_in(
+    work: &mut Work,
+    attempt: &Attempt,
+    conclusion: &Conclusion,
+    now_ms: i64,
+) -> Result<Entry, StoreError> {
+    let to = step(work, attempt, conclusion.event, now_ms).await?;
+    let words = &conclusion.words;
+    let sql = "UPDATE attempt SET next_at_ms = $1, bank_code = $2, bank_text = COALESCE($3, bank_text) WHERE attempt_no = $4";
+    let row = params![conclusion.next_at_ms, &words.code, words.text.clone(), attempt.no];
+    work.move_one(sql, row).await?;
+    let mut entry = Entry::new(entry_kind(to), now_ms);
+    entry
+        .fact("attempt", attempt.no.0)
+        .fact("from", attempt.state.as_str())
+        .fact("event", conclusion.event.as_str());
+    entry.fact("code", words.code.as_str());
+    let references = &words.bank_references;
+    bank_references::keep(work, &mut entry, attempt, references, now_ms).await?;
+    if conclusion.asked {
+        entry.fact("question", attempt.asks + 1);
+    }
+    match (to, attempt.batch, attempt.refund) {
+        (AttemptState::Refused, Some(batch), _) => {
+            refuse_batch(work, &mut entry, attempt, batch, &conclusion.alert, now_ms).await?;
+        }
+        (AttemptState::Refused, _, Some(refund)) => {
+            super::refunds::refuse_refund(
+                work,
+                &mut entry,
+                attempt,
+                refund,
+                &conclusion.alert,
+                now_ms,
+            )
+            .await?;
+        }
+        (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
+            super::refunds::confirm_refund(work, &mut entry, attempt, refund, now_ms).await?;
+        }
+        (AttemptState::Stopped, ..) => {
+            super::restore::stop(work, &attempt.bank, &conclusion.alert, now_ms).await?;
+        }
+        _ => {}
+    }
+    tell(work, attempt, to, conclusion, now_ms).await?;
+    super::expect::after_conclusion(work, &mut entry, attempt, to, conclusion, now_ms).await?;
+    super::breaker::after_conclusion(work, attempt, conclusion, now_ms).await?;
+    for report in &conclusion.reports {
+        super::reports::insert(work, &mut entry, report, now_ms).await?;
+    }
+    vouch_for(work, &mut entry, attempt.batch, attempt.no).await?;
+    if let Some(refund) = attempt.refund {
+        let this = params![refund];
+        entry.vouched.as_kept(work, &vouch::REFUND, "refund_no = $1", this).await?;
+    }
+    super::quarantine::clear_settled(work, attempt, now_ms).await?;
+    Ok(entry)
+}
+
 /// The alerts that begin and end with what became of an attempt.
 async fn tell(
     work: &mut Work,
@@ -396,6 +355,16 @@ async fn tell(
     }
     for over in [AlertKind::Unknown, AlertKind::TooLate, AlertKind::CannotAsk] {
         super::alerts::clear(work, over, &subject, now_ms).await?;
+    }
+    if conclusion.event.is_decided() {
+        for kind in [AlertKind::OtherContent, AlertKind::Vanished, AlertKind::Contradiction] {
+            super::alerts::clear(work, kind, &subject, now_ms).await?;
+        }
+    }
+    if conclusion.event == AttemptEvent::DecidedNotReceived {
+        // It never arrived, so no bank's window runs: the next send is the first that may.
+        let sql = "UPDATE attempt SET lost_at_ms = NULL WHERE attempt_no = $1";
+        work.move_one(sql, params![attempt.no]).await?;
     }
     if to == AttemptState::Stopped {
         let (kind, text) = (AlertKind::OtherContent, &conclusion.alert);

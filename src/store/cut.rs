@@ -101,6 +101,55 @@ pub(super) fn len(count: usize) -> i64 {
 }
 
 impl Store {
+    /// The format's text of that digest, as it was when something was written with it.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn format_text(&self, digest: &[u8; 32]) -> Result<Option<FormatText>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT digest, name, text FROM format_text WHERE digest = $1";
+        let text = work
+            .one(sql, params![digest], |row| {
+                Ok(FormatText {
+                    digest: row.digest(0)?,
+                    name: row.string(1)?,
+                    text: row.string(2)?,
+                })
+            })
+            .await?;
+        work.commit().await?;
+        Ok(text)
+    }
+
+    /// The sealed parts of an attempt, in the order of handing over.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn parts(&self, attempt: AttemptNo) -> Result<Vec<SealedPart>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT role, name, committing, size, sha256 FROM part WHERE attempt_no = $1 ORDER BY part_no";
+        let mut parts = work
+            .rows(sql, params![attempt], |row| {
+                Ok(SealedPart {
+                    role: row.string(0)?,
+                    name: row.string(1)?,
+                    committing: row.int(2)? == 1,
+                    size: row.int(3)?,
+                    sha256: row.digest(4)?,
+                    chunks: Vec::new(),
+                })
+            })
+            .await?;
+        for (at, part) in parts.iter_mut().enumerate() {
+            let sql = "SELECT bytes FROM part_chunk WHERE attempt_no = $1 AND part_no = $2 ORDER BY chunk_no";
+            let part_no = i64::try_from(at + 1).unwrap_or(i64::MAX);
+            part.chunks =
+                work.rows(sql, params![attempt, part_no], |row| Ok(row.blob(0)?.to_vec())).await?;
+        }
+        work.commit().await?;
+        Ok(parts)
+    }
+
     /// Shares with payments that wait for a batch. With `funded_only`, registers whose money has
     /// not come are left alone (design 4, rule 10).
     ///

@@ -1,6 +1,7 @@
 //! Taking what a bank says about payments: in one transaction, in any order, any number of times,
 //! with the same end (I9 to I13).
 
+mod decided;
 mod effects;
 
 use crate::model::alert::AlertKind;
@@ -194,6 +195,7 @@ impl Store {
         for report in follow(result, &effects) {
             super::reports::insert(&mut work, &mut entry, &report, now_ms).await?;
         }
+        super::quarantine::clear_settled(&mut work, attempt, now_ms).await?;
         entry.fact("outcomes", effects.outcomes.len()).fact("notices", effects.notices.len());
         vouch_for(&mut work, &mut entry, Some(batch), attempt.no).await?;
         entry.write_for(&mut work, attempt.register).await?;

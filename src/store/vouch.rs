@@ -154,8 +154,16 @@ pub(super) const UNREAD: Vouched = Vouched {
 pub(super) const META: Vouched =
     Vouched { table: "meta", columns: "name, value", keys: 1, rows: "name <> 'clock'" };
 
+pub(super) const DECISION: Vouched = Vouched {
+    table: "decision",
+    columns: "decision_no, subject, verdict, reason, standing, register_no, bank, evidence, state, proposed_by, proposed_at_ms, \
+              confirmed_by, confirmed_at_ms, withdrawn_by",
+    keys: 1,
+    rows: "1 = 1",
+};
+
 /// All of them.
-pub(super) const ALL: [&Vouched; 18] = [
+pub(super) const ALL: [&Vouched; 19] = [
     &REGISTER,
     &SHARE,
     &HOLD,
@@ -174,6 +182,7 @@ pub(super) const ALL: [&Vouched; 18] = [
     &FEED,
     &UNREAD,
     &META,
+    &DECISION,
 ];
 
 impl Vouched {

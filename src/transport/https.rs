@@ -166,6 +166,10 @@ impl Transport for Https {
     }
 
     /// An exchange leaves nothing behind that could be looked at.
+    fn can_look(&self) -> bool {
+        false
+    }
+
     async fn lies_there(&self, _parts: &[OutPart]) -> bool {
         false
     }

@@ -127,9 +127,10 @@ impl Owed {
 
 /// A file keeps its name; an answer is kept as its kind and our reference, and people read the kind
 /// in their own words.
-fn result_name(name: &str) -> String {
+pub(super) fn result_name(name: &str) -> String {
     let Some((kind, reference)) = name.split_once(' ') else { return name.to_owned() };
     let kind = match kind {
+        "decision" => "两人核定",
         "payment_request" | "acknowledgement" => "受理答复",
         "status_query" | "status_answer" => "查询答复",
         "late_return" | "return_query" => "退票查询答复",
@@ -191,7 +192,10 @@ const UNREADABLE: &str = "（无法读取）";
 fn reason_of(row: &FailureRow) -> Reason {
     row.reason.unwrap_or(match row.kind {
         OutcomeKind::Returned => Reason::Returned,
-        OutcomeKind::Credited | OutcomeKind::Failed => Reason::Other,
+        OutcomeKind::Credited
+        | OutcomeKind::Failed
+        | OutcomeKind::SettledCredited
+        | OutcomeKind::SettledFailed => Reason::Other,
     })
 }
 
@@ -287,21 +291,25 @@ struct Quarantined {
     at: String,
 }
 
+/// Why a line was put aside, as people read it.
+pub(super) fn cause_name(cause: &str) -> &str {
+    match cause {
+        "unknown_payment" => "本批次没有这一笔",
+        "amount_differs" => "金额与清册不符",
+        "account_differs" => "账号与清册不符",
+        "code_unknown" => "银行返回码未登记",
+        "ambiguous" => "同一批中有几笔与此行相同，无法对应",
+        "unreadable" => "该行无法读取",
+        other => other,
+    }
+}
+
 impl Quarantined {
     fn of(row: &QuarantineRow) -> Self {
-        let cause = match row.cause.as_str() {
-            "unknown_payment" => "本批次没有这一笔",
-            "amount_differs" => "金额与清册不符",
-            "account_differs" => "账号与清册不符",
-            "code_unknown" => "银行返回码未登记",
-            "ambiguous" => "同一批中有几笔与此行相同，无法对应",
-            "unreadable" => "该行无法读取",
-            other => other,
-        };
         Self {
             result: row.result.to_string(),
             row: row.row,
-            cause: cause.to_owned(),
+            cause: cause_name(&row.cause).to_owned(),
             detail: row.detail.clone(),
             line: row.line,
             at: local_text(row.at_ms),

@@ -89,6 +89,7 @@ pub struct Metrics {
     alerts_open: Gauge,
     clock_step: Gauge,
     quarantined: Gauge,
+    quarantine_open: Gauge,
     deadline_level: Gauge,
     deadline_remaining: Maybe,
     refreshed: Gauge,
@@ -134,6 +135,11 @@ impl Metrics {
                 "1 while the time of day differs from the time that passed and nobody has answered for it",
             ),
             quarantined: kept(r, "quarantined", "Result lines that were put aside"),
+            quarantine_open: kept(
+                r,
+                "quarantine_open",
+                "Result lines and whole answers that were put aside and wait for a later answer or two people",
+            ),
             deadline_level: kept(
                 r,
                 "deadline_alert_level",
@@ -255,6 +261,7 @@ impl Metrics {
         self.alerts_open.set(totals.alerts_open);
         self.clock_step.set(i64::from(totals.clock_stepped));
         self.quarantined.set(totals.quarantined);
+        self.quarantine_open.set(totals.quarantine_open);
     }
 
     /// The `OpenMetrics` text.

@@ -566,6 +566,10 @@ impl Transport for Counter {
         }
     }
 
+    fn can_look(&self) -> bool {
+        false
+    }
+
     async fn lies_there(&self, _parts: &[OutPart]) -> bool {
         false
     }

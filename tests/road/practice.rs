@@ -219,6 +219,10 @@ impl Transport for Cut {
         Sent::Unknown { cause: "the line was cut".to_owned(), evidence: None }
     }
 
+    fn can_look(&self) -> bool {
+        self.folders.can_look()
+    }
+
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         self.folders.lies_there(parts).await
     }

@@ -7,8 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use daifa::guard::digest::sha256;
 use daifa::model::alert::AlertKind;
 use daifa::model::attempt::{AttemptEvent, AttemptState};
+use daifa::model::decision::{Subject, Verdict};
+use daifa::model::id::ResultNo;
 use daifa::model::notice::NoticeState;
 use daifa::model::register::Fault;
+use daifa::store::decide::{Effect, NewDecision};
 use daifa::store::holds::Decision;
 use daifa::store::unread::Unread;
 use daifa::store::{Location, StoreError};
@@ -84,6 +87,9 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("refund", "state", "CASE state WHEN 'open' THEN 'confirmed' ELSE 'open' END"),
     ("posting", "from_place", "CASE from_place WHEN 'unsent' THEN 'finance' ELSE 'unsent' END"),
     ("posting", "to_place", "CASE to_place WHEN 'unsent' THEN 'finance' ELSE 'unsent' END"),
+    ("decision", "subject", "subject || '.1'"),
+    ("decision", "verdict", "CASE verdict WHEN 'never' THEN 'received' ELSE 'never' END"),
+    ("decision", "state", "CASE state WHEN 'proposed' THEN 'withdrawn' ELSE 'proposed' END"),
     ("report", "state", "CASE state WHEN 'due' THEN 'acknowledged' ELSE 'due' END"),
     ("report", "kind", "CASE kind WHEN 'receipt' THEN 'closing' ELSE 'receipt' END"),
 ];
@@ -194,6 +200,18 @@ async fn refuse_and_tell(base: &Base) {
     let digest = sha256(b"nobody's");
     let held = base.store.hold_result(BANK, "x", &digest, None, "unknown", vec![1], NOW).await;
     assert!(held.expect("writes"));
+    let subject = Subject::Result(ResultNo(base.number("SELECT MAX(result_no) FROM result").await));
+    let case = base.store.case(subject).await.expect("reads").expect("is there");
+    for by in ["wang", "li"] {
+        let evidence = b"sealed".to_vec();
+        let verdict = Verdict::Dismissed;
+        let new = NewDecision { subject, verdict, reason: None, case: &case, evidence, by };
+        let no = base.store.propose(new, NOW).await.expect("proposes");
+        match by {
+            "wang" => base.store.withdraw(no, by, NOW).await.expect("withdraws"),
+            _ => base.store.confirm(no, "zhao", Effect::Dismiss, NOW).await.expect("confirms"),
+        }
+    }
     for (said, taken) in [(b"first", true), (b"again", false)] {
         let kept = base.store.keep_push(BANK, &sha256(said), 5, vec![1], NOW).await;
         assert!(kept.expect("writes"));

@@ -210,7 +210,9 @@ async fn failures(
                (SELECT COUNT(*) FROM outcome c WHERE c.attempt_no = o.attempt_no AND c.line = o.line AND c.kind = 'credited') \
                FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no \
                JOIN payment p ON p.register_no = a.register_no AND p.line = o.line \
-               WHERE a.batch_no = $1 AND o.line > $2 AND o.kind <> 'credited' ORDER BY o.line, o.kind LIMIT $3";
+               WHERE a.batch_no = $1 AND o.line > $2 AND o.kind NOT IN ('credited', 'settled_credited') \
+               AND (o.kind = 'returned' OR NOT EXISTS (SELECT 1 FROM outcome s WHERE s.attempt_no = o.attempt_no AND s.line = o.line \
+               AND s.kind = 'settled_credited')) ORDER BY o.line, o.kind LIMIT $3";
     let mut rows = work.rows(sql, params![batch, after, limit + 1], failure_row).await?;
     let beyond = usize::try_from(limit).ok().and_then(|at| rows.get(at)).map(|row| row.line);
     if let Some(line) = beyond {
