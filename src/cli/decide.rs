@@ -108,7 +108,7 @@ pub async fn run(command: DecideCommand, clock: &Arc<dyn Clock>) -> anyhow::Resu
             let (operators, ctx) = open_for(&answer.who, clock).await?;
             let no = number(&answer.decision)?;
             admit(&operators, &answer.who)?;
-            ctx.store.withdraw(no, &answer.who.name, ctx.now_ms()).await?;
+            ctx.store.take_back(no, &answer.who.name, ctx.now_ms()).await?;
             say(format_args!("{no} is withdrawn; nothing has changed"))?;
             Ok(Exit::Done)
         }

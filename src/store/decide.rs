@@ -234,7 +234,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Refused`] in plain words where it is not open any more.
-    pub async fn withdraw(&self, no: DecisionNo, by: &str, now_ms: i64) -> Result<(), StoreError> {
+    pub async fn take_back(&self, no: DecisionNo, by: &str, now_ms: i64) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let proposal = proposed(&mut work, no).await?;
         let sql = "UPDATE decision SET state = 'withdrawn', withdrawn_by = $1 WHERE decision_no = $2 AND state = 'proposed'";

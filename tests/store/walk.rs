@@ -208,7 +208,7 @@ async fn refuse_and_tell(base: &Base) {
         let new = NewDecision { subject, verdict, reason: None, case: &case, evidence, by };
         let no = base.store.propose(new, NOW).await.expect("proposes");
         match by {
-            "wang" => base.store.withdraw(no, by, NOW).await.expect("withdraws"),
+            "wang" => base.store.take_back(no, by, NOW).await.expect("withdraws"),
             _ => base.store.confirm(no, "zhao", Effect::Dismiss, NOW).await.expect("confirms"),
         }
     }
