@@ -25,7 +25,8 @@ CREATE TABLE counter (
 CREATE TABLE free_number (
     counter TEXT COLLATE "C" NOT NULL, -- the counter
     number BIGINT NOT NULL, -- the number
-    freed_at_ms BIGINT NOT NULL, -- when its attempt was closed
+    state TEXT COLLATE "C" NOT NULL, -- free, taken again, forgotten (after a restore)
+    state_at_ms BIGINT NOT NULL, -- when it came into that state
     PRIMARY KEY (counter, number)
 );
 

@@ -25,7 +25,8 @@ CREATE TABLE counter (
 CREATE TABLE free_number (
     counter TEXT NOT NULL, -- the counter
     number INTEGER NOT NULL, -- the number
-    freed_at_ms INTEGER NOT NULL, -- when its attempt was closed
+    state TEXT NOT NULL, -- free, taken again, forgotten (after a restore)
+    state_at_ms INTEGER NOT NULL, -- when it came into that state
     PRIMARY KEY (counter, number)
 ) STRICT, WITHOUT ROWID;
 

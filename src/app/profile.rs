@@ -13,6 +13,8 @@ struct Agreed<'a> {
     format: &'a Format,
     /// Does its door bring files?
     files: bool,
+    /// Is it heard when it calls us?
+    heard: bool,
     problems: Vec<(&'static str, String)>,
 }
 
@@ -28,7 +30,8 @@ pub fn answers(
 ) -> Result<Answers, Vec<Problem>> {
     let files = matches!(bank.door, Door::Directory { .. } | Door::Sftp(_));
     let said = &bank.answers;
-    let mut agreed = Agreed { said, format, files, problems: Vec::new() };
+    let heard = bank.push.is_some();
+    let mut agreed = Agreed { said, format, files, heard, problems: Vec::new() };
     let mut answers = Answers::of(format, files);
     let ms = |span: Option<Span>| span.map(|span| span.0);
     answers.results = said.results().or(answers.results);
@@ -94,6 +97,9 @@ impl Agreed<'_> {
             {
                 self.note("results", "\"push\" needs a result with rows in the format");
             }
+            Some(ResultsCome::Push) if !self.heard => {
+                self.note("results", "\"push\" needs a [bank.push]: where the bank is heard");
+            }
             Some(_) => {}
         }
     }
@@ -152,7 +158,7 @@ impl Agreed<'_> {
             }
             NoticeSource::Query => self.format.has(M::NoticeQuery) && self.format.has(M::Notice),
             NoticeSource::File => self.by_file(M::Notice),
-            NoticeSource::Push => self.format.has(M::Notice),
+            NoticeSource::Push => self.heard && self.format.has(M::Notice),
             NoticeSource::Result => [M::Result, M::StatusAnswer, M::Acknowledgement]
                 .into_iter()
                 .any(|kind| self.format.asks_for(kind, Key::NoticeCode)),
@@ -163,7 +169,9 @@ impl Agreed<'_> {
                 NoticeSource::File => {
                     "\"file\" needs a door with folders, and a notice in the format whose parts have names"
                 }
-                NoticeSource::Push => "\"push\" needs a notice in the format",
+                NoticeSource::Push => {
+                    "\"push\" needs a notice in the format, and a [bank.push]: where the bank is heard"
+                }
                 NoticeSource::Result | NoticeSource::None => {
                     "\"result\" needs results with a notice_code in the format"
                 }
@@ -267,7 +275,13 @@ mod tests {
         // Nothing says how its results come.
         refused("example-iso20022-09", CALL, "ask = \"none\"", "results");
         let pushed = "ask = \"none\"\nresults = \"push\"";
-        let pushed = of("example-iso20022-09", CALL, pushed).expect("good");
+        refused("example-iso20022-09", CALL, pushed, "results");
+        refused("example-rural-fixed", FOLDER, "notices = \"push\"", "notices");
+        let heard = format!(
+            "{CALL}[bank.push]\nlisten = \"127.0.0.1:1\"\nsigning = {{ algorithm = \"hmac-sha256\", \
+             header = \"h\", secret = {{ file = \"/s\" }} }}\n"
+        );
+        let pushed = of("example-iso20022-09", &heard, pushed).expect("good");
         assert_eq!(pushed.results, Some(ResultsCome::Push));
     }
 

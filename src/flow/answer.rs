@@ -126,15 +126,7 @@ pub async fn acted_on(
 ) -> Result<(), FlowError> {
     let now = ctx.now_ms();
     let again = Some(now + bank.rules.ask_every_ms);
-    let words = BankWords {
-        code: said.code.clone(),
-        text: seal_words(&ctx.sealer, attempt.no, 0, &said.text),
-        // What it does not find it has no number for: that would be one of the question.
-        bank_references: match said.answer {
-            Answer::NotFound => Vec::new(),
-            _ => said.bank_references.clone(),
-        },
-    };
+    let words = words(ctx, attempt, said);
     let refund = attempt.refund;
     if attempt.state == AttemptState::Stopped {
         tracing::warn!(attempt = %attempt.no, bank = bank.code, "what is said under a reference with other content is not taken");
@@ -197,6 +189,19 @@ pub async fn acted_on(
         Ok(()) => Ok(()),
         Err(StoreError::Refused(why)) => contradicts(ctx, bank, attempt, said, &why).await,
         Err(cause) => Err(cause.into()),
+    }
+}
+
+/// What is kept of what the bank said.
+fn words(ctx: &Ctx, attempt: &Attempt, said: &WholeAnswer) -> BankWords {
+    BankWords {
+        code: said.code.clone(),
+        text: seal_words(&ctx.sealer, attempt.no, 0, &said.text),
+        // What it does not find it has no number for: that would be one of the question.
+        bank_references: match said.answer {
+            Answer::NotFound => Vec::new(),
+            _ => said.bank_references.clone(),
+        },
     }
 }
 

@@ -2,6 +2,8 @@
 //! where an answer is due. UNKNOWN ends here and in [`crate::flow::answer`] only: by an authoritative
 //! answer (I2).
 
+use std::collections::{BTreeSet, HashMap};
+
 use futures_util::future::join_all;
 
 use crate::flow::answer::{acted_on, other_content, read_parts};
@@ -444,7 +446,7 @@ pub(super) async fn take_rows(
         expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
         bank_references: matched.bank_references,
     };
-    let town_of_line: std::collections::HashMap<i64, i64> =
+    let town_of_line: HashMap<i64, i64> =
         payments.iter().map(|payment| (payment.line, payment.town)).collect();
     let follow = |result: ResultNo, effects: &Effects| {
         let reports =
@@ -453,13 +455,7 @@ pub(super) async fn take_rows(
             .into_iter()
             .filter(|(_, lines)| !lines.is_empty())
             .flat_map(|(kind, lines)| {
-                let towns: std::collections::BTreeSet<i64> = lines
-                    .iter()
-                    .filter_map(|line| town_of_line.get(line))
-                    .copied()
-                    .filter(|town| *town > 0)
-                    .collect();
-                let towns: Vec<i64> = towns.into_iter().collect();
+                let towns = towns_of(lines, &town_of_line);
                 row_reports(ctx, attempt, &facts.department, kind, result.0, &towns)
             })
             .collect()
@@ -491,6 +487,13 @@ async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result
     let register = Some(attempt.register);
     ctx.store.raise_alert(kind, &subject, register, &text, ctx.now_ms()).await?;
     Ok(())
+}
+
+/// The towns that lines of a register belong to, each once.
+fn towns_of(lines: &[i64], town_of_line: &HashMap<i64, i64>) -> Vec<i64> {
+    let towns = lines.iter().filter_map(|line| town_of_line.get(line)).copied();
+    let towns: BTreeSet<i64> = towns.filter(|town| *town > 0).collect();
+    towns.into_iter().collect()
 }
 
 /// When to ask next about an attempt all of whose payments are answered for.

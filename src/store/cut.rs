@@ -268,7 +268,7 @@ impl Store {
             .fact("format", crate::guard::key::hex(&new.format.digest))
             .fact("deadline_at_ms", deadline);
         if let Some((counter, number)) = &new.numbered {
-            numbers::take(&mut work, &mut entry, attempt, (counter, *number)).await?;
+            numbers::take(&mut work, &mut entry, attempt, (counter, *number), now_ms).await?;
         }
         new.members.iter().for_each(|(line, fen)| digest_member(&mut entry.rows, *line, *fen));
         digest_parts(&mut entry.rows, &new.parts);

@@ -29,7 +29,7 @@ impl Store {
     /// Where the database fails.
     pub async fn number_to_come(&self, counter: &str) -> Result<i64, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT MIN(number) FROM free_number WHERE counter = $1";
+        let sql = "SELECT MIN(number) FROM free_number WHERE counter = $1 AND state = 'free'";
         let free = work.the(sql, params![counter], |row| row.int_opt(0)).await?;
         let sql = "SELECT value FROM counter WHERE name = $1";
         let last = work.one(sql, params![counter], |row| row.int(0)).await?;
@@ -58,11 +58,11 @@ pub(super) async fn take(
     entry: &mut Entry,
     attempt: AttemptNo,
     (counter, number): (&str, i64),
+    now_ms: i64,
 ) -> Result<(), StoreError> {
-    let sql = "DELETE FROM free_number WHERE counter = $1 AND number = $2";
-    if work.run(sql, params![counter, number]).await? == 1 {
-        entry.vouched.gone(&vouch::FREE_NUMBER, &params![counter, number]);
-    } else {
+    let sql = "UPDATE free_number SET state = 'taken', state_at_ms = $1 WHERE counter = $2 AND number = $3 AND state = 'free'";
+    let row = params![now_ms, counter, number];
+    if entry.vouched.returned(work, &vouch::FREE_NUMBER, sql, row).await? == 0 {
         let sql = "INSERT INTO counter (name, value) VALUES ($1, $2) \
                    ON CONFLICT (name) DO UPDATE SET value = $2 WHERE counter.value = $2 - 1";
         work.move_one(sql, params![counter, number]).await?;
@@ -81,20 +81,20 @@ pub(super) async fn free(
     attempt: AttemptNo,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO free_number (counter, number, freed_at_ms) SELECT a.counter, a.number, CAST($1 AS BIGINT) FROM attempt a \
-               WHERE a.attempt_no = $2 AND a.counter IS NOT NULL AND a.state = 'closed'";
+    let sql = "INSERT INTO free_number (counter, number, state, state_at_ms) SELECT a.counter, a.number, 'free', CAST($1 AS BIGINT) FROM attempt a \
+               WHERE a.attempt_no = $2 AND a.counter IS NOT NULL AND a.state = 'closed' \
+               ON CONFLICT (counter, number) DO UPDATE SET state = 'free', state_at_ms = excluded.state_at_ms WHERE free_number.state = 'taken'";
     entry.vouched.returned(work, &vouch::FREE_NUMBER, sql, params![now_ms, attempt]).await?;
     Ok(())
 }
 
 /// Of a database that was restored nobody knows whether what is free in it was used after the backup.
-pub(super) async fn forget_free(work: &mut Work, entry: &mut Entry) -> Result<(), StoreError> {
-    let sql = "SELECT counter, number FROM free_number";
-    let free = work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?))).await?;
-    for (counter, number) in free {
-        let sql = "DELETE FROM free_number WHERE counter = $1 AND number = $2";
-        work.move_one(sql, params![&counter, number]).await?;
-        entry.vouched.gone(&vouch::FREE_NUMBER, &params![counter, number]);
-    }
+pub(super) async fn forget_free(
+    work: &mut Work,
+    entry: &mut Entry,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE free_number SET state = 'forgotten', state_at_ms = $1 WHERE state = 'free'";
+    entry.vouched.returned(work, &vouch::FREE_NUMBER, sql, params![now_ms]).await?;
     Ok(())
 }

@@ -64,7 +64,7 @@ impl Store {
             return Err(StoreError::Moved { sql, moved: 0 });
         }
         entry.fact("epoch", epoch).fact("before", before);
-        numbers::forget_free(&mut work, &mut entry).await?;
+        numbers::forget_free(&mut work, &mut entry, now_ms).await?;
         entry.write(&mut work, DAEMON_CHAIN).await?;
         for NamedBank { code, name } in banks {
             let text = format!(

@@ -87,7 +87,7 @@ pub(super) const EXPECTATION: Vouched = Vouched {
 
 pub(super) const FREE_NUMBER: Vouched = Vouched {
     table: "free_number",
-    columns: "counter, number, freed_at_ms",
+    columns: "counter, number, state, state_at_ms",
     keys: 2,
     rows: "1 = 1",
 };

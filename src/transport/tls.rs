@@ -37,13 +37,12 @@ pub(crate) fn client(
     ca_file: Option<&Path>,
     identity: Option<&Identity>,
 ) -> Result<ClientConfig, DoorError> {
-    let roots = match ca_file {
-        Some(path) => authority(path)?,
-        None => {
-            let mut roots = RootCertStore::empty();
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            roots
-        }
+    let roots = if let Some(path) = ca_file {
+        authority(path)?
+    } else {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots
     };
     if roots.is_empty() {
         return Err(settings("this machine has no certificate authorities: name a ca_file"));

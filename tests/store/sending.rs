@@ -366,7 +366,8 @@ pub async fn i2_only_what_never_left_is_withdrawn(base: &Base) {
 }
 
 pub async fn i6_a_number_that_was_given_back_is_taken_first_and_once(base: &Base) {
-    let register = base.accept("2026-1", 1, &lines(&[1, 2, 3, 4])).await;
+    let register = base.accept("2026-1", 1, &lines(&[1, 2, 3])).await;
+    let other = base.accept("2026-2", 1, &lines(&[5, 6])).await;
     let day = "day:alpha:20261127".to_owned();
     let mut made = Vec::new();
     for number in 1..=3 {
@@ -379,8 +380,9 @@ pub async fn i6_a_number_that_was_given_back_is_taken_first_and_once(base: &Base
     assert!(base.store.lower_number_waits(made[1].no).await.expect("reads"));
     assert!(!base.store.lower_number_waits(made[0].no).await.expect("reads"));
     base.store.withdraw(&made[1], "op", "checked", NOW).await.expect("it never left");
+    // Another register's batch takes it.
     for number in [2, 4] {
-        let mut batch = base.next_batch(register, BANK, 1).await;
+        let mut batch = base.next_batch(other, BANK, 1).await;
         assert_eq!(base.store.number_to_come(&day).await.expect("reads"), number);
         batch.numbered = Some((day.clone(), number));
         base.store.intend_batch(&batch, NOW).await.expect("cuts");

@@ -77,6 +77,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("attempt", "state", "CASE state WHEN 'accepted' THEN 'not_sent' ELSE 'accepted' END"),
     ("attempt", "kind", "CASE kind WHEN 'refund' THEN 'payment' ELSE 'refund' END"),
     ("part", "committing", "1 - committing"),
+    ("free_number", "state", "CASE state WHEN 'free' THEN 'taken' ELSE 'free' END"),
     ("pushed", "state", "CASE state WHEN 'taken' THEN 'waiting' ELSE 'taken' END"),
     ("result", "state", "CASE state WHEN 'held' THEN 'applied' ELSE 'held' END"),
     ("outcome", "kind", "CASE kind WHEN 'credited' THEN 'failed' ELSE 'credited' END"),

@@ -131,12 +131,7 @@ impl Store {
         };
         let sql = "SELECT head_digest FROM register WHERE register_no = $1";
         let head_digest = work.the(sql, params![row.register], |head| head.digest(0)).await?;
-        let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code FROM attempt \
-                   WHERE batch_no = $1 ORDER BY attempt_no";
-        let mut attempts = work.rows(sql, params![batch], attempt_row).await?;
-        for attempt in &mut attempts {
-            attempt.bank_references = bank_references::of(&mut work, attempt.no).await?;
-        }
+        let attempts = attempts(&mut work, batch).await?;
         let sql = "SELECT e.attempt_no, e.kind, e.due_at_ms, e.state, e.state_at_ms FROM attempt a JOIN expectation e ON e.attempt_no = a.attempt_no \
                    WHERE a.batch_no = $1 AND e.state <> 'dropped' ORDER BY e.attempt_no, e.due_at_ms, e.kind";
         let expectations = work
@@ -196,6 +191,17 @@ impl Store {
             quarantined,
         }))
     }
+}
+
+/// The attempts of a batch, each with what the bank calls it.
+async fn attempts(work: &mut Work, batch: BatchNo) -> Result<Vec<AttemptRow>, StoreError> {
+    let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code FROM attempt \
+               WHERE batch_no = $1 ORDER BY attempt_no";
+    let mut attempts = work.rows(sql, params![batch], attempt_row).await?;
+    for attempt in &mut attempts {
+        attempt.bank_references = bank_references::of(work, attempt.no).await?;
+    }
+    Ok(attempts)
 }
 
 /// Failures of a batch behind a line, and whether there are more behind them. A payment with
