@@ -137,6 +137,8 @@ impl Agreed<'_> {
         let says = |answer| self.can_say(M::StatusAnswer, answer);
         let lost = says(Answer::NotFound);
         let there = [Answer::Accepted, Answer::Processing, Answer::Done].into_iter().any(says);
+        let known = !self.format.has(M::Acknowledgement)
+            || self.can_say(M::Acknowledgement, Answer::Duplicate);
         if !lost {
             self.note(
                 "ask",
@@ -145,6 +147,13 @@ impl Agreed<'_> {
         }
         if !there {
             self.note("ask", "no code of the format's status_answer means that the bank has it");
+        }
+        if !known {
+            self.note(
+                "ask",
+                "no code of the format's acknowledgement means duplicate: where the same bytes go again and the \
+                 bank had them, its answer would be taken for a refusal, and the payments be sent anew",
+            );
         }
     }
 
@@ -306,12 +315,15 @@ mod tests {
     }
 
     #[test]
-    fn i2_a_bank_whose_not_found_has_no_code_is_refused() {
+    fn i2_a_bank_whose_not_found_or_duplicate_has_no_code_is_refused() {
         let name = "example-city-xml";
         let text = example::example(name).expect("it ships");
-        let without = text.replace("B404 = { answer = \"not_found\" }", "");
-        assert_ne!(text, without);
-        let problems = told(name, &without, CALL, "").expect_err("is refused");
-        assert!(problems[0].contains("means not_found"), "{problems:?}");
+        for (word, code) in [("not_found", "B404"), ("duplicate", "B101")] {
+            let line = format!("{code} = {{ answer = \"{word}\" }}");
+            let without = text.replace(&line, "");
+            assert_ne!(text, without);
+            let problems = told(name, &without, CALL, "").expect_err("is refused");
+            assert!(problems[0].contains(&format!("means {word}")), "{problems:?}");
+        }
     }
 }
