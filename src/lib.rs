@@ -27,6 +27,7 @@
 //! |---|---|
 //! | [`model`] | the words and the rules that hold wherever they are spoken: money, states, folding; pure |
 //! | [`clock`] | the only reader of time and dice |
+//! | [`seats`] | places for so many callers and no more, for whatever listens |
 //! | [`guard`] | sealing, blind index, signatures, hash chain: pure functions over keys |
 //! | [`format`] | a bank's files and messages as data: bytes in, values out, and back |
 //! | [`finance`] | finance's door: pull registers, push reports |
@@ -47,6 +48,8 @@
 //!    that only the store can make ([`model::attempt::Committed`]).
 //! 2. What fails provably before a door's commit point is `NOT_SENT`, and the same bytes go again;
 //!    from it on, all that is no clear answer is `UNKNOWN`, and only asking ends it.
+//!    What never was of unknown fate may also be closed and written anew, when its day is over
+//!    (`store/withdraw.rs`); what may have arrived once goes in the same bytes or not at all.
 //! 3. A result is taken in one transaction, in any order, any number of times, with the same end; a
 //!    contradiction freezes the payment and is never resolved silently
 //!    ([`model::outcome::shift`]).
@@ -121,6 +124,7 @@ pub mod guard;
 pub mod lifecycle;
 pub mod model;
 pub mod sandbox;
+pub mod seats;
 pub mod store;
 pub mod telemetry;
 pub mod transport;

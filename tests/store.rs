@@ -16,6 +16,8 @@ mod deciding;
 mod money_back;
 #[path = "store/opening.rs"]
 mod opening;
+#[path = "store/owed.rs"]
+mod owed;
 #[path = "store/results.rs"]
 mod results;
 #[path = "store/samples.rs"]
@@ -107,6 +109,8 @@ on_both! {
         f3_what_was_being_sent_when_the_process_died_is_unknown,
         attempts_are_due_in_their_states_and_times,
         a_bank_s_words_about_the_whole_are_kept,
+        i2_only_what_never_left_is_withdrawn,
+        i6_a_number_that_was_given_back_is_taken_first_and_once,
         a_refused_batch_is_cut_again_by_command_only,
         a_refused_batch_of_a_revoked_register_is_not_cut_again,
         a_refusal_after_a_revocation_drops_what_comes_back,
@@ -150,6 +154,12 @@ on_both! {
         i15_a_register_that_moved_since_it_was_read_is_not_closed,
         f61_a_closed_register_can_be_revoked_and_nothing_moves,
         a_register_of_a_bank_that_nobody_knows_goes_back_through_another,
+    }
+    owed {
+        f30_an_answer_is_late_once_and_ends_with_the_answer,
+        f30_an_answer_that_came_meanwhile_is_not_called_late,
+        i18_a_batch_that_nobody_waits_for_is_told,
+        f27_a_run_is_counted_and_one_attempt_is_chosen_to_see,
     }
     deciding {
         i31_the_database_refuses_that_one_person_decides_alone,

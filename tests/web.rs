@@ -93,6 +93,7 @@ fn every_kind_of_hold_alert_and_state_reads_in_chinese() {
     let in_state = |state: &AttemptState| AttemptRow {
         state: *state,
         bank_code: String::new(),
+        bank_references: vec!["YB-0001".to_owned(), "YB-0002".to_owned()],
         ..attempt.clone()
     };
     batches.attempts = AttemptState::ALL.iter().map(in_state).collect();

@@ -20,6 +20,15 @@ CREATE TABLE counter (
     value BIGINT NOT NULL -- the last number taken
 );
 
+-- Numbers of a counter that nobody has seen: their attempts were closed before anything left. The next one
+-- takes them, for banks that accept no gap.
+CREATE TABLE free_number (
+    counter TEXT COLLATE "C" NOT NULL, -- the counter
+    number BIGINT NOT NULL, -- the number
+    freed_at_ms BIGINT NOT NULL, -- when its attempt was closed
+    PRIMARY KEY (counter, number)
+);
+
 -- How far each feed of each finance source was read.
 CREATE TABLE feed (
     source TEXT COLLATE "C" NOT NULL, -- the finance source
@@ -229,7 +238,7 @@ CREATE TABLE attempt (
     bank TEXT COLLATE "C" NOT NULL, -- the bank it goes to
     reference TEXT COLLATE "C" NOT NULL, -- our reference at that bank; never used again
     format_digest BYTEA NOT NULL, -- the format's text it was written with
-    state TEXT COLLATE "C" NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped
+    state TEXT COLLATE "C" NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped, closed
     state_at_ms BIGINT NOT NULL, -- when it came into that state
     made_at_ms BIGINT NOT NULL, -- when INTENT became durable
     sent_at_ms BIGINT, -- when bytes last may have left
@@ -237,16 +246,28 @@ CREATE TABLE attempt (
     sends BIGINT NOT NULL, -- how often it was started, always with the same bytes
     asks BIGINT NOT NULL, -- how often the bank was asked about it
     next_at_ms BIGINT, -- when to do the next thing about it; nothing means nothing is due
-    bank_reference TEXT COLLATE "C" NOT NULL, -- the bank's own number, once known
+    counter TEXT COLLATE "C", -- the counter of which its bytes bear a number, where they do
+    number BIGINT, -- that number
     bank_code TEXT COLLATE "C" NOT NULL, -- the bank's last code about the whole
     bank_text BYTEA, -- sealed: the bank's last words about the whole
     UNIQUE (bank, reference)
 );
 
-CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state <> 'refused';
-CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state <> 'refused';
+CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state NOT IN ('refused', 'closed');
+CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state NOT IN ('refused', 'closed');
 CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX attempt_batch ON attempt (batch_no);
+
+-- What a bank calls an attempt: its own numbers, several where it splits what we sent in one.
+CREATE TABLE bank_reference (
+    attempt_no BIGINT NOT NULL, -- the attempt
+    reference TEXT COLLATE "C" NOT NULL, -- the bank's number
+    bank TEXT COLLATE "C" NOT NULL, -- whose number it is
+    seen_at_ms BIGINT NOT NULL, -- when it became known
+    PRIMARY KEY (attempt_no, reference)
+);
+
+CREATE INDEX bank_reference_of ON bank_reference (bank, reference);
 
 -- An answer that a bank owes. Per attempt and kind: a row per payment would cost more than what it tells.
 CREATE TABLE expectation (
@@ -292,6 +313,22 @@ CREATE TABLE part_chunk (
     bytes BYTEA NOT NULL, -- sealed
     PRIMARY KEY (attempt_no, part_no, chunk_no)
 );
+
+-- What banks pushed: kept before they are answered, and the only copy of it.
+CREATE TABLE pushed (
+    pushed_no BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY, -- our number, in the order of coming
+    bank TEXT COLLATE "C" NOT NULL, -- who called
+    digest BYTEA NOT NULL, -- SHA-256 of the bytes
+    size BIGINT NOT NULL, -- bytes of the message
+    bytes BYTEA NOT NULL, -- sealed
+    state TEXT COLLATE "C" NOT NULL, -- waiting, taken
+    came_at_ms BIGINT NOT NULL, -- when it was kept
+    taken_at_ms BIGINT, -- when what it says was applied or held
+    next_at_ms BIGINT NOT NULL, -- while it waits: when it is looked at
+    UNIQUE (bank, digest)
+);
+
+CREATE INDEX pushed_waiting ON pushed (next_at_ms) WHERE state = 'waiting';
 
 -- A file or answer of a bank that was taken.
 CREATE TABLE result (

@@ -20,6 +20,15 @@ CREATE TABLE counter (
     value INTEGER NOT NULL -- the last number taken
 ) STRICT;
 
+-- Numbers of a counter that nobody has seen: their attempts were closed before anything left. The next one
+-- takes them, for banks that accept no gap.
+CREATE TABLE free_number (
+    counter TEXT NOT NULL, -- the counter
+    number INTEGER NOT NULL, -- the number
+    freed_at_ms INTEGER NOT NULL, -- when its attempt was closed
+    PRIMARY KEY (counter, number)
+) STRICT, WITHOUT ROWID;
+
 -- How far each feed of each finance source was read.
 CREATE TABLE feed (
     source TEXT NOT NULL, -- the finance source
@@ -229,7 +238,7 @@ CREATE TABLE attempt (
     bank TEXT NOT NULL, -- the bank it goes to
     reference TEXT NOT NULL, -- our reference at that bank; never used again
     format_digest BLOB NOT NULL, -- the format's text it was written with
-    state TEXT NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped
+    state TEXT NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped, closed
     state_at_ms INTEGER NOT NULL, -- when it came into that state
     made_at_ms INTEGER NOT NULL, -- when INTENT became durable
     sent_at_ms INTEGER, -- when bytes last may have left
@@ -237,16 +246,28 @@ CREATE TABLE attempt (
     sends INTEGER NOT NULL, -- how often it was started, always with the same bytes
     asks INTEGER NOT NULL, -- how often the bank was asked about it
     next_at_ms INTEGER, -- when to do the next thing about it; nothing means nothing is due
-    bank_reference TEXT NOT NULL, -- the bank's own number, once known
+    counter TEXT, -- the counter of which its bytes bear a number, where they do
+    number INTEGER, -- that number
     bank_code TEXT NOT NULL, -- the bank's last code about the whole
     bank_text BLOB, -- sealed: the bank's last words about the whole
     UNIQUE (bank, reference)
 ) STRICT;
 
-CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state <> 'refused';
-CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state <> 'refused';
+CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state NOT IN ('refused', 'closed');
+CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state NOT IN ('refused', 'closed');
 CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX attempt_batch ON attempt (batch_no);
+
+-- What a bank calls an attempt: its own numbers, several where it splits what we sent in one.
+CREATE TABLE bank_reference (
+    attempt_no INTEGER NOT NULL, -- the attempt
+    reference TEXT NOT NULL, -- the bank's number
+    bank TEXT NOT NULL, -- whose number it is
+    seen_at_ms INTEGER NOT NULL, -- when it became known
+    PRIMARY KEY (attempt_no, reference)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX bank_reference_of ON bank_reference (bank, reference);
 
 -- An answer that a bank owes. Per attempt and kind: a row per payment would cost more than what it tells.
 CREATE TABLE expectation (
@@ -292,6 +313,22 @@ CREATE TABLE part_chunk (
     bytes BLOB NOT NULL, -- sealed
     PRIMARY KEY (attempt_no, part_no, chunk_no)
 ) STRICT;
+
+-- What banks pushed: kept before they are answered, and the only copy of it.
+CREATE TABLE pushed (
+    pushed_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number, in the order of coming
+    bank TEXT NOT NULL, -- who called
+    digest BLOB NOT NULL, -- SHA-256 of the bytes
+    size INTEGER NOT NULL, -- bytes of the message
+    bytes BLOB NOT NULL, -- sealed
+    state TEXT NOT NULL, -- waiting, taken
+    came_at_ms INTEGER NOT NULL, -- when it was kept
+    taken_at_ms INTEGER, -- when what it says was applied or held
+    next_at_ms INTEGER NOT NULL, -- while it waits: when it is looked at
+    UNIQUE (bank, digest)
+) STRICT;
+
+CREATE INDEX pushed_waiting ON pushed (next_at_ms) WHERE state = 'waiting';
 
 -- A file or answer of a bank that was taken.
 CREATE TABLE result (

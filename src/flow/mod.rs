@@ -6,6 +6,7 @@
 //! fails the process (design 4, rule 9); what a door says never does.
 
 pub mod answer;
+pub mod asking;
 pub mod breaker;
 pub mod checks;
 pub mod collect;
@@ -15,6 +16,7 @@ pub mod expect;
 pub mod feed;
 pub mod intake;
 pub mod matching;
+pub mod pushed;
 pub mod reach;
 pub mod readback;
 pub mod report;

@@ -182,9 +182,26 @@ pub fn open_part(
     Ok(bytes)
 }
 
-/// Seals the bytes of a result that is kept as evidence.
+fn evidence_aad(bank: &str, digest: &[u8; 32]) -> Vec<u8> {
+    [b"evidence".as_slice(), bank.as_bytes(), digest].concat()
+}
+
+/// Seals the bytes of a result that is kept as evidence, or of a message that a bank pushed.
 pub fn seal_evidence(sealer: &Sealer, bank: &str, digest: &[u8; 32], bytes: &[u8]) -> Vec<u8> {
-    sealer.seal(&[b"evidence".as_slice(), bank.as_bytes(), digest].concat(), bytes)
+    sealer.seal(&evidence_aad(bank, digest), bytes)
+}
+
+/// Opens what was sealed as evidence.
+///
+/// # Errors
+/// Where the key is missing, or it is another bank's or has another digest.
+pub fn open_evidence(
+    sealer: &Sealer,
+    bank: &str,
+    digest: &[u8; 32],
+    blob: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    Ok(sealer.open(&evidence_aad(bank, digest), blob)?.to_vec())
 }
 
 fn decision_aad(subject: Subject, verdict: Verdict, by: &str, at_ms: i64) -> Vec<u8> {

@@ -264,6 +264,7 @@ const fn event(event: AttemptEvent) -> &'static str {
         AttemptEvent::DecidedReceived => "两人核定已收到",
         AttemptEvent::DecidedNotReceived => "两人核定未收到",
         AttemptEvent::DecidedNever => "两人核定未发放",
+        AttemptEvent::Closed => "作废",
     }
 }
 

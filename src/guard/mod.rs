@@ -15,6 +15,7 @@ pub mod chain;
 pub mod credential;
 pub mod digest;
 pub mod key;
+pub mod mac;
 pub mod random;
 pub mod seal;
 pub mod sign;

@@ -30,6 +30,8 @@ words! {
         /// sent: nothing goes again, nothing that is said under that reference is taken, and only two
         /// people can say what became of it.
         Stopped = "stopped",
+        /// It never left, and never will: what it carried is sent anew, under another reference.
+        Closed = "closed",
     }
 }
 
@@ -56,6 +58,8 @@ words! {
         DecidedNotReceived = "decided_not_received",
         /// Two people decided that nothing of it was paid or ever will be.
         DecidedNever = "decided_never",
+        /// Its bytes are out of date, or somebody wants them otherwise, and provably none of them left.
+        Closed = "closed",
     }
 }
 
@@ -97,13 +101,15 @@ impl AttemptState {
             (Self::Unknown | Self::Accepted | Self::Stopped, E::DecidedNever) => {
                 Some(Self::Refused)
             }
+            // Whoever applies it also demands that it never was of unknown fate (store).
+            (Self::Intent | Self::NotSent, E::Closed) => Some(Self::Closed),
             _ => None,
         }
     }
 
     /// May bytes of this attempt be at the bank, or soon be (I3)?
     pub const fn is_live(self) -> bool {
-        !matches!(self, Self::Refused)
+        !matches!(self, Self::Refused | Self::Closed)
     }
 
     pub const fn chinese(self) -> &'static str {
@@ -115,6 +121,7 @@ impl AttemptState {
             Self::NotSent => "未送达（将重发原件）",
             Self::Unknown => "结果不明，正在查询",
             Self::Stopped => "已停止：银行有同号而内容不同的批次",
+            Self::Closed => "已作废（从未送出）",
         }
     }
 }
@@ -205,6 +212,8 @@ mod tests {
             (S::Unknown, E::DecidedNever, S::Refused),
             (S::Accepted, E::DecidedNever, S::Refused),
             (S::Stopped, E::DecidedNever, S::Refused),
+            (S::Intent, E::Closed, S::Closed),
+            (S::NotSent, E::Closed, S::Closed),
         ];
         for state in S::ALL {
             for event in E::ALL {

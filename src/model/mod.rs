@@ -57,6 +57,7 @@ pub mod payment;
 pub mod person;
 pub mod place;
 pub mod profile;
+pub mod push;
 pub mod reason;
 pub mod refund;
 pub mod register;

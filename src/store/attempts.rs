@@ -9,9 +9,9 @@ use crate::model::place::Place;
 use crate::model::register::RegisterState;
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
-use crate::store::sql::{Row, Work, params};
+use crate::store::sql::{Param, Row, Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, bank_references};
 
 /// An attempt, as the steps see it.
 #[derive(Debug, Clone)]
@@ -37,9 +37,19 @@ pub struct Attempt {
     pub pending: i64,
 }
 
+impl Attempt {
+    /// Is it certain that no byte of it ever left? What the bank did not find was of unknown fate before,
+    /// and may have arrived (I2).
+    pub const fn never_left(&self) -> bool {
+        matches!(self.state, AttemptState::Intent | AttemptState::NotSent)
+            && self.lost_at_ms.is_none()
+    }
+}
+
 /// What [`attempt`] reads, of `attempt a` and `batch b`.
 pub(super) const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
-     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.bank_reference, COALESCE(b.pending, 0), a.lost_at_ms";
+     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, \
+     COALESCE((SELECT MIN(r.reference) FROM bank_reference r WHERE r.attempt_no = a.attempt_no), ''), COALESCE(b.pending, 0), a.lost_at_ms";
 
 pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     Ok(Attempt {
@@ -62,13 +72,33 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     })
 }
 
+/// Reads attempts: `rest` is what stands behind FROM and its join.
+pub(super) async fn read_attempts(
+    work: &mut Work,
+    rest: &str,
+    row: Vec<Param>,
+) -> Result<Vec<Attempt>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no {rest}"
+    );
+    let mut found = Vec::new();
+    work.0
+        .rows(sql.into(), row, &mut |row| {
+            found.push(attempt(row)?);
+            Ok(())
+        })
+        .await?;
+    Ok(found)
+}
+
 /// What the bank said about a whole attempt.
 #[derive(Debug, Clone, Default)]
 pub struct BankWords {
     pub code: String,
     /// Sealed.
     pub text: Option<Vec<u8>>,
-    pub bank_reference: String,
+    /// What it calls the attempt, as far as it says so here.
+    pub bank_references: Vec<String>,
 }
 
 /// What becomes of an attempt, to be made durable.
@@ -118,21 +148,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Attempt>, StoreError> {
         let mut work = self.read().await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no \
-             WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4"
-        );
-        let mut due = Vec::new();
-        work.0
-            .rows(
-                sql.into(),
-                params![now_ms, states[0].as_str(), states[1].as_str(), limit],
-                &mut |row| {
-                    due.push(attempt(row)?);
-                    Ok(())
-                },
-            )
-            .await?;
+        let rest = "WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4";
+        let row = params![now_ms, states[0].as_str(), states[1].as_str(), limit];
+        let due = read_attempts(&mut work, rest, row).await?;
         work.commit().await?;
         Ok(due)
     }
@@ -161,16 +179,8 @@ impl Store {
         reference: &str,
     ) -> Result<Option<Attempt>, StoreError> {
         let mut work = self.read().await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.bank = $1 AND a.reference = $2"
-        );
-        let mut found = None;
-        work.0
-            .rows(sql.into(), params![bank, reference], &mut |row| {
-                found = Some(attempt(row)?);
-                Ok(())
-            })
-            .await?;
+        let rest = "WHERE a.bank = $1 AND a.reference = $2";
+        let found = read_attempts(&mut work, rest, params![bank, reference]).await?.pop();
         work.commit().await?;
         Ok(found)
     }
@@ -268,16 +278,8 @@ pub(super) async fn conclude_in(
 ) -> Result<Entry, StoreError> {
     let to = step(work, attempt, conclusion.event, now_ms).await?;
     let words = &conclusion.words;
-    let sql = "UPDATE attempt SET next_at_ms = $1, bank_code = $2, \
-               bank_text = COALESCE($3, bank_text), bank_reference = CASE WHEN $4 = '' THEN bank_reference ELSE $5 END WHERE attempt_no = $6";
-    let row = params![
-        conclusion.next_at_ms,
-        &words.code,
-        words.text.clone(),
-        &words.bank_reference,
-        &words.bank_reference,
-        attempt.no
-    ];
+    let sql = "UPDATE attempt SET next_at_ms = $1, bank_code = $2, bank_text = COALESCE($3, bank_text) WHERE attempt_no = $4";
+    let row = params![conclusion.next_at_ms, &words.code, words.text.clone(), attempt.no];
     work.move_one(sql, row).await?;
     let mut entry = Entry::new(entry_kind(to), now_ms);
     entry
@@ -285,6 +287,8 @@ pub(super) async fn conclude_in(
         .fact("from", attempt.state.as_str())
         .fact("event", conclusion.event.as_str());
     entry.fact("code", words.code.as_str());
+    let references = &words.bank_references;
+    bank_references::keep(work, &mut entry, attempt, references, now_ms).await?;
     if conclusion.asked {
         entry.fact("question", attempt.asks + 1);
     }
@@ -378,6 +382,7 @@ const fn entry_kind(to: AttemptState) -> &'static str {
         AttemptState::NotSent => "attempt.not_sent",
         AttemptState::Unknown => "attempt.unknown",
         AttemptState::Stopped => "attempt.stopped",
+        AttemptState::Closed => "attempt.closed",
     }
 }
 

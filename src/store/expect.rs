@@ -93,7 +93,7 @@ pub(super) async fn after_conclusion(
     use ExpectationState as S;
     match to {
         // What provably never left is answered by nobody; what is stopped, by people.
-        AttemptState::NotSent | AttemptState::Stopped => {
+        AttemptState::NotSent | AttemptState::Stopped | AttemptState::Closed => {
             end(work, entry, attempt.no, K::ALL, S::Dropped, now_ms).await
         }
         AttemptState::Refused => end(work, entry, attempt.no, K::ALL, S::Met, now_ms).await,

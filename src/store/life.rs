@@ -147,6 +147,14 @@ async fn attempts(
     let mut last = None;
     for attempt in carried {
         let mut seen = Seen::default();
+        let sql = "SELECT seen_at_ms, reference FROM bank_reference WHERE attempt_no = $1 ORDER BY seen_at_ms, reference";
+        let named = work
+            .rows(sql, params![attempt], |row| {
+                let what = format!("the bank's own number of {attempt} is {}", row.text(1)?);
+                Ok(event(row.int(0)?, what))
+            })
+            .await?;
+        life.events.extend(named);
         let sql = "SELECT o.kind, o.reason, o.code, o.words, x.taken_at_ms, x.name, d.proposed_by, d.confirmed_by, d.decision_no \
                    FROM outcome o JOIN result x ON x.result_no = o.result_no \
                    LEFT JOIN decision d ON x.name = 'decision D' || CAST(d.decision_no AS TEXT) WHERE o.attempt_no = $1 AND o.line = $2 ORDER BY x.result_no";
@@ -196,7 +204,7 @@ async fn handed_over(
     attempts: &[AttemptNo],
 ) -> Result<Vec<Event>, StoreError> {
     let sql = "SELECT at_ms, kind, body FROM journal WHERE chain = $1 \
-               AND (kind LIKE 'attempt.%' OR kind = 'result.applied') ORDER BY seq";
+               AND (kind LIKE 'attempt.%' OR kind IN ('result.applied', 'expectation.overdue', 'batch.withdrawn')) ORDER BY seq";
     let mut events = Vec::new();
     work.rows(sql, params![register_chain(register)], |row| {
         let body: Value = serde_json::from_str(row.text(2)?).unwrap_or_default();
@@ -260,6 +268,15 @@ fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
         "attempt.refused" => format!("{answer}{attempt} is refused{code}"),
         "attempt.stopped" => format!(
             "{answer}{attempt} is stopped: the bank has its reference with other content{code}"
+        ),
+        "expectation.overdue" => {
+            let what = text("expected").replace('_', " ");
+            format!("the bank's {what} for {attempt} did not come in time; an alert says so")
+        }
+        "batch.withdrawn" => format!(
+            "{attempt} never left and was closed by {} ({}): its payments are sent in a new batch",
+            text("by"),
+            text("why")
         ),
         "result.applied" if body.get("accepted_from").is_none() => return None,
         "result.applied" if text("name").starts_with("status_answer ") => {

@@ -16,6 +16,7 @@ pub(crate) mod sql;
 
 pub mod alerts;
 pub mod attempts;
+pub mod bank_references;
 pub mod breaker;
 pub mod clock;
 pub mod cut;
@@ -31,7 +32,9 @@ pub mod intake;
 mod journal;
 pub mod life;
 pub mod migrations;
+pub mod numbers;
 mod postgres;
+pub mod pushed;
 pub mod quarantine;
 mod recover;
 mod recut;
@@ -46,6 +49,7 @@ pub mod unread;
 pub mod verify;
 pub mod view;
 mod vouch;
+mod withdraw;
 
 use crate::store::journal::{DAEMON_CHAIN, Entry};
 use crate::store::sql::{Dialect, Work, params};

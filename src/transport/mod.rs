@@ -18,6 +18,9 @@ pub mod limit;
 pub mod manner;
 pub mod names;
 pub mod placing;
+pub mod push;
+#[cfg(test)]
+mod push_tests;
 pub mod retry;
 pub mod sftp;
 pub mod socket;

@@ -34,6 +34,7 @@ struct Attempt {
     sends: i64,
     asks: i64,
     bank_code: String,
+    bank_references: String,
 }
 
 impl Attempt {
@@ -65,6 +66,9 @@ impl Attempt {
             AttemptState::Unknown => {
                 (Tone::Warn, "没有得到明确答复；按流水号向银行查询，查明之前绝不重发")
             }
+            AttemptState::Closed => {
+                (Tone::Quiet, "从未送到银行，此份报文作废；款项用新流水号另行组批发送")
+            }
             AttemptState::Stopped => (
                 Tone::Bad,
                 "银行已有此流水号而内容不同，本系统的数据库可能较旧；不再发送，切勿重新组批，请与银行逐批核对",
@@ -80,6 +84,7 @@ impl Attempt {
             sends: row.sends,
             asks: row.asks,
             bank_code: row.bank_code.clone(),
+            bank_references: row.bank_references.join("、"),
         }
     }
 }

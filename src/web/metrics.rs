@@ -23,6 +23,7 @@ use crate::model::expectation::{ExpectationKind, ExpectationState};
 use crate::model::notice::NoticeState;
 use crate::model::place::Place;
 use crate::model::profile::BreakerState;
+use crate::model::push::PushCall;
 use crate::model::register::RegisterState;
 use crate::model::words;
 use crate::store::Store;
@@ -94,6 +95,7 @@ pub struct Metrics {
     refreshed: Gauge,
     step_runs: Family<Step, Counter>,
     step_ms: Family<Label, Counter>,
+    pushes: Family<Label, Counter>,
 }
 
 impl Metrics {
@@ -155,6 +157,7 @@ impl Metrics {
             ),
             step_runs: kept(r, "steps", "Runs of each step by how they ended"),
             step_ms: kept(r, "step_milliseconds", "Time spent in each step"),
+            pushes: kept(r, "pushes", "Calls of banks by what became of them"),
             steps: steps.to_vec(),
             registry,
         };
@@ -164,8 +167,16 @@ impl Metrics {
                 drop(metrics.step_runs.get_or_create(&step_label(step, *result)));
             }
         }
+        for call in PushCall::ALL {
+            drop(metrics.pushes.get_or_create(&[("result", call.as_str())]));
+        }
         metrics.set_totals(&Totals::default());
         metrics
+    }
+
+    /// A bank called.
+    pub fn pushed(&self, call: PushCall) {
+        self.pushes.get_or_create(&[("result", call.as_str())]).inc();
     }
 
     /// One run of a step ended. A step that was not named at the start is not counted: the list of

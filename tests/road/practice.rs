@@ -81,6 +81,7 @@ async fn against(way: &Way, faults: Faults) -> (House, [PracticeBank; 2], [std::
                 content_type: "application/xml; charset=GBK".to_owned(),
                 ca_file: None,
                 identity: None,
+                signing: None,
                 connect_ms: 2_000,
                 total_ms: 5_000,
                 answer_bytes_max: 1 << 20,
