@@ -309,7 +309,7 @@ mod tests {
     fn i11_two_people_settle_a_contradiction_and_nothing_else() {
         use OutcomeKind as K;
         for code in 0..8_u8 {
-            let said = K::SAID.iter().enumerate().filter(|(at, _)| code >> at & 1 == 1);
+            let said = K::SAID.iter().enumerate().filter(|(at, _)| (code >> at) & 1 == 1);
             let seen = said.fold(Seen::default(), |seen, (_, kind)| seen.with(*kind));
             for kind in [K::SettledCredited, K::SettledFailed] {
                 let moved = shift(seen, None, kind).money;

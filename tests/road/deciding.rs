@@ -88,10 +88,21 @@ async fn i2_a_bank_that_cannot_be_asked_had_it_and_its_payments_are_decided() {
     decided(&mut house, Subject::Attempt(AttemptNo(1)), Verdict::Received).await;
     assert_eq!(house.texts(STATES).await, ["accepted"]);
     assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "nobody has said what became of it");
+    // Its results may still come in another way: as long as they are not late, nobody decides.
+    let words = refused(&house, batch, Verdict::Credited).await;
+    assert!(words.contains("is not late yet"), "{words}");
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert!(house.alert("overdue").await.is_some(), "{:?}", house.alerts().await);
+    let waits = undecided(house.ctx(), 9).await.expect("reads");
+    assert_eq!(
+        waits.attempts.iter().map(|case| case.subject).collect::<Vec<_>>(),
+        [Subject::Attempt(AttemptNo(1))]
+    );
     let first = Subject::Payment(PaymentId { register: RegisterNo(1), line: 1 });
     decided(&mut house, first, Verdict::Failed).await;
     decided(&mut house, batch, Verdict::Credited).await;
     house.live(HOUR, 10 * MINUTE).await;
+    assert!(house.alert("overdue").await.is_none(), "{:?}", house.alerts().await);
     assert_eq!(house.five(1).await, [0, 0, 203, 0, 100]);
     assert_eq!(house.calls.batches().len(), 1);
     paid_once(&house, 3);

@@ -62,6 +62,10 @@ impl Transport for Foreign {
         self.bank.set_aside(name).await
     }
 
+    fn can_look(&self) -> bool {
+        self.bank.can_look()
+    }
+
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         self.bank.lies_there(parts).await
     }

@@ -47,10 +47,9 @@ fn practised(folder: &Path) -> (PathBuf, String) {
         assert_eq!(kept.status.code(), Some(0), "{}", said(&kept));
         let file = data.join(format!("{name}.credential"));
         private(&file, &kept.stdout);
-        text += &format!(
-            "\n[[operator]]\nname = \"{name}\"\nsecret = {{ file = \"{}\" }}\n",
-            file.display()
-        );
+        let file = file.display();
+        text =
+            format!("{text}\n[[operator]]\nname = \"{name}\"\nsecret = {{ file = \"{file}\" }}\n");
     }
     std::fs::write(&config, text).expect("written");
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");

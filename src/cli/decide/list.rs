@@ -28,7 +28,7 @@ pub async fn run(ctx: &Ctx) -> anyhow::Result<Exit> {
         told += 1;
     }
     for aside in &found.aside {
-        tell_aside(aside)?;
+        tell_aside(ctx, aside).await?;
         told += 1;
     }
     told += proposals(&found)?;
@@ -75,12 +75,13 @@ fn offer(subject: Subject, can: &[Verdict]) -> anyhow::Result<()> {
     let can: Vec<&str> = can.iter().map(|verdict| verdict.as_str()).collect();
     let of_one = match subject {
         Subject::Batch(_) => " (all without an answer; or one by one, like R3-17)",
+        Subject::Row(..) => " (or all of its lines: the result without the line)",
         _ => "",
     };
     say(format_args!("  decide: {subject} {}{of_one}", can.join(" | ")))
 }
 
-fn tell_aside(aside: &Aside) -> anyhow::Result<()> {
+async fn tell_aside(ctx: &Ctx, aside: &Aside) -> anyhow::Result<()> {
     let at = local_text(aside.at_ms);
     let Aside { result, row, bank, name, cause, detail, .. } = aside;
     if *row == 0 {
@@ -94,10 +95,11 @@ fn tell_aside(aside: &Aside) -> anyhow::Result<()> {
     say(format_args!(
         "{result}.{row} ({name} of {bank}, {at}) was put aside{payment}: {cause}, {detail}"
     ))?;
-    let more = if aside.line.is_some() { " | credited | failed" } else { "" };
-    say(format_args!(
-        "  decide: {result}.{row} dismissed{more}; {result} dismissed for all of its lines"
-    ))
+    let subject = Subject::Row(*result, *row);
+    if let Some(case) = ctx.store.case(subject).await? {
+        offer(subject, &verdicts(&case, Hope::None))?;
+    }
+    Ok(())
 }
 
 /// Proposals that wait for a second person; says how many.

@@ -14,6 +14,7 @@ use crate::store::{Store, StoreError};
 impl Store {
     /// Takes what was decided inside a transaction. `entry` is of the kind of a result that was applied,
     /// and is still to be written.
+    #[expect(clippy::too_many_arguments, reason = "one transaction's context")]
     pub(in crate::store) async fn take_decided(
         &self,
         work: &mut Work,
