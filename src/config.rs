@@ -7,7 +7,7 @@ mod secret;
 mod shape;
 mod survey;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -126,6 +126,9 @@ pub struct Bank {
     pub limit: Option<Limit>,
     pub retry: Option<Retry>,
     pub hours: Option<Hours>,
+    /// The keys that the format's digests are made with, by the names that it gives them.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 /// How files or messages reach the bank.

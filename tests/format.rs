@@ -40,7 +40,7 @@ pub const CITY: &str = "example-city-xml";
 /// An example, as the binary carries it.
 pub fn format(name: &str) -> Format {
     match Format::compile(name, example::example(name).unwrap()) {
-        Ok(format) => format,
+        Ok(format) => format.with_published_secrets(),
         Err(problems) => panic!("{problems}"),
     }
 }

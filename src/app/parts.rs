@@ -14,8 +14,9 @@ use crate::config::{self, Config, ConfigError, Database, Door, Problem, entries}
 use crate::finance::Finance;
 use crate::finance::http::{HttpFinance, Settings};
 use crate::flow::{Bank, BankRules};
-use crate::format::{Format, example};
+use crate::format::{Format, Secrets, example};
 use crate::guard::blind::Blinder;
+use crate::guard::digest::MacKey;
 use crate::guard::seal::Sealer;
 use crate::guard::sign::Algorithm;
 use crate::store::Location;
@@ -160,9 +161,14 @@ fn open_bank(
 ) -> Result<Bank, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut keep = |key: &str, cause| problems.push(Problem::new(format!("{place}.{key}"), cause));
-    let format = open_format(&config.formats, &bank.format)
-        .map(Arc::new)
-        .map_err(|cause| keep("format", cause));
+    let format = open_format(&config.formats, &bank.format).map_err(|cause| keep("format", cause));
+    let format = format.and_then(|format| {
+        let secrets = open_secrets(bank, &format);
+        let keep = |causes: Vec<Problem>| {
+            causes.into_iter().for_each(|cause| keep(&cause.key, cause.what));
+        };
+        secrets.map_err(keep).map(|secrets| Arc::new(format.with_secrets(secrets)))
+    });
     let door = doors::open(bank, format.as_ref().ok(), common).map_err(|cause| keep("door", cause));
     let (Ok(format), Ok(door)) = (format, door) else { return Err(problems) };
     let rules = BankRules {
@@ -177,6 +183,34 @@ fn open_bank(
         reference_prefix: bank.reference_prefix.clone(),
     };
     Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, door, rules })
+}
+
+/// The keys of a bank's format. Each that it names must be there; others may be, for answers to what an
+/// older text of it sent.
+fn open_secrets(bank: &config::Bank, format: &Format) -> Result<Secrets, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut secrets = BTreeMap::new();
+    for (name, secret) in &bank.secrets {
+        let key = secret.read().and_then(|text| {
+            MacKey::parse(text.expose_secret()).map_err(|cause| cause.to_string())
+        });
+        let place = format!("secrets.{name}");
+        match key {
+            Ok(key) if !format.about().is_example && format.is_published(name, &key) => {
+                let what = "is the key that the format publishes for its samples: anybody has it";
+                problems.push(Problem::new(place, what));
+            }
+            Ok(key) => drop(secrets.insert(name.clone(), key)),
+            Err(cause) => problems.push(Problem::new(place, cause)),
+        }
+    }
+    for name in format.secret_names().filter(|name| !bank.secrets.contains_key(*name)) {
+        let what = format!(
+            "the format makes its digests with the key {name:?}; add {name} = {{ file = \"...\" }}"
+        );
+        problems.push(Problem::new("secrets", what));
+    }
+    if problems.is_empty() { Ok(Arc::new(secrets)) } else { Err(problems) }
 }
 
 /// A format by name or path; the examples are also in the binary.

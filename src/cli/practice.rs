@@ -215,7 +215,7 @@ async fn start_bank(
     let code = code(at);
     let name = if takes_files(at) { "example-rural-fixed" } else { "example-city-xml" };
     let text = example::example(name).context("the example formats are in the binary")?;
-    let format = Arc::new(Format::compile(name, text)?);
+    let format = Arc::new(Format::compile(name, text)?.with_published_secrets());
     let folder = data.join(&code);
     let (own, out, back) = (folder.join("bank"), folder.join("outgoing"), folder.join("incoming"));
     for folder in [&own, &out, &back] {

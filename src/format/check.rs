@@ -135,6 +135,17 @@ fn fields(
             );
         }
         computed(message, part, record, field, faults);
+        if let LayoutSpec::Delimited { delimited, .. } = &part.layout
+            && let Spelling::Int(Shape { sign, .. })
+            | Spelling::Decimal(Shape { sign, .. })
+            | Spelling::Amount(AmountShape { shape: Shape { sign, .. }, .. }) = &field.cell.spelling
+            && delimited.blanks
+            && (sign.has_blank(true) || sign.has_blank(false))
+        {
+            let name = &field.cell.name;
+            let what = format!("{name}: the blank of its sign would be taken for a separator");
+            faults.note(field.at, what, "sign = \"minus\", \"before\" or \"after\"");
+        }
         if let Place::Fixed { width, pad, absent, side, .. } = field.place {
             let characters = matches!(part.layout, LayoutSpec::Fixed { characters: true, .. });
             let charset = part.charset;
@@ -165,6 +176,12 @@ fn computed(
     match computed {
         Computed::Digest { of: DigestOf::Body, .. } | Computed::Length(_) if !framed => {
             faults.note(field.at, "only a frame knows the body behind it", "[message.part.frame]");
+        }
+        Computed::Digest { of: DigestOf::Before, .. }
+            if framed || matches!(part.layout, LayoutSpec::Xml(_)) =>
+        {
+            let hint = "of = \"body\" in a frame; in a document nothing stands before";
+            faults.note(field.at, "there are no records before this", hint);
         }
         Computed::Digest { of: DigestOf::Part(role), .. } => {
             if message.parts.iter().all(|part| part.role != *role) {

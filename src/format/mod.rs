@@ -12,7 +12,8 @@
 //!   into elements. A new layout is a file beside them; the values inside stay as they are.
 //! * `order`, `apart`: which record stands where, and what tells it from others.
 //! * `steps`, `closing`: from records to payments, and what records say of each other.
-//! * `computed`: what a message says about itself, like counts, sums, digests and lengths.
+//! * `computed`, `tallies`, `digests`: what a message says about itself: lengths and names, counts and
+//!   sums, digests with and without a key.
 //! * `input`: the bytes of a part, a few at a time.
 //! * `frame`: where a message on a line ends, before all of it has come.
 //! * `name`, `codes`: file names and code tables.
@@ -32,6 +33,7 @@ mod closing;
 mod codes;
 mod computed;
 mod condition;
+mod digests;
 pub mod error;
 pub mod example;
 mod explain;
@@ -56,6 +58,7 @@ mod spec;
 mod steps;
 mod sums;
 mod table;
+mod tallies;
 mod text;
 pub mod words;
 mod writing;
@@ -65,6 +68,7 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+pub use digests::Secrets;
 pub use error::{DataError, FieldError, FieldFault, Problem, Problems};
 pub use pieces::Piece;
 pub use pouring::{Parts, Records, Unreadable};
@@ -142,10 +146,12 @@ pub struct Format {
     text: String,
     digest: [u8; 32],
     plan: Plan,
+    secrets: Secrets,
 }
 
 impl Format {
-    /// Compiles a description: one of the folder, or the one kept with an old attempt.
+    /// Compiles a description: one of the folder, or the one kept with an old attempt. It has no keys
+    /// yet, see [`Format::with_secrets`]; a digest that needs one is neither written nor read.
     ///
     /// # Errors
     /// All its faults, each with line, column and a hint.
@@ -158,9 +164,9 @@ impl Format {
     /// # Errors
     /// All faults of the description, or else all samples that do not hold.
     pub fn load(dir: &Path) -> Result<Self, Problems> {
-        let format = Self::open(dir)?;
+        let format = Self::open(dir)?.with_published_secrets();
         sample::run(&format, dir)?;
-        Ok(format)
+        Ok(format.with_secrets(Secrets::default()))
     }
 
     /// Reads and compiles `dir/format.toml` without running its samples.
@@ -207,7 +213,8 @@ impl Format {
         match plan {
             Some(plan) if faults.is_empty() => {
                 let digest = sha256(text.as_bytes());
-                Ok(Self { name: name.to_owned(), text: text.to_owned(), digest, plan })
+                let (name, text) = (name.to_owned(), text.to_owned());
+                Ok(Self { name, text, digest, plan, secrets: Secrets::default() })
             }
             _ => Err(problems(faults, file)),
         }

@@ -32,7 +32,7 @@ fn shipped() -> FormatsDir {
 }
 
 fn of(format: &str, message: MessageKind) -> OfMessage {
-    OfMessage { format: format.to_owned(), message, place: shipped() }
+    OfMessage { format: format.to_owned(), message, secrets: Vec::new(), place: shipped() }
 }
 
 fn roundtrip(format: &str, message: MessageKind, files: Vec<PathBuf>) -> Ran {
@@ -96,7 +96,7 @@ fn a_single_message_goes_to_standard_output() {
     let (values, files) = sample(CITY, "status_answer.done");
     // In no folder: the example comes out of the binary.
     let place = FormatsDir { formats_dir: PathBuf::from("nowhere") };
-    let message = OfMessage { format: CITY.to_owned(), message: MessageKind::StatusAnswer, place };
+    let message = OfMessage { format: CITY.to_owned(), message: MessageKind::StatusAnswer, secrets: Vec::new(), place };
     let encoded = ran(FormatCommand::Encode { message, out: None }, &values);
     assert_eq!((encoded.code, encoded.out), (0, std::fs::read(&files[0]).unwrap()));
 }

@@ -57,6 +57,7 @@ struct Shape {
 impl Shape {
     fn new(name: &str, text: &str, kind: MessageKind, samples: Vec<Vec<Part>>) -> Self {
         let format = Format::compile(name, text).unwrap_or_else(|problems| panic!("{problems}"));
+        let format = format.with_published_secrets();
         Self { format, kind, samples }
     }
 }

@@ -11,7 +11,7 @@
 //!   once from `encoding_rs` and holds only what that reads and writes alike; asking it for every
 //!   field costs three times as much, and its mappings need judging after each read.
 //! * `ebcdic`: hosts' code pages, with their shifts; tables as data.
-//! * `single`, `unicode`: the rest.
+//! * `single`, `page`, `unicode`: the rest.
 //! * `ascii`: how digits, signs and blanks are spelled.
 //! * `split`: where a character ends, which a byte alone does not tell.
 //!
@@ -22,6 +22,7 @@ mod ascii;
 mod ebcdic;
 mod lookup;
 mod names;
+mod page;
 mod pairs;
 mod single;
 mod split;
@@ -57,6 +58,8 @@ pub(crate) enum Charset {
     Cp935,
     /// EBCDIC with GBK, and much of GB18030, between shifts.
     Cp1388,
+    /// One of the pages that put another 128 characters behind ASCII, by its place among them.
+    Page(u8),
 }
 
 /// What makes bytes no text.
@@ -85,7 +88,7 @@ impl Charset {
             Self::Gb18030 | Self::Utf8 | Self::Utf16Be | Self::Utf16Le => 4,
             Self::Gbk | Self::Gb2312 | Self::Big5 | Self::ShiftJis => 2,
             Self::Cp935 | Self::Cp1388 => 2 + SHIFTS,
-            Self::Ascii | Self::Latin1 | Self::Windows1252 | Self::Cp037 => 1,
+            Self::Ascii | Self::Latin1 | Self::Windows1252 | Self::Cp037 | Self::Page(_) => 1,
         }
     }
 
@@ -108,7 +111,9 @@ impl Charset {
         match self {
             Self::Utf16Be => unicode::encode_utf16(text, u16::to_be_bytes, out),
             Self::Utf16Le => unicode::encode_utf16(text, u16::to_le_bytes, out),
-            Self::Ascii | Self::Latin1 | Self::Windows1252 => single::encode(self, text, out),
+            Self::Ascii | Self::Latin1 | Self::Windows1252 | Self::Page(_) => {
+                single::encode(self, text, out)
+            }
             _ => unicode::encode_utf8(text, out),
         }
     }
@@ -136,7 +141,7 @@ impl Charset {
         match self {
             Self::Utf16Be => unicode::decode_utf16(bytes, u16::from_be_bytes, controls, out),
             Self::Utf16Le => unicode::decode_utf16(bytes, u16::from_le_bytes, controls, out),
-            Self::Ascii | Self::Latin1 | Self::Windows1252 => {
+            Self::Ascii | Self::Latin1 | Self::Windows1252 | Self::Page(_) => {
                 single::decode(self, bytes, controls, out)
             }
             _ => unicode::decode_utf8(bytes, controls, out),

@@ -27,8 +27,7 @@ impl LineReader<'_> {
         let window = self.input.seen(0, there);
         let candidates = plan.grammar.next(self.state);
         let is = |next: &&Next| {
-            let record = &plan.records[next.record];
-            record.marks.iter().all(|mark| stands(mark, self.charset, characters, window))
+            plan.records[next.record].is_marked(self.charset, characters, window)
         };
         let Some(next) = candidates.iter().find(is).copied() else {
             return Err(Box::new(self.no_record(characters, window)));
@@ -147,15 +146,7 @@ impl LineReader<'_> {
         let split = delimited.columns(self.charset, line, &mut columns);
         let candidates = plan.grammar.next(self.state);
         let is = |next: &&Next| {
-            let record = &plan.records[next.record];
-            record.fields.len() == columns.len()
-                && record.marks.iter().all(|mark| {
-                    let column = columns.get(mark.at).and_then(|at| line.get(at.clone()));
-                    let mut plain = Vec::new();
-                    let value =
-                        delimited.value(self.charset, column.unwrap_or_default(), &mut plain);
-                    mark.words.iter().any(|word| word.as_slice() == value)
-                })
+            plan.records[next.record].has_columns(delimited, self.charset, line, &columns)
         };
         let next = candidates.iter().find(is).copied();
         let told = match (&split, candidates) {
@@ -168,6 +159,15 @@ impl LineReader<'_> {
             (Ok(()), _) => Some((0, format!("the record {}", self.names()))),
         };
         let found = format!("{} fields", columns.len());
+        if let Some(next) = next {
+            let fields = plan.records[next.record].fields.len();
+            // What takes the rest of the line is not split.
+            if let Some(last) = fields.checked_sub(1).and_then(|last| columns.get_mut(last)) {
+                let all = columns_end(&plan.records[next.record], last.end, length);
+                last.end = all;
+            }
+            columns.truncate(fields);
+        }
         self.columns = columns;
         match next {
             Some(next) if split.is_ok() => Ok((next, length, passed)),
@@ -237,6 +237,56 @@ impl LineReader<'_> {
             }
         };
         Ok((next, at, passed))
+    }
+}
+
+/// Where the last field of a record ends.
+fn columns_end(record: &RecordPlan, found: usize, length: usize) -> usize {
+    match record.fields.last().map(|field| &field.place) {
+        Some(Place::Column { rest: true, .. }) => length,
+        _ => found,
+    }
+}
+
+impl RecordPlan {
+    /// Is all that tells it from others where it should be, in what begins here?
+    pub(super) fn is_marked(&self, charset: Charset, characters: bool, bytes: &[u8]) -> bool {
+        self.marks.iter().all(|mark| stands(mark, charset, characters, bytes))
+    }
+
+    /// Do the columns of a line make it this record?
+    pub(super) fn has_columns(
+        &self,
+        delimited: &Delimited,
+        charset: Charset,
+        line: &[u8],
+        columns: &[Range<usize>],
+    ) -> bool {
+        let (least, most) = self.columns(delimited.short);
+        let count = columns.len();
+        // What is left out at the end is left out always.
+        let empty_end = count > least && columns.last().is_some_and(Range::is_empty);
+        (least..=most).contains(&count)
+            && !(delimited.short && empty_end && count <= self.fields.len())
+            && self.marks.iter().all(|mark| {
+                let column = columns.get(mark.at).and_then(|at| line.get(at.clone()));
+                let mut plain = Vec::new();
+                let value = delimited.value(charset, column.unwrap_or_default(), &mut plain);
+                mark.words.iter().any(|word| word.as_slice() == value)
+            })
+    }
+
+    /// Would what was written as another record be taken for this one?
+    pub(super) fn takes(&self, style: &Style, charset: Charset, bytes: &[u8]) -> bool {
+        match style {
+            Style::Fixed { characters } => self.is_marked(charset, *characters, bytes),
+            Style::Delimited(delimited) => {
+                let mut columns = Vec::new();
+                delimited.columns(charset, bytes, &mut columns).is_ok()
+                    && self.has_columns(delimited, charset, bytes, &columns)
+            }
+            Style::Tagged | Style::Xml => false,
+        }
     }
 }
 

@@ -4,13 +4,15 @@ use std::ops::Range;
 
 use crate::format::cell::ReadFault;
 use crate::format::charset::Charset;
-use crate::format::computed::{Computed, Open, Stated, Tallies, check_digits};
+use crate::format::computed::{Computed, DigestOf, Stated, check_digits};
 use crate::format::grammar::Next;
 use crate::format::input::Input;
 use crate::format::lines::{Field, LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
 use crate::format::reading::{Records, Step, Stop};
 use crate::format::record::Record;
 use crate::format::steps::Steps;
+use crate::format::tallies::{Open, Tallies};
+use crate::guard::digest::same;
 
 /// Walks through one part.
 pub(crate) struct LineReader<'f> {
@@ -303,7 +305,19 @@ impl<'f> LineReader<'f> {
                 return Err(Box::new(self.open(start, &open)));
             }
         }
-        self.declared.append(&mut self.stated.texts);
+        for (computed, text, field) in std::mem::take(&mut self.stated.texts) {
+            // What stands before this record has passed by already.
+            if let Computed::Digest { how, of: of @ DigestOf::Before } = &computed {
+                let found = self.input.digest_so_far(*how, *of).unwrap_or_default();
+                let stated = text.to_ascii_lowercase();
+                if !same(found.as_bytes(), stated.as_bytes()) {
+                    let expected = format!("the {} of what stands before", how.told());
+                    return self.fail(start, &field, "another one", &expected);
+                }
+            } else {
+                self.declared.push((computed, text, field));
+            }
+        }
         Ok(())
     }
 

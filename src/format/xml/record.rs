@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::format::computed::Open as StatedOpen;
+use crate::format::tallies::Open as StatedOpen;
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::read::One;
 use crate::format::lines::{LinesPlan, RecordRole};
