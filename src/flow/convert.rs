@@ -18,9 +18,8 @@ use crate::model::alert::AlertKind;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::report::ReportKind;
-use crate::store::cut::{
-    CutDue, Cuttable, FormatText, NewBatch, RegisterFacts, SealedPart, StoredPayment,
-};
+use crate::store::cut::{CutDue, Cuttable, FormatText, NewBatch, SealedPart, StoredPayment};
+use crate::store::facts::RegisterFacts;
 use crate::store::holds::LateHolds;
 use crate::store::intake::NewHold;
 use crate::store::reports::NewReport;

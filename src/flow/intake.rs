@@ -21,10 +21,9 @@ use crate::model::person::{comparable_number, town_of, village_code_is_plausible
 use crate::model::register::{Fault, RegisterHead};
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
+use crate::store::doubles::PersonKey;
 use crate::store::holds::Standing;
-use crate::store::intake::{
-    Acceptance, Begun, NewHold, NewPayment, PersonKey, Receiving, faults_json,
-};
+use crate::store::intake::{Acceptance, Begun, NewHold, NewPayment, Receiving, faults_json};
 use crate::store::reports::NewReport;
 
 /// Lines kept in one transaction.

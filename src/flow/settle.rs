@@ -18,8 +18,9 @@ use crate::model::id::PaymentId;
 use crate::model::money::Fen;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
-use crate::store::cut::{NewRefund, RegisterFacts};
+use crate::store::facts::RegisterFacts;
 use crate::store::holds::Decision;
+use crate::store::refunds::NewRefund;
 use crate::store::reports::NewReport;
 use crate::store::settle::{ClosingDue, Leftover, SettleDue};
 

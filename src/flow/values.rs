@@ -5,7 +5,7 @@ use crate::format::{Key, Moment, Source, Value};
 use crate::model::money::Fen;
 use crate::model::person::Person;
 use crate::model::register::RegisterHead;
-use crate::store::cut::RegisterFacts;
+use crate::store::facts::RegisterFacts;
 
 /// The head of a message.
 pub struct HeadValues<'a> {

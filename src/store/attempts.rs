@@ -5,7 +5,6 @@ use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Committed, 
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
-use crate::model::refund::{LeftoverState, RefundState};
 use crate::model::register::RegisterState;
 use crate::store::cut::{FormatText, SealedPart};
 use crate::store::journal::{Cause, Entry, Move};
@@ -282,11 +281,19 @@ impl Store {
                     .await?;
             }
             (AttemptState::Refused, _, Some(refund)) => {
-                refuse_refund(&mut work, &mut entry, attempt, refund, &conclusion.alert, now_ms)
-                    .await?;
+                super::refunds::refuse_refund(
+                    &mut work,
+                    &mut entry,
+                    attempt,
+                    refund,
+                    &conclusion.alert,
+                    now_ms,
+                )
+                .await?;
             }
             (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
-                confirm_refund(&mut work, &mut entry, attempt, refund, now_ms).await?;
+                super::refunds::confirm_refund(&mut work, &mut entry, attempt, refund, now_ms)
+                    .await?;
             }
             (AttemptState::Stopped, ..) => {
                 super::restore::stop(&mut work, &attempt.bank, &conclusion.alert, now_ms).await?;
@@ -486,127 +493,4 @@ async fn refuse_batch(
     )
     .await?;
     Ok(())
-}
-
-async fn refuse_refund(
-    work: &mut Work,
-    entry: &mut Entry,
-    attempt: &Attempt,
-    refund: RefundNo,
-    alert: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let sql = "SELECT state FROM refund WHERE refund_no = $1";
-    let state = work.the(sql, params![refund], |row| row.word(0, RefundState::parse)).await?;
-    if state != RefundState::Open {
-        return Err(StoreError::Refused(format!(
-            "{refund} is {state}; a bank cannot refuse it any more"
-        )));
-    }
-    let sql = "UPDATE refund SET state = 'refused', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
-    work.move_one(sql, params![now_ms, refund]).await?;
-    freeze_contradicted(work, entry, attempt, refund).await?;
-    let sql =
-        "UPDATE leftover SET state = $1, refund_no = NULL WHERE refund_no = $2 AND state = $3";
-    work.run(sql, params![LeftoverState::Open.as_str(), refund, LeftoverState::Reserved.as_str()])
-        .await?;
-    entry.fact("refund", refund.0);
-    super::alerts::raise(
-        work,
-        AlertKind::RefundRefused,
-        &refund.to_string(),
-        Some(attempt.register),
-        None,
-        0,
-        alert,
-        now_ms,
-    )
-    .await?;
-    Ok(())
-}
-
-/// A payment of a refused refund that was credited meanwhile: its money never went back, so the
-/// credit is no more than was approved. It is a contradiction like any other, frozen in flight, and
-/// not leftover that the next refund could list (I8, I11).
-async fn freeze_contradicted(
-    work: &mut Work,
-    entry: &mut Entry,
-    attempt: &Attempt,
-    refund: RefundNo,
-) -> Result<(), StoreError> {
-    let sql = "SELECT l.line, l.bank, l.amount_fen FROM leftover l WHERE l.refund_no = $1 AND EXISTS (SELECT 1 FROM attempt a \
-               JOIN outcome c ON c.attempt_no = a.attempt_no AND c.line = l.line AND c.kind = 'credited' \
-               JOIN outcome f ON f.attempt_no = a.attempt_no AND f.line = l.line AND f.kind = 'failed' \
-               WHERE a.register_no = l.register_no AND NOT EXISTS (SELECT 1 FROM outcome r \
-               WHERE r.attempt_no = a.attempt_no AND r.line = l.line AND r.kind = 'returned')) ORDER BY l.line";
-    let lines = work
-        .rows(sql, params![refund], |row| Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?))))
-        .await?;
-    for (line, bank, amount) in lines {
-        let sql = "UPDATE leftover SET state = 'withdrawn', refund_no = NULL WHERE register_no = $1 AND line = $2 AND state = 'reserved'";
-        work.move_one(sql, params![attempt.register, line]).await?;
-        let cause = Cause { refund: Some(refund), ..Cause::default() };
-        let (register, bank) = (attempt.register, bank.as_str());
-        for (from, to) in [(Place::Disputed, Place::Finance), (Place::Refundable, Place::InFlight)]
-        {
-            let frozen = Move { register, bank, from, to, payments: 1, amount, cause };
-            entry.post(work, frozen).await?;
-        }
-    }
-    Ok(())
-}
-
-async fn confirm_refund(
-    work: &mut Work,
-    entry: &mut Entry,
-    attempt: &Attempt,
-    refund: RefundNo,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let sql = "SELECT bank, payments, sum_fen, state FROM refund WHERE refund_no = $1";
-    let (bank, payments, sum, state) = work
-        .the(sql, params![refund], |row| {
-            Ok((
-                row.string(0)?,
-                row.int(1)?,
-                Fen::new(row.int(2)?),
-                row.word(3, RefundState::parse)?,
-            ))
-        })
-        .await?;
-    if state == RefundState::Confirmed {
-        return Ok(());
-    }
-    let sql = "UPDATE refund SET state = 'confirmed', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
-    work.move_one(sql, params![now_ms, refund]).await?;
-    let sql = "UPDATE leftover SET state = $1 WHERE refund_no = $2 AND state = $3";
-    let moved = work
-        .run(
-            sql,
-            params![LeftoverState::Refunded.as_str(), refund, LeftoverState::Reserved.as_str()],
-        )
-        .await?;
-    if i64::try_from(moved) != Ok(payments) {
-        return Err(StoreError::Inconsistent {
-            what: format!("{refund} lists {payments} payments and reserves {moved}"),
-        });
-    }
-    entry.fact("refund", refund.0);
-    // Earlier refusals of the same share are over: the money went back after all.
-    let sql = "SELECT r.refund_no FROM refund r JOIN refund f ON f.register_no = r.register_no AND f.bank = r.bank \
-               WHERE f.refund_no = $1 AND r.state = 'refused'";
-    for earlier in work.rows(sql, params![refund], |row| Ok(RefundNo(row.int(0)?))).await? {
-        super::alerts::clear(work, AlertKind::RefundRefused, &earlier.to_string(), now_ms).await?;
-    }
-    let cause = Cause { refund: Some(refund), ..Cause::default() };
-    let back = Move {
-        register: attempt.register,
-        bank: &bank,
-        from: Place::Refundable,
-        to: Place::Refunded,
-        payments,
-        amount: sum,
-        cause,
-    };
-    entry.post(work, back).await
 }

@@ -1,13 +1,11 @@
 //! Cutting batches: reading what is unsent, and making a batch with its first INTENT in one
 //! transaction that checks that nothing of it is under way elsewhere (I3, I4).
 
-use crate::guard::digest::ContentDigest;
 use crate::model::attempt::{AttemptKind, AttemptState};
 use crate::model::batch::BatchState;
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
-use crate::model::register::RegisterHead;
 use crate::store::digest::{digest_member, digest_parts};
 use crate::store::journal::{Cause, Entry, Move, count};
 use crate::store::sql::{Row, Work, params};
@@ -85,77 +83,6 @@ pub struct NewBatch {
     pub parts: Vec<SealedPart>,
 }
 
-/// A refund with its attempt, ready to be made durable.
-#[derive(Debug)]
-pub struct NewRefund {
-    pub register: RegisterNo,
-    /// The share.
-    pub bank: String,
-    /// The bank that holds the pool account.
-    pub via_bank: String,
-    pub pool_account: String,
-    pub voucher_no: String,
-    pub members: Vec<(i64, Fen)>,
-    pub reference: String,
-    pub format: FormatText,
-    pub parts: Vec<SealedPart>,
-}
-
-/// What a message may say about the register it belongs to.
-#[derive(Debug, Clone)]
-pub struct RegisterFacts {
-    pub no: RegisterNo,
-    pub source: String,
-    pub id: String,
-    pub revision: i64,
-    pub programme_code: String,
-    pub programme_name: String,
-    pub summary: String,
-    pub department: String,
-    pub town: String,
-    pub document_no: String,
-    pub period: String,
-    pub pool_account: String,
-    pub voucher_no: String,
-    /// Every payment is sealed to it.
-    pub head_digest: [u8; 32],
-    /// Is the head that is kept still the one with that digest (I20)?
-    pub whole: bool,
-}
-
-/// The columns of a register's head, for [`head`].
-pub(super) const HEAD_COLUMNS: &str = "id, revision, programme_code, programme_name, summary, department, town, document_no, period, \
-     entered_by, reviewed_by, approved_at_ms, pool_account, voucher_no, declared_count, declared_sum_fen, head_digest";
-
-/// The head of a register as it is kept now; what its digest does not cover is left out.
-pub(super) fn head(row: &Row<'_>) -> Result<RegisterHead, StoreError> {
-    Ok(RegisterHead {
-        id: row.string(0)?,
-        revision: row.int(1)?,
-        programme_code: row.string(2)?,
-        programme_name: row.string(3)?,
-        summary: row.string(4)?,
-        department: row.string(5)?,
-        town: row.string(6)?,
-        document_no: row.string(7)?,
-        period: row.string(8)?,
-        entered_by: row.string(9)?,
-        reviewed_by: row.string(10)?,
-        approved_at_ms: row.int(11)?,
-        funded_at_ms: None,
-        pool_account: row.string(12)?,
-        voucher_no: row.string(13)?,
-        declared_count: row.int(14)?,
-        declared_sum: Fen::new(row.int(15)?),
-        digest: row.digest(16)?,
-    })
-}
-
-/// Is the head of a register, read by [`head`], the one that its digest was made of?
-pub(super) fn is_whole(head: &RegisterHead) -> bool {
-    ContentDigest::of_head(head).finish() == head.digest
-}
-
 fn stored(row: &Row<'_>) -> Result<StoredPayment, StoreError> {
     Ok(StoredPayment {
         line: row.int(0)?,
@@ -165,54 +92,15 @@ fn stored(row: &Row<'_>) -> Result<StoredPayment, StoreError> {
     })
 }
 
-fn sum(members: &[(i64, Fen)]) -> Fen {
+pub(super) fn sum(members: &[(i64, Fen)]) -> Fen {
     members.iter().map(|(_, amount)| *amount).sum()
 }
 
-fn len(count: usize) -> i64 {
+pub(super) fn len(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 impl Store {
-    /// What a message may say about a register.
-    ///
-    /// # Errors
-    /// Where there is no such register, or the database cannot be read.
-    pub async fn register_facts(&self, register: RegisterNo) -> Result<RegisterFacts, StoreError> {
-        let mut work = self.read().await?;
-        let sql = format!("SELECT {HEAD_COLUMNS}, source FROM register WHERE register_no = $1");
-        let mut found = None;
-        work.0
-            .rows(sql.into(), params![register], &mut |row| {
-                found = Some((head(row)?, row.string(17)?));
-                Ok(())
-            })
-            .await?;
-        let Some((head, source)) = found else {
-            return Err(StoreError::Inconsistent { what: format!("there is no {register}") });
-        };
-        let whole = is_whole(&head);
-        let facts = RegisterFacts {
-            no: register,
-            source,
-            id: head.id,
-            revision: head.revision,
-            programme_code: head.programme_code,
-            programme_name: head.programme_name,
-            summary: head.summary,
-            department: head.department,
-            town: head.town,
-            document_no: head.document_no,
-            period: head.period,
-            pool_account: head.pool_account,
-            voucher_no: head.voucher_no,
-            head_digest: head.digest,
-            whole,
-        };
-        work.commit().await?;
-        Ok(facts)
-    }
-
     /// Shares with payments that wait for a batch. With `funded_only`, registers whose money has
     /// not come are left alone (design 4, rule 10).
     ///
@@ -423,72 +311,8 @@ impl Store {
         Ok(members)
     }
 
-    /// Makes a refund and its attempt durable in state INTENT, and reserves its payments.
-    ///
-    /// # Errors
-    /// [`StoreError::Moved`] where one of its payments is no longer free leftover (I8).
-    pub async fn intend_refund(
-        &self,
-        new: &NewRefund,
-        now_ms: i64,
-    ) -> Result<(RefundNo, AttemptNo), StoreError> {
-        let (payments, total) = (len(new.members.len()), sum(&new.members));
-        let mut work = self.write().await?;
-        let mut entry = Entry::new("refund.intent", now_ms);
-        keep_format(&mut work, &mut entry, &new.format).await?;
-        let sql = "INSERT INTO refund (register_no, bank, via_bank, pool_account, voucher_no, payments, sum_fen, state, opened_at_ms, state_at_ms) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $9) RETURNING refund_no";
-        let row = params![
-            new.register,
-            &new.bank,
-            &new.via_bank,
-            &new.pool_account,
-            &new.voucher_no,
-            payments,
-            total,
-            now_ms,
-            now_ms
-        ];
-        let refund = work.the(sql, row, |row| Ok(RefundNo(row.int(0)?))).await?;
-        for (line, amount) in &new.members {
-            let sql = "UPDATE leftover SET state = 'reserved', refund_no = $1 WHERE register_no = $2 AND line = $3 AND state = 'open' AND amount_fen = $4";
-            work.move_one(sql, params![refund, new.register, *line, *amount]).await?;
-        }
-        let attempt = self
-            .insert_attempt(
-                &mut work,
-                Carries::Refund(refund),
-                new.register,
-                &new.via_bank,
-                &new.reference,
-                &new.format,
-                &new.parts,
-                now_ms,
-            )
-            .await?;
-        entry
-            .fact("refund", refund.0)
-            .fact("attempt", attempt.0)
-            .fact("bank", new.bank.as_str())
-            .fact("via_bank", new.via_bank.as_str());
-        entry
-            .fact("reference", new.reference.as_str())
-            .fact("payments", payments)
-            .fact("sum_fen", total.get());
-        for (line, amount) in &new.members {
-            entry.rows.row("leftover").int(*line).int(amount.get());
-        }
-        digest_parts(&mut entry.rows, &new.parts);
-        vouch_for(&mut work, &mut entry, None, attempt).await?;
-        let this = params![refund];
-        entry.vouched.as_kept(&mut work, &vouch::REFUND, "refund_no = $1", this).await?;
-        entry.write_for(&mut work, new.register).await?;
-        self.done(work).await?;
-        Ok((refund, attempt))
-    }
-
     #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
-    async fn insert_attempt(
+    pub(super) async fn insert_attempt(
         &self,
         work: &mut Work,
         carries: Carries,
@@ -575,12 +399,12 @@ async fn insert_batch(
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Carries {
+pub(super) enum Carries {
     Batch(BatchNo),
     Refund(RefundNo),
 }
 
-async fn keep_format(
+pub(super) async fn keep_format(
     work: &mut Work,
     entry: &mut Entry,
     format: &FormatText,

@@ -2,7 +2,7 @@
 //! holds up none behind it and none is forgotten.
 
 use crate::model::alert::AlertKind;
-use crate::store::intake::FEED_SQL;
+use crate::store::feeds::FEED_SQL;
 use crate::store::journal::{DAEMON_CHAIN, Entry};
 use crate::store::sql::{Work, params};
 use crate::store::vouch;

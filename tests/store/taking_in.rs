@@ -5,8 +5,9 @@ use daifa::model::id::RegisterNo;
 use daifa::model::money::Fen;
 use daifa::model::register::{Fault, RegisterState};
 use daifa::store::StoreError;
+use daifa::store::doubles::{Double, PersonKey};
 use daifa::store::holds::{Decision, Standing};
-use daifa::store::intake::{Acceptance, Begun, Double, NewHold};
+use daifa::store::intake::{Acceptance, Begun, NewHold};
 
 use crate::base::Base;
 use crate::samples::{
@@ -249,7 +250,7 @@ pub async fn doubles_are_the_same_person_programme_and_period(base: &Base) {
             _ => key = KEY + 1,
         }
         let Begun::Fresh(mut receiving) = base.begin(&head).await else { panic!("is new") };
-        let keys = vec![daifa::store::intake::PersonKey { blind: [7; 16], line: 1 }];
+        let keys = vec![PersonKey { blind: [7; 16], line: 1 }];
         let register = receiving.register;
         base.store.append_person_keys(&mut receiving, &head, key, keys).await.expect("writes");
         assert_eq!(base.store.doubles(register, &head, key).await.expect("reads"), []);

@@ -1,0 +1,160 @@
+//! Who else is paid for the same: the blind index of persons, and what earlier revisions of a register have sent.
+
+use std::collections::BTreeSet;
+
+use crate::model::id::{PaymentId, RegisterNo};
+use crate::model::register::RegisterHead;
+use crate::store::digest::digest_key;
+use crate::store::intake::Receiving;
+use crate::store::sql::params;
+use crate::store::{Store, StoreError};
+
+/// A key of the blind index.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PersonKey {
+    pub blind: [u8; 16],
+    pub line: i64,
+}
+
+/// Another payment of the same person, programme and period.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Double {
+    pub line: i64,
+    pub other: PaymentId,
+}
+
+/// Keys of the blind index that are parameters at one time.
+const KEYS_PER_INSERT: usize = 5_000;
+
+impl Store {
+    /// Keeps keys of the blind index, in key order: that order is the whole economy of it. They are
+    /// given in line order, as the lines came.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn append_person_keys(
+        &self,
+        receiving: &mut Receiving,
+        head: &RegisterHead,
+        key_id: u8,
+        mut keys: Vec<PersonKey>,
+    ) -> Result<(), StoreError> {
+        let register = receiving.register;
+        for key in &keys {
+            digest_key(&mut receiving.keys, key.line, &key.blind);
+        }
+        receiving.keys_count += i64::try_from(keys.len()).unwrap_or(i64::MAX);
+        keys.sort_unstable();
+        let mut work = self.write().await?;
+        let sql =
+            "INSERT INTO person_key (kind, key_id, programme, period, blind, register_no, line)";
+        // A quarter of a million keys need not be parameters all at once.
+        for some in keys.chunks(KEYS_PER_INSERT) {
+            let rows = some.iter().flat_map(|key| {
+                params![
+                    "document",
+                    i64::from(key_id),
+                    &head.programme_code,
+                    &head.period,
+                    key.blind.to_vec(),
+                    register,
+                    key.line,
+                ]
+            });
+            work.insert(sql, 7, rows.collect(), self.dialect.bulk()).await?;
+        }
+        work.commit().await
+    }
+
+    /// Lines of a register whose person is also in another line, of this register or another that
+    /// was accepted, for the same programme and period; as pairs, in no order. One pass over the
+    /// programme and period. Other revisions of the same register are not looked at: what they have
+    /// not sent is taken over, and what they have sent [`Store::sent_earlier`] says.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn doubles(
+        &self,
+        register: RegisterNo,
+        head: &RegisterHead,
+        key_id: u8,
+    ) -> Result<Vec<Double>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT blind FROM person_key \
+                   WHERE kind = 'document' AND key_id = $1 AND programme = $2 AND period = $3 \
+                   GROUP BY blind HAVING COUNT(*) > 1 AND MAX(register_no) = $4";
+        let shared = work
+            .rows(
+                sql,
+                params![i64::from(key_id), &head.programme_code, &head.period, register],
+                |row| Ok(row.blob(0)?.to_vec()),
+            )
+            .await?;
+        let mut out = Vec::new();
+        for blind in shared {
+            let sql = "SELECT k.register_no, k.line FROM person_key k JOIN register r ON r.register_no = k.register_no \
+                       WHERE k.kind = 'document' AND k.key_id = $1 AND k.programme = $2 AND k.period = $3 AND k.blind = $4 \
+                       AND (r.register_no = $5 OR (r.state IN ('accepted', 'closed', 'superseded', 'revoked') \
+                       AND NOT EXISTS (SELECT 1 FROM register n WHERE n.register_no = $6 AND n.source = r.source AND n.id = r.id))) \
+                       ORDER BY k.register_no, k.line";
+            let all = work
+                .rows(
+                    sql,
+                    params![
+                        i64::from(key_id),
+                        &head.programme_code,
+                        &head.period,
+                        blind,
+                        register,
+                        register
+                    ],
+                    |row| Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? }),
+                )
+                .await?;
+            for mine in all.iter().filter(|id| id.register == register) {
+                out.extend(
+                    all.iter()
+                        .filter(|other| *other != mine)
+                        .map(|other| Double { line: mine.line, other: *other }),
+                );
+            }
+        }
+        work.commit().await?;
+        Ok(out)
+    }
+
+    /// The highest revision of a register that was accepted, where it is above `revision`.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn higher_revision(
+        &self,
+        source: &str,
+        id: &str,
+        revision: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT MAX(revision) FROM register WHERE source = $1 AND id = $2 AND revision > $3 \
+                   AND state IN ('accepted', 'closed', 'superseded', 'revoked')";
+        let higher = work.the(sql, params![source, id, revision], |row| row.int_opt(0)).await?;
+        work.commit().await?;
+        Ok(higher)
+    }
+
+    /// Lines of a register that streams in which an earlier revision of it has sent, by their
+    /// number or their person, whatever programme and period it gave: the money of a register goes
+    /// out once (F61). What failed there or came back is free.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn sent_earlier(
+        &self,
+        register: RegisterNo,
+        key_id: u8,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let mut work = self.read().await?;
+        let lines = super::revise::sent_earlier(&mut work, register, key_id).await?;
+        work.commit().await?;
+        Ok(lines)
+    }
+}
