@@ -14,12 +14,16 @@ mod commands;
 mod description;
 #[path = "format/document.rs"]
 mod document;
+#[path = "format/abroad.rs"]
+mod abroad;
 #[path = "format/found.rs"]
 mod found;
 #[path = "format/hostile.rs"]
 mod hostile;
 #[path = "format/iso.rs"]
 mod iso;
+#[path = "format/keyed.rs"]
+mod keyed;
 #[path = "format/layouts.rs"]
 mod layouts;
 #[path = "format/readme.rs"]

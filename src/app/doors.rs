@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::civil::Time;
 
 use crate::clock::{Clock, Dice, local_parts};
 use crate::config::{Bank, Config, Door, LineSecurity, Secret, SftpDoor, SocketDoor, Span};
-use crate::format::{Format, MessageKind};
+use crate::format::{CutOff, Format, MessageKind};
 use crate::transport::Transport;
 use crate::transport::calendar::Calendar;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
@@ -81,14 +82,40 @@ pub fn open(
         let dice = Dice::seeded(u64::from_le_bytes(crate::guard::random::bytes()));
         door = Arc::new(Retrying::new(door, tries, dice));
     }
-    if let Some(hours) = &bank.hours {
-        let weeks = || common.calendar.clone().unwrap_or_default();
-        let calendar = hours.workdays.then(weeks);
-        let read = Hours::new(&hours.windows, calendar);
-        let hours = read.map_err(|cause| format!("hours.windows: {cause}"))?;
+    let cut_off = format.and_then(|format| format.limits().cut_off);
+    if let Some(hours) = hours(bank, cut_off, common)? {
         door = Arc::new(Opening::new(door, hours, Arc::clone(common.clock)));
     }
     Ok(door)
+}
+
+/// When a bank takes something in. What holds is the config's windows alone: they say more than one time a
+/// day, and are what an operator agreed upon. The format's cut-off is its interface's; it stands in for
+/// windows where there are none, and windows that go beyond it are a mistake of one of the two.
+fn hours(
+    bank: &Bank,
+    cut_off: Option<CutOff>,
+    common: &Common<'_>,
+) -> Result<Option<Hours>, String> {
+    let windows = bank.hours.as_ref().map_or(&[][..], |hours| &hours.windows);
+    if windows.is_empty() && bank.hours.is_none() && cut_off.is_none() {
+        return Ok(None);
+    }
+    let workdays = bank.hours.as_ref().is_some_and(|hours| hours.workdays);
+    let calendar = workdays.then(|| common.calendar.clone().unwrap_or_default());
+    let told = |cause: String| format!("hours.windows: {cause}");
+    let Some(cut_off) = cut_off else { return Hours::new(windows, calendar).map(Some).map_err(told) };
+    if windows.is_empty() {
+        return Hours::new(&[format!("00:00-{cut_off}")], calendar).map(Some).map_err(told);
+    }
+    let hours = Hours::new(windows, calendar).map_err(told)?;
+    let (hour, minute) = (i8::try_from(cut_off.hour), i8::try_from(cut_off.minute));
+    let until = Time::new(hour.unwrap_or(24), minute.unwrap_or(0), 0, 0).unwrap_or(Time::MAX);
+    if hours.closes_at() > until {
+        let cause = format!("a window ends after {cut_off}, the cut_off of the format");
+        return Err(told(cause));
+    }
+    Ok(Some(hours))
 }
 
 /// The door itself.

@@ -2,11 +2,12 @@
 //! bank, in the night.
 
 use crate::format::Limits;
-use crate::format::cell::{Bind, Cell, Spelling};
+use crate::format::cell::{Bind, Spelling};
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf};
 use crate::format::lines::RecordRole;
 use crate::format::lines::fixed::Side;
+use crate::format::matched;
 use crate::format::number::{AmountShape, Shape};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::spec::{
@@ -37,9 +38,11 @@ pub(crate) fn spec(spec: &FormatSpec, whole: bool, faults: &Faults<'_>) {
             }
         }
         if whole {
-            totals(message, faults);
-            matching(message, faults);
+            matched::message(message, faults);
         }
+    }
+    if whole {
+        matched::told_row_reference(spec, faults);
     }
     names(spec, faults);
     for (index, (at, table)) in spec.codes.iter().enumerate() {
@@ -310,72 +313,6 @@ fn width_of(
             _ => "for the highest value that [limits] allows",
         };
         faults.note(field.at, what, hint);
-    }
-}
-
-/// A message with rows states how many they are and what they add up to: nothing else shows that a
-/// file was cut (design 4.4).
-fn totals(message: &MessageSpec, faults: &Faults<'_>) {
-    if !message.has_rows() {
-        return;
-    }
-    let mandatory =
-        |cell: &Cell, key: Key| cell.slot() == Some(Slot::Key(key)) && !cell.may_be_absent();
-    let any = |rows: bool, key: Key| {
-        message.fields().any(|(row, field)| row == rows && mandatory(&field.cell, key))
-    };
-    // Who asks for a card is paid nothing yet.
-    let money = !matches!(message.kind, MessageKind::AccountRequest | MessageKind::AccountAnswer);
-    for key in [Key::Count, Key::Sum] {
-        if (money || key == Key::Count) && !any(false, key) {
-            let hint = "a field with this key in the head, the tail or the control part";
-            faults.note(message.at, format!("rows without their {key}"), hint);
-        }
-    }
-    if money && !any(true, Key::Amount) {
-        faults.note(message.at, "rows without amount", "a field with key = \"amount\" in the row");
-    }
-}
-
-/// A row of an answer must say which payment it is about, and silence is success only where the bank
-/// counts what it credited (design 4.5).
-fn matching(message: &MessageSpec, faults: &Faults<'_>) {
-    use MessageKind as M;
-    let has = |rows: bool, key: Key| {
-        message.fields().any(|(row, field)| {
-            row == rows && field.cell.slot() == Some(Slot::Key(key)) && !field.cell.may_be_absent()
-        })
-    };
-    let about_payments =
-        matches!(message.kind, M::Result | M::StatusAnswer | M::LateReturn | M::Notice);
-    if about_payments && message.has_rows() {
-        let by = message.matching.as_ref().map_or(&[Key::Ordinal][..], |found| &found.value);
-        let at = message.matching.as_ref().map_or(message.at, |found| found.at);
-        for key in by.iter().filter(|key| !has(true, **key)) {
-            let hint = "a field with this key in the row, or match_by = [\"account\", ...]";
-            faults.note(at, format!("rows are matched by {key}, and have none"), hint);
-        }
-        if !has(true, Key::Account) {
-            faults.note(
-                at,
-                "rows without account",
-                "what a row says is compared with what was sent",
-            );
-        }
-    } else if let Some(by) = &message.matching {
-        faults.note(by.at, "nothing is matched by this message", "take match_by out");
-    }
-    if message.kind != M::PaymentRequest && message.keys().contains(&Key::DaySequence) {
-        let hint = "only payment requests are counted by day";
-        faults.note(message.at, "day_sequence outside a payment request", hint);
-    }
-    if message.failures_only {
-        for key in [Key::CreditedCount, Key::CreditedSum] {
-            if !has(false, key) {
-                let hint = "success is taken from silence only where the bank counts it";
-                faults.note(message.at, format!("failures_only without {key}"), hint);
-            }
-        }
     }
 }
 

@@ -131,6 +131,7 @@ impl<'f> Input<'f> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::digest::DigestAlgorithm;
 
     /// Gives one byte at a time.
     struct Slow<'a>(&'a [u8]);
@@ -150,7 +151,8 @@ mod tests {
         let mut here = Input::here(&text);
         let mut stream = Input::stream(Box::new(Slow(&text)), text.len());
         for input in [&mut here, &mut stream] {
-            input.digest(DigestAlgorithm::Sha256, DigestOf::Body);
+            let how = Digesting { algorithm: DigestAlgorithm::Sha256, secret: None, keep: 64 };
+            input.digest(how, DigestOf::Body, how.plain());
         }
         loop {
             let window = stream.window(7).unwrap().to_vec();

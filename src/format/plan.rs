@@ -51,6 +51,8 @@ pub(crate) struct MessagePlan {
     /// Rows are the payments that failed; the others were credited, if the bank's own count and sum
     /// of those say so.
     pub failures_only: bool,
+    /// Rows name their payment by its place alone, and no account is compared.
+    pub bare: bool,
     /// In the order of handing over.
     pub parts: Vec<PartPlan>,
     /// The digests that one of its parts states of another.
@@ -169,7 +171,8 @@ fn message(
     let has_rows = spec.has_rows();
     let rows_min = spec.rows_min.as_ref().map_or(usize::from(has_rows), |found| found.value);
     let keys = spec.keys();
-    let (kind, at, failures_only) = (spec.kind, spec.at, spec.failures_only);
+    let (kind, at, failures_only, bare) =
+        (spec.kind, spec.at, spec.failures_only, spec.bare.is_some());
     let matching = spec.matching.as_ref().map_or_else(|| vec![Key::Ordinal], |m| m.value.clone());
     let parts = spec.parts.into_iter().map(|spec| part(spec, faults)).collect();
     MessagePlan {
@@ -180,6 +183,7 @@ fn message(
         keys,
         matching,
         failures_only,
+        bare,
         parts,
         digests,
         head_codes,

@@ -141,7 +141,7 @@ fn heard(
         .collect();
     let parts: Vec<Part> = format.encode(MessageKind::Result, &head, &rows).expect("is written");
     let sealer = Sealer::new([(1, SealKey::random())], 1).expect("a key");
-    match_rows(&format, MessageKind::Result, &parts, AttemptNo(1), members, &sealer)
+    match_rows(&format, MessageKind::Result, &parts, (AttemptNo(1), "EX1"), members, &sealer)
 }
 
 fn told(matched: &Matched) -> Vec<(i64, Option<OutcomeKind>)> {

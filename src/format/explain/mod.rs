@@ -66,6 +66,9 @@ fn document(format: &Format, spec: &FormatSpec, out: &mut String) -> std::fmt::R
     writeln!(out, "| amount of one payment | at most {} yuan |", limits.amount_max.yuan())?;
     writeln!(out, "| sum of one message | at most {} yuan |", limits.sum_max.yuan())?;
     writeln!(out, "| size of one part | at most {} bytes |", limits.bytes_max)?;
+    if let Some(cut_off) = limits.cut_off {
+        writeln!(out, "| taken in on a day | until {cut_off} |")?;
+    }
     writeln!(out, "| SHA-256 of `format.toml` | `{hex}` |\n")?;
     writeln!(out, "## Messages\n")?;
     writeln!(

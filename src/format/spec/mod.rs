@@ -23,7 +23,7 @@ use crate::format::names::{OwnNames, SCALE_MAX};
 use crate::format::table::{Found, Table};
 use crate::format::tallies::Counting;
 use crate::format::words::{Key, MessageKind, PartRole, ValueKind};
-use crate::format::{About, Limits};
+use crate::format::{About, CutOff, Limits};
 use crate::guard::digest::MacKey;
 use crate::model::money::Fen;
 
@@ -46,6 +46,8 @@ pub(crate) struct MessageSpec {
     pub rows_min: Option<Found<usize>>,
     pub matching: Option<Found<Vec<Key>>>,
     pub failures_only: bool,
+    /// Rows name their payment by its place alone; where the description says so.
+    pub bare: Option<usize>,
     pub parts: Vec<PartSpec>,
 }
 
@@ -282,12 +284,21 @@ fn limits(table: Table<'_>) -> Option<Limits> {
     let amount_max = amount("amount_max", "the highest amount of one payment, in yuan");
     let sum_max = amount("sum_max", "the highest sum of one message, in yuan");
     let bytes_max = table.need_number("bytes_max", "the most bytes of one part");
+    let cut_off = table.text("cut_off").and_then(|text| {
+        let found = CutOff::parse(text.value);
+        if found.is_none() {
+            let what = format!("cut_off: {:?} is no time of a day", text.value);
+            table.faults().note(text.at, what, "cut_off = \"16:30\", of the county's time");
+        }
+        found
+    });
     table.finish();
     Some(Limits {
         rows_max: rows_max?.value,
         amount_max: amount_max?,
         sum_max: sum_max?,
         bytes_max: bytes_max?.value,
+        cut_off,
     })
 }
 
@@ -299,20 +310,28 @@ fn message(table: Table<'_>, scope: &Scope<'_>) -> Option<MessageSpec> {
     let rows_min = table.number("rows_min");
     let matching = matching(&table);
     let failures_only = table.flag("failures_only").is_some_and(|found| found.value);
+    let bare = table.flag("rows_without_account").filter(|found| found.value);
+    let bare = bare.map(|found| found.at);
     let parts = table.tables("part", "a part");
     if parts.is_empty() && !table.has("part") {
         table.faults().note(at, "a message without parts", "[[message.part]]");
     }
     let parts = parts.into_iter().filter_map(|table| part::part(table, scope)).collect();
     table.finish();
-    Some(MessageSpec { at, kind: kind?.value, rows_min, matching, failures_only, parts })
+    Some(MessageSpec { at, kind: kind?.value, rows_min, matching, failures_only, bare, parts })
 }
 
 /// `match_by = ["account", "payee_name", "amount"]`: how a row finds its payment where it has no
 /// place in the batch.
 fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
-    const ALLOWED: [Key; 5] =
-        [Key::Ordinal, Key::Account, Key::PayeeName, Key::Amount, Key::DocumentNumber];
+    const ALLOWED: [Key; 6] = [
+        Key::Ordinal,
+        Key::RowReference,
+        Key::Account,
+        Key::PayeeName,
+        Key::Amount,
+        Key::DocumentNumber,
+    ];
     let words = table.texts("match_by");
     let at = words.first()?.at;
     let mut keys = Vec::new();
@@ -325,9 +344,9 @@ fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
         let what = format!("match_by: {:?} tells no payment", word.value);
         table.faults().note(word.at, what, format!("one of {}", known.join(", ")));
     }
-    if !keys.contains(&Key::Ordinal) && !keys.contains(&Key::Account) {
+    if [Key::Ordinal, Key::RowReference, Key::Account].iter().all(|key| !keys.contains(key)) {
         let hint = "the account, with what tells two payments to it apart";
-        table.faults().note(at, "match_by without ordinal or account", hint);
+        table.faults().note(at, "match_by without ordinal, row_reference or account", hint);
     }
     Some(Found { at, value: keys })
 }
