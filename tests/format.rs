@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "a test says what it skipped, and what it saw")]
 
+#[path = "format/abroad.rs"]
+mod abroad;
 #[path = "format/closing.rs"]
 mod closing;
 #[path = "format/cnab.rs"]
@@ -14,8 +16,6 @@ mod commands;
 mod description;
 #[path = "format/document.rs"]
 mod document;
-#[path = "format/abroad.rs"]
-mod abroad;
 #[path = "format/found.rs"]
 mod found;
 #[path = "format/hostile.rs"]

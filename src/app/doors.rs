@@ -104,7 +104,9 @@ fn hours(
     let workdays = bank.hours.as_ref().is_some_and(|hours| hours.workdays);
     let calendar = workdays.then(|| common.calendar.clone().unwrap_or_default());
     let told = |cause: String| format!("hours.windows: {cause}");
-    let Some(cut_off) = cut_off else { return Hours::new(windows, calendar).map(Some).map_err(told) };
+    let Some(cut_off) = cut_off else {
+        return Hours::new(windows, calendar).map(Some).map_err(told);
+    };
     if windows.is_empty() {
         return Hours::new(&[format!("00:00-{cut_off}")], calendar).map(Some).map_err(told);
     }
@@ -372,6 +374,41 @@ mod tests {
         assert_eq!(opens, Some(1_795_420_144_000 + (16 * 3_600 + 40 * 60 + 56) * 1_000));
         refused(format, &bank("hours = { windows = [\"late\"] }\n"), "hours.windows");
         refused(format, &bank("retry = { tries = 0 }\n"), "tries");
+    }
+
+    #[test]
+    fn a_cut_off_of_the_format_stands_in_for_windows_and_bounds_them() {
+        let opened = |cut_off: &str, bank: &str| {
+            let format = "example-city-xml";
+            let config = config(format, &format!("{bank}{SOCKET}security = \"plain\"\n"))?;
+            let text = crate::format::example::example(format).expect("it ships");
+            let limits = format!("bytes_max = 8388608\ncut_off = \"{cut_off}\"");
+            let text = text.replacen("bytes_max = 8388608", &limits, 1);
+            let format = Arc::new(Format::compile(format, &text).expect("compiles"));
+            let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
+            let common = Common { clock: &clock, calendar: None };
+            open(&config.banks[0], Some(&format), &common)
+        };
+        // 2026-11-23 15:49:04; the next day begins at midnight.
+        let now = 1_795_420_144_000;
+        let midnight = now + (8 * 3_600 + 10 * 60 + 56) * 1_000;
+        let opens =
+            |cut_off: &str, bank: &str| opened(cut_off, bank).map(|door| door.opens_at(now));
+        assert_eq!(opens("15:50", ""), Ok(None));
+        assert_eq!(opens("15:49", ""), Ok(Some(midnight)));
+        assert_eq!(opens("24:00", ""), Ok(None));
+        assert_eq!(opens("15:49", "hours = { workdays = true }\n"), Ok(Some(midnight)));
+        let windows = "hours = { windows = [\"08:30-15:00\"] }\n";
+        assert_eq!(opens("15:00", windows), Ok(Some(midnight + 8 * 3_600_000 + 1_800_000)));
+        let cause = opens("14:59", windows).expect_err("goes beyond it");
+        assert!(cause.contains("hours.windows: a window ends after 14:59"), "{cause}");
+        for bad in ["24:01", "00:00", "9:00", "12:60", "noon"] {
+            let text = crate::format::example::example("example-city-xml").expect("it ships");
+            let limits = format!("bytes_max = 8388608\ncut_off = \"{bad}\"");
+            let text = text.replacen("bytes_max = 8388608", &limits, 1);
+            let told = Format::compile("x", &text).expect_err(bad).to_string();
+            assert!(told.contains("is no time of a day"), "{told}");
+        }
     }
 
     #[test]

@@ -165,7 +165,9 @@ fn open_bank(
     let format = format.and_then(|format| {
         let secrets = open_secrets(bank, &format);
         let keep = |causes: Vec<Problem>| {
-            causes.into_iter().for_each(|cause| keep(&cause.key, cause.what));
+            for cause in causes {
+                keep(&cause.key, cause.what);
+            }
         };
         secrets.map_err(keep).map(|secrets| Arc::new(format.with_secrets(secrets)))
     });
@@ -276,4 +278,57 @@ fn missing_folders(config: &Config) -> Vec<Problem> {
         }
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn bank(secrets: &str) -> config::Bank {
+        let text = format!(
+            "code = \"b\"\nname = \"B\"\nformat = \"f\"\n[door]\nkind = \"https\"\nurl = \"https://b.example\"\n\
+             [secrets]\n{secrets}\n"
+        );
+        toml::from_str(&text).expect("a bank")
+    }
+
+    #[test]
+    fn i27_a_bank_needs_every_key_that_its_format_names_and_none_that_anybody_has() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keep = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+                .expect("private");
+            path.display().to_string()
+        };
+        let text = example::example("example-gx-tagged").expect("it ships");
+        let example = Format::compile("gx", text).expect("compiles");
+        let own = text.replacen("status = \"example\"", "status = \"bank\"", 1);
+        let own = Format::compile("gx", &own).expect("compiles");
+        let good = keep("good", "ffeeddccbbaa99887766554433221100\n");
+        let published = keep("published", "0123456789ABCDEFFEDCBA9876543210");
+        let told = |format: &Format, secrets: &str| match open_secrets(&bank(secrets), format) {
+            Ok(secrets) => format!("{} keys", secrets.len()),
+            Err(problems) => {
+                let lines =
+                    problems.iter().map(|problem| format!("{}: {}", problem.key, problem.what));
+                lines.collect::<Vec<_>>().join("\n")
+            }
+        };
+        let named = |file: &str| format!("bank-mac = {{ file = \"{file}\" }}");
+        assert_eq!(told(&own, &named(&good)), "1 keys");
+        // For answers to what an older text of the format sent.
+        assert_eq!(
+            told(&own, &format!("{}\nolder = {{ file = \"{good}\" }}", named(&good))),
+            "2 keys"
+        );
+        assert!(told(&own, "").starts_with("secrets: the format makes its digests with the key"));
+        assert!(told(&own, &named(&published)).contains("secrets.bank-mac: is the key that"));
+        assert_eq!(told(&example, &named(&published)), "1 keys");
+        let bad = told(&own, &named(&keep("bad", "correct horse battery staple 123")));
+        assert!(bad.contains("32 to 128 hexadecimal digits") && !bad.contains("horse"), "{bad}");
+    }
 }

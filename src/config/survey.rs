@@ -249,11 +249,7 @@ fn plain(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
         Kind::Listen => {
             text().filter(|_| value.as_str().is_some_and(|text| text.parse::<SocketAddr>().is_ok()))
         }
-        Kind::Secret
-        | Kind::Secrets
-        | Kind::Table(_)
-        | Kind::Tables(_)
-        | Kind::Either(_) => None,
+        Kind::Secret | Kind::Secrets | Kind::Table(_) | Kind::Tables(_) | Kind::Either(_) => None,
     }
 }
 

@@ -88,7 +88,9 @@ fn names_all(matched: &Matched, members: &[RowValues]) -> Result<(), String> {
         return Ok(());
     }
     let (named, all) = (named.len(), members.len());
-    Err(format!("明细只有序号、没有账号，应逐笔列出本批全部 {all} 笔且金额相符，实际对上 {named} 笔，不予采信"))
+    Err(format!(
+        "明细只有序号、没有账号，应逐笔列出本批全部 {all} 笔且金额相符，实际对上 {named} 笔，不予采信"
+    ))
 }
 
 /// What the bank says it credited, where it lists what it did not.
@@ -169,7 +171,8 @@ impl<'m> Places<'m> {
         if !by.contains(&Key::Ordinal) {
             let named = by.contains(&Key::RowReference);
             for (at, row) in members.iter().enumerate() {
-                let reference = named.then(|| format.row_reference(reference, row.ordinal)).flatten();
+                let reference =
+                    named.then(|| format.row_reference(reference, row.ordinal)).flatten();
                 let member = Member { row, reference };
                 known.entry(telling(by, &member)).or_default().push(at);
             }

@@ -194,7 +194,7 @@ pub struct Ctx {
     /// Grows with every restore from a backup, so that no reference is used twice (I6).
     pub epoch: i64,
     /// Formats that old attempts were written with, by bank - each has keys of its own - and digest.
-    pub old_formats: Mutex<HashMap<(String, [u8; 32]), Arc<Format>>>,
+    pub old_formats: Mutex<OldFormats>,
     /// Since when this process waits for an attempt of unknown fate to become visible at its bank.
     pub waits: Waits,
     /// Our files that banks have not picked up yet, as they were last seen.
@@ -204,6 +204,9 @@ pub struct Ctx {
     /// Finance sources that do not take reports.
     pub deliveries: Reach,
 }
+
+/// Formats by the bank's code and the digest of their text.
+type OldFormats = HashMap<(String, [u8; 32]), Arc<Format>>;
 
 impl Ctx {
     pub fn now_ms(&self) -> i64 {

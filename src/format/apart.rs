@@ -62,7 +62,8 @@ fn rests(plan: &LinesPlan, delimited: &Delimited, places: &[usize], faults: &Fau
         let Some(at) = record.fields.iter().position(rest) else { continue };
         let unclear = delimited.quote.is_some() || delimited.escape.is_some() || delimited.trailing;
         if at + 1 != record.fields.len() || unclear {
-            let hint = "rest = true at the last field, in a part without quotes, escape and trailing";
+            let hint =
+                "rest = true at the last field, in a part without quotes, escape and trailing";
             let what = format!("{}: what takes the rest of a line ends with it", record.name);
             faults.note(*place, what, hint);
         }

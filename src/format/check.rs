@@ -141,7 +141,8 @@ fn fields(
         if let LayoutSpec::Delimited { delimited, .. } = &part.layout
             && let Spelling::Int(Shape { sign, .. })
             | Spelling::Decimal(Shape { sign, .. })
-            | Spelling::Amount(AmountShape { shape: Shape { sign, .. }, .. }) = &field.cell.spelling
+            | Spelling::Amount(AmountShape { shape: Shape { sign, .. }, .. }) =
+                &field.cell.spelling
             && delimited.blanks
             && (sign.has_blank(true) || sign.has_blank(false))
         {

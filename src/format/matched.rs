@@ -61,7 +61,8 @@ fn matching(message: &MessageSpec, faults: &Faults<'_>) {
         }
         let named = message.bare.is_some() || by.contains(&Key::RowReference);
         if !has(true, Key::Account) && !named {
-            let hint = "what a row says is compared with what was sent; or rows_without_account = true";
+            let hint =
+                "what a row says is compared with what was sent; or rows_without_account = true";
             faults.note(at, "rows without account", hint);
         }
     } else if let Some(by) = &message.matching {
@@ -116,7 +117,9 @@ fn row_reference(message: &MessageSpec, faults: &Faults<'_>) {
         let ours = [Slot::Key(Key::Reference), Slot::Key(Key::Ordinal)];
         let apart = match &field.cell.bind {
             // The end of one number must not be the beginning of the other.
-            Bind::Joined { pieces, .. } => matches!(pieces.as_slice(), [.., Join::Sign(_), Join::Value(_)]),
+            Bind::Joined { pieces, .. } => {
+                matches!(pieces.as_slice(), [.., Join::Sign(_), Join::Value(_)])
+            }
             _ => false,
         };
         if !row || values != ours || !apart || field.cell.may_be_absent() {
@@ -135,7 +138,9 @@ pub(crate) fn told_row_reference(spec: &FormatSpec, faults: &Faults<'_>) {
         return;
     }
     for message in &spec.messages {
-        if let Some(by) = message.matching.as_ref().filter(|by| by.value.contains(&Key::RowReference)) {
+        if let Some(by) =
+            message.matching.as_ref().filter(|by| by.value.contains(&Key::RowReference))
+        {
             let hint = "a field with key = \"row_reference\" in the rows of the payment_request";
             faults.note(by.at, "no payment was given a row_reference", hint);
         }

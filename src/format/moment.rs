@@ -135,7 +135,8 @@ pub(crate) fn write(pieces: &[Piece], moment: Moment, out: &mut Vec<u8>) -> Resu
 
 /// The day of the year, from 1.
 fn day_of_year(moment: Moment) -> u16 {
-    let lengths = [31, if moment.is_leap_year() { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30];
+    let lengths =
+        [31, if moment.is_leap_year() { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30];
     let before = usize::from(moment.month).saturating_sub(1);
     lengths.iter().take(before).sum::<u16>() + u16::from(moment.day)
 }

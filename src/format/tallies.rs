@@ -302,4 +302,3 @@ impl Tallies {
         Err(Open::stated(&field, stated, found))
     }
 }
-

@@ -205,7 +205,8 @@ impl MacKey {
     pub fn parse(text: &str) -> Result<Self, MacKeyError> {
         let digit = |c: char| c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
         let digits = text.chars().filter(|c| !c.is_ascii_whitespace()).map(digit);
-        let digits: Option<Zeroizing<Vec<u8>>> = digits.collect::<Option<Vec<u8>>>().map(Zeroizing::new);
+        let digits: Option<Zeroizing<Vec<u8>>> =
+            digits.collect::<Option<Vec<u8>>>().map(Zeroizing::new);
         let whole = digits.filter(|digits| {
             (2 * MAC_KEY_BYTES_MIN..=2 * BLOCK_BYTES).contains(&digits.len())
                 && digits.len().is_multiple_of(2)
@@ -285,7 +286,9 @@ mod tests {
         assert!(key == MacKey::parse("00112233445566778899aabbccddeeff").expect("a key"));
         assert_eq!(format!("{key:?}"), "MacKey(***)");
         let long = "0".repeat(130);
-        for bad in ["", "0011", "00112233445566778899aabbccddeef", &long, "0011223344556677889\u{ff11}"] {
+        for bad in
+            ["", "0011", "00112233445566778899aabbccddeef", &long, "0011223344556677889\u{ff11}"]
+        {
             let told = MacKey::parse(bad).expect_err(bad).to_string();
             assert_eq!(MacKey::parse(bad), Err(MacKeyError(bad.chars().count())));
             assert!(bad.is_empty() || !told.contains(bad), "{told}");

@@ -144,7 +144,8 @@ fn marks_that_lie_over_each_other_tell_records_apart() {
     let format = format("IBM437", BLOCKS);
     let lines = "{\"record\":\"a\",\"reference\":\"1\",\"x\":\"M\u{dc}L\"}\n{\"record\":\"c\",\"length\":\"0016\",\"y\":\"1\"}\n{\"record\":\"e\"}\n";
     assert_eq!(both_ways(&format, lines), b"0008AM\x9AL0016C1  0008E   ");
-    let e = BLOCKS.replace("0008E", "0008").replace("{ literal = \"   \" }", "{ literal = \"    \" }");
+    let e =
+        BLOCKS.replace("0008E", "0008").replace("{ literal = \"   \" }", "{ literal = \"    \" }");
     let same = e.replace("{ literal = \"C\" }", "{ own = \"z\", width = 1, full = true }");
     refused("IBM437", &same, "c and e cannot be told apart");
 }
@@ -228,11 +229,16 @@ fn an_escape_sign_stands_before_what_separates_nothing() {
     let bytes = both_ways(&format, lines);
     let expected = [b"NAD+B?+E++O?'NEIL ??'NAD+", &b"\x8F\x86"[..], b"+1'NAD+X'UNT+4'"].concat();
     assert_eq!(bytes, expected);
-    for bad in ["NAD+X+'UNT+2'", "NAD+X+1+'UNT+2'", "NAD+X?Y'UNT+2'", "NAD+X?'UNT+2'", "NAD'UNT+2'"] {
+    for bad in ["NAD+X+'UNT+2'", "NAD+X+1+'UNT+2'", "NAD+X?Y'UNT+2'", "NAD+X?'UNT+2'", "NAD'UNT+2'"]
+    {
         assert!(read(&format, bad.as_bytes()).is_err(), "{bad}");
     }
     refused("GBK", &SEGMENTS.replace("escape = \"?\"", "escape = \"+\""), "says something else");
-    refused("GBK", &SEGMENTS.replace("line_end = \"'\"", "line_end = \"lf\""), "there is no \"lf\"");
+    refused(
+        "GBK",
+        &SEGMENTS.replace("line_end = \"'\"", "line_end = \"lf\""),
+        "there is no \"lf\"",
+    );
 }
 
 #[test]
@@ -270,7 +276,8 @@ fn other_alphabets_have_their_pages() {
 fn the_blank_of_a_sign_is_no_separator() {
     let part = "layout = \"delimited\"\nseparator = \"blanks\"\nline_end = \"LF\"\n[[message.part.record]]\nis = \"head\"\nfields = [ { own = \"n\", type = \"integer\", sign = \"minus_after\" }, { own = \"a\" } ]\n";
     refused("US-ASCII", part, "n: the blank of its sign would be taken for a separator");
-    let letters = part.replace("sign = \"minus_after\"", "sign = \"letter_before\", signs = \" D\"");
+    let letters =
+        part.replace("sign = \"minus_after\"", "sign = \"letter_before\", signs = \" D\"");
     refused("US-ASCII", &letters, "the blank of its sign");
     let format = format("US-ASCII", &part.replace("minus_after", "after"));
     let lines = "{\"record\":\"head\",\"reference\":\"1\",\"n\":7,\"a\":\"x\"}\n";

@@ -38,7 +38,7 @@ fn streamed(format: &Format, part: &Part) -> Result<(), String> {
 fn i12_a_message_with_another_mac_is_held_as_a_whole() {
     let format = gx().with_published_secrets();
     let good = answer();
-    assert!(Values::read(&format, KIND, &[good.clone()]).is_ok());
+    assert!(Values::read(&format, KIND, std::slice::from_ref(&good)).is_ok());
     assert_eq!(streamed(&format, &good), Ok(()));
     // Any byte behind the header, and each of the MAC itself.
     let mac = 8 + 6 + 2 + 1;
@@ -49,7 +49,7 @@ fn i12_a_message_with_another_mac_is_held_as_a_whole() {
         assert!(streamed(&format, &bad).is_err(), "byte {at}");
     }
     let other = with_key(gx(), "ffffffffffffffffffffffffffffffff");
-    let error = Values::read(&other, KIND, &[good.clone()]).unwrap_err().to_string();
+    let error = Values::read(&other, KIND, std::slice::from_ref(&good)).unwrap_err().to_string();
     assert!(error.contains("field MAC") && error.contains("the HMAC-SM3 of the body"), "{error}");
     assert!(streamed(&other, &good).unwrap_err().contains("HMAC-SM3"));
 }
@@ -58,9 +58,9 @@ fn i12_a_message_with_another_mac_is_held_as_a_whole() {
 fn without_its_key_nothing_is_written_and_nothing_read() {
     let (bare, format) = (gx(), gx().with_published_secrets());
     let good = answer();
-    let values = Values::read(&format, KIND, &[good.clone()]).unwrap();
+    let values = Values::read(&format, KIND, std::slice::from_ref(&good)).unwrap();
     for error in [
-        Values::read(&bare, KIND, &[good.clone()]).unwrap_err().to_string(),
+        Values::read(&bare, KIND, std::slice::from_ref(&good)).unwrap_err().to_string(),
         values.write(&bare, KIND).unwrap_err().to_string(),
         streamed(&bare, &good).unwrap_err(),
     ] {
@@ -138,7 +138,7 @@ fn a_digest_of_what_stands_before_closes_however_long_that_is() {
         // The digits of the digest have no E: they are lower case.
         let (body, end) = parts[0].bytes.split_at(before);
         let digest = daifa::guard::digest::sha256(body);
-        let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = daifa::guard::key::hex(&digest);
         assert!(end.starts_with(format!("E|{hex}|").as_bytes()), "{count}");
         assert!(Values::read(&format, kind, &parts).unwrap() == values);
         let mut bad = parts.clone();

@@ -11,8 +11,8 @@ pub(crate) mod write;
 
 use crate::format::cell::{Bind, Cell, Pen};
 use crate::format::computed::{CheckDigit, Computed, DigestOf};
-use crate::format::digests::Digesting;
 use crate::format::condition::When;
+use crate::format::digests::Digesting;
 use crate::format::error::FieldError;
 use crate::format::grammar::{Grammar, Item, Occurs};
 use crate::format::lines::delimited::Delimited;

@@ -26,9 +26,8 @@ impl LineReader<'_> {
         let there = self.look(0)?;
         let window = self.input.seen(0, there);
         let candidates = plan.grammar.next(self.state);
-        let is = |next: &&Next| {
-            plan.records[next.record].is_marked(self.charset, characters, window)
-        };
+        let is =
+            |next: &&Next| plan.records[next.record].is_marked(self.charset, characters, window);
         let Some(next) = candidates.iter().find(is).copied() else {
             return Err(Box::new(self.no_record(characters, window)));
         };

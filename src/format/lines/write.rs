@@ -251,7 +251,8 @@ impl<'p> LineWriter<'p> {
         if !self.before.is_empty() && plan.digests(DigestOf::Before).next().is_some() {
             self.digest(out);
             let known = self.before.iter();
-            let known = known.map(|(how, so_far)| (*how, DigestOf::Before, so_far.clone().finish()));
+            let known =
+                known.map(|(how, so_far)| (*how, DigestOf::Before, so_far.clone().finish()));
             self.facts.digests.retain(|(_, of, _)| *of != DigestOf::Before);
             self.facts.digests.extend(known);
         }

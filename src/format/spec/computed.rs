@@ -160,7 +160,8 @@ fn secret(table: &Table<'_>, scope: &Scope<'_>) -> Option<usize> {
     let known = scope.secrets.iter().position(|known| known.name == name.value);
     if known.is_none() {
         let what = format!("there is no key {:?}", name.value);
-        let hint = format!("[secrets] with {} = \"the hexadecimal key of the samples\"", name.value);
+        let hint =
+            format!("[secrets] with {} = \"the hexadecimal key of the samples\"", name.value);
         table.faults().note(name.at, what, hint);
     }
     known

@@ -104,7 +104,8 @@ fn line(table: &Table<'_>, charset: Charset) -> Option<Line> {
     let ends = ["CRLF", "LF", "CR", "NL", "none", "or signs like \"'\" or \"~\\n\""];
     let signs = table.text("line_end").map_or("", |found| found.value);
     // Signs stand for themselves; a word that is none of these is a slip.
-    let own = !signs.is_empty() && signs.bytes().all(|b| b.is_ascii() && !b.is_ascii_alphanumeric());
+    let own =
+        !signs.is_empty() && signs.bytes().all(|b| b.is_ascii() && !b.is_ascii_alphanumeric());
     let end: Found<&str> = table.word("line_end", &ends, |word| match word {
         "CRLF" => Some("\r\n"),
         "LF" => Some("\n"),
