@@ -113,6 +113,10 @@ fn message(spec: &FormatSpec, message: &MessageSpec, out: &mut String) -> std::f
                 "A row is about the payment with the same {by}; no batch holds two of them."
             )?;
         }
+        if message.bare.is_some() {
+            let told = "it counts only where it is about the whole batch";
+            writeln!(out, "A row tells its payment by the place in the batch alone: {told}.")?;
+        }
         if message.failures_only {
             let told = "are credited if `credited_count` and `credited_sum` say so";
             writeln!(out, "It lists the payments that failed, and no others: those {told}.")?;
@@ -171,6 +175,9 @@ fn part(spec: &FormatSpec, part: &PartSpec, several: bool, out: &mut String) -> 
         if let Some(when) = &record.when {
             writeln!(out, "It stands only {}.\n", field::condition(spec, when))?;
         }
+        if record.otherwise.is_some() {
+            writeln!(out, "It stands where none of the other records begins.\n")?;
+        }
         field::table(spec, part, record, column(&part.layout), out)?;
     }
     Ok(())
@@ -221,10 +228,16 @@ fn layout(part: &PartSpec) -> String {
                     format!(" {sign} around {which}, doubled inside.")
                 }
             };
-            let trailing =
-                if delimited.trailing { " A separator follows the last field too." } else { "" };
+            let escape = delimited.escape.map_or_else(String::new, |sign| {
+                format!(" `{}` before a sign that separates nothing.", char::from(sign))
+            });
+            let end = match (delimited.trailing, delimited.short) {
+                (true, _) => " A separator follows the last field too.",
+                (false, true) => " Fields without a value at the end of a line are left out.",
+                (false, false) => "",
+            };
             format!(
-                "Fields separated by {separator}; a line has at most {line_max} bytes.{quote}{trailing} {}",
+                "Fields separated by {separator}; a line has at most {line_max} bytes.{quote}{escape}{end} {}",
                 lines(line)
             )
         }
@@ -247,6 +260,7 @@ fn layout(part: &PartSpec) -> String {
 }
 
 fn lines(line: &Line) -> String {
+    let own: String;
     let end =
         match line.end.iter().filter(|byte| **byte != 0).copied().collect::<Vec<_>>().as_slice() {
             [] => return "Records follow each other without line ends.".to_owned(),
@@ -254,7 +268,10 @@ fn lines(line: &Line) -> String {
             b"\n" => "LF",
             b"\r" => "CR",
             [0x15] => "NL (15 in EBCDIC)",
-            _ => "a line end",
+            signs => {
+                own = quoted(&signs.escape_ascii().to_string());
+                own.as_str()
+            }
         };
     let last = if line.last_open { ", the last one without" } else { ", the last one too" };
     let block = line.block.map_or_else(String::new, |block| {

@@ -50,7 +50,8 @@ impl Delimited {
         }
         let value = out.get(from..).unwrap_or_default();
         let has = |sign: u8| pen.charset.find(value, 0, sign).is_some();
-        let ends = has(self.end) || has(b'\n') || has(b'\r');
+        let other = |sign: u8| self.end != sign && has(sign);
+        let ends = has(self.end) || other(b'\n') || other(b'\r');
         let special = ends || (!rest && has(self.separator));
         // Blanks before what is left would be taken for more of the same separator.
         let lost = self.blanks

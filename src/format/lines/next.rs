@@ -249,6 +249,7 @@ fn columns_end(record: &RecordPlan, found: usize, length: usize) -> usize {
 
 impl RecordPlan {
     /// Is all that tells it from others where it should be, in what begins here?
+    #[inline]
     pub(super) fn is_marked(&self, charset: Charset, characters: bool, bytes: &[u8]) -> bool {
         self.marks.iter().all(|mark| stands(mark, charset, characters, bytes))
     }
