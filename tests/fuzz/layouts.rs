@@ -63,6 +63,7 @@ const CHARSETS: &[Charset] = &[
     Charset { name: "UTF-8", unit: 4, plain: true, pool: "张é𠮷·ß日" },
     Charset { name: "Big5", unit: 2, plain: true, pool: "許功蓋張三" },
     Charset { name: "Shift_JIS", unit: 2, plain: true, pool: "ソ表ポｱ能日" },
+    Charset { name: "EUC-KR", unit: 2, plain: true, pool: "가힣똠" },
     Charset { name: "GB2312", unit: 2, plain: true, pool: "张三" },
     Charset { name: "ISO-8859-1", unit: 1, plain: true, pool: "éüñ" },
     Charset { name: "windows-1252", unit: 1, plain: true, pool: "é€ž" },

@@ -42,6 +42,23 @@ async fn a_message_that_would_be_too_large_is_cut_into_smaller_ones() {
     house.sound().await;
 }
 
+#[tokio::test]
+async fn a_register_is_cut_where_the_sum_of_a_message_would_be_too_large() {
+    let mut house = House::open().await;
+    // The payments are of 100, 101, ... 109 yuan: the first three are this, to the fen.
+    let sum_max = "sum_max = \"303.00\"";
+    reformed(&mut house, &[("sum_max = \"9999999999.99\"", sum_max)]).await;
+    house.take(Draft::new("A", 1).lines(CALLS, 10).declared()).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    let sent: Vec<usize> =
+        (0..house.calls.batches().len()).map(|at| house.calls.accounts(at).len()).collect();
+    assert_eq!(sent, [3, 2, 2, 2, 1]);
+    assert!(house.calls.credits().values().all(|credits| *credits == 1));
+    assert_eq!(house.calls.credits().len(), 10);
+    assert!(house.alert("convert").await.is_none());
+    house.sound().await;
+}
+
 /// Lines 1 and 3 are the same in all that this bank's answers tell.
 fn alike() -> Draft {
     let first = person(1).account;

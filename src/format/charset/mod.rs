@@ -7,7 +7,7 @@
 //! sign), four-byte sequences in GBK, and second spellings of one character.
 //!
 //! * `names`: what banks call a character set.
-//! * `pairs`: GB18030, GBK, GB2312, Big5, `Shift_JIS`. The pairs are looked up in a table that is made
+//! * `pairs`: GB18030, GBK, GB2312, Big5, `Shift_JIS`, EUC-KR. The pairs are looked up in a table that is made
 //!   once from `encoding_rs` and holds only what that reads and writes alike; asking it for every
 //!   field costs three times as much, and its mappings need judging after each read.
 //! * `ebcdic`: hosts' code pages, with their shifts; tables as data.
@@ -52,6 +52,8 @@ pub(crate) enum Charset {
     Big5,
     /// What Japan's banks mean by it, code page 932: 5C is a backslash and 7E a tilde.
     ShiftJis,
+    /// What Korea's banks mean by it, code page 949.
+    EucKr,
     /// EBCDIC of the United States and of Brazil's banks.
     Cp037,
     /// EBCDIC with GB 2312 between shifts.
@@ -86,7 +88,7 @@ impl Charset {
     pub const fn character_bytes_max(self) -> usize {
         match self {
             Self::Gb18030 | Self::Utf8 | Self::Utf16Be | Self::Utf16Le => 4,
-            Self::Gbk | Self::Gb2312 | Self::Big5 | Self::ShiftJis => 2,
+            Self::Gbk | Self::Gb2312 | Self::Big5 | Self::ShiftJis | Self::EucKr => 2,
             Self::Cp935 | Self::Cp1388 => 2 + SHIFTS,
             Self::Ascii | Self::Latin1 | Self::Windows1252 | Self::Cp037 | Self::Page(_) => 1,
         }

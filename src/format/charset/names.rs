@@ -5,7 +5,7 @@ use crate::format::charset::Charset;
 impl Charset {
     /// The names banks use for it, the one that we write first. `UTF-16` alone is not among them: it
     /// says nothing of the order of bytes.
-    pub(super) const NAMES: [(Self, &'static [&'static str]); 33] = [
+    pub(super) const NAMES: [(Self, &'static [&'static str]); 34] = [
         (Self::Gb18030, &["GB18030", "GB18030-2022", "GB18030-2005", "CP54936"]),
         (Self::Gbk, &["GBK", "CP936", "MS936", "WINDOWS-936"]),
         (Self::Gb2312, &["GB2312", "GB2312-80", "GB_2312-80", "EUC-CN", "EUC_CN"]),
@@ -20,6 +20,7 @@ impl Charset {
             Self::ShiftJis,
             &["Shift_JIS", "SHIFT-JIS", "SJIS", "CP932", "MS932", "WINDOWS-31J", "CP943C"],
         ),
+        (Self::EucKr, &["EUC-KR", "EUC_KR", "CP949", "MS949", "WINDOWS-949"]),
         (Self::Cp037, &["IBM037", "CP037", "IBM-037", "IBM-37", "CP37", "EBCDIC-CP-US"]),
         (Self::Cp935, &["IBM935", "CP935", "IBM-935", "X-IBM935"]),
         (Self::Cp1388, &["IBM1388", "CP1388", "IBM-1388", "X-IBM1388", "GB13488"]),
@@ -65,6 +66,7 @@ impl Charset {
             Self::Windows1252 => "windows-1252",
             Self::Big5 => "Big5",
             Self::ShiftJis => "Shift_JIS",
+            Self::EucKr => "EUC-KR",
             Self::Cp037 => "IBM037",
             Self::Cp935 => "IBM935",
             Self::Cp1388 => "IBM1388",
@@ -115,6 +117,7 @@ mod tests {
             ("cp932", Charset::ShiftJis),
             ("ms932", Charset::ShiftJis),
             ("windows-31j", Charset::ShiftJis),
+            ("ms949", Charset::EucKr),
             ("cp037", Charset::Cp037),
             ("IBM-037", Charset::Cp037),
             ("cp935", Charset::Cp935),

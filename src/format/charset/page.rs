@@ -43,6 +43,15 @@ pub(super) fn character(page: u8, byte: u8) -> Option<char> {
     table(page)?.characters.get(at).copied().filter(|character| *character != NOTHING)
 }
 
+/// How many characters each page has, with those of ASCII.
+#[cfg(test)]
+pub(super) fn counts() -> impl Iterator<Item = (crate::format::charset::Charset, usize)> {
+    let count = |line: &str| line.chars().filter(|character| *character != NOTHING).count();
+    (0..)
+        .zip(TEXT.lines())
+        .map(move |(at, line)| (crate::format::charset::Charset::Page(at), 95 + count(line)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

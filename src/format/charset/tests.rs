@@ -61,29 +61,14 @@ fn i21_every_character_of_every_character_set_reads_back() {
         (Charset::Windows1252, 95 + 96 + 27),
         (Charset::Big5, 13_526 + 95),
         (Charset::ShiftJis, 7_326 + 63 + 95),
+        (Charset::EucKr, 17_048 + 95),
         (Charset::Cp037, 95 + 96),
         (Charset::Cp935, 7_474 + 100),
         (Charset::Cp1388, 30_484 + 100),
-        (Charset::Page(0), 218),
-        (Charset::Page(1), 222),
-        (Charset::Page(2), 206),
-        (Charset::Page(3), 216),
-        (Charset::Page(4), 200),
-        (Charset::Page(5), 223),
-        (Charset::Page(6), 211),
-        (Charset::Page(7), 192),
-        (Charset::Page(8), 191),
-        (Charset::Page(9), 191),
-        (Charset::Page(10), 188),
-        (Charset::Page(11), 191),
-        (Charset::Page(12), 191),
-        (Charset::Page(13), 223),
-        (Charset::Page(14), 223),
-        (Charset::Page(15), 223),
-        (Charset::Page(16), 223),
-        (Charset::Page(17), 223),
-        (Charset::Page(18), 223),
-    ] {
+    ]
+    .into_iter()
+    .chain(page::counts())
+    {
         let found = characters(charset);
         for character in found {
             let text = character.to_string();
@@ -125,6 +110,7 @@ fn i21_tables_agree_with_encoding_rs() {
         (Charset::Gb2312, encoding_rs::GBK),
         (Charset::Big5, encoding_rs::BIG5),
         (Charset::ShiftJis, encoding_rs::SHIFT_JIS),
+        (Charset::EucKr, encoding_rs::EUC_KR),
         (Charset::Windows1252, encoding_rs::WINDOWS_1252),
         (Charset::Page(0), encoding_rs::WINDOWS_1250),
         (Charset::Page(1), encoding_rs::WINDOWS_1251),
