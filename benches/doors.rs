@@ -1,21 +1,29 @@
-//! Hand-overs of batches of 100 payments through each door, one after the other: how many a second, and
-//! how many of them a healthy bank left without a clear answer.
+//! Batches of 100 payments through each door: how many a second, how many of them a healthy bank left
+//! without a clear answer, and how much memory it takes.
 //!
-//!     cargo bench --bench doors
-//!     cargo bench --bench doors -- 500     so many through each, instead of 10,000
+//!     cargo bench --bench doors                   both of the following, with 10,000 batches
+//!     cargo bench --bench doors -- line 500       so many through each door alone, one after the other
+//!     cargo bench --bench doors -- road 500       so many along the whole road, and a tenth of them before
+//!     cargo bench --bench doors -- road 500 sftp  the same, through one door
 //!
-//! A question goes the same way as a batch, and needs no attempt behind it: that is what is handed over
-//! here. The server of SFTP is a real `sshd`, where there is one; the other banks answer at once, keep
-//! their connections open, and would answer on them again.
+//! `line` hands over questions: one goes the same way as a batch, and needs no attempt behind it. The
+//! banks answer at once, keep their connections open, and would answer on them again.
+//!
+//! `road` is the daemon in a process of its own, from pulling the register to its closing account, with a
+//! healthy practice bank in another one. Batches that became UNKNOWN are false alarms. That memory is flat
+//! shows in its peak at a tenth of the batches, and at all of them.
+//!
+//! The server of SFTP is a real `sshd`, where there is one.
 
 #![allow(clippy::disallowed_methods, reason = "a bench measures")]
 #![allow(clippy::print_stdout, reason = "a bench prints its figures")]
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use daifa::sandbox::finance::RegisterKind;
 use daifa::transport::directory::{Completion, Directory, DirectoryOptions};
 use daifa::transport::https::{Https, HttpsOptions};
 use daifa::transport::sftp::{Sftp, SftpOptions, host_key, private_key};
@@ -27,6 +35,11 @@ use tokio::net::{TcpListener, TcpStream};
 
 #[path = "../src/transport/sftp/tests/sshd.rs"]
 mod sshd;
+#[allow(dead_code, reason = "the tests and the bench use a part of it each")]
+#[path = "../tests/sick/stage.rs"]
+mod stage;
+
+use stage::{Plan, Stage, Way};
 
 /// The bytes of a batch: 100 lines of 148.
 const BATCH_BYTES: usize = 100 * 148;
@@ -187,34 +200,104 @@ async fn by_socket(what: &str, address: &str, staying: Option<Staying>, count: u
     measure(what, &door.expect("good settings"), framed, count).await;
 }
 
+/// Payments of a batch.
+const ROWS: usize = 100;
+
+/// Pays so many batches along the whole road, and prints.
+async fn by_road(way: Way, batches: usize) {
+    let plan = Plan {
+        way,
+        registers: 1,
+        payments: i64::try_from(batches * ROWS).expect("a number"),
+        kinds: vec![RegisterKind::Clean],
+        rows_max: ROWS,
+        bank: String::new(),
+        faults: String::new(),
+        rules: "visibility_delay = \"60s\"\nask_after = \"1s\"\nask_every = \"1s\"\n\
+                return_every = \"60s\"\nreturn_window = \"60s\""
+            .to_owned(),
+        allowed: "24h",
+    };
+    let Some(stage) = Stage::open(plan).await else { return };
+    let begun = Instant::now();
+    let mut daemon = stage.daemon();
+    let store = stage.store().await;
+    let closed = |(state, n): &(String, i64)| state == "closed" && *n == 1;
+    let limit = Duration::from_secs(120)
+        + Duration::from_millis(200) * u32::try_from(batches).expect("few");
+    let done = stage.until(&store, limit, Duration::ZERO, |totals| {
+        totals.registers.iter().any(closed) && totals.reports_due == 0
+    });
+    let done = done.await;
+    let took = begun.elapsed();
+    let peak = peak_mib(daemon.id());
+    daemon.kill();
+    let unclear = stage.logged().matches("no clear answer").count();
+    let cut = store.totals().await.expect("read").batches.iter().map(|(_, n)| n).sum::<i64>();
+    let each = took / u32::try_from(batches.max(1)).unwrap_or(u32::MAX);
+    println!(
+        "{:<18} {cut:>6} batches in {took:>9.2?}, {each:>9.2?} each; peak {peak} MiB; unknown: {unclear}{}",
+        way.word(),
+        if done { "" } else { "; NOT ALL CLOSED" }
+    );
+    assert_eq!((stage.book().credits_twice, stage.book().offences), (vec![], vec![]));
+}
+
+/// The most memory that a process had resident, as Linux tells it.
+fn peak_mib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is told");
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().expect("a number") / 1_024
+}
+
+async fn by_line(count: usize) {
+    println!("line: from the door to the bank's answer");
+    let root = tempfile::tempdir().expect("a folder");
+    let door = Directory::new(folders(root.path())).expect("good settings");
+    measure("directory", &door, files, count).await;
+    let https = Https::new(&HttpsOptions {
+        url: format!("http://{}/", bank(true).await),
+        content_type: "application/xml; charset=GBK".to_owned(),
+        ca_file: None,
+        identity: None,
+        connect_ms: 5_000,
+        total_ms: 10_000,
+        answer_bytes_max: 1 << 20,
+    });
+    measure("http", &https.expect("good settings"), message, count).await;
+    let address = bank(false).await;
+    by_socket("socket", &address, None, count).await;
+    let staying = Staying {
+        heartbeat: Bytes::from_static(b"000001?"),
+        answer: Bytes::from_static(b"000001!"),
+        every_ms: 30_000,
+    };
+    by_socket("socket that stays", &address, Some(staying), count).await;
+    by_sftp(count).await;
+}
+
 fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let count = arguments.find_map(|word| word.parse().ok()).unwrap_or(10_000);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let is_said = |word: &str| words.iter().any(|said| said == word);
+    let count = words.iter().find_map(|word| word.parse().ok()).unwrap_or(10_000);
+    let both = !is_said("line") && !is_said("road");
+    let ways: Vec<Way> = Way::ALL.into_iter().filter(|way| is_said(way.word())).collect();
+    let ways = if ways.is_empty() { Way::ALL.to_vec() } else { ways };
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     runtime.worker_threads(2).enable_all();
     runtime.build().expect("a runtime").block_on(async {
-        let root = tempfile::tempdir().expect("a folder");
-        let door = Directory::new(folders(root.path())).expect("good settings");
-        measure("directory", &door, files, count).await;
-        let https = Https::new(&HttpsOptions {
-            url: format!("http://{}/", bank(true).await),
-            content_type: "application/xml; charset=GBK".to_owned(),
-            ca_file: None,
-            identity: None,
-            connect_ms: 5_000,
-            total_ms: 10_000,
-            answer_bytes_max: 1 << 20,
-        });
-        measure("http", &https.expect("good settings"), message, count).await;
-        let address = bank(false).await;
-        by_socket("socket", &address, None, count).await;
-        let staying = Staying {
-            heartbeat: Bytes::from_static(b"000001?"),
-            answer: Bytes::from_static(b"000001!"),
-            every_ms: 30_000,
-        };
-        by_socket("socket that stays", &address, Some(staying), count).await;
-        by_sftp(count).await;
+        if both || is_said("line") {
+            by_line(count).await;
+        }
+        if both || is_said("road") {
+            println!(
+                "road: from pulling the register to its closing account, {ROWS} payments a batch"
+            );
+            for way in ways {
+                by_road(way, count / 10).await;
+                by_road(way, count).await;
+            }
+        }
     });
 }

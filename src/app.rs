@@ -4,6 +4,7 @@
 mod begun;
 pub mod doors;
 mod parts;
+mod profile;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-pub use self::parts::{Parts, check, location, open_parts};
+pub use self::parts::{Parts, check, location, open_format, open_parts};
 use crate::clock::{Clock, Dice};
 use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, EngineError, Observer};
@@ -91,6 +92,7 @@ pub async fn context(
         unfetched: Arc::default(),
         pulls: Reach::new(dice()),
         deliveries: Reach::new(dice()),
+        dice: std::sync::Mutex::new(dice()),
     })
 }
 

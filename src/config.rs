@@ -1,8 +1,10 @@
 //! The configuration: one TOML file, unknown keys refused, secrets by reference, all problems told
 //! at once, each with its place.
 
+mod counterpart;
 mod door;
 mod looked;
+mod profile;
 mod secret;
 mod shape;
 mod survey;
@@ -13,10 +15,16 @@ use std::path::{Path, PathBuf};
 
 use jiff::SignedDuration;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+pub use crate::config::counterpart::{
+    Away, Counterpart, CounterpartDoor, Folders, Listens, Sickness,
+};
 pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 pub use crate::config::looked::{Looked, Problem};
+pub use crate::config::profile::{Answers, Breaker};
 pub use crate::config::secret::Secret;
+use crate::config::shape::{CONFIG, Field};
 use crate::config::survey::Survey;
 use crate::guard::sign::Algorithm;
 use crate::model::deadline::StartEvent;
@@ -129,6 +137,10 @@ pub struct Bank {
     /// The keys that the format's digests are made with, by the names that it gives them.
     #[serde(default)]
     pub secrets: BTreeMap<String, Secret>,
+    #[serde(default)]
+    pub answers: Answers,
+    #[serde(default)]
+    pub breaker: Breaker,
 }
 
 /// How files or messages reach the bank.
@@ -290,7 +302,7 @@ impl Config {
     /// # Errors
     /// As [`Config::read`].
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        Self::look_through("config", text.to_owned()).done()
+        look_through("config", text.to_owned(), CONFIG, Self::problems).done()
     }
 
     /// Reads the file as far as it can be used.
@@ -298,25 +310,7 @@ impl Config {
     /// # Errors
     /// Where the file itself cannot be read.
     pub fn look(path: &Path) -> Result<Looked, ConfigError> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|cause| ConfigError(vec![format!("{}: {cause}", path.display())]))?;
-        Ok(Self::look_through(&path.display().to_string(), text))
-    }
-
-    fn look_through(file: &str, text: String) -> Looked {
-        let mut survey = Survey::of(&text);
-        let read = (!survey.is_broken()).then(|| Self::deserialize(survey.usable.clone()));
-        let config = match read {
-            Some(Ok(config)) => Some(config),
-            // The lists of the survey and the types below say something else: told rather than hidden.
-            Some(Err(cause)) => {
-                survey.problems.push(Problem::new("", cause.message()));
-                None
-            }
-            None => None,
-        };
-        let problems = config.as_ref().map(Self::problems).unwrap_or_default();
-        Looked::new(config, file, text, survey, problems)
+        look(path, CONFIG, Self::problems)
     }
 
     /// What does not fit together.
@@ -330,6 +324,7 @@ impl Config {
                 out.push(Problem::new(format!("{key}.code"), what));
             }
             out.extend(bank.problems(&key));
+            out.extend(bank.answers.problems(&key, self.duty.allowed));
         }
         let mut names = BTreeSet::new();
         for (source, key) in self.sources.iter().zip(entries("source")) {
@@ -376,6 +371,39 @@ impl Config {
         }
         out
     }
+}
+
+/// Reads a file as far as it can be used.
+fn look<C: DeserializeOwned>(
+    path: &Path,
+    fields: &'static [Field],
+    problems: fn(&C) -> Vec<Problem>,
+) -> Result<Looked<C>, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|cause| ConfigError(vec![format!("{}: {cause}", path.display())]))?;
+    Ok(look_through(&path.display().to_string(), text, fields, problems))
+}
+
+/// Looks through a text that has these keys; `problems` says what of it does not fit together.
+fn look_through<C: DeserializeOwned>(
+    file: &str,
+    text: String,
+    fields: &'static [Field],
+    problems: fn(&C) -> Vec<Problem>,
+) -> Looked<C> {
+    let mut survey = Survey::of(&text, fields);
+    let read = (!survey.is_broken()).then(|| C::deserialize(survey.usable.clone()));
+    let config = match read {
+        Some(Ok(config)) => Some(config),
+        // The lists of the survey and the types say something else: told rather than hidden.
+        Some(Err(cause)) => {
+            survey.problems.push(Problem::new("", cause.message()));
+            None
+        }
+        None => None,
+    };
+    let problems = config.as_ref().map(problems).unwrap_or_default();
+    Looked::new(config, file, text, survey, problems)
 }
 
 /// The keys of the entries of a list: `bank.1`, `bank.2` and so on.

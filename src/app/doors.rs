@@ -15,6 +15,7 @@ use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::hours::{Hours, Opening};
 use crate::transport::https::{Https, HttpsOptions};
 use crate::transport::limit::{Limited, Limits};
+use crate::transport::manner::With;
 use crate::transport::retry::{Retrying, Tries};
 use crate::transport::sftp::{self, Sftp, SftpOptions};
 use crate::transport::socket::{Ending, Security, Socket, SocketOptions, Staying};
@@ -71,7 +72,7 @@ pub fn open(
     let mut door = plain(bank, format)?;
     if let Some(limit) = &bank.limit {
         let limits = Limits { per_second: limit.per_second, at_once: limit.at_once };
-        door = Arc::new(Limited::new(door, limits));
+        door = Arc::new(With::new(door, Limited::new(limits)));
     }
     if let Some(retry) = &bank.retry {
         let tries = Tries {
@@ -80,11 +81,11 @@ pub fn open(
             wait_max_ms: millis(retry.wait_max),
         };
         let dice = Dice::seeded(u64::from_le_bytes(crate::guard::random::bytes()));
-        door = Arc::new(Retrying::new(door, tries, dice));
+        door = Arc::new(With::new(door, Retrying::new(tries, dice)));
     }
     let cut_off = format.and_then(|format| format.limits().cut_off);
     if let Some(hours) = hours(bank, cut_off, common)? {
-        door = Arc::new(Opening::new(door, hours, Arc::clone(common.clock)));
+        door = Arc::new(With::new(door, Opening::new(hours, Arc::clone(common.clock))));
     }
     Ok(door)
 }

@@ -8,6 +8,7 @@ mod explain;
 pub mod format;
 mod operate;
 mod practice;
+mod sandbox;
 mod verify;
 
 use std::io::{BufReader, Write};
@@ -107,6 +108,11 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Run only the practice finance and banks, as counterparts of a daemon of its own.
     Practice(practice::PracticeArgs),
+    /// Run one practice bank by itself, well or sick, and read its book.
+    Sandbox {
+        #[command(subcommand)]
+        command: sandbox::SandboxCommand,
+    },
 }
 
 /// Runs the command line and says how the process ends.
@@ -126,6 +132,7 @@ pub async fn main() -> Exit {
         Command::Explain { config, payment } => explain::run(&config, &payment, &clock).await,
         Command::Bench(args) => bench::run(args, clock).await,
         Command::Practice(args) => practice::run(args, clock).await,
+        Command::Sandbox { command } => sandbox::run(command, clock).await,
     };
     done.unwrap_or_else(|cause| {
         if is_closed_pipe(&cause) {

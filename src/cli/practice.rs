@@ -10,12 +10,12 @@ use clap::Args;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::net::TcpListener;
 
-use crate::cli::say;
+use crate::cli::{sandbox, say};
 use crate::clock::Clock;
-use crate::format::{Format, example};
+use crate::config::Counterpart;
 use crate::guard::key::Key;
 use crate::lifecycle::{Exit, Stop};
-use crate::sandbox::bank::{self, Faults, PracticeBank, Wire};
+use crate::sandbox::bank::PracticeBank;
 use crate::sandbox::finance::{self, BankCode};
 use crate::store::{Location, Store, StoreError};
 
@@ -214,26 +214,35 @@ async fn start_bank(
 ) -> anyhow::Result<(PracticeBank, String)> {
     let code = code(at);
     let name = if takes_files(at) { "example-rural-fixed" } else { "example-city-xml" };
-    let text = example::example(name).context("the example formats are in the binary")?;
-    let format = Arc::new(Format::compile(name, text)?.with_published_secrets());
     let folder = data.join(&code);
     let (own, out, back) = (folder.join("bank"), folder.join("outgoing"), folder.join("incoming"));
     for folder in [&own, &out, &back] {
         std::fs::create_dir_all(folder)?;
     }
-    let wire = if takes_files(at) {
-        Wire::Files {
-            outgoing: out.clone(),
-            incoming: back.clone(),
-            control_suffix: ".ok".to_owned(),
+    let met = |listen: SocketAddr| {
+        let (out, back) = (out.display(), back.display());
+        match (takes_files(at), shape.sockets) {
+            (true, _) => {
+                format!("kind = \"directory\"\noutgoing = \"{out}\"\nincoming = \"{back}\"\n")
+            }
+            (false, true) => format!("kind = \"socket\"\nlisten = \"{listen}\"\n"),
+            (false, false) => format!("kind = \"https\"\nlisten = \"{listen}\"\n"),
         }
-    } else {
-        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        if shape.sockets { Wire::Socket { listen } } else { Wire::Http { listen } }
     };
-    let faults = Faults { no_dedup: shape.no_dedup, ..Faults::default() };
-    let options = bank::Options { faults, ..bank::Options::new(own, wire) };
-    let bank = PracticeBank::start(options, format, Arc::clone(clock)).await?;
+    let said = |listen| {
+        format!(
+            "# A practice bank; `daifa sandbox bank --config` runs it by itself.\n\
+             format = \"{name}\"\nbook = \"{}\"\ndedup = {}\n\n[door]\n{}",
+            own.display(),
+            !shape.no_dedup,
+            met(listen)
+        )
+    };
+    let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+    let bank = sandbox::start(&Counterpart::parse(&said(listen))?, Arc::clone(clock)).await?;
+    let file = folder.join("bank.toml");
+    std::fs::write(&file, said(bank.address().unwrap_or(listen)))
+        .with_context(|| format!("writing {}", file.display()))?;
     let door = match bank.address() {
         Some(address) if shape.sockets => {
             format!("kind = \"socket\"\naddress = \"{address}\"\nsecurity = \"plain\"")
@@ -254,7 +263,7 @@ async fn start_bank(
     let table = format!(
         "\n[[bank]]\ncode = \"{code}\"\nname = \"{people}{}\"\nformat = \"{name}\"\n\
          visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"{}ms\"\nreturn_window = \"{}s\"\n\
-         resend_after = \"100ms\"\n[bank.door]\n{door}\n",
+         resend_after = \"100ms\"\nbreaker = {{ rest = \"1s\" }}\n[bank.door]\n{door}\n",
         at + 1,
         // A file bank answers by itself; asking is for silence.
         if takes_files(at) { "2s" } else { "100ms" },

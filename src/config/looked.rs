@@ -21,18 +21,18 @@ impl Problem {
 }
 
 /// A configuration as far as it can be used, and what is wrong with it.
-pub struct Looked {
+pub struct Looked<C = Config> {
     /// Nothing where the file is not there or is no TOML.
-    pub config: Option<Config>,
+    pub config: Option<C>,
     file: String,
     text: String,
     survey: Survey,
     problems: Vec<Problem>,
 }
 
-impl Looked {
+impl<C> Looked<C> {
     pub(super) fn new(
-        config: Option<Config>,
+        config: Option<C>,
         file: &str,
         text: String,
         survey: Survey,
@@ -68,7 +68,7 @@ impl Looked {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub(super) fn done(self) -> Result<Config, ConfigError> {
+    pub(super) fn done(self) -> Result<C, ConfigError> {
         let lines = self.lines();
         match self.config {
             Some(config) if lines.is_empty() => Ok(config),

@@ -13,6 +13,8 @@ pub enum Kind {
     Path,
     /// A whole number within these bounds.
     Int(i64, i64),
+    /// A part of a whole, like `0.02`.
+    Share,
     Bool,
     /// A length of time like `30s` or `24h`.
     Time,
@@ -100,6 +102,19 @@ const BANK: &[Field] = &[
     may("retry", Kind::Table(RETRY)),
     may("hours", Kind::Table(HOURS)),
     may("secrets", Kind::Secrets),
+    may("answers", Kind::Table(ANSWERS)),
+    may("breaker", Kind::Table(&[may("after", ONE_AND_MORE), may("rest", Kind::Time)])),
+];
+
+const ANSWERS: &[Field] = &[
+    may("results", Kind::Text),
+    may("ask", Kind::Text),
+    may("notices", Kind::Text),
+    may("acknowledged_within", Kind::Time),
+    may("result_within", Kind::Time),
+    may("notice_within", Kind::Time),
+    may("return_within", Kind::Time),
+    may("refund_within", Kind::Time),
 ];
 
 const DOORS: &[(&str, &[Field])] =
@@ -179,6 +194,52 @@ const PACE: &[Field] = &[
     may("stuck_after", Kind::Time),
 ];
 
+/// The whole file of a practice bank.
+pub const COUNTERPART: &[Field] = &[
+    must("format", Kind::Text),
+    may("formats", Kind::Path),
+    must("book", Kind::Path),
+    must("door", Kind::Either(COUNTERPART_DOORS)),
+    may("seed", SIZE),
+    may("dedup", Kind::Bool),
+    may("asked", Kind::Bool),
+    may("result_after", Kind::Time),
+    may("return_after", Kind::Time),
+    may("notice_after", Kind::Time),
+    may("look_every", Kind::Time),
+    may("faults", Kind::Table(SICKNESS)),
+];
+
+const COUNTERPART_DOORS: &[(&str, &[Field])] =
+    &[("directory", FOLDERS), ("sftp", FOLDERS), ("https", LISTENS), ("socket", LISTENS)];
+
+const FOLDERS: &[Field] = &[
+    must("outgoing", Kind::Path),
+    must("incoming", Kind::Path),
+    may("control_suffix", Kind::Text),
+];
+
+const LISTENS: &[Field] =
+    &[must("listen", Kind::Listen), may("certificate", Kind::Path), may("key", Kind::Path)];
+
+const SICKNESS: &[Field] = &[
+    may("loss", Kind::Share),
+    may("duplicate", Kind::Share),
+    may("reorder", Kind::Share),
+    may("contradiction", Kind::Share),
+    may("return_after_credit", Kind::Share),
+    may("busy", Kind::Share),
+    may("refusal", Kind::Share),
+    may("wrong_amount", Kind::Share),
+    may("wrong_account", Kind::Share),
+    may("unknown_row", Kind::Share),
+    may("wrong_sum", Kind::Share),
+    may("split", Kind::Share),
+    may("delay", Kind::Time),
+    may("lag", Kind::Time),
+    may("outage", Kind::Table(&[must("every", Kind::Time), must("lasts", Kind::Time)])),
+];
+
 impl Kind {
     /// What is expected, for whoever wrote something else.
     pub fn expected(self) -> String {
@@ -188,6 +249,7 @@ impl Kind {
             Self::Path => "a path between quotes".to_owned(),
             Self::Int(least, i64::MAX) => format!("a whole number from {least}"),
             Self::Int(least, most) => format!("a whole number from {least} to {most}"),
+            Self::Share => "a part of 1 with at most six digits, like 0.02".to_owned(),
             Self::Bool => "true or false".to_owned(),
             Self::Time => "a time like \"30s\", \"2h 30m\" or \"24h\"".to_owned(),
             Self::Listen => "an address like \"127.0.0.1:8740\"".to_owned(),

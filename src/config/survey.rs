@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
-use crate::config::shape::{CONFIG, Field, Kind};
+use crate::config::shape::{Field, Kind};
 use crate::config::{Problem, Span};
 
 /// What a walk through a config found.
@@ -24,8 +24,8 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Goes through a text.
-    pub fn of(text: &str) -> Self {
+    /// Goes through a text that has these keys.
+    pub fn of(text: &str, fields: &'static [Field]) -> Self {
         let (table, broken) = DeTable::parse_recoverable(text);
         let mut survey = Self::default();
         for cause in &broken {
@@ -34,7 +34,7 @@ impl Survey {
             survey.note("", at, cause.message().to_owned());
         }
         if broken.is_empty() {
-            survey.usable = survey.table("", table.get_ref(), CONFIG, 0);
+            survey.usable = survey.table("", table.get_ref(), fields, 0);
         }
         survey
     }
@@ -245,12 +245,31 @@ fn plain(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
             let number = i64::from_str_radix(integer.as_str(), integer.radix()).ok()?;
             (least..=most).contains(&number).then_some(Value::Integer(number))
         }
+        Kind::Share => share(value).map(Value::Integer),
         Kind::Time => text().filter(|_| value.as_str().and_then(Span::parse).is_some()),
         Kind::Listen => {
             text().filter(|_| value.as_str().is_some_and(|text| text.parse::<SocketAddr>().is_ok()))
         }
         Kind::Secret | Kind::Secrets | Kind::Table(_) | Kind::Tables(_) | Kind::Either(_) => None,
     }
+}
+
+/// A part of a whole, in parts of a million. Read from its digits: no money is reckoned with it, and no
+/// float either.
+fn share(value: &DeValue<'_>) -> Option<i64> {
+    let digits = match value {
+        DeValue::Integer(whole) => whole.as_str(),
+        DeValue::Float(part) => part.as_str(),
+        _ => return None,
+    };
+    let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
+    // Digits alone: no sign and no exponent.
+    if part.len() > 6 || ![whole, part].concat().bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let part: i64 = format!("{part:0<6}").parse().ok()?;
+    let millionths = whole.parse::<i64>().ok()?.checked_mul(1_000_000)?.checked_add(part)?;
+    (millionths <= 1_000_000).then_some(millionths)
 }
 
 /// Something of this kind, in the place of what is missing or wrong.
@@ -260,6 +279,7 @@ fn stand_in(kind: Kind) -> Value {
         Kind::Text => text("x"),
         Kind::Path => text("/nonexistent"),
         Kind::Int(least, _) => Value::Integer(least),
+        Kind::Share => Value::Integer(0),
         Kind::Bool => Value::Boolean(false),
         Kind::Time => text("1h"),
         Kind::Listen => text("127.0.0.1:0"),

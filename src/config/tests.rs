@@ -1,6 +1,6 @@
 //! A config tells all that is wrong with it, and nothing that it should keep to itself.
 
-use super::{Config, Span};
+use super::{Config, Counterpart, CounterpartDoor, Span};
 
 const GOOD: &str = r#"
 data = "/var/lib/daifa"
@@ -53,6 +53,16 @@ return_window = "1s"
 resend_after = "1s"
 reference_prefix = "A"
 limit = { per_second = 1, at_once = 2 }
+breaker = { after = 5, rest = "1m" }
+[bank.answers]
+results = "file"
+ask = "reference"
+notices = "file"
+acknowledged_within = "1m"
+result_within = "1h"
+notice_within = "1h"
+return_within = "1h"
+refund_within = "1h"
 [[bank]]
 code = "city"
 name = "n"
@@ -71,6 +81,11 @@ drop_held_after = "4h""#,
         );
     let config = Config::parse(&full).expect("good");
     assert_eq!((config.restore_epoch, config.banks[0].rows_max), (2, 7));
+    let (said, absent) = (&config.banks[0].breaker, &config.banks[1].breaker);
+    assert_eq!(
+        [(said.after, said.rest), (absent.after, absent.rest)],
+        [(5, Span(60_000)), (3, Span(600_000))]
+    );
     assert_eq!(config.duty.drop_held_after, Some(Span(4 * 3_600_000)));
     assert_eq!(config.pace.stuck_after, Span(3_600_000));
     let still = GOOD.replace("control_suffix = \".ok\"", "stable_for = \"1m\", bytes_max = 9");
@@ -174,5 +189,89 @@ fn i2_not_found_must_count_while_the_bank_still_knows_a_duplicate() {
     for (delay, window) in [("10m", "10m"), ("73h", "72h")] {
         let problems = with(delay, window).expect_err("too short").0;
         assert!(problems[0].contains("bank.1.visibility_delay"), "{problems:?}");
+    }
+}
+
+const COUNTERPART: &str = r#"
+format = "example-city-xml"
+formats = "/f"
+book = "/b"
+seed = 7
+dedup = false
+asked = false
+result_after = "1s"
+return_after = "2s"
+notice_after = "3s"
+look_every = "4ms"
+[door]
+kind = "https"
+listen = "127.0.0.1:7001"
+certificate = "/c"
+key = "/k"
+[faults]
+loss = 0.02
+duplicate = 0.5
+reorder = 1
+contradiction = 0.000001
+return_after_credit = 1.0
+busy = 0
+refusal = 0.1
+wrong_amount = 0.2
+wrong_account = 0.3
+unknown_row = 0.4
+wrong_sum = 0.6
+split = 0.7
+delay = "120ms"
+lag = "1s"
+outage = { every = "30s", lasts = "2s" }
+"#;
+
+#[test]
+fn every_key_of_a_practice_bank_is_known_to_both() {
+    let bank = Counterpart::parse(COUNTERPART).expect("good");
+    assert_eq!((bank.seed, bank.dedup, bank.asked), (7, false, false));
+    let shares = [bank.faults.loss, bank.faults.reorder, bank.faults.contradiction];
+    assert_eq!(shares, [20_000, 1_000_000, 1]);
+    assert_eq!((bank.faults.return_after_credit, bank.faults.busy), (1_000_000, 0));
+    for kind in ["directory", "sftp"] {
+        let door = format!("kind = \"{kind}\"\noutgoing = \"/o\"\nincoming = \"/i\"");
+        let listens =
+            "kind = \"https\"\nlisten = \"127.0.0.1:7001\"\ncertificate = \"/c\"\nkey = \"/k\"";
+        let bank = Counterpart::parse(&COUNTERPART.replace(listens, &door)).expect("good");
+        let (CounterpartDoor::Directory(folders) | CounterpartDoor::Sftp(folders)) = bank.door
+        else {
+            panic!("folders are meant")
+        };
+        assert_eq!(folders.control_suffix, ".ok");
+    }
+    Counterpart::parse(&COUNTERPART.replace("\"https\"", "\"socket\"")).expect("good");
+}
+
+#[test]
+fn every_problem_of_a_practice_bank_is_told_with_its_line() {
+    let bad = COUNTERPART
+        .replace("format = \"example-city-xml\"\n", "colour = 1\n")
+        .replace("loss = 0.02", "loss = 1.02")
+        .replace("duplicate = 0.5", "duplicate = 0.0000001")
+        .replace("reorder = 1\n", "reorder = \"often\"\n")
+        .replace("contradiction = 0.000001", "contradiction = -0.5")
+        .replace("refusal = 0.1", "refusal = 1e-3")
+        .replace("key = \"/k\"\n", "")
+        .replace("lasts = \"2s\"", "lasts = \"30s\"");
+    let problems = Counterpart::parse(&bad).expect_err("bad").0;
+    let expected = [
+        "bank:1: format: is missing",
+        "bank:2: colour: is no key",
+        "bank:12: door: needs both",
+        "bank:17: faults.loss: expected a part of 1",
+        "bank:18: faults.duplicate: expected",
+        "bank:19: faults.reorder: expected",
+        "bank:20: faults.contradiction: expected",
+        "bank:23: faults.refusal: expected",
+        "bank:31: faults.outage: lasts",
+    ];
+    assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+    for (problem, expected) in problems.iter().zip(expected) {
+        assert!(problem.starts_with(expected), "{problem} is not {expected}");
     }
 }

@@ -22,7 +22,7 @@ use crate::guard::key::hex;
 use crate::model::alert::AlertKind;
 use crate::model::id::{BatchNo, PaymentId, RefundNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
-use crate::model::outcome::{Folded, OutcomeKind};
+use crate::model::outcome::Folded;
 use crate::model::reason::Reason;
 use crate::model::report::{Recipient, RecipientKind, ReportKind, redact};
 use crate::store::StoreError;
@@ -421,8 +421,7 @@ fn failure<'r>(
     head: &ResultHead,
     row: &'r OutcomeRow,
 ) -> Result<Option<Failure<'r>>, FlowError> {
-    if row.kind == OutcomeKind::Credited || !matches!(row.folded, Folded::Failed | Folded::Returned)
-    {
+    if !matches!(row.folded, Folded::Failed | Folded::Returned) {
         return Ok(None);
     }
     let Some(sealed) = &row.person else { return Ok(None) };

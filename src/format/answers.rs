@@ -39,6 +39,11 @@ impl Format {
         answers.find(by_values).map(|message| message.matching.as_slice())
     }
 
+    /// Does this message have a row for each payment?
+    pub fn has_rows(&self, kind: MessageKind) -> bool {
+        self.plan.message(kind).is_some_and(|message| message.has_rows)
+    }
+
     /// Does this message list the payments that failed, and no others?
     pub fn failures_only(&self, kind: MessageKind) -> bool {
         self.plan.message(kind).is_some_and(|message| message.failures_only)

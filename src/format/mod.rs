@@ -375,7 +375,7 @@ impl Format {
     }
 
     /// What the files of a message are called.
-    pub(crate) fn patterns(&self, kind: MessageKind) -> Vec<String> {
+    pub fn patterns(&self, kind: MessageKind) -> Vec<String> {
         let parts = self.plan.message(kind).map(|message| message.parts.iter());
         let names = parts.into_iter().flatten().filter_map(|part| part.name.as_ref());
         names.map(name::NamePattern::pattern).collect()

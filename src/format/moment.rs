@@ -142,7 +142,11 @@ fn day_of_year(moment: Moment) -> u16 {
 }
 
 /// Reads the pieces of a pattern over what is known already.
-pub(crate) fn read(pieces: &[Piece], known: Moment, bytes: &[u8]) -> Result<Moment, ReadFault> {
+pub(crate) fn read(
+    pieces: &[Piece],
+    known: Moment,
+    bytes: &[u8],
+) -> Result<Moment, Box<ReadFault>> {
     let wrong = || not(bytes, "a date and time of the calendar in this field's pattern");
     let mut moment = known;
     let mut of_year = None;

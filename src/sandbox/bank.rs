@@ -14,7 +14,11 @@ use crate::clock::Clock;
 use crate::format::{DataError, Format};
 pub use crate::sandbox::bank_book::BookError;
 use crate::sandbox::bank_desk::Desk;
-pub use crate::sandbox::bank_judge::{BankVerdict, Card, CreditedTwice, read_book, read_cards};
+pub use crate::sandbox::bank_faults::{Faults, MILLION, Often, Outage};
+pub use crate::sandbox::bank_judge::{
+    BankVerdict, Card, CreditedTwice, Fared, read_book, read_cards, read_references,
+};
+pub use crate::sandbox::bank_line::Shown;
 use crate::sandbox::bank_speech::Speech;
 use crate::sandbox::{bank_files, bank_http, bank_socket};
 use crate::transport::DoorError;
@@ -52,6 +56,8 @@ pub struct Options {
     pub poll_ms: u64,
     /// Its words where it refuses a batch because it was told to.
     pub refusal: String,
+    /// What it shows who calls it; without it it speaks in the clear.
+    pub shown: Option<Shown>,
     pub faults: Faults,
 }
 
@@ -66,41 +72,10 @@ impl Options {
             notice_ms: 50,
             poll_ms: 20,
             refusal: "内部户余额不足".to_owned(),
+            shown: None,
             faults: Faults::default(),
         }
     }
-}
-
-/// What a practice bank does wrong. `..._every` counts batches, taken and refused, from 1 over the
-/// whole book: 0 is never, 1 each, 3 each third. Wrong results are given once; who asks again gets
-/// the right ones.
-#[derive(Debug, Clone, Default)]
-pub struct Faults {
-    /// Books a batch again that it has booked before.
-    pub no_dedup: bool,
-    /// Books, then loses the answer.
-    pub lose_answer_every: u64,
-    /// Carries a refund out, then loses the answer (counts refunds).
-    pub lose_refund_answer_every: u64,
-    /// Says "busy" (503) and looks at nothing; files stay for the next look. Counts messages.
-    pub busy_every: u64,
-    /// Loses a batch before the book: the line is cut, the file vanishes. Counts messages.
-    pub drop_before_every: u64,
-    /// Refuses the batch whole, with its own words.
-    pub refuse_every: u64,
-    pub wrong_amount_every: u64,
-    pub wrong_account_every: u64,
-    pub unknown_row_every: u64,
-    /// The message's own sum does not close.
-    pub wrong_sum_every: u64,
-    /// Says of the first payment that it was credited and that it failed.
-    pub contradict_every: u64,
-    /// The same results in a second file (files only).
-    pub repeat_result_every: u64,
-    /// Results cut into two files, each with its own count and sum (files only).
-    pub split_result_every: u64,
-    /// A batch that was taken is "not found" for so long.
-    pub not_found_ms: i64,
 }
 
 /// Why a practice bank cannot start or go on.
@@ -114,6 +89,8 @@ pub enum BankError {
     Door(#[from] DoorError),
     #[error("the practice bank cannot listen")]
     Listen(#[source] std::io::Error),
+    #[error("{path}: {cause}", path = .path.display())]
+    Shown { path: PathBuf, cause: String },
     #[error("the practice bank's format is not for a socket: {0}")]
     Framing(String),
     #[error("the practice bank's work was interrupted")]

@@ -6,9 +6,9 @@ use crate::model::attempt::Answer;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
-use crate::sandbox::bank::BankError;
+use crate::sandbox::bank::{BankError, Often};
 use crate::sandbox::bank_book::{Fate, Known, Row};
-use crate::sandbox::bank_desk::{Desk, every, lock};
+use crate::sandbox::bank_desk::{Desk, lock};
 use crate::sandbox::bank_speech::{Head, Line, break_the_sum};
 
 impl Desk {
@@ -22,7 +22,7 @@ impl Desk {
         rows: &[Row],
     ) -> Result<Vec<Vec<Part>>, BankError> {
         let faults = self.faults();
-        let on = |n| every(n, known.no);
+        let on = |often: Often, what: &str| faults.comes(often, what, known.no, reference);
         let by_file = kind == MessageKind::Result;
         let mut lines = self.lines(kind, reference, known, rows);
         let mut head = self.head(kind, reference, Answer::Done);
@@ -43,15 +43,15 @@ impl Desk {
             }
             return Ok(vec![self.speech.say(kind, &head, &lines)?]);
         }
-        self.spoil(&mut lines, known);
+        self.spoil(&mut lines, reference, known);
         let (back, serial) = match lines.first() {
-            Some(first) if on(faults.contradict_every) => {
+            Some(first) if on(faults.contradict, "contradict") => {
                 (vec![self.contradicted(kind, first)], "C2")
             }
-            Some(_) if by_file && on(faults.split_result_every) => {
+            Some(_) if by_file && on(faults.split_result, "split") => {
                 (lines.split_off(lines.len() / 2), "S2")
             }
-            Some(_) if by_file && on(faults.repeat_result_every) => (lines.clone(), "D2"),
+            Some(_) if by_file && on(faults.repeat_result, "repeat") => (lines.clone(), "D2"),
             _ => (Vec::new(), ""),
         };
         if by_file && !back.is_empty() && !lines.is_empty() {
@@ -61,7 +61,7 @@ impl Desk {
         }
         lines.extend(back);
         let mut message = self.speech.say(kind, &head, &lines)?;
-        if on(faults.wrong_sum_every) {
+        if on(faults.wrong_sum, "sum") {
             if let Some(first) = lines.first_mut() {
                 first.fen += 1;
             }
@@ -70,16 +70,17 @@ impl Desk {
         Ok(vec![message])
     }
 
-    fn spoil(&self, lines: &mut [Line], known: &Known) {
+    fn spoil(&self, lines: &mut [Line], reference: &str, known: &Known) {
         let faults = self.faults();
+        let on = |often: Often, what: &str| faults.comes(often, what, known.no, reference);
         let Some(first) = lines.first_mut() else { return };
-        if every(faults.wrong_amount_every, known.no) {
+        if on(faults.wrong_amount, "amount") {
             first.fen += 100;
         }
-        if every(faults.wrong_account_every, known.no) {
+        if on(faults.wrong_account, "account") {
             first.account = first.account.chars().rev().collect();
         }
-        if every(faults.unknown_row_every, known.no) {
+        if on(faults.unknown_row, "row") {
             first.ordinal += 90_000;
         }
     }

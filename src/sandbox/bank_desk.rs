@@ -2,9 +2,10 @@
 //! come back, and misbehaves exactly as it was told to. It knows no wire; `bank_files`,
 //! `bank_http` and `bank_socket` carry its words.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::format::{DataError, Key, MessageKind, Part};
@@ -35,6 +36,10 @@ pub struct Desk {
     book: Mutex<Book>,
     /// Messages that came in, for faults before the book.
     came: AtomicU64,
+    /// Answers that were given on a line, for how long they are held back.
+    answers: AtomicU64,
+    /// How often each message came in, for faults that are thrown.
+    times: Mutex<BTreeMap<(MessageKind, String), u64>>,
     /// Batches about which something is still to happen by itself.
     open: Mutex<BTreeSet<String>>,
     /// Batches whose results were told: who asks again gets the right ones.
@@ -65,6 +70,8 @@ impl Desk {
             clock,
             book: Mutex::new(book),
             came: AtomicU64::new(0),
+            answers: AtomicU64::new(0),
+            times: Mutex::default(),
             open: Mutex::new(open),
             answered: Mutex::default(),
         })
@@ -85,6 +92,14 @@ impl Desk {
         };
         match heard.kind {
             MessageKind::PaymentRequest => self.take(&reference, heard),
+            MessageKind::StatusQuery
+            | MessageKind::ReturnQuery
+            | MessageKind::NoticeQuery
+            | MessageKind::RefundQuery
+                if self.is_unheard(heard.kind, &reference) =>
+            {
+                Ok(Reply::Silence)
+            }
             MessageKind::StatusQuery => self.status(&reference),
             MessageKind::ReturnQuery => self.returns(&reference),
             MessageKind::NoticeQuery => self.notices(&reference),
@@ -100,6 +115,30 @@ impl Desk {
             | MessageKind::AccountRequest
             | MessageKind::AccountAnswer => Ok(Reply::NotUnderstood),
         }
+    }
+
+    /// Which time of a message this is, for the dice: the same words get another throw when they come
+    /// again, or a bank would lose one batch for ever.
+    fn time(&self, kind: MessageKind, reference: &str) -> String {
+        let mut times = lock(&self.times);
+        let time = times.entry((kind, reference.to_owned())).or_default();
+        *time += 1;
+        format!("{reference}/{time}")
+    }
+
+    /// Is this question, or its answer, lost?
+    pub fn is_unheard(&self, kind: MessageKind, reference: &str) -> bool {
+        let faults = self.faults();
+        let time = self.time(kind, reference);
+        faults.deaf || faults.comes(faults.lose_question, kind.as_str(), 0, &time)
+    }
+
+    /// How long the next answer is held back.
+    pub fn pause(&self) -> Duration {
+        let number = self.answers.fetch_add(1, Ordering::SeqCst);
+        let faults = self.faults();
+        let most = faults.delay_ms.saturating_add(1);
+        Duration::from_millis(faults.roll("delay", &number.to_string()) % most)
     }
 
     pub fn now(&self) -> i64 {
@@ -128,10 +167,11 @@ impl Desk {
     fn take(&self, reference: &str, heard: &Heard) -> Result<Reply, BankError> {
         let kind = MessageKind::Acknowledgement;
         let came = self.came.fetch_add(1, Ordering::SeqCst) + 1;
-        if every(self.faults().drop_before_every, came) {
+        let (faults, time) = (self.faults(), self.time(heard.kind, reference));
+        if faults.comes(faults.drop_before, "drop", came, &time) {
             return Ok(Reply::Silence);
         }
-        if every(self.faults().busy_every, came) {
+        if faults.comes(faults.busy, "busy", came, &time) {
             return Ok(Reply::Busy);
         }
         let mut book = self.book();
@@ -145,7 +185,7 @@ impl Desk {
             if let Some(text) = &known.refused {
                 return self.verdict(kind, reference, Answer::Refused, text);
             }
-            if !self.faults().no_dedup {
+            if !faults.no_dedup {
                 return self.verdict(
                     kind,
                     reference,
@@ -157,7 +197,7 @@ impl Desk {
         let no = book.batches() + 1;
         let at_ms = self.now();
         let refusal = heard.fault.clone().map(|f| format!("文件有误：{f}"));
-        let told_to = every(self.faults().refuse_every, no);
+        let told_to = faults.comes(faults.refuse, "refuse", no, reference);
         let refusal = refusal.or_else(|| told_to.then(|| self.options.refusal.clone()));
         let (reference_text, sha256) = (reference.to_owned(), heard.sha256.clone());
         if let Some(text) = refusal {
@@ -167,16 +207,47 @@ impl Desk {
             lock(&self.open).insert(reference.to_owned());
             return self.verdict(kind, reference, Answer::Refused, &text);
         }
-        let rows: Vec<Row> = heard.rows.iter().map(booked).collect();
+        let rows: Vec<Row> = heard.rows.iter().map(|row| self.booked(reference, row)).collect();
         let triggered = rows.iter().any(|r| trigger::of(&r.account) == Some(Trigger::LoseAnswer));
-        let lost = triggered || every(self.faults().lose_answer_every, no);
+        let lost = triggered || faults.comes(faults.lose_answer, "answer", no, &time);
         let pool = heard.head.text(Key::PoolAccount).unwrap_or_default().to_owned();
         book.write(&Entry::Request { at_ms, reference: reference_text, sha256, pool, lost, rows })?;
         lock(&self.open).insert(reference.to_owned());
         if lost {
             return Ok(Reply::Silence);
         }
+        let doubled = faults.comes(faults.say_duplicate, "duplicate", no, reference);
+        if doubled && !self.speech.answer(kind, Answer::Duplicate).is_empty() {
+            return self.verdict(kind, reference, Answer::Duplicate, "流水号重复，原批次已受理");
+        }
         self.verdict(kind, reference, Answer::Accepted, "")
+    }
+
+    /// Books one row: what happens to it is in its account's last digits, or in the dice.
+    fn booked(&self, reference: &str, row: &HeardRow) -> Row {
+        let faults = self.faults();
+        let count = u64::try_from(row.ordinal).unwrap_or_default();
+        let key = format!("{reference}#{}", row.ordinal);
+        let fate = match trigger::of(&row.account) {
+            Some(Trigger::AccountNotFound) => Fate::AccountNotFound,
+            Some(Trigger::NameMismatch) => Fate::NameMismatch,
+            Some(Trigger::Closed) => Fate::Closed,
+            Some(Trigger::ReturnLater) => Fate::CreditedForNow,
+            Some(Trigger::LoseAnswer) | None
+                if faults.comes(faults.return_later, "return", count, &key) =>
+            {
+                Fate::CreditedForNow
+            }
+            Some(Trigger::LoseAnswer) | None => Fate::Credited,
+        };
+        Row {
+            ordinal: row.ordinal,
+            account: row.account.clone(),
+            name: row.name.clone(),
+            fen: row.fen,
+            phone: row.phone.clone(),
+            fate,
+        }
     }
 
     /// Our book has other content under this reference. A format without a word for that refuses.
@@ -187,8 +258,19 @@ impl Desk {
     }
 
     /// When the results of a batch are ready.
-    pub const fn result_due(&self, known: &Known) -> i64 {
+    const fn ready_at(&self, known: &Known) -> i64 {
         known.at_ms.saturating_add(self.options.result_ms)
+    }
+
+    /// When the results of a batch are told: when they are ready, or after all that comes of them.
+    pub fn result_due(&self, reference: &str, known: &Known) -> i64 {
+        let faults = self.faults();
+        let ready = self.ready_at(known);
+        if !faults.comes(faults.reorder, "reorder", known.no, reference) {
+            return ready;
+        }
+        let Options { result_ms, return_ms, notice_ms, .. } = self.options;
+        ready + 2 * (result_ms + return_ms + notice_ms)
     }
 
     fn status(&self, reference: &str) -> Result<Reply, BankError> {
@@ -206,7 +288,7 @@ impl Desk {
         if known.lost && !known.was_told(Told::Asked) {
             book.note(now, reference, Told::Asked)?;
         }
-        if now < self.result_due(&known) {
+        if now < self.result_due(reference, &known) {
             return self.verdict(kind, reference, Answer::Processing, "");
         }
         let rows = book.rows(&known)?;
@@ -228,7 +310,7 @@ impl Desk {
         }
         Ok(Some(match &known.refused {
             Some(_) => Answer::Refused,
-            None if now < self.result_due(&known) => Answer::Processing,
+            None if now < self.result_due(reference, &known) => Answer::Processing,
             None => Answer::Done,
         }))
     }
@@ -238,7 +320,7 @@ impl Desk {
         let now = self.now();
         let mut book = self.book();
         let Some(known) = book.request(reference).cloned() else { return Ok(false) };
-        let due = self.result_due(&known).saturating_add(self.options.return_ms);
+        let due = self.ready_at(&known).saturating_add(self.options.return_ms);
         if !known.to_return || now < due {
             return Ok(false);
         }
@@ -258,7 +340,7 @@ impl Desk {
 
     /// When the notices of a batch are ready.
     pub const fn notice_due(&self, known: &Known) -> i64 {
-        self.result_due(known).saturating_add(self.options.notice_ms)
+        self.ready_at(known).saturating_add(self.options.notice_ms)
     }
 
     fn notices(&self, reference: &str) -> Result<Reply, BankError> {
@@ -302,7 +384,8 @@ impl Desk {
         let pool = said_of_all.text(Key::PoolAccount).unwrap_or_default().to_owned();
         let (reference_text, sha256) = (reference.to_owned(), heard.sha256.clone());
         book.write(&Entry::Refund { at_ms, reference: reference_text, sha256, pool, fen })?;
-        let lost = every(self.faults().lose_refund_answer_every, book.refund_count());
+        let (faults, time) = (self.faults(), self.time(heard.kind, reference));
+        let lost = faults.comes(faults.lose_refund_answer, "refund", book.refund_count(), &time);
         drop(book);
         if lost {
             return Ok(Reply::Silence);
@@ -356,30 +439,6 @@ impl From<DataError> for BankError {
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// Is this the n-th, 2n-th, ...? 0 is never.
-pub(super) const fn every(n: u64, count: u64) -> bool {
-    n > 0 && count.is_multiple_of(n)
-}
-
-/// Books one row: what happens to it is in its account's last digits.
-fn booked(row: &HeardRow) -> Row {
-    let fate = match trigger::of(&row.account) {
-        Some(Trigger::AccountNotFound) => Fate::AccountNotFound,
-        Some(Trigger::NameMismatch) => Fate::NameMismatch,
-        Some(Trigger::Closed) => Fate::Closed,
-        Some(Trigger::ReturnLater) => Fate::CreditedForNow,
-        Some(Trigger::LoseAnswer) | None => Fate::Credited,
-    };
-    Row {
-        ordinal: row.ordinal,
-        account: row.account.clone(),
-        name: row.name.clone(),
-        fen: row.fen,
-        phone: row.phone.clone(),
-        fate,
-    }
 }
 
 /// Does a row of this refund name a payment that is on its card now, or was never taken?

@@ -43,7 +43,9 @@ pub fn start(
     let pause = Duration::from_millis(desk.options.poll_ms);
     Ok(tokio::spawn(async move {
         loop {
-            if let Err(e) = counter.look().await {
+            let outage = counter.desk.faults().outage;
+            let is_away = outage.is_some_and(|o| o.left_ms(counter.desk.now()).is_some());
+            if !is_away && let Err(e) = counter.look().await {
                 let cause = e.to_string();
                 tracing::warn!(cause, "a practice bank's look at its folders failed");
             }
@@ -115,6 +117,7 @@ fn answer(desk: &Desk, incoming: &Path, arrival: &Arrival) -> Result<Understood,
     let kind = recognised.kind;
     let reply = match desk.speech.hear(kind, &parts) {
         Ok(heard) if kind == MessageKind::StatusQuery => match heard.head.text(Key::Reference) {
+            Some(reference) if desk.is_unheard(kind, reference) => Reply::Silence,
             Some(reference) => standing(desk, incoming, reference)?,
             None => Reply::NotUnderstood,
         },
@@ -214,7 +217,7 @@ fn tell_what_became(
     }
     let kept_back =
         known.lost && desk.speech.has(MessageKind::StatusQuery) && !known.was_told(Told::Asked);
-    if kept_back || desk.now() < desk.result_due(known) {
+    if kept_back || desk.now() < desk.result_due(reference, known) {
         return Ok(false);
     }
     tell_results(desk, incoming, reference, known)

@@ -17,12 +17,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::serve::{IncomingStream, Listener};
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::format::{Part, PartRole};
 use crate::sandbox::bank::BankError;
 use crate::sandbox::bank_desk::{Desk, Reply};
+use crate::sandbox::bank_line::{Caller, Listening};
 
 /// The most bytes of a message to this bank.
 const BYTES_MAX: usize = 1 << 26;
@@ -32,15 +32,15 @@ pub async fn start(
     desk: &Arc<Desk>,
     listen: SocketAddr,
 ) -> Result<(SocketAddr, Vec<JoinHandle<()>>), BankError> {
-    let listener = TcpListener::bind(listen).await.map_err(BankError::Listen)?;
-    let address = listener.local_addr().map_err(BankError::Listen)?;
+    let listening = Listening::open(desk, listen).await?;
+    let address = listening.address();
     let routes = Router::new()
         .route("/", post(take))
         .layer(DefaultBodyLimit::max(BYTES_MAX))
         .with_state(Arc::clone(desk))
         .into_make_service_with_connect_info::<Line>();
     let serve = tokio::spawn(async move {
-        if let Err(e) = axum::serve(Exchange(listener), routes).await {
+        if let Err(e) = axum::serve(Exchange(listening), routes).await {
             tracing::error!(cause = e.to_string(), "a practice bank stopped listening");
         }
     });
@@ -58,7 +58,9 @@ async fn take(
         bytes: body.to_vec(),
         committing: true,
     };
-    let reply = spawn_blocking(move || desk.answer(&[message])).await;
+    let at_work = Arc::clone(&desk);
+    let reply = spawn_blocking(move || at_work.answer(&[message])).await;
+    tokio::time::sleep(desk.pause()).await;
     match reply {
         Ok(Ok(Reply::Say(mut parts))) if parts.len() == 1 => {
             let body = parts.swap_remove(0).bytes;
@@ -102,19 +104,19 @@ fn book_due(desk: &Desk) -> Result<(), BankError> {
 }
 
 /// A listener whose connections can be cut from inside, without an answer.
-struct Exchange(TcpListener);
+struct Exchange(Listening);
 
 impl Listener for Exchange {
     type Io = Cuttable;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Cuttable, SocketAddr) {
-        let (stream, address) = Listener::accept(&mut self.0).await;
+        let (stream, address) = self.0.accept().await;
         (Cuttable { stream, line: Line::default() }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.0.local_addr()
+        Ok(self.0.address())
     }
 }
 
@@ -141,7 +143,7 @@ impl Connected<IncomingStream<'_, Exchange>> for Line {
 
 /// A connection on which nothing can be written once its line is cut.
 struct Cuttable {
-    stream: TcpStream,
+    stream: Box<dyn Caller>,
     line: Line,
 }
 

@@ -90,6 +90,42 @@ pub fn read_cards(folder: &Path) -> Result<BTreeMap<String, Card>, BookError> {
     Ok(cards)
 }
 
+/// How one of a sender's references fared. Payments, but for `taken`, `refused` and `refunded`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fared {
+    /// How often it was booked; more than once is twice paid, where nothing came back.
+    pub taken: u64,
+    pub refused: u64,
+    pub credited: u64,
+    pub failed: u64,
+    pub returned: u64,
+    pub refunded: u64,
+}
+
+/// How each reference fared.
+///
+/// # Errors
+/// The book cannot be read.
+pub fn read_references(folder: &Path) -> Result<BTreeMap<String, Fared>, BookError> {
+    let mut all: BTreeMap<String, Fared> = BTreeMap::new();
+    each_entry(folder, |entry| match entry {
+        Entry::Request { reference, rows, .. } => {
+            let fared = all.entry(reference).or_default();
+            let credited = rows.iter().filter(|row| row.fate.is_credit()).count() as u64;
+            fared.taken += 1;
+            fared.credited += credited;
+            fared.failed += rows.len() as u64 - credited;
+        }
+        Entry::Return { reference, rows, .. } => {
+            all.entry(reference).or_default().returned += rows.len() as u64;
+        }
+        Entry::Refused { reference, .. } => all.entry(reference).or_default().refused += 1,
+        Entry::Refund { reference, .. } => all.entry(reference).or_default().refunded += 1,
+        Entry::Offence { .. } | Entry::Told { .. } => {}
+    })?;
+    Ok(all)
+}
+
 fn each_entry(folder: &Path, mut each: impl FnMut(Entry)) -> Result<(), BookError> {
     match read_entries(&folder.join(BOOK), |entry, _| each(entry)) {
         Ok(_) => Ok(()),
@@ -204,6 +240,10 @@ mod tests {
         assert_eq!((verdict.returned_fen, verdict.refunded_fen), (250, 257));
         // Three payments of 357 fen in all were approved, and all are closed.
         assert_eq!(verdict.pool_balance, -357);
+        let fared = read_references(folder.path()).expect("read");
+        let batch = Fared { taken: 1, credited: 2, failed: 1, returned: 1, ..Fared::default() };
+        assert_eq!(fared["A"], batch);
+        assert_eq!(fared["F"], Fared { refunded: 1, ..Fared::default() });
         let cards = read_cards(folder.path()).expect("read");
         assert_eq!(cards["621700000001"], Card { credits: 1, fen: 100 });
         assert_eq!(cards["621700000002"], Card { credits: 0, fen: 0 });

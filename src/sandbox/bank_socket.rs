@@ -6,13 +6,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::format::{Part, PartRole};
 use crate::sandbox::bank::BankError;
 use crate::sandbox::bank_desk::{Desk, KINDS, Reply};
 use crate::sandbox::bank_http::let_money_come_back;
+use crate::sandbox::bank_line::{Caller, Listening};
 
 /// The most bytes of a message to this bank.
 const BYTES_MAX: u64 = 1 << 26;
@@ -23,24 +23,20 @@ pub async fn start(
     listen: SocketAddr,
 ) -> Result<(SocketAddr, Vec<JoinHandle<()>>), BankError> {
     let header = desk.speech.format().frame_bytes(&KINDS).map_err(BankError::Framing)?;
-    let listener = TcpListener::bind(listen).await.map_err(BankError::Listen)?;
-    let address = listener.local_addr().map_err(BankError::Listen)?;
+    let mut listening = Listening::open(desk, listen).await?;
+    let address = listening.address();
     let at_work = Arc::clone(desk);
     let serve = tokio::spawn(async move {
         loop {
-            match listener.accept().await {
-                Ok((stream, _)) => {
-                    tokio::spawn(counter(stream, Arc::clone(&at_work), header));
-                }
-                Err(e) => tracing::warn!(cause = e.to_string(), "a caller was lost"),
-            }
+            let (caller, _) = listening.accept().await;
+            tokio::spawn(counter(caller, Arc::clone(&at_work), header));
         }
     });
     Ok((address, vec![serve, tokio::spawn(let_money_come_back(Arc::clone(desk)))]))
 }
 
 /// Serves one caller, message after message where their ends can be told.
-async fn counter(mut stream: TcpStream, desk: Arc<Desk>, header: Option<usize>) {
+async fn counter(mut stream: Box<dyn Caller>, desk: Arc<Desk>, header: Option<usize>) {
     while let Ok(Some(message)) = read(&mut stream, &desk, header).await {
         let Some(answer) = answer(&desk, message).await else { return };
         if stream.write_all(&answer).await.is_err() || header.is_none() {
@@ -52,7 +48,7 @@ async fn counter(mut stream: TcpStream, desk: Arc<Desk>, header: Option<usize>) 
 
 /// One whole message; nothing where the caller has nothing more to say.
 async fn read(
-    stream: &mut TcpStream,
+    stream: &mut Box<dyn Caller>,
     desk: &Desk,
     header: Option<usize>,
 ) -> io::Result<Option<Vec<u8>>> {
@@ -82,6 +78,7 @@ async fn answer(desk: &Arc<Desk>, message: Vec<u8>) -> Option<Vec<u8>> {
         Part { role: PartRole::Message, name: String::new(), bytes: message, committing: true };
     let at_work = Arc::clone(desk);
     let reply = spawn_blocking(move || at_work.answer(&[part])).await;
+    tokio::time::sleep(desk.pause()).await;
     match reply {
         Ok(Ok(Reply::Say(mut parts))) if parts.len() == 1 => Some(parts.swap_remove(0).bytes),
         Ok(Ok(Reply::Silence | Reply::Busy | Reply::NotUnderstood)) => None,

@@ -1,19 +1,26 @@
 //! Practice banks, met through the daemon's own doors: what they say, and what their books say.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::format::{Key, MessageKind, Record, Value};
-use crate::model::attempt::Answer;
+use crate::clock::SystemClock;
+use crate::format::{Format, Key, MessageKind, Record, Value, example};
+use crate::model::attempt::{Answer, Committed};
+use crate::model::id::AttemptNo;
 use crate::model::money::Fen;
 use crate::model::notice::NoticeState::{self, Delivered, NoNumber};
 use crate::model::outcome::OutcomeKind::{Credited, Failed, Returned};
 use crate::model::reason::Reason;
-use crate::sandbox::bank::{Faults, read_cards};
+use crate::sandbox::bank::{
+    Faults, Often, Options, Outage, PracticeBank, Shown, Wire, read_cards, read_references,
+};
 use crate::sandbox::bank_town::{Booked, Said, Town, message_part, payment};
-use crate::transport::{Asked, Sent};
+use crate::transport::https::{Https, HttpsOptions};
+use crate::transport::{Asked, Sent, Transport as _};
 
 /// One of each: credited, three kinds of failure, returned later.
 const MIXED: [&str; 6] = ["1000", "0401", "0402", "0403", "0501", "1000"];
@@ -168,7 +175,8 @@ async fn i5_other_bytes_under_one_reference_are_refused_and_noted() {
 
 #[tokio::test]
 async fn i8_a_refund_of_money_on_a_card_is_an_offence() {
-    let town = Town::http(Faults { lose_refund_answer_every: 1, ..Faults::default() }).await;
+    let town =
+        Town::http(Faults { lose_refund_answer: Often::Every(1), ..Faults::default() }).await;
     town.send(&town.batch("A1", &MIXED)).await.booked();
     let mut rows = refund_rows();
     rows[0] = payment(1, "1000", 100);
@@ -215,8 +223,12 @@ async fn f31_a_batch_is_not_found_before_it_is_visible() {
 
 #[tokio::test]
 async fn faults_before_the_book_leave_no_trace_in_it() {
-    let town =
-        Town::http(Faults { busy_every: 2, drop_before_every: 3, ..Faults::default() }).await;
+    let town = Town::http(Faults {
+        busy: Often::Every(2),
+        drop_before: Often::Every(3),
+        ..Faults::default()
+    })
+    .await;
     let batch = town.batch("A1", &["1000"]);
     assert!(matches!(town.send(&batch).await, Sent::Accepted { .. }));
     let other = town.batch("A2", &["1000"]);
@@ -230,7 +242,7 @@ async fn faults_before_the_book_leave_no_trace_in_it() {
 
 #[tokio::test]
 async fn a_refused_batch_has_the_banks_words_and_no_credits() {
-    let town = Town::http(Faults { refuse_every: 2, ..Faults::default() }).await;
+    let town = Town::http(Faults { refuse: Often::Every(2), ..Faults::default() }).await;
     assert!(matches!(town.send(&town.batch("A1", &["1000"])).await, Sent::Accepted { .. }));
     let batch = town.batch("A2", &["1000"]);
     for _ in 0..2 {
@@ -252,20 +264,20 @@ async fn f37_wrong_results_are_given_once_and_the_book_stays_right() {
         change(&mut faults);
         faults
     };
-    let town = Town::http(wrong(|f| f.wrong_amount_every = 1)).await;
+    let town = Town::http(wrong(|f| f.wrong_amount = Often::Every(1))).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     let said = town.await_done("A1").await;
     assert_eq!(said.rows[0].amount(Key::Amount), Some(Fen::new(200)));
     let said = town.await_done("A1").await;
     assert_eq!(said.rows[0].amount(Key::Amount), Some(Fen::new(100)));
-    let town = Town::http(wrong(|f| f.unknown_row_every = 1)).await;
+    let town = Town::http(wrong(|f| f.unknown_row = Often::Every(1))).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     assert_eq!(town.await_done("A1").await.rows[0].int(Key::Ordinal), Some(90_001));
-    let town = Town::http(wrong(|f| f.wrong_account_every = 1)).await;
+    let town = Town::http(wrong(|f| f.wrong_account = Often::Every(1))).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     let account = town.await_done("A1").await.rows[0].text(Key::Account).map(str::to_owned);
     assert_eq!(account.as_deref(), Some("000110000000007126"));
-    let town = Town::http(wrong(|f| f.contradict_every = 1)).await;
+    let town = Town::http(wrong(|f| f.contradict = Often::Every(1))).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     let rows = town.await_done("A1").await.rows;
     assert_eq!(rows.iter().filter(|r| r.int(Key::Ordinal) == Some(1)).count(), 2);
@@ -275,9 +287,9 @@ async fn f37_wrong_results_are_given_once_and_the_book_stays_right() {
 #[tokio::test]
 async fn f33_f35_result_files_come_doubled_cut_in_two_and_contradicted() {
     for (faults, rows) in [
-        (Faults { repeat_result_every: 1, ..Faults::default() }, [3, 3]),
-        (Faults { split_result_every: 1, ..Faults::default() }, [1, 2]),
-        (Faults { contradict_every: 1, ..Faults::default() }, [3, 1]),
+        (Faults { repeat_result: Often::Every(1), ..Faults::default() }, [3, 3]),
+        (Faults { split_result: Often::Every(1), ..Faults::default() }, [1, 2]),
+        (Faults { contradict: Often::Every(1), ..Faults::default() }, [3, 1]),
     ] {
         let town = Town::files(faults).await;
         town.send(&town.batch("A1", &["1000", "1000", "1000"])).await.booked();
@@ -294,7 +306,7 @@ async fn f33_f35_result_files_come_doubled_cut_in_two_and_contradicted() {
 
 #[tokio::test]
 async fn f39_a_result_whose_own_sum_does_not_close_reads_as_that() {
-    let town = Town::files(Faults { wrong_sum_every: 1, ..Faults::default() }).await;
+    let town = Town::files(Faults { wrong_sum: Often::Every(1), ..Faults::default() }).await;
     town.send(&town.batch("A1", &["1000", "1000"])).await.booked();
     for _ in 0..400 {
         let names = town.door.arrivals(10).await.expect("listed");
@@ -331,4 +343,92 @@ async fn f39_a_batch_that_does_not_close_is_refused_whole() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     panic!("never refused: {:?}", town.root.path());
+}
+
+#[tokio::test]
+async fn the_same_seed_and_the_same_batches_make_the_same_book() {
+    let mut books = Vec::new();
+    for seed in [5, 5, 6] {
+        let half = Often::Share(500_000);
+        let faults = Faults {
+            seed,
+            drop_before: half,
+            lose_answer: half,
+            refuse: Often::Share(200_000),
+            return_later: half,
+            ..Faults::default()
+        };
+        let town = Town::http(faults).await;
+        let mut answered = Vec::new();
+        for n in 0..24 {
+            // Other batches come in between: a fault hangs on none of them.
+            let n = if seed == 6 || books.is_empty() { n } else { 23 - n };
+            let batch = town.batch(&format!("A{n:02}"), &["1000", "1001"]);
+            answered.push((n, matches!(town.send(&batch).await, Sent::Accepted { .. })));
+        }
+        answered.sort_unstable();
+        let fared = read_references(&town.options.data).expect("the book reads");
+        let fared: Vec<_> = fared.into_iter().map(|(r, f)| (r, f.taken, f.refused)).collect();
+        let rows = read_cards(&town.options.data).expect("the book reads").len();
+        books.push((answered, fared, rows));
+    }
+    assert_eq!(books[0], books[1]);
+    assert_ne!(books[0], books[2]);
+    let taken = books[0].1.len();
+    assert!((4..=20).contains(&taken), "about half of them: {taken}");
+}
+
+#[tokio::test]
+async fn f24_f53_an_outage_refuses_callers_and_ends() {
+    let outage = Outage { every_ms: 600, lasts_ms: 300 };
+    let town = Town::http(Faults { outage: Some(outage), ..Faults::default() }).await;
+    let (mut refused, mut taken) = (0, 0);
+    for n in 0..40 {
+        match town.send(&town.batch(&format!("A{n:02}"), &["1000"])).await {
+            Sent::Accepted { .. } => taken += 1,
+            Sent::NotSent { .. } => refused += 1,
+            Sent::Unknown { cause, .. } => panic!("a call that was let in is answered: {cause}"),
+        }
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    assert!(refused > 5 && taken > 5, "{refused} refused, {taken} taken");
+    assert_eq!(town.verdict().requests, taken);
+}
+
+#[tokio::test]
+async fn f24_a_practice_bank_shows_its_certificate() {
+    let key = rcgen::KeyPair::generate().expect("a key");
+    let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
+    let certificate = params.self_signed(&key).expect("signed").pem();
+    let root = tempfile::tempdir().expect("a folder");
+    let shown = Shown { certificate: root.path().join("c.pem"), key: root.path().join("k.pem") };
+    std::fs::write(&shown.certificate, certificate).expect("written");
+    std::fs::write(&shown.key, key.serialize_pem()).expect("written");
+    let format = example::example("example-city-xml").expect("an example");
+    let format = Arc::new(Format::compile("example-city-xml", format).expect("compiles"));
+    let wire = Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
+    let options =
+        Options { shown: Some(shown.clone()), ..Options::new(root.path().join("bank"), wire) };
+    let bank = PracticeBank::start(options, format, Arc::new(SystemClock)).await.expect("starts");
+    let town = Town::http(Faults::default()).await;
+    let batch = town.batch("A1", &["1000"]);
+    let port = bank.address().expect("it listens").port();
+    let door = |ca_file| {
+        let door = Https::new(&HttpsOptions {
+            url: format!("https://localhost:{port}/"),
+            content_type: "application/xml; charset=GBK".to_owned(),
+            ca_file,
+            identity: None,
+            connect_ms: 2_000,
+            total_ms: 5_000,
+            answer_bytes_max: 1 << 20,
+        });
+        door.expect("good settings")
+    };
+    let committed = Committed::after_commit(AttemptNo(1));
+    let sent = door(None).send(&committed, &batch).await;
+    assert!(matches!(sent, Sent::NotSent { .. }), "nobody vouches for it: {sent:?}");
+    let sent = door(Some(shown.certificate)).send(&committed, &batch).await;
+    assert!(matches!(sent, Sent::Accepted { .. }), "{sent:?}");
+    assert_eq!(bank.judge().expect("the book reads").requests, 1);
 }

@@ -8,9 +8,11 @@ pub mod bank;
 mod bank_answers;
 pub mod bank_book;
 mod bank_desk;
+mod bank_faults;
 mod bank_files;
 mod bank_http;
 pub mod bank_judge;
+mod bank_line;
 mod bank_socket;
 mod bank_speech;
 #[cfg(test)]

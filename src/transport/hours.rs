@@ -1,4 +1,4 @@
-//! When a bank takes something in: its cut-off windows, and the days that it works. Wraps any door.
+//! When a bank takes something in: its cut-off windows, and the days that it works.
 //!
 //! Outside of them nothing is handed over; asking and fetching go on, since what the bank has left is
 //! there at night too. The 24 hours of the duty do not stop for a closed bank (Notice, section 2.1): the
@@ -14,7 +14,8 @@ use jiff::{Timestamp, ToSpan as _};
 use crate::clock::Clock;
 use crate::model::attempt::Committed;
 use crate::transport::calendar::Calendar;
-use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
+use crate::transport::manner::Manner;
+use crate::transport::{OutPart, Sent, Transport};
 
 /// A bank that does not open within so many days has wrong hours, and is asked for again then.
 const DAYS_AHEAD: i32 = 60;
@@ -97,25 +98,24 @@ fn window(text: &str) -> Result<(Time, Time), String> {
     }
 }
 
-/// A door of a bank with hours.
+/// The use of a door within a bank's hours.
 pub struct Opening {
-    door: Arc<dyn Transport>,
     hours: Hours,
     clock: Arc<dyn Clock>,
 }
 
 impl Opening {
-    pub fn new(door: Arc<dyn Transport>, hours: Hours, clock: Arc<dyn Clock>) -> Self {
-        Self { door, hours, clock }
+    pub fn new(hours: Hours, clock: Arc<dyn Clock>) -> Self {
+        Self { hours, clock }
     }
 }
 
 #[async_trait]
-impl Transport for Opening {
+impl Manner for Opening {
     /// The step looks first; this is for the bank that closed in between.
-    async fn send(&self, committed: &Committed, parts: &[OutPart]) -> Sent {
+    async fn send(&self, door: &dyn Transport, committed: &Committed, parts: &[OutPart]) -> Sent {
         match self.hours.opens_at(self.clock.now_ms()) {
-            None => self.door.send(committed, parts).await,
+            None => door.send(committed, parts).await,
             Some(at_ms) => {
                 let opens = crate::clock::local_text(at_ms);
                 Sent::NotSent { cause: format!("the bank takes nothing before {opens}") }
@@ -123,40 +123,8 @@ impl Transport for Opening {
         }
     }
 
-    async fn lies_there(&self, parts: &[OutPart]) -> bool {
-        self.door.lies_there(parts).await
-    }
-
-    async fn ask(&self, parts: &[OutPart]) -> Asked {
-        self.door.ask(parts).await
-    }
-
-    async fn arrivals(&self, limit: usize) -> Result<Vec<String>, DoorError> {
-        self.door.arrivals(limit).await
-    }
-
-    async fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
-        self.door.fetch(name).await
-    }
-
-    async fn archive(&self, arrival: &Arrival) -> Result<(), DoorError> {
-        self.door.archive(arrival).await
-    }
-
-    async fn set_aside(&self, name: &str) -> Result<(), DoorError> {
-        self.door.set_aside(name).await
-    }
-
-    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
-        self.door.unfetched().await
-    }
-
-    fn opens_at(&self, now_ms: i64) -> Option<i64> {
+    fn opens_at(&self, _door: &dyn Transport, now_ms: i64) -> Option<i64> {
         self.hours.opens_at(now_ms)
-    }
-
-    fn commit_point(&self) -> &'static str {
-        self.door.commit_point()
     }
 }
 

@@ -154,6 +154,11 @@ impl Transport for Https {
         self.post(parts).await
     }
 
+    /// An exchange leaves nothing behind that could be looked at.
+    async fn lies_there(&self, _parts: &[OutPart]) -> bool {
+        false
+    }
+
     async fn ask(&self, parts: &[OutPart]) -> Asked {
         match self.post(parts).await {
             Sent::Accepted { answer: Some(answer) } => Asked::Answer(answer),
@@ -178,6 +183,14 @@ impl Transport for Https {
 
     async fn set_aside(&self, _name: &str) -> Result<(), DoorError> {
         Err(DoorError::NoArrivals)
+    }
+
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        Ok(None)
+    }
+
+    fn opens_at(&self, _now_ms: i64) -> Option<i64> {
+        None
     }
 
     fn commit_point(&self) -> &'static str {

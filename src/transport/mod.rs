@@ -15,6 +15,7 @@ pub mod directory;
 pub mod hours;
 pub mod https;
 pub mod limit;
+pub mod manner;
 pub mod names;
 pub mod placing;
 pub mod retry;
@@ -116,7 +117,7 @@ pub enum DoorError {
     Interrupted,
 }
 
-/// A bank's door.
+/// A bank's door. No verb has a default: what a door cannot do, it says itself.
 #[async_trait]
 pub trait Transport: Send + Sync {
     /// Hands one attempt over. A repeat after [`Sent::NotSent`] passes the very same parts.
@@ -125,9 +126,7 @@ pub trait Transport: Send + Sync {
     /// Does an attempt of which nobody knows lie at the bank, whole and under its own names (F49)? Only
     /// "yes" is a word about it: a bank that has taken it leaves nothing to see, and a line that is down
     /// shows nothing either.
-    async fn lies_there(&self, _parts: &[OutPart]) -> bool {
-        false
-    }
+    async fn lies_there(&self, parts: &[OutPart]) -> bool;
 
     /// Asks the bank about an attempt, or for notices or returns.
     async fn ask(&self, parts: &[OutPart]) -> Asked;
@@ -161,15 +160,11 @@ pub trait Transport: Send + Sync {
     ///
     /// # Errors
     /// The door could not be looked through.
-    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
-        Ok(None)
-    }
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError>;
 
     /// When the bank takes something in again; nothing where it does now. Looked at before anything is
     /// begun, so that a closed bank is waited for and not tried.
-    fn opens_at(&self, _now_ms: i64) -> Option<i64> {
-        None
-    }
+    fn opens_at(&self, now_ms: i64) -> Option<i64>;
 
     /// The moment from which a failure means "unknown", in words for documents and pages.
     fn commit_point(&self) -> &'static str;

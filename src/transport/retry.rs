@@ -1,16 +1,17 @@
-//! Sends again what provably never left, a few times, before the step is told. Wraps any door.
+//! Sends again what provably never left, a few times, before the step is told.
 //!
 //! It repeats [`Sent::NotSent`] and nothing else: what nobody can know is for asking, and what the bank
 //! has is done. Questions are not repeated here; they are asked again when they are due.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::clock::Dice;
 use crate::model::attempt::Committed;
-use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
+use crate::transport::manner::Manner;
+use crate::transport::{OutPart, Sent, Transport};
 
 /// How often and how fast.
 #[derive(Debug, Clone, Copy)]
@@ -23,16 +24,15 @@ pub struct Tries {
     pub wait_max_ms: u64,
 }
 
-/// A door that is tried more than once.
+/// The use of a door that is tried more than once.
 pub struct Retrying {
-    door: Arc<dyn Transport>,
     tries: Tries,
     dice: Mutex<Dice>,
 }
 
 impl Retrying {
-    pub fn new(door: Arc<dyn Transport>, tries: Tries, dice: Dice) -> Self {
-        Self { door, tries, dice: Mutex::new(dice) }
+    pub fn new(tries: Tries, dice: Dice) -> Self {
+        Self { tries, dice: Mutex::new(dice) }
     }
 
     /// Between three and five quarters of what is due, so that many who lost one bank do not come back
@@ -46,11 +46,11 @@ impl Retrying {
 }
 
 #[async_trait]
-impl Transport for Retrying {
-    async fn send(&self, committed: &Committed, parts: &[OutPart]) -> Sent {
+impl Manner for Retrying {
+    async fn send(&self, door: &dyn Transport, committed: &Committed, parts: &[OutPart]) -> Sent {
         let mut failures = 0;
         loop {
-            match self.door.send(committed, parts).await {
+            match door.send(committed, parts).await {
                 Sent::NotSent { cause } => {
                     failures += 1;
                     if failures >= self.tries.tries_max {
@@ -63,52 +63,19 @@ impl Transport for Retrying {
             }
         }
     }
-
-    async fn lies_there(&self, parts: &[OutPart]) -> bool {
-        self.door.lies_there(parts).await
-    }
-
-    async fn ask(&self, parts: &[OutPart]) -> Asked {
-        self.door.ask(parts).await
-    }
-
-    async fn arrivals(&self, limit: usize) -> Result<Vec<String>, DoorError> {
-        self.door.arrivals(limit).await
-    }
-
-    async fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
-        self.door.fetch(name).await
-    }
-
-    async fn archive(&self, arrival: &Arrival) -> Result<(), DoorError> {
-        self.door.archive(arrival).await
-    }
-
-    async fn set_aside(&self, name: &str) -> Result<(), DoorError> {
-        self.door.set_aside(name).await
-    }
-
-    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
-        self.door.unfetched().await
-    }
-
-    fn opens_at(&self, now_ms: i64) -> Option<i64> {
-        self.door.opens_at(now_ms)
-    }
-
-    fn commit_point(&self) -> &'static str {
-        self.door.commit_point()
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tokio::time::Instant;
 
     use super::*;
     use crate::model::id::AttemptNo;
+    use crate::transport::manner::With;
+    use crate::transport::{Arrival, Asked, DoorError};
 
     /// Fails so often before it answers, and counts.
     struct Scripted {
@@ -127,6 +94,10 @@ mod tests {
                 false if self.then_unknown => Sent::Unknown { cause, evidence: None },
                 false => Sent::Accepted { answer: None },
             }
+        }
+
+        async fn lies_there(&self, _parts: &[OutPart]) -> bool {
+            false
         }
 
         async fn ask(&self, _parts: &[OutPart]) -> Asked {
@@ -150,6 +121,14 @@ mod tests {
             Err(DoorError::NoArrivals)
         }
 
+        async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+            Ok(None)
+        }
+
+        fn opens_at(&self, _now_ms: i64) -> Option<i64> {
+            None
+        }
+
         fn commit_point(&self) -> &'static str {
             "never"
         }
@@ -158,8 +137,8 @@ mod tests {
     async fn tried(not_sent: usize, then_unknown: bool) -> (Sent, usize, Duration) {
         let door = Arc::new(Scripted { not_sent, then_unknown, sent: AtomicUsize::new(0) });
         let tries = Tries { tries_max: 4, wait_ms: 1_000, wait_max_ms: 1_500 };
-        let retrying =
-            Retrying::new(Arc::clone(&door) as Arc<dyn Transport>, tries, Dice::seeded(3));
+        let manner = Retrying::new(tries, Dice::seeded(3));
+        let retrying = With::new(Arc::clone(&door) as Arc<dyn Transport>, manner);
         let begun = Instant::now();
         let sent = retrying.send(&Committed::after_commit(AttemptNo(1)), &[]).await;
         (sent, door.sent.load(Ordering::SeqCst), begun.elapsed())

@@ -398,6 +398,11 @@ impl Transport for Socket {
         self.0.exchange(parts).await
     }
 
+    /// An exchange leaves nothing behind that could be looked at.
+    async fn lies_there(&self, _parts: &[OutPart]) -> bool {
+        false
+    }
+
     async fn ask(&self, parts: &[OutPart]) -> Asked {
         match self.0.exchange(parts).await {
             Sent::Accepted { answer } => Asked::Answer(answer.unwrap_or_default()),
@@ -421,6 +426,14 @@ impl Transport for Socket {
 
     async fn set_aside(&self, _name: &str) -> Result<(), DoorError> {
         Err(DoorError::NoArrivals)
+    }
+
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        Ok(None)
+    }
+
+    fn opens_at(&self, _now_ms: i64) -> Option<i64> {
+        None
     }
 
     fn commit_point(&self) -> &'static str {

@@ -17,6 +17,7 @@ use crate::model::attempt::Committed;
 use crate::model::id::AttemptNo;
 use crate::transport::https::{Https, HttpsOptions};
 use crate::transport::limit::{Limited, Limits};
+use crate::transport::manner::With;
 use crate::transport::{Asked, OutPart, Sent, Transport};
 
 /// What the peer does once it has read a whole request.
@@ -333,7 +334,7 @@ async fn a_limit_keeps_the_rate_and_the_number_at_once() {
         per_second: NonZeroU32::new(20).expect("20"),
         at_once: NonZeroU32::new(2).expect("2"),
     };
-    let door = Arc::new(Limited::new(Arc::new(bank.door()), limits));
+    let door = Arc::new(With::new(Arc::new(bank.door()), Limited::new(limits)));
     let begun = Instant::now();
     let mut sends = tokio::task::JoinSet::new();
     for _ in 0..11 {
@@ -352,7 +353,7 @@ async fn a_limit_of_one_at_once_lets_no_second_message_start() {
     let bank = Bank::open(Peer::Hang).await;
     let limits =
         Limits { per_second: NonZeroU32::new(1_000).expect("1000"), at_once: NonZeroU32::MIN };
-    let door = Arc::new(Limited::new(Arc::new(bank.door()), limits));
+    let door = Arc::new(With::new(Arc::new(bank.door()), Limited::new(limits)));
     let first = tokio::spawn({
         let door = Arc::clone(&door);
         async move { send(&*door).await }

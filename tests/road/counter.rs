@@ -551,6 +551,10 @@ impl Transport for Counter {
         }
     }
 
+    async fn lies_there(&self, _parts: &[OutPart]) -> bool {
+        false
+    }
+
     async fn ask(&self, parts: &[OutPart]) -> Asked {
         let kind = self.kind_of(parts);
         let (reference, _) = self.read(kind, &self.parts_of(parts));
@@ -605,6 +609,14 @@ impl Transport for Counter {
             Some((door, _)) => door.set_aside(name).await,
             None => Err(DoorError::NoArrivals),
         }
+    }
+
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        Ok(None)
+    }
+
+    fn opens_at(&self, _now_ms: i64) -> Option<i64> {
+        None
     }
 
     fn commit_point(&self) -> &'static str {

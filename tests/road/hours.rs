@@ -6,6 +6,7 @@ use daifa::clock::Dice;
 use daifa::transport::Transport;
 use daifa::transport::calendar::Calendar;
 use daifa::transport::hours::{Hours, Opening};
+use daifa::transport::manner::With;
 use daifa::transport::retry::{Retrying, Tries};
 
 use crate::counter::Turn;
@@ -21,7 +22,7 @@ async fn opens(house: &mut House, windows: &str) {
     let calendar = Calendar::parse(EXAMPLE).expect("reads");
     let hours = Hours::new(&[windows.to_owned()], Some(Arc::new(calendar))).expect("they can be");
     let door: Arc<dyn Transport> = Arc::clone(&house.files) as Arc<dyn Transport>;
-    let opening = Opening::new(door, hours, Arc::new(house.clock.clone()));
+    let opening = With::new(door, Opening::new(hours, Arc::new(house.clock.clone())));
     let format = Arc::clone(&house.files.format);
     house.doors.insert(FILES.to_owned(), (Arc::new(opening), format));
     house.restart().await;
@@ -78,7 +79,7 @@ async fn f53_what_never_left_is_tried_again_within_one_turn() {
     let mut house = House::open().await;
     let tries = Tries { tries_max: 3, wait_ms: 1, wait_max_ms: 2 };
     let door: Arc<dyn Transport> = Arc::clone(&house.files) as Arc<dyn Transport>;
-    let retrying = Retrying::new(door, tries, Dice::seeded(1));
+    let retrying = With::new(door, Retrying::new(tries, Dice::seeded(1)));
     let format = Arc::clone(&house.files.format);
     house.doors.insert(FILES.to_owned(), (Arc::new(retrying), format));
     house.restart().await;

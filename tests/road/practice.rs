@@ -12,7 +12,7 @@ use daifa::clock::Clock;
 use daifa::format::Format;
 use daifa::model::attempt::Committed;
 use daifa::model::payment::Line;
-use daifa::sandbox::bank::{Faults, Options, PracticeBank, Wire, read_cards};
+use daifa::sandbox::bank::{Faults, Often, Options, PracticeBank, Wire, read_cards};
 use daifa::sandbox::trigger::Trigger;
 use daifa::transport::directory::{Completion, Directory, DirectoryOptions};
 use daifa::transport::https::{Https, HttpsOptions};
@@ -192,10 +192,10 @@ async fn i1_practice_banks_behind_sftp_and_a_socket() {
     let way = Way::Far(sshd);
     judged(&way, Faults::default()).await;
     let faults = Faults {
-        lose_answer_every: 2,
-        lose_refund_answer_every: 2,
+        lose_answer: Often::Every(2),
+        lose_refund_answer: Often::Every(2),
         not_found_ms: 60_000,
-        busy_every: 5,
+        busy: Often::Every(5),
         no_dedup: true,
         ..Faults::default()
     };
@@ -242,6 +242,14 @@ impl Transport for Cut {
         self.folders.set_aside(name).await
     }
 
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        self.folders.unfetched().await
+    }
+
+    fn opens_at(&self, now_ms: i64) -> Option<i64> {
+        self.folders.opens_at(now_ms)
+    }
+
     fn commit_point(&self) -> &'static str {
         self.folders.commit_point()
     }
@@ -284,7 +292,7 @@ async fn i1_a_practice_bank_that_frames_its_messages_on_a_socket() {
     std::fs::create_dir(&folder).expect("made");
     let wire = Wire::Socket { listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
     let format = format_named("example-gx-tagged");
-    let faults = Faults { lose_answer_every: 2, ..Faults::default() };
+    let faults = Faults { lose_answer: Often::Every(2), ..Faults::default() };
     let options = Options { poll_ms: 2, faults, ..Options::new(folder.clone(), wire) };
     let clock: Arc<dyn Clock> = Arc::new(house.clock.clone());
     let bank = PracticeBank::start(options, Arc::clone(&format), clock).await.expect("starts");
@@ -305,10 +313,10 @@ async fn i1_a_practice_bank_that_frames_its_messages_on_a_socket() {
 #[tokio::test]
 async fn i1_practice_banks_that_lose_answers() {
     let faults = Faults {
-        lose_answer_every: 2,
-        lose_refund_answer_every: 2,
+        lose_answer: Often::Every(2),
+        lose_refund_answer: Often::Every(2),
         not_found_ms: 60_000,
-        busy_every: 5,
+        busy: Often::Every(5),
         // Whoever sends blindly again pays twice.
         no_dedup: true,
         ..Faults::default()
@@ -319,12 +327,12 @@ async fn i1_practice_banks_that_lose_answers() {
 #[tokio::test]
 async fn i1_practice_banks_whose_results_are_wrong_at_first() {
     let faults = Faults {
-        wrong_amount_every: 2,
-        wrong_account_every: 3,
-        unknown_row_every: 5,
-        wrong_sum_every: 4,
-        repeat_result_every: 3,
-        split_result_every: 2,
+        wrong_amount: Often::Every(2),
+        wrong_account: Often::Every(3),
+        unknown_row: Often::Every(5),
+        wrong_sum: Often::Every(4),
+        repeat_result: Often::Every(3),
+        split_result: Often::Every(2),
         ..Faults::default()
     };
     judged(&Way::Near, faults).await;
@@ -333,7 +341,7 @@ async fn i1_practice_banks_whose_results_are_wrong_at_first() {
 #[tokio::test]
 async fn i1_practice_banks_that_lose_batches_before_their_book() {
     let (mut house, banks, _folders) =
-        against(&Way::Near, Faults { drop_before_every: 3, ..Faults::default() }).await;
+        against(&Way::Near, Faults { drop_before: Often::Every(3), ..Faults::default() }).await;
     house.county.offer(draft().declared());
     for _ in 0..150 {
         house.pass(20 * SECOND).await;

@@ -560,6 +560,33 @@ async fn f32_returned_later_goes_back_and_the_account_is_told_again() {
 }
 
 #[tokio::test]
+async fn f34_a_return_that_comes_before_its_credit_is_told_with_its_reason_both_times() {
+    let mut house = House::open().await;
+    let counter = house.files.clone();
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    let reference = counter.batches()[0].reference.clone();
+    counter.book().returned.push(person(2).account);
+    let back = counter.told(&reference, MessageKind::LateReturn);
+    counter.leave(counter.say(MessageKind::LateReturn, &reference, Answer::Done, "", &back, ""));
+    house.live(5 * MINUTE, MINUTE).await;
+    counter.leave_all(0);
+    house.live(HOUR, MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    let told = house.county.told("results", "finance");
+    let of_line_2: Vec<serde_json::Value> =
+        told.iter().flat_map(|told| told.rows()).filter(|row| row["line"] == 2).collect();
+    assert_eq!(of_line_2.len(), 2, "the return, and then the credit of it");
+    for row in of_line_2 {
+        assert_eq!(
+            (&row["outcome"], &row["failure"]["reason"]),
+            (&"returned".into(), &"returned".into())
+        );
+        assert_eq!(row["failure"]["name"], person(2).name);
+    }
+    house.finished().await;
+}
+
+#[tokio::test]
 async fn f34_a_credit_that_comes_after_the_refund_is_disputed() {
     let (mut house, reference) = sent(2).await;
     house.files.fate(&person(1).account, Fate::Failed(Reason::AccountClosed, "已销户"));

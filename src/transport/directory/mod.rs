@@ -144,6 +144,10 @@ impl Transport for Directory {
         names.map(Some).map_err(io)
     }
 
+    fn opens_at(&self, _now_ms: i64) -> Option<i64> {
+        None
+    }
+
     fn commit_point(&self) -> &'static str {
         "the moment the committing (control) file gets its real name in the bank's folder"
     }

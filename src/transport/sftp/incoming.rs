@@ -13,7 +13,7 @@ use crate::transport::whole::{Completion, Group, Stillness, Token, groups};
 use crate::transport::{Arrival, DoorError, InPart, names};
 
 /// A folder with more entries than this is looked through in part; the rest waits its turn.
-const ENTRIES_MAX: usize = 200_000;
+pub(super) const ENTRIES_MAX: usize = 200_000;
 /// How many files of one name the archive keeps beside each other.
 const SAME_NAME_MAX: u32 = 1_000;
 /// Hidden names of control files whose data is being put away: `.taken-<identity>_<identity>-<name>`.
@@ -277,6 +277,6 @@ impl Desk<'_> {
     }
 }
 
-fn remote(doing: &'static str, trouble: &Trouble) -> DoorError {
+pub(super) fn remote(doing: &'static str, trouble: &Trouble) -> DoorError {
     DoorError::Remote { doing, cause: trouble.text() }
 }

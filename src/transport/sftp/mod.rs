@@ -165,6 +165,16 @@ impl Transport for Sftp {
         self.on_line(|session| async move { self.desk(&session).set_aside(name).await }).await
     }
 
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        let options = &self.options;
+        let names = self.on_line(|session| async move { outgoing::lying(&session, options).await });
+        names.await.map(Some)
+    }
+
+    fn opens_at(&self, _now_ms: i64) -> Option<i64> {
+        None
+    }
+
     fn commit_point(&self) -> &'static str {
         "the request to rename the committing (control) file to its real name"
     }

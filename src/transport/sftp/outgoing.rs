@@ -7,10 +7,11 @@ use std::time::Duration;
 use tokio::time::timeout;
 
 use crate::transport::placing::{self, Next, Place, taken, temporary_name};
+use crate::transport::sftp::incoming::{ENTRIES_MAX, remote};
 use crate::transport::sftp::link::Link;
 use crate::transport::sftp::session::{Content, Session, Trouble};
 use crate::transport::sftp::{SftpOptions, path};
-use crate::transport::{OutPart, Sent, check_parts};
+use crate::transport::{DoorError, OutPart, Sent, check_parts, names};
 
 /// Hands the parts over within the door's total time.
 pub(super) async fn hand_over(link: &Link, options: &SftpOptions, parts: &[OutPart]) -> Sent {
@@ -49,6 +50,22 @@ pub(super) async fn lie_there(link: &Link, options: &SftpOptions, parts: &[OutPa
         true
     };
     timeout(Duration::from_millis(options.total_ms), looked).await.unwrap_or(false)
+}
+
+/// Finished files that lie in the bank's folder, by name.
+///
+/// # Errors
+/// Where it cannot be listed.
+pub(super) async fn lying(
+    session: &Session,
+    options: &SftpOptions,
+) -> Result<Vec<String>, DoorError> {
+    let listed = session.list(&options.outgoing, ENTRIES_MAX).await;
+    let listed = listed.map_err(|trouble| remote("listing the outgoing folder", &trouble))?;
+    let ours = listed.into_iter().filter(|(name, seen)| seen.plain && names::is_allowed(name));
+    let mut found: Vec<String> = ours.map(|(name, _)| name).collect();
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// One hand-over under way.

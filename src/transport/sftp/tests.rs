@@ -253,7 +253,12 @@ async fn f49_a_cut_at_the_rename_is_unknown_unless_the_file_is_found_there() {
             // Whoever sends the same again, once the bank was asked, delivers once.
             assert!(accepted(&send(&door, &pair()).await), "{case}");
             assert_eq!(bank.names("out"), ["DF1.ok", "DF1.txt"], "{case}");
+            // What the bank has not taken is told; hidden names are not files yet.
+            bank.put("out/.DF2.txt.part", b"half");
+            let lying = door.unfetched().await.expect("listed").expect("this door can tell");
+            assert_eq!(lying, ["DF1.ok", "DF1.txt"], "{case}");
             bank.empty();
+            assert_eq!(door.unfetched().await.expect("listed"), Some(vec![]), "{case}");
         }
     }
 }

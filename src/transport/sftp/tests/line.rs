@@ -108,7 +108,18 @@ impl Shared {
 
 /// Is everything but the committing rename done in this folder?
 fn prepared(folder: &Path) -> bool {
-    folder.join("DF1.txt").exists() && folder.join(".DF1.ok.part").exists()
+    has(folder, |name| !name.starts_with('.') && name.ends_with(".txt"))
+        && has(folder, |name| name.starts_with('.') && name.ends_with(".ok.part"))
+}
+
+/// Does the control file lie there under its own name?
+fn committed(folder: &Path) -> bool {
+    has(folder, |name| !name.starts_with('.') && name.ends_with(".ok"))
+}
+
+fn has(folder: &Path, is_it: impl Fn(&str) -> bool) -> bool {
+    let Ok(entries) = std::fs::read_dir(folder) else { return false };
+    entries.flatten().any(|entry| entry.file_name().to_str().is_some_and(&is_it))
 }
 
 async fn pass(ours: TcpStream, theirs: TcpStream, shared: Arc<Shared>, number: usize) {
@@ -128,7 +139,7 @@ async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared, 
     while let Ok(n @ 1..) = from.read(&mut chunk).await {
         // A server answers after it has done what it answers to.
         if let Plan::AfterRename { folder, then_refuse, stays } = shared.plan()
-            && folder.join("DF1.ok").exists()
+            && committed(&folder)
         {
             if !stays {
                 return shared.cut(then_refuse);

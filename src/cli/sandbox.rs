@@ -1,0 +1,173 @@
+//! `daifa sandbox`: one practice bank in a process of its own, as well or as sick as its config says,
+//! and the judgement of its book.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use crate::app;
+use crate::cli::{counted, say};
+use crate::clock::Clock;
+use crate::config::{
+    Away, ConfigError, Counterpart, CounterpartDoor, Folders, Listens, Sickness, Span,
+};
+use crate::format::Format;
+use crate::lifecycle::{Exit, Stop};
+use crate::sandbox::bank::{
+    BankVerdict, Faults, Often, Options, Outage, PracticeBank, Shown, Wire, read_book,
+    read_references,
+};
+
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Run a practice bank until it is stopped; killed, it goes on from its book.
+    Bank {
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Judge a practice bank's book, also while the bank runs.
+    Book {
+        /// What `book` of the bank's config names.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+        /// What became of each of our references, a line each.
+        #[arg(long)]
+        references: bool,
+    },
+}
+
+pub async fn run(command: SandboxCommand, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    match command {
+        SandboxCommand::Bank { config } => bank(&config, clock).await,
+        SandboxCommand::Book { folder, references } => book(&folder, references),
+    }
+}
+
+async fn bank(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
+    let stop = Stop::on_signals()?;
+    let bank = start(&Counterpart::read(path)?, clock).await?;
+    let place = bank.address().map_or_else(|| "its folders".to_owned(), |at| at.to_string());
+    say(format_args!("practice bank at {place}"))?;
+    stop.soft().cancelled().await;
+    bank.stop().await;
+    Ok(Exit::Done)
+}
+
+/// Starts a practice bank as its config says.
+///
+/// # Errors
+/// Its format, book or door cannot be used.
+pub async fn start(
+    counterpart: &Counterpart,
+    clock: Arc<dyn Clock>,
+) -> anyhow::Result<PracticeBank> {
+    let format: Format = app::open_format(&counterpart.formats, &counterpart.format)
+        .map_err(|cause| ConfigError(vec![cause]))?;
+    Ok(PracticeBank::start(options(counterpart), Arc::new(format), clock).await?)
+}
+
+/// A practice bank as the sandbox takes it.
+fn options(counterpart: &Counterpart) -> Options {
+    let (wire, shown) = match &counterpart.door {
+        CounterpartDoor::Directory(folders) | CounterpartDoor::Sftp(folders) => {
+            let Folders { outgoing, incoming, control_suffix } = folders;
+            let control_suffix = control_suffix.clone();
+            let wire = Wire::Files {
+                outgoing: outgoing.clone(),
+                incoming: incoming.clone(),
+                control_suffix,
+            };
+            (wire, None)
+        }
+        CounterpartDoor::Https(door) => (Wire::Http { listen: door.listen }, shown(door)),
+        CounterpartDoor::Socket(door) => (Wire::Socket { listen: door.listen }, shown(door)),
+    };
+    Options {
+        result_ms: counterpart.result_after.0,
+        return_ms: counterpart.return_after.0,
+        notice_ms: counterpart.notice_after.0,
+        poll_ms: millis(counterpart.look_every),
+        shown,
+        faults: faults(counterpart),
+        ..Options::new(counterpart.book.clone(), wire)
+    }
+}
+
+fn shown(door: &Listens) -> Option<Shown> {
+    let (certificate, key) = (door.certificate.clone()?, door.key.clone()?);
+    Some(Shown { certificate, key })
+}
+
+fn faults(counterpart: &Counterpart) -> Faults {
+    let sick: &Sickness = &counterpart.faults;
+    let loss = Often::Share(sick.loss);
+    let duplicate = Often::Share(sick.duplicate);
+    let away = |away: &Away| Outage { every_ms: away.every.0, lasts_ms: away.lasts.0 };
+    Faults {
+        seed: counterpart.seed,
+        no_dedup: !counterpart.dedup,
+        deaf: !counterpart.asked,
+        lose_answer: loss,
+        lose_refund_answer: loss,
+        lose_question: loss,
+        busy: Often::Share(sick.busy),
+        drop_before: loss,
+        refuse: Often::Share(sick.refusal),
+        say_duplicate: duplicate,
+        wrong_amount: Often::Share(sick.wrong_amount),
+        wrong_account: Often::Share(sick.wrong_account),
+        unknown_row: Often::Share(sick.unknown_row),
+        wrong_sum: Often::Share(sick.wrong_sum),
+        contradict: Often::Share(sick.contradiction),
+        repeat_result: duplicate,
+        split_result: Often::Share(sick.split),
+        reorder: Often::Share(sick.reorder),
+        return_later: Often::Share(sick.return_after_credit),
+        not_found_ms: sick.lag.map_or(0, |span| span.0),
+        delay_ms: sick.delay.map_or(0, millis),
+        outage: sick.outage.as_ref().map(away),
+    }
+}
+
+fn millis(span: Span) -> u64 {
+    u64::try_from(span.0).unwrap_or_default()
+}
+
+fn book(folder: &Path, references: bool) -> anyhow::Result<Exit> {
+    let verdict = read_book(folder)?;
+    if references {
+        say("reference  taken  refused  credited  failed  returned  refunded")?;
+        for (reference, r) in read_references(folder)? {
+            say(format_args!(
+                "{reference}  {}  {}  {}  {}  {}  {}",
+                r.taken, r.refused, r.credited, r.failed, r.returned, r.refunded
+            ))?;
+        }
+    }
+    let BankVerdict { requests, refused, refunds, .. } = verdict;
+    say(format_args!("batches taken    {requests}"))?;
+    say(format_args!("batches refused  {refused}"))?;
+    for (what, count, fen) in [
+        ("credited", verdict.credited_count, verdict.credited_fen),
+        ("failed", verdict.failed_count, verdict.failed_fen),
+        ("returned", verdict.returned_count, verdict.returned_fen),
+        ("refunded", refunds, verdict.refunded_fen),
+    ] {
+        say(format_args!("{what:<15}  {count}, {fen} fen"))?;
+    }
+    for twice in &verdict.credits_twice {
+        let (reference, ordinal, times) = (&twice.reference, twice.ordinal, twice.times);
+        say(format_args!("CREDITED {times} TIMES: row {ordinal} of {reference}"))?;
+    }
+    for offence in &verdict.offences {
+        say(format_args!("OFFENCE: {offence}"))?;
+    }
+    let found = verdict.credits_twice.len() + verdict.offences.len();
+    if found > 0 {
+        say(counted(found, "problem"))?;
+        return Ok(Exit::Found);
+    }
+    say("nobody was paid twice")?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,174 @@
+//! The config of a practice bank that runs in a process of its own: `daifa sandbox bank`.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::config::shape::COUNTERPART;
+use crate::config::{ConfigError, Looked, Problem, Span, look, look_through};
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Counterpart {
+    /// A folder of `formats`, or a path to one: the bank speaks by the same description as the daemon.
+    pub format: String,
+    #[serde(default = "super::default_formats")]
+    pub formats: PathBuf,
+    /// The bank's own folder: its book, and the files it took.
+    pub book: PathBuf,
+    pub door: CounterpartDoor,
+    /// What the dice of its faults are thrown with.
+    #[serde(default)]
+    pub seed: u64,
+    /// Does it know a batch again that it was given before? One that does not pays twice.
+    #[serde(default = "super::yes")]
+    pub dedup: bool,
+    /// Does it answer questions?
+    #[serde(default = "super::yes")]
+    pub asked: bool,
+    /// From taking a batch to its results.
+    #[serde(default = "result_after")]
+    pub result_after: Span,
+    /// From the results to what comes back of them.
+    #[serde(default = "return_after")]
+    pub return_after: Span,
+    /// From the results to the notices.
+    #[serde(default = "notice_after")]
+    pub notice_after: Span,
+    /// How often it looks at its folders, and at what is due.
+    #[serde(default = "look_every")]
+    pub look_every: Span,
+    #[serde(default)]
+    pub faults: Sickness,
+}
+
+/// Where it is met.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum CounterpartDoor {
+    Directory(Folders),
+    /// The folders that a server of SFTP shows to others: this bank works on them where they are.
+    Sftp(Folders),
+    Https(Listens),
+    Socket(Listens),
+}
+
+/// Folders, as the daemon names them: it writes into `outgoing`, the bank into `incoming`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Folders {
+    pub outgoing: PathBuf,
+    pub incoming: PathBuf,
+    #[serde(default = "ok")]
+    pub control_suffix: String,
+}
+
+/// An address, in the clear or by TLS.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listens {
+    pub listen: SocketAddr,
+    /// What it shows, and its key (PEM). Both, or neither: then it speaks in the clear.
+    pub certificate: Option<PathBuf>,
+    pub key: Option<PathBuf>,
+}
+
+/// What is wrong with it. Shares are parts of a million here; the file has them as `0.02`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sickness {
+    /// Messages that are lost: a batch before the book, the answer to a batch or a refund, a question.
+    pub loss: u32,
+    /// Batches that it calls a duplicate when they come first, and results that it tells twice.
+    pub duplicate: u32,
+    /// Batches whose results come after their returns and notices, and after those of later batches.
+    pub reorder: u32,
+    /// Results that say of one payment that it was credited and that it failed.
+    pub contradiction: u32,
+    /// Payments that come back after they were credited.
+    pub return_after_credit: u32,
+    /// Messages that are answered with "busy"; files stay for the next look.
+    pub busy: u32,
+    /// Batches that are refused whole.
+    pub refusal: u32,
+    /// Results with another amount, another account, an unknown row, or a sum that does not close.
+    pub wrong_amount: u32,
+    pub wrong_account: u32,
+    pub unknown_row: u32,
+    pub wrong_sum: u32,
+    /// Results in two files.
+    pub split: u32,
+    /// The longest that an answer is held back.
+    pub delay: Option<Span>,
+    /// For so long a batch that was taken is "not found".
+    pub lag: Option<Span>,
+    pub outage: Option<Away>,
+}
+
+/// When it cannot be reached.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Away {
+    pub every: Span,
+    pub lasts: Span,
+}
+
+macro_rules! times {
+    ($($name:ident = $ms:expr;)+) => { $(const fn $name() -> Span { Span($ms) })+ };
+}
+
+times! {
+    result_after = 50;
+    return_after = 100;
+    notice_after = 50;
+    look_every = 20;
+}
+
+fn ok() -> String {
+    ".ok".to_owned()
+}
+
+impl Counterpart {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// Everything that is wrong, each with its place and key.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let looked: Looked<Self> = look(path, COUNTERPART, Self::problems)?;
+        looked.done()
+    }
+
+    /// Reads the text of one.
+    ///
+    /// # Errors
+    /// As [`Counterpart::read`].
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        look_through("bank", text.to_owned(), COUNTERPART, Self::problems).done()
+    }
+
+    /// What does not fit together.
+    fn problems(&self) -> Vec<Problem> {
+        let mut out = Vec::new();
+        if let CounterpartDoor::Https(door) | CounterpartDoor::Socket(door) = &self.door
+            && door.certificate.is_some() != door.key.is_some()
+        {
+            let what = "needs both certificate and key, or neither: what TLS shows, and its proof";
+            out.push(Problem::new("door", what));
+        }
+        if let Some(Away { every, lasts }) = &self.faults.outage
+            && (lasts >= every || lasts.0 == 0)
+        {
+            let what = "lasts as long as nothing, or as long as it takes to the next: between the two it is";
+            out.push(Problem::new("faults.outage", what));
+        }
+        if self.look_every.0 == 0 {
+            out.push(Problem::new(
+                "look_every",
+                "0: a bank that looks without a pause does nothing else",
+            ));
+        }
+        out
+    }
+}

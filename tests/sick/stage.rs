@@ -1,0 +1,332 @@
+//! A stage: a practice finance, one practice bank in a process of its own behind one of the four doors,
+//! and the daemon as a process. They share loopback addresses and folders, and nothing else.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use daifa::clock::{Clock, SystemClock};
+use daifa::guard::key::Key;
+use daifa::sandbox::bank::{BankVerdict, Card, read_book, read_cards};
+use daifa::sandbox::finance::{self, BankCode, RegisterKind};
+use daifa::store::view::{AlertRow, Totals};
+use daifa::store::{Location, Store};
+use tokio::net::TcpListener;
+
+use crate::sshd::Sshd;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_daifa");
+/// How often books and processes are looked at.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The four doors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Directory,
+    Sftp,
+    Https,
+    Socket,
+}
+
+impl Way {
+    pub const ALL: [Self; 4] = [Self::Directory, Self::Sftp, Self::Https, Self::Socket];
+
+    pub const fn is_called(self) -> bool {
+        matches!(self, Self::Https | Self::Socket)
+    }
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::Sftp => "sftp",
+            Self::Https => "https",
+            Self::Socket => "socket",
+        }
+    }
+}
+
+/// What is practised.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub way: Way,
+    pub registers: usize,
+    pub payments: i64,
+    pub kinds: Vec<RegisterKind>,
+    pub rows_max: usize,
+    /// Lines of the bank's config in front of its door.
+    pub bank: String,
+    /// Lines of its faults.
+    pub faults: String,
+    /// Lines of the daemon's config about this bank.
+    pub rules: String,
+    /// What is approved has this long to come to its end before somebody is told.
+    pub allowed: &'static str,
+}
+
+/// A process that does not outlive its test.
+pub struct Process(Child);
+
+impl Process {
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// SIGKILL.
+    pub fn kill(&mut self) {
+        self.0.kill().expect("a child can be killed");
+        self.0.wait().expect("a child can be waited for");
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.0.try_wait().expect("a child can be asked").is_none()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.0.kill().unwrap_or_default();
+        self.0.wait().map(|_| ()).unwrap_or_default();
+    }
+}
+
+pub struct Stage {
+    pub plan: Plan,
+    folder: tempfile::TempDir,
+    pub finance: finance::Handle,
+    pub bank: Process,
+    _sshd: Option<Sshd>,
+}
+
+impl Stage {
+    /// Everything but the daemon. Nothing, where there is no server of SFTP to be had.
+    pub async fn open(plan: Plan) -> Option<Self> {
+        let sshd = match plan.way {
+            Way::Sftp => Some(Sshd::start()?),
+            Way::Directory | Way::Https | Way::Socket => None,
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("sick-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .expect("a folder");
+        for name in ["outgoing", "incoming", "archive", "quarantine", "finance"] {
+            std::fs::create_dir(folder.path().join(name)).expect("made");
+        }
+        let key = private_key(&folder.path().join("finance.key"));
+        private_key(&folder.path().join("seal.key"));
+        private_key(&folder.path().join("blind.key"));
+        let options = finance::Options {
+            registers: plan.registers,
+            payments: plan.payments,
+            kinds: plan.kinds.clone(),
+            banks: vec![BankCode { code: "bank".to_owned(), gbk: plan.way.is_called() }],
+            data: folder.path().join("finance"),
+            key,
+            ..finance::Options::practice()
+        };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let finance = finance::start(options, listener, clock).expect("finance starts");
+        let prepared = Arc::clone(finance.finance());
+        tokio::task::spawn_blocking(move || prepared.prepare()).await.expect("prepared");
+        let met = free_address();
+        std::fs::write(folder.path().join("bank.toml"), bank_config(&plan, folder.path(), met))
+            .expect("written");
+        let config = daemon_config(&plan, folder.path(), &finance.base_url(), met, sshd.as_ref());
+        std::fs::write(folder.path().join("daifa.toml"), config).expect("written");
+        let bank = start_bank(folder.path());
+        Some(Self { plan, folder, finance, bank, _sshd: sshd })
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The bank again, on the book that it left.
+    pub fn restart_bank(&mut self) {
+        self.bank.kill();
+        self.bank = start_bank(self.folder.path());
+    }
+
+    pub fn daemon(&self) -> Process {
+        let mut command = Command::new(BINARY);
+        command.args(["run", "--config"]).arg(self.path("daifa.toml"));
+        let log = || {
+            let path = self.path("daemon.log");
+            std::fs::File::options().create(true).append(true).open(path).expect("a log")
+        };
+        command.stdin(Stdio::null()).stdout(log()).stderr(log());
+        Process(command.spawn().expect("the binary starts"))
+    }
+
+    /// The store beside the daemon, once it is there.
+    pub async fn store(&self) -> Store {
+        let location = Location::Sqlite(self.path("daifa/daifa.sqlite"));
+        for _ in 0..1_500 {
+            if let Ok(store) = Store::attach(&location).await
+                && store.totals().await.is_ok()
+            {
+                return store;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        panic!("the daemon does not begin: {}", self.logged());
+    }
+
+    /// Waits until `done` says so of what the store says, and stays so for `still`; false after `limit`.
+    pub async fn until(
+        &self,
+        store: &Store,
+        limit: Duration,
+        still: Duration,
+        done: impl Fn(&Totals) -> bool,
+    ) -> bool {
+        let clock = SystemClock;
+        let (begun, mut since) = (clock.running_ms(), None);
+        // A look costs the machine too: the longer it may take, the fewer.
+        let pause = (limit / 1_000).max(LOOK);
+        let ms = |time: Duration| i64::try_from(time.as_millis()).expect("short");
+        loop {
+            let now = clock.running_ms();
+            let totals = store.totals().await.expect("read");
+            since = if done(&totals) { since.or(Some(now)) } else { None };
+            if since.is_some_and(|since| now - since >= ms(still)) {
+                return true;
+            }
+            if now - begun > ms(limit) {
+                return false;
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    pub fn book(&self) -> BankVerdict {
+        read_book(&self.path("book")).expect("the bank's book reads")
+    }
+
+    pub fn cards(&self) -> BTreeMap<String, Card> {
+        let mut cards = read_cards(&self.path("book")).expect("the bank's book reads");
+        cards.retain(|_, card| *card != Card::default());
+        cards
+    }
+
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
+    }
+
+    /// `daifa sandbox book` on the bank's book, and `daifa verify` on the daemon's.
+    pub fn judged_by_the_binary(&self) -> Result<(), String> {
+        let book = self.path("book");
+        let config = self.path("daifa.toml");
+        let each = [
+            (vec!["sandbox".as_ref(), "book".as_ref(), book.as_os_str()], "nobody was paid twice"),
+            (vec!["verify".as_ref(), "--config".as_ref(), config.as_os_str()], ""),
+        ];
+        for (arguments, words) in each {
+            let out = Command::new(BINARY).args(&arguments).output().expect("the binary starts");
+            let said = String::from_utf8_lossy(&out.stdout).into_owned();
+            if !out.status.success() || !said.contains(words) {
+                return Err(format!("{arguments:?}: {}: {said}", out.status));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Alerts that stand, in words.
+pub async fn alerts(store: &Store) -> Vec<String> {
+    let alerts = store.overview(100).await.expect("read").alerts;
+    alerts.into_iter().map(|AlertRow { kind, text, .. }| format!("{kind}: {text}")).collect()
+}
+
+fn start_bank(folder: &Path) -> Process {
+    let mut command = Command::new(BINARY);
+    command.args(["sandbox", "bank", "--config"]).arg(folder.join("bank.toml"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let mut process = Process(command.spawn().expect("the binary starts"));
+    let said = BufReader::new(process.0.stdout.take().expect("it is piped"));
+    let ready = said.lines().map_while(Result::ok).any(|line| line.starts_with("practice bank at"));
+    assert!(ready, "the practice bank does not start");
+    process
+}
+
+fn private_key(path: &Path) -> Key {
+    let key = Key::random();
+    let mut options = std::fs::File::options();
+    let mut file = options.create_new(true).write(true).mode(0o600).open(path).expect("a file");
+    file.write_all(key.hex().as_bytes()).expect("written");
+    key
+}
+
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("bound")
+}
+
+fn format(way: Way) -> &'static str {
+    if way.is_called() { "example-city-xml" } else { "example-rural-fixed" }
+}
+
+fn bank_config(plan: &Plan, folder: &Path, met: SocketAddr) -> String {
+    let at = folder.display();
+    let door = if plan.way.is_called() {
+        format!("listen = \"{met}\"")
+    } else {
+        format!("outgoing = \"{at}/outgoing\"\nincoming = \"{at}/incoming\"")
+    };
+    format!(
+        "format = \"{}\"\nbook = \"{at}/book\"\n{}\n[door]\nkind = \"{}\"\n{door}\n[faults]\n{}\n",
+        format(plan.way),
+        plan.bank,
+        plan.way.word(),
+        plan.faults
+    )
+}
+
+fn daemon_config(
+    plan: &Plan,
+    folder: &Path,
+    finance: &str,
+    met: SocketAddr,
+    sshd: Option<&Sshd>,
+) -> String {
+    let at = folder.display();
+    let folders = format!(
+        "outgoing = \"{at}/outgoing\"\nincoming = \"{at}/incoming\"\narchive = \"{at}/archive\"\n\
+         quarantine = \"{at}/quarantine\"\ncontrol_suffix = \".ok\""
+    );
+    let door = match (plan.way, sshd) {
+        (Way::Https, _) => format!("url = \"http://{met}/\"\ntotal_timeout = \"5s\""),
+        (Way::Socket, _) => {
+            format!("address = \"{met}\"\nsecurity = \"plain\"\ntotal_timeout = \"5s\"")
+        }
+        (Way::Sftp, Some(sshd)) => format!(
+            "address = \"{}\"\nhost_keys = [\"{}\"]\nuser = \"{}\"\nkey = {{ file = \"{}\" }}\n{folders}",
+            sshd.address(),
+            sshd.host_key(),
+            sshd.user,
+            sshd.private("login").display()
+        ),
+        (Way::Directory | Way::Sftp, _) => folders,
+    };
+    format!(
+        "data = \"{at}/daifa\"\nlisten = \"127.0.0.1:0\"\nlog = \"info\"\n\
+         [keys]\ncurrent = 1\nseal = [{{ id = 1, secret = {{ file = \"{at}/seal.key\" }} }}]\n\
+         blind = {{ id = 1, secret = {{ file = \"{at}/blind.key\" }} }}\n\
+         [[source]]\nname = \"practice\"\nurl = \"{finance}\"\nkey_id = \"practice\"\n\
+         secret = {{ file = \"{at}/finance.key\" }}\n\
+         [duty]\nstart = \"later_of_received_and_funded\"\npool_bank = \"bank\"\nallowed = \"{}\"\n\
+         [pace]\npull_every = \"100ms\"\narrivals_every = \"50ms\"\nreport_retry = \"100ms\"\n\
+         [[bank]]\ncode = \"bank\"\nname = \"练习银行\"\nformat = \"{}\"\nrows_max = {}\n{}\n\
+         [bank.door]\nkind = \"{}\"\n{door}\n",
+        plan.allowed,
+        format(plan.way),
+        plan.rows_max,
+        plan.rules,
+        plan.way.word()
+    )
+}
