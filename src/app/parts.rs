@@ -198,15 +198,21 @@ fn open_bank(
     Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, door, rules })
 }
 
+/// A key that a bank gave for the digests of its messages.
+///
+/// # Errors
+/// In words that name the reference and never the content.
+pub fn bank_key(secret: &config::Secret) -> Result<MacKey, String> {
+    MacKey::parse(secret.read()?.expose_secret()).map_err(|cause| cause.to_string())
+}
+
 /// The keys of a bank's format. Each that it names must be there; others may be, for answers to what an
 /// older text of it sent.
 fn open_secrets(bank: &config::Bank, format: &Format) -> Result<Secrets, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut secrets = BTreeMap::new();
     for (name, secret) in &bank.secrets {
-        let key = secret.read().and_then(|text| {
-            MacKey::parse(text.expose_secret()).map_err(|cause| cause.to_string())
-        });
+        let key = bank_key(secret);
         let place = format!("secrets.{name}");
         match key {
             Ok(key) if !format.about().is_example && format.is_published(name, &key) => {

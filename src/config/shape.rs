@@ -208,6 +208,7 @@ pub const COUNTERPART: &[Field] = &[
     may("notice_after", Kind::Time),
     may("look_every", Kind::Time),
     may("faults", Kind::Table(SICKNESS)),
+    may("secrets", Kind::Secrets),
 ];
 
 const COUNTERPART_DOORS: &[(&str, &[Field])] =
