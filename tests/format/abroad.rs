@@ -241,6 +241,42 @@ fn an_escape_sign_stands_before_what_separates_nothing() {
     );
 }
 
+/// Lines in fixed width whose blanks at the end were left out, as editors and some hosts do.
+const TRIMMED: &str = r#"
+layout = "fixed"
+line_end = "LF"
+short = true
+[[message.part.record]]
+name = "head"
+fields = [ { literal = "H" }, { own = "a", width = 6, pad = " ", side = "left", optional = true }, { literal = "   " } ]
+[[message.part.record]]
+name = "row"
+occurs = "0..n"
+fields = [ { literal = "R" }, { own = "b", width = 4, pad = " ", side = "left" }, { own = "n", type = "integer", width = 3, pad = " ", side = "right", optional = true }, { own = "c", width = 4, pad = " ", side = "left", optional = true } ]
+"#;
+
+#[test]
+fn blanks_at_the_end_of_a_line_are_left_out() {
+    let lines = concat!(
+        "{\"record\":\"head\",\"reference\":\"1\"}\n",
+        "{\"record\":\"row\",\"b\":\"\u{5f20}\",\"n\":7}\n",
+        "{\"record\":\"row\",\"b\":\"x\",\"c\":\"y\"}\n",
+        "{\"record\":\"row\",\"b\":\"full\",\"n\":123,\"c\":\"last\"}\n"
+    );
+    let trimmed = format("GBK", TRIMMED);
+    let bytes = both_ways(&trimmed, lines);
+    assert_eq!(bytes, b"H\nR\xD5\xC5    7\nRx      y\nRfull123last\n");
+    for bad in ["H \nRx\n", "H\nRx   \n", "H\nRfull123lasts\n", "H\nX\n", "H\nRx"] {
+        assert!(read(&trimmed, bad.as_bytes()).is_err(), "{bad:?}");
+    }
+    let characters = TRIMMED.replace("line_end", "widths = \"characters\"\nline_end");
+    let bytes = both_ways(&format("GBK", &characters), lines);
+    assert!(bytes.starts_with(b"H\nR\xD5\xC5     7\n"), "{}", bytes.escape_ascii());
+    let open = TRIMMED.replace("short = true", "short = true\nlast_line_end = false");
+    assert!(both_ways(&format("GBK", &open), lines).ends_with(b"123last"));
+    refused("GBK", &TRIMMED.replace("\"LF\"", "\"none\""), "the end of a line would not be known");
+}
+
 #[test]
 fn what_is_always_there_stands_in_a_pattern_between_quotes() {
     let fields = "{ own = \"at\", type = \"date\", pattern = \"yyyy-MM-dd'T'HH:mm:ss'+08:00'\" }";

@@ -240,7 +240,10 @@ impl Maker<'_, '_> {
             if self.dice.once_in(5) {
                 self.text.push_str("file_end = \"\\u001A\"\n");
             }
-            if self.style == Style::Fixed && self.charset.unit == 1 && self.dice.once_in(4) {
+            let wide = matches!(self.style, Style::Fixed | Style::Characters);
+            if wide && self.charset.plain && end != "none" && self.dice.once_in(4) {
+                self.text.push_str("short = true\n");
+            } else if self.style == Style::Fixed && self.charset.unit == 1 && self.dice.once_in(4) {
                 self.text.push_str("block = { lines = 4, fill = \"9\" }\n");
             }
         }

@@ -166,6 +166,8 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("the {} of the rows, or none stated", "与明细的 {0} 相同"),
     ("the key {} of this bank", "该行的密钥 {0}（未配置）"),
     ("a record that does not begin like {}", "开头与 {0} 记录不同的内容"),
+    ("no blanks at the end of a line", "行末没有空格"),
+    ("at most {} of the record {}", "{1} 记录最多 {0} 位"),
     ("a record that is not like a filling line", "与补齐行不同的内容"),
     ("the {} of what stands before", "之前内容的 {0} 摘要"),
     ("the {} of the body", "正文的 {0} 摘要"),

@@ -274,6 +274,7 @@ fn lines(line: &Line) -> String {
             }
         };
     let last = if line.last_open { ", the last one without" } else { ", the last one too" };
+    let short = if line.short { " Blanks at the end of a line are left out." } else { "" };
     let block = line.block.map_or_else(String::new, |block| {
         let fill = quoted(&char::from(block.fill).to_string());
         format!(" Lines of {fill} fill the part up to a multiple of {} lines.", block.lines)
@@ -284,7 +285,7 @@ fn lines(line: &Line) -> String {
         let bytes: Vec<String> = line.file_end.iter().map(|b| format!("{b:02X}")).collect();
         format!(" Behind the last line stands {} (hexadecimal).", bytes.join(" "))
     };
-    format!("Lines end with {end}{last}.{block}{more}")
+    format!("Lines end with {end}{last}.{short}{block}{more}")
 }
 
 fn codes(table: &CodeTable, out: &mut String) -> std::fmt::Result {

@@ -64,6 +64,8 @@ pub(crate) struct Line {
     pub end: Vec<u8>,
     /// The last one has no line end.
     pub last_open: bool,
+    /// In fixed width: blanks at the end of a line are left out.
+    pub short: bool,
     /// What stands behind the last record, like a 1A.
     pub file_end: Vec<u8>,
     pub block: Option<Block>,

@@ -23,6 +23,9 @@ impl LineReader<'_> {
     /// The record in fixed width that begins here: which, its length, and how far to pass.
     pub(super) fn fixed(&mut self, characters: bool) -> Result<(Next, usize, usize), Box<Stop>> {
         let plan = self.plan;
+        if plan.line.short {
+            return self.short_line(characters);
+        }
         let there = self.look(0)?;
         let window = self.input.seen(0, there);
         let candidates = plan.grammar.next(self.state);
@@ -55,6 +58,56 @@ impl LineReader<'_> {
             return Err(Box::new(self.no_line(record, window)));
         };
         Ok((next, length, passed))
+    }
+
+    /// The record in fixed width of a line that has no blanks at its end.
+    fn short_line(&mut self, characters: bool) -> Result<(Next, usize, usize), Box<Stop>> {
+        let plan = self.plan;
+        let there = self.look(0)?;
+        let end = plan.line.end.as_slice();
+        let window = self.input.seen(0, there);
+        let line = window.get(..there.min(plan.longest + end.len())).unwrap_or_default();
+        let ended = line.windows(end.len()).position(|found| found == end);
+        let open = plan.line.last_open && window.ends_with(&plan.line.file_end);
+        let (shown, passed) = match ended {
+            Some(at) if !plan.line.last_open || at + end.len() < there => (at, at + end.len()),
+            None if open && there - plan.line.file_end.len() <= plan.longest => {
+                let at = there - plan.line.file_end.len();
+                (at, at)
+            }
+            _ => {
+                let expected = format!("a line of at most {} bytes and its end", plan.longest);
+                return self.fail(self.input.at, "", "none", &expected);
+            }
+        };
+        let line = line.get(..shown).unwrap_or_default();
+        if line.last() == Some(&b' ') {
+            let expected = "no blanks at the end of a line";
+            return self.fail(self.input.at + shown - 1, "", "one", expected);
+        }
+        let taken = if characters { self.charset.count(line) } else { shown };
+        let mut filled = std::mem::take(&mut self.filled);
+        filled.clear();
+        filled.extend_from_slice(line);
+        let most = plan.records.iter().map(|record| record.length).max().unwrap_or(0);
+        filled.resize(shown + most.saturating_sub(taken), b' ');
+        let mut candidates = plan.grammar.next(self.state).iter();
+        let is =
+            |next: &&Next| plan.records[next.record].is_marked(self.charset, characters, &filled);
+        let found = candidates.find(is).copied();
+        let Some(next) = found else {
+            return Err(Box::new(self.no_record(characters, &filled)));
+        };
+        self.filled = filled;
+        let record = &plan.records[next.record];
+        if taken > record.length {
+            let expected = format!("at most {} of the record {}", record.length, record.name);
+            return self.fail(self.input.at, "", &format!("a line end after {taken}"), &expected);
+        }
+        self.shown = shown;
+        let missing = record.length - taken;
+        self.filled.truncate(shown + missing);
+        Ok((next, shown + missing, passed))
     }
 
     /// None of the records that may come stands here.

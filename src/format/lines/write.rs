@@ -262,6 +262,11 @@ impl<'p> LineWriter<'p> {
         if plan.otherwise {
             self.unlike_others(before, plan, out.get(from..).unwrap_or_default())?;
         }
+        if self.plan.line.short {
+            let written = out.get(from..).unwrap_or_default();
+            let blanks = written.iter().rev().take_while(|byte| **byte == b' ').count();
+            out.truncate(out.len() - blanks);
+        }
         if !self.plan.line.last_open {
             out.extend_from_slice(&self.plan.line.end);
         }

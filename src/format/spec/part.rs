@@ -150,7 +150,7 @@ fn line(table: &Table<'_>, charset: Charset) -> Option<Line> {
         charset.ascii_into(end.value.as_bytes(), &mut bytes);
     }
     let last_open = !end.value.is_empty() && last.is_some_and(|found| !found.value);
-    Some(Line { end: bytes, last_open, file_end, block })
+    Some(Line { end: bytes, last_open, short: false, file_end, block })
 }
 
 fn fixed(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
@@ -160,7 +160,16 @@ fn fixed(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
         _ => None,
     });
     let characters = widths.is_some_and(|found| found.value);
-    Some(LayoutSpec::Fixed { line: line(table, charset)?, characters })
+    let short = table.flag("short").filter(|found| found.value);
+    let mut line = line(table, charset)?;
+    line.short = short.is_some();
+    if let Some(short) = short
+        && (line.end.is_empty() || line.block.is_some() || !charset.has_ascii())
+    {
+        let hint = "short = true where lines have an end, stand in no block, and blanks are those of ASCII";
+        table.faults().note(short.at, "short: the end of a line would not be known", hint);
+    }
+    Some(LayoutSpec::Fixed { line, characters })
 }
 
 fn line_max(table: &Table<'_>) -> usize {
