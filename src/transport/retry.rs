@@ -96,6 +96,10 @@ mod tests {
             }
         }
 
+        fn can_look(&self) -> bool {
+            false
+        }
+
         async fn lies_there(&self, _parts: &[OutPart]) -> bool {
             false
         }

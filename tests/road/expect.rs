@@ -67,6 +67,9 @@ async fn f30_results_that_do_not_come_are_missed_by_their_time_and_end_with_the_
     house.live(HOUR, 10 * MINUTE).await;
     let raised = "SELECT COUNT(*) FROM journal WHERE kind = 'expectation.overdue'";
     assert_eq!(house.number(raised).await, 1);
+    let told = house.life(1, 1).await.events;
+    let late = "the bank's result for A1 did not come in time";
+    assert!(told.iter().any(|event| event.what.starts_with(late)), "{told:#?}");
     house.calls.book().replies.clear();
     house.live(20 * MINUTE, MINUTE).await;
     assert!(house.alert("overdue").await.is_none());
