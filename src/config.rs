@@ -11,7 +11,7 @@ mod secret;
 mod shape;
 mod survey;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -141,6 +141,9 @@ pub struct Bank {
     pub limit: Option<Limit>,
     pub retry: Option<Retry>,
     pub hours: Option<Hours>,
+    /// The keys that the format's digests are made with, by the names that it gives them.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
     /// Where the bank calls us, if it does.
     pub push: Option<Push>,
     #[serde(default)]

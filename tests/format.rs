@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 #![allow(clippy::print_stdout, reason = "a test says what it skipped, and what it saw")]
 
+#[path = "format/abroad.rs"]
+mod abroad;
 #[path = "format/closing.rs"]
 mod closing;
 #[path = "format/cnab.rs"]
@@ -20,6 +22,8 @@ mod found;
 mod hostile;
 #[path = "format/iso.rs"]
 mod iso;
+#[path = "format/keyed.rs"]
+mod keyed;
 #[path = "format/layouts.rs"]
 mod layouts;
 #[path = "format/readme.rs"]
@@ -40,7 +44,7 @@ pub const CITY: &str = "example-city-xml";
 /// An example, as the binary carries it.
 pub fn format(name: &str) -> Format {
     match Format::compile(name, example::example(name).unwrap()) {
-        Ok(format) => format,
+        Ok(format) => format.with_published_secrets(),
         Err(problems) => panic!("{problems}"),
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use jiff::civil::Time;
 use reqwest::header::HeaderName;
 use secrecy::ExposeSecret as _;
 
@@ -11,7 +12,7 @@ use crate::clock::{Clock, Dice, local_parts};
 use crate::config::{
     Bank, Config, Door, LineSecurity, Secret, SftpDoor, Signing, SocketDoor, Span,
 };
-use crate::format::{Format, MessageKind};
+use crate::format::{CutOff, Format, MessageKind};
 use crate::guard::mac::{Mac, SECRET_BYTES_MIN};
 use crate::guard::sign::Algorithm;
 use crate::transport::Transport;
@@ -88,14 +89,42 @@ pub fn open(
         let dice = Dice::seeded(u64::from_le_bytes(crate::guard::random::bytes()));
         door = Arc::new(With::new(door, Retrying::new(tries, dice)));
     }
-    if let Some(hours) = &bank.hours {
-        let weeks = || common.calendar.clone().unwrap_or_default();
-        let calendar = hours.workdays.then(weeks);
-        let read = Hours::new(&hours.windows, calendar);
-        let hours = read.map_err(|cause| format!("hours.windows: {cause}"))?;
+    let cut_off = format.and_then(|format| format.limits().cut_off);
+    if let Some(hours) = hours(bank, cut_off, common)? {
         door = Arc::new(With::new(door, Opening::new(hours, Arc::clone(common.clock))));
     }
     Ok(door)
+}
+
+/// When a bank takes something in. What holds is the config's windows alone: they say more than one time a
+/// day, and are what an operator agreed upon. The format's cut-off is its interface's; it stands in for
+/// windows where there are none, and windows that go beyond it are a mistake of one of the two.
+fn hours(
+    bank: &Bank,
+    cut_off: Option<CutOff>,
+    common: &Common<'_>,
+) -> Result<Option<Hours>, String> {
+    let windows = bank.hours.as_ref().map_or(&[][..], |hours| &hours.windows);
+    if windows.is_empty() && bank.hours.is_none() && cut_off.is_none() {
+        return Ok(None);
+    }
+    let workdays = bank.hours.as_ref().is_some_and(|hours| hours.workdays);
+    let calendar = workdays.then(|| common.calendar.clone().unwrap_or_default());
+    let told = |cause: String| format!("hours.windows: {cause}");
+    let Some(cut_off) = cut_off else {
+        return Hours::new(windows, calendar).map(Some).map_err(told);
+    };
+    if windows.is_empty() {
+        return Hours::new(&[format!("00:00-{cut_off}")], calendar).map(Some).map_err(told);
+    }
+    let hours = Hours::new(windows, calendar).map_err(told)?;
+    let (hour, minute) = (i8::try_from(cut_off.hour), i8::try_from(cut_off.minute));
+    let until = Time::new(hour.unwrap_or(24), minute.unwrap_or(0), 0, 0).unwrap_or(Time::MAX);
+    if hours.closes_at() > until {
+        let cause = format!("a window ends after {cut_off}, the cut_off of the format");
+        return Err(told(cause));
+    }
+    Ok(Some(hours))
 }
 
 /// The door itself.
@@ -367,6 +396,41 @@ mod tests {
         assert_eq!(opens, Some(1_795_420_144_000 + (16 * 3_600 + 40 * 60 + 56) * 1_000));
         refused(format, &bank("hours = { windows = [\"late\"] }\n"), "hours.windows");
         refused(format, &bank("retry = { tries = 0 }\n"), "tries");
+    }
+
+    #[test]
+    fn a_cut_off_of_the_format_stands_in_for_windows_and_bounds_them() {
+        let opened = |cut_off: &str, bank: &str| {
+            let format = "example-city-xml";
+            let config = config(format, &format!("{bank}{SOCKET}security = \"plain\"\n"))?;
+            let text = crate::format::example::example(format).expect("it ships");
+            let limits = format!("bytes_max = 8388608\ncut_off = \"{cut_off}\"");
+            let text = text.replacen("bytes_max = 8388608", &limits, 1);
+            let format = Arc::new(Format::compile(format, &text).expect("compiles"));
+            let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
+            let common = Common { clock: &clock, calendar: None };
+            open(&config.banks[0], Some(&format), &common)
+        };
+        // 2026-11-23 15:49:04; the next day begins at midnight.
+        let now = 1_795_420_144_000;
+        let midnight = now + (8 * 3_600 + 10 * 60 + 56) * 1_000;
+        let opens =
+            |cut_off: &str, bank: &str| opened(cut_off, bank).map(|door| door.opens_at(now));
+        assert_eq!(opens("15:50", ""), Ok(None));
+        assert_eq!(opens("15:49", ""), Ok(Some(midnight)));
+        assert_eq!(opens("24:00", ""), Ok(None));
+        assert_eq!(opens("15:49", "hours = { workdays = true }\n"), Ok(Some(midnight)));
+        let windows = "hours = { windows = [\"08:30-15:00\"] }\n";
+        assert_eq!(opens("15:00", windows), Ok(Some(midnight + 8 * 3_600_000 + 1_800_000)));
+        let cause = opens("14:59", windows).expect_err("goes beyond it");
+        assert!(cause.contains("hours.windows: a window ends after 14:59"), "{cause}");
+        for bad in ["24:01", "00:00", "9:00", "12:60", "noon"] {
+            let text = crate::format::example::example("example-city-xml").expect("it ships");
+            let limits = format!("bytes_max = 8388608\ncut_off = \"{bad}\"");
+            let text = text.replacen("bytes_max = 8388608", &limits, 1);
+            let told = Format::compile("x", &text).expect_err(bad).to_string();
+            assert!(told.contains("is no time of a day"), "{told}");
+        }
     }
 
     #[test]

@@ -18,8 +18,9 @@ use crate::finance::Finance;
 use crate::finance::http::{HttpFinance, Settings};
 use crate::flow::breaker::BreakerRule;
 use crate::flow::{Bank, BankRules};
-use crate::format::{Format, example};
+use crate::format::{Format, Secrets, example};
 use crate::guard::blind::Blinder;
+use crate::guard::digest::MacKey;
 use crate::guard::seal::Sealer;
 use crate::guard::sign::Algorithm;
 use crate::store::Location;
@@ -186,9 +187,16 @@ fn open_bank(
 ) -> Result<Bank, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut keep = |key: &str, cause| problems.push(Problem::new(format!("{place}.{key}"), cause));
-    let format = open_format(&config.formats, &bank.format)
-        .map(Arc::new)
-        .map_err(|cause| keep("format", cause));
+    let format = open_format(&config.formats, &bank.format).map_err(|cause| keep("format", cause));
+    let format = format.and_then(|format| {
+        let secrets = open_secrets(bank, &format);
+        let keep = |causes: Vec<Problem>| {
+            for cause in causes {
+                keep(&cause.key, cause.what);
+            }
+        };
+        secrets.map_err(keep).map(|secrets| Arc::new(format.with_secrets(secrets)))
+    });
     let door = doors::open(bank, format.as_ref().ok(), common).map_err(|cause| keep("door", cause));
     let answers = match &format {
         Ok(format) => profile::answers(bank, format, place, config.duty.allowed)
@@ -212,6 +220,40 @@ fn open_bank(
         breaker: BreakerRule { after: i64::from(bank.breaker.after), rest_ms: bank.breaker.rest.0 },
     };
     Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, door, rules })
+}
+
+/// A key that a bank gave for the digests of its messages.
+///
+/// # Errors
+/// In words that name the reference and never the content.
+pub fn bank_key(secret: &config::Secret) -> Result<MacKey, String> {
+    MacKey::parse(secret.read()?.expose_secret()).map_err(|cause| cause.to_string())
+}
+
+/// The keys of a bank's format. Each that it names must be there; others may be, for answers to what an
+/// older text of it sent.
+fn open_secrets(bank: &config::Bank, format: &Format) -> Result<Secrets, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut secrets = BTreeMap::new();
+    for (name, secret) in &bank.secrets {
+        let key = bank_key(secret);
+        let place = format!("secrets.{name}");
+        match key {
+            Ok(key) if !format.about().is_example && format.is_published(name, &key) => {
+                let what = "is the key that the format publishes for its samples: anybody has it";
+                problems.push(Problem::new(place, what));
+            }
+            Ok(key) => drop(secrets.insert(name.clone(), key)),
+            Err(cause) => problems.push(Problem::new(place, cause)),
+        }
+    }
+    for name in format.secret_names().filter(|name| !bank.secrets.contains_key(*name)) {
+        let what = format!(
+            "the format makes its digests with the key {name:?}; add {name} = {{ file = \"...\" }}"
+        );
+        problems.push(Problem::new("secrets", what));
+    }
+    if problems.is_empty() { Ok(Arc::new(secrets)) } else { Err(problems) }
 }
 
 /// A format by name or path; the examples are also in the binary.
@@ -281,4 +323,57 @@ fn missing_folders(config: &Config) -> Vec<Problem> {
         }
     }
     problems
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn bank(secrets: &str) -> config::Bank {
+        let text = format!(
+            "code = \"b\"\nname = \"B\"\nformat = \"f\"\n[door]\nkind = \"https\"\nurl = \"https://b.example\"\n\
+             [secrets]\n{secrets}\n"
+        );
+        toml::from_str(&text).expect("a bank")
+    }
+
+    #[test]
+    fn i27_a_bank_needs_every_key_that_its_format_names_and_none_that_anybody_has() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let keep = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).expect("written");
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))
+                .expect("private");
+            path.display().to_string()
+        };
+        let text = example::example("example-gx-tagged").expect("it ships");
+        let example = Format::compile("gx", text).expect("compiles");
+        let own = text.replacen("status = \"example\"", "status = \"bank\"", 1);
+        let own = Format::compile("gx", &own).expect("compiles");
+        let good = keep("good", "ffeeddccbbaa99887766554433221100\n");
+        let published = keep("published", "0123456789ABCDEFFEDCBA9876543210");
+        let told = |format: &Format, secrets: &str| match open_secrets(&bank(secrets), format) {
+            Ok(secrets) => format!("{} keys", secrets.len()),
+            Err(problems) => {
+                let lines =
+                    problems.iter().map(|problem| format!("{}: {}", problem.key, problem.what));
+                lines.collect::<Vec<_>>().join("\n")
+            }
+        };
+        let named = |file: &str| format!("bank-mac = {{ file = \"{file}\" }}");
+        assert_eq!(told(&own, &named(&good)), "1 keys");
+        // For answers to what an older text of the format sent.
+        assert_eq!(
+            told(&own, &format!("{}\nolder = {{ file = \"{good}\" }}", named(&good))),
+            "2 keys"
+        );
+        assert!(told(&own, "").starts_with("secrets: the format makes its digests with the key"));
+        assert!(told(&own, &named(&published)).contains("secrets.bank-mac: is the key that"));
+        assert_eq!(told(&example, &named(&published)), "1 keys");
+        let bad = told(&own, &named(&keep("bad", "correct horse battery staple 123")));
+        assert!(bad.contains("32 to 128 hexadecimal digits") && !bad.contains("horse"), "{bad}");
+    }
 }

@@ -1,6 +1,7 @@
 //! `daifa sandbox`: one practice bank in a process of its own, as well or as sick as its config says,
 //! and the judgement of its book.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -66,7 +67,14 @@ pub async fn start(
     clock: Arc<dyn Clock>,
 ) -> anyhow::Result<PracticeBank> {
     let format: Format = app::open_format(&counterpart.formats, &counterpart.format)
-        .map_err(|cause| ConfigError(vec![cause]))?;
+        .map_err(|cause| ConfigError(vec![cause]))?
+        .with_published_secrets();
+    let mut secrets = BTreeMap::clone(format.secrets());
+    for (name, secret) in &counterpart.secrets {
+        let told = |cause: String| ConfigError(vec![format!("secrets.{name}: {cause}")]);
+        secrets.insert(name.clone(), app::bank_key(secret).map_err(told)?);
+    }
+    let format = format.with_secrets(Arc::new(secrets));
     let mut options = options(counterpart);
     if let Some(CallsAt { url, header, secret }) = &counterpart.push {
         let at = || secret.display().to_string();

@@ -1,12 +1,13 @@
 //! The config of a practice bank that runs in a process of its own: `daifa sandbox bank`.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
 use crate::config::shape::COUNTERPART;
-use crate::config::{ConfigError, Looked, Problem, Span, look, look_through};
+use crate::config::{ConfigError, Looked, Problem, Secret, Span, look, look_through};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -44,6 +45,9 @@ pub struct Counterpart {
     pub push: Option<CallsAt>,
     #[serde(default)]
     pub faults: Sickness,
+    /// The keys of its format's digests; without them, those that the format publishes.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, Secret>,
 }
 
 /// The daemon's listener for this bank.

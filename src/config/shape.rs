@@ -22,6 +22,8 @@ pub enum Kind {
     Listen,
     /// A file or a credential that holds the secret, never the secret.
     Secret,
+    /// Secrets under names that the bank's format gives them.
+    Secrets,
     Table(&'static [Field]),
     /// `[[name]]`, any number of times.
     Tables(&'static [Field]),
@@ -100,6 +102,7 @@ const BANK: &[Field] = &[
     may("limit", Kind::Table(&[must("per_second", ONE_AND_MORE), must("at_once", ONE_AND_MORE)])),
     may("retry", Kind::Table(RETRY)),
     may("hours", Kind::Table(HOURS)),
+    may("secrets", Kind::Secrets),
     may("push", Kind::Table(PUSH)),
     may("answers", Kind::Table(ANSWERS)),
     may("breaker", Kind::Table(&[may("after", ONE_AND_MORE), may("rest", Kind::Time)])),
@@ -226,6 +229,7 @@ pub const COUNTERPART: &[Field] = &[
     may("look_every", Kind::Time),
     may("push", Kind::Table(CALLS_AT)),
     may("faults", Kind::Table(SICKNESS)),
+    may("secrets", Kind::Secrets),
 ];
 
 const CALLS_AT: &[Field] =
@@ -278,6 +282,10 @@ impl Kind {
             Self::Listen => "an address like \"127.0.0.1:8740\"".to_owned(),
             Self::Secret => {
                 "{ file = \"...\" } or { credential = \"...\" }: the secret itself is kept out of this file"
+                    .to_owned()
+            }
+            Self::Secrets => {
+                "a table of the keys that the format names, each { file = \"...\" } or { credential = \"...\" }"
                     .to_owned()
             }
             Self::Table(_) => "a table".to_owned(),

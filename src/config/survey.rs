@@ -131,6 +131,17 @@ impl Survey {
             }
             (Kind::Either(kinds), DeValue::Table(table)) => self.either(key, table, kinds, at),
             (Kind::Secret, DeValue::Table(table)) => self.secret(key, table, at),
+            (Kind::Secrets, DeValue::Table(table)) => {
+                let mut out = Table::new();
+                for (name, value) in table {
+                    let key = below(key, name.get_ref());
+                    self.places.insert(key.clone(), name.span().start);
+                    if let Some(secret) = self.value(&key, value, Kind::Secret) {
+                        out.insert(name.get_ref().to_string(), secret);
+                    }
+                }
+                Some(Value::Table(out))
+            }
             (kind, value) => {
                 let read = plain(kind, value);
                 if read.is_none() {
@@ -239,7 +250,7 @@ fn plain(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
         Kind::Listen => {
             text().filter(|_| value.as_str().is_some_and(|text| text.parse::<SocketAddr>().is_ok()))
         }
-        Kind::Secret | Kind::Table(_) | Kind::Tables(_) | Kind::Either(_) => None,
+        Kind::Secret | Kind::Secrets | Kind::Table(_) | Kind::Tables(_) | Kind::Either(_) => None,
     }
 }
 
@@ -274,6 +285,7 @@ fn stand_in(kind: Kind) -> Value {
         Kind::Listen => text("127.0.0.1:0"),
         Kind::Secret => Value::Table(Table::from_iter([("file".to_owned(), text("/nonexistent"))])),
         Kind::Texts | Kind::Tables(_) => Value::Array(Vec::new()),
+        Kind::Secrets => Value::Table(Table::new()),
         Kind::Table(fields) => Value::Table(stand_ins(fields)),
         Kind::Either(kinds) => {
             let (word, fields) = kinds.first().copied().unwrap_or_default();

@@ -421,7 +421,14 @@ pub(super) async fn take_rows(
     let facts = ctx.store.register_facts(attempt.register).await?;
     let payments = ctx.store.members(batch).await?;
     let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
-    let matched = match match_rows(&format, kind, parts, attempt.no, &members, &ctx.sealer) {
+    let matched = match match_rows(
+        &format,
+        kind,
+        parts,
+        (attempt.no, &attempt.reference),
+        &members,
+        &ctx.sealer,
+    ) {
         Ok(matched) => matched,
         Err(why) => {
             hold(ctx, bank, attempt, name, &bytes, &why).await?;

@@ -33,7 +33,7 @@ pub fn match_rows(
     format: &Format,
     kind: MessageKind,
     parts: &[Part],
-    attempt: AttemptNo,
+    (attempt, reference): (AttemptNo, &str),
     members: &[RowValues],
     sealer: &Sealer,
 ) -> Result<Matched, String> {
@@ -44,7 +44,7 @@ pub fn match_rows(
         data_error(&fault)
     };
     let mut reading = format.read(kind, parts).map_err(unread)?;
-    let places = Places::new(format.matching(kind), members);
+    let places = Places::new(format, kind, reference, members);
     let mut credited = Credited::default();
     let mut row_no = 0;
     while let Some(item) = reading.next().map_err(unread)? {
@@ -78,8 +78,27 @@ pub fn match_rows(
     }
     if format.failures_only(kind) {
         infer_credits(&mut matched, &credited, attempt, members, sealer)?;
+    } else if format.rows_without_account(kind) {
+        names_all(&matched, members)?;
     }
     Ok(matched)
+}
+
+/// Rows that name payments by their places alone are about this batch only where they are about all of it,
+/// to the fen: the amounts were compared one by one.
+fn names_all(matched: &Matched, members: &[RowValues]) -> Result<(), String> {
+    // An answer about the whole may have no rows, and then says nothing of any payment.
+    if matched.rows.is_empty() && matched.quarantined.is_empty() {
+        return Ok(());
+    }
+    let named: HashSet<i64> = matched.rows.iter().map(|row| row.line).collect();
+    if matched.quarantined.is_empty() && named.len() == members.len() {
+        return Ok(());
+    }
+    let (named, all) = (named.len(), members.len());
+    Err(format!(
+        "明细只有序号、没有账号，应逐笔列出本批全部 {all} 笔且金额相符，实际对上 {named} 笔，不予采信"
+    ))
 }
 
 /// Takes up what a record calls the attempt.
@@ -171,11 +190,21 @@ struct Places<'m> {
 }
 
 impl<'m> Places<'m> {
-    fn new(by: &'m [Key], members: &'m [RowValues]) -> Self {
+    fn new(
+        format: &'m Format,
+        kind: MessageKind,
+        reference: &str,
+        members: &'m [RowValues],
+    ) -> Self {
+        let by = format.matching(kind);
         let mut known: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
         if !by.contains(&Key::Ordinal) {
-            for (at, member) in members.iter().enumerate() {
-                known.entry(telling(by, member)).or_default().push(at);
+            let named = by.contains(&Key::RowReference);
+            for (at, row) in members.iter().enumerate() {
+                let reference =
+                    named.then(|| format.row_reference(reference, row.ordinal)).flatten();
+                let member = Member { row, reference };
+                known.entry(telling(by, &member)).or_default().push(at);
             }
         }
         Self { members, by, known }
@@ -205,6 +234,21 @@ impl<'m> Places<'m> {
     }
 }
 
+/// A payment with the reference that its request gave it.
+struct Member<'m> {
+    row: &'m RowValues,
+    reference: Option<String>,
+}
+
+impl Source for Member<'_> {
+    fn get(&self, key: Key) -> Option<Value<'_>> {
+        match key {
+            Key::RowReference => self.reference.as_deref().map(Value::Text),
+            _ => self.row.get(key),
+        }
+    }
+}
+
 /// The values that tell a payment from others, as texts.
 pub fn telling(by: &[Key], source: &dyn Source) -> Vec<String> {
     let text = |key: &Key| match source.get(*key) {
@@ -229,7 +273,11 @@ fn match_row(
 ) -> Result<TakenRow, Mismatch> {
     let member = places.find(record)?;
     let line = Some(member.line);
-    if record.text(Key::Account) != Some(member.person.account.as_str()) {
+    // What is there is compared. An account may be missing only where the description says so, or where
+    // the row has a reference of ours.
+    let account = record.text(Key::Account);
+    let named = places.by.contains(&Key::RowReference) || format.rows_without_account(kind);
+    if account != Some(member.person.account.as_str()) && !(named && account.is_none()) {
         return Err(("account_differs", "应为发送时的账号".to_owned(), line));
     }
     if record.amount(Key::Amount).is_some_and(|amount| amount != member.amount) {

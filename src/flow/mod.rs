@@ -202,8 +202,8 @@ pub struct Ctx {
     pub install: String,
     /// Grows with every restore from a backup, so that no reference is used twice (I6).
     pub epoch: i64,
-    /// Formats that old attempts were written with, by digest.
-    pub old_formats: Mutex<HashMap<[u8; 32], Arc<Format>>>,
+    /// Formats that old attempts were written with, by bank - each has keys of its own - and digest.
+    pub old_formats: Mutex<OldFormats>,
     /// Since when this process waits for an attempt of unknown fate to become visible at its bank.
     pub waits: Waits,
     /// Our files that banks have not picked up yet, as they were last seen.
@@ -214,6 +214,9 @@ pub struct Ctx {
     pub deliveries: Reach,
     pub dice: Mutex<Dice>,
 }
+
+/// Formats by the bank's code and the digest of their text.
+type OldFormats = HashMap<(String, [u8; 32]), Arc<Format>>;
 
 impl Ctx {
     pub fn now_ms(&self) -> i64 {
@@ -238,17 +241,19 @@ impl Ctx {
         if bank.format.digest() == *digest {
             return Ok(Some(Arc::clone(&bank.format)));
         }
+        let place = (bank.code.clone(), *digest);
         if let Some(known) =
-            self.old_formats.lock().unwrap_or_else(PoisonError::into_inner).get(digest)
+            self.old_formats.lock().unwrap_or_else(PoisonError::into_inner).get(&place)
         {
             return Ok(Some(Arc::clone(known)));
         }
         let Some(kept) = self.store.format_text(digest).await? else { return Ok(None) };
         match Format::compile(&kept.name, &kept.text) {
             Ok(format) => {
-                let format = Arc::new(format);
+                let secrets = Arc::clone(bank.format.secrets());
+                let format = Arc::new(format.with_secrets(secrets));
                 let mut cache = self.old_formats.lock().unwrap_or_else(PoisonError::into_inner);
-                cache.insert(*digest, Arc::clone(&format));
+                cache.insert(place, Arc::clone(&format));
                 Ok(Some(format))
             }
             Err(problems) => {

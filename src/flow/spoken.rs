@@ -134,7 +134,7 @@ pub fn flow_error(error: &FlowError) -> String {
 /// A value of the road, as people call it.
 pub const fn key_name(key: Key) -> &'static str {
     match key {
-        Key::Reference | Key::OriginalReference => "流水号",
+        Key::Reference | Key::OriginalReference | Key::RowReference => "流水号",
         Key::BankReference | Key::BankSerial => "银行流水号",
         Key::Serial | Key::DaySequence | Key::Ordinal => "序号",
         Key::Count | Key::CreditedCount => "笔数",

@@ -1,5 +1,6 @@
 //! Which records may follow each other, and whether anything tells them apart when they are read.
 
+use crate::format::lines::delimited::Delimited;
 use crate::format::lines::{Field, LinesPlan, Place, Style};
 use crate::format::table::Faults;
 
@@ -16,9 +17,13 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
                     continue;
                 }
                 let [a, b] = [&plan.records[pair.0], &plan.records[pair.1]];
-                let apart = a.differs_from(b)
-                    || match plan.style {
-                        Style::Delimited(_) => a.fields.len() != b.fields.len(),
+                let apart = a.differs_from(b, &plan.style)
+                    || a.otherwise != b.otherwise
+                    || match &plan.style {
+                        Style::Delimited(delimited) => {
+                            let [a, b] = [a, b].map(|record| record.columns(delimited.short));
+                            a.1 < b.0 || b.1 < a.0
+                        }
                         Style::Tagged => tags_differ(plan, pair),
                         Style::Fixed { .. } | Style::Xml => false,
                     };
@@ -28,8 +33,8 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
                         "{} and {} cannot be told apart when read",
                         plan.records[pair.0].name, plan.records[pair.1].name
                     );
-                    let hint =
-                        "give both a literal in the same place, like D and T in the first byte";
+                    let hint = "give both a literal in the same place, like D and T in the first \
+                                byte, or one of them otherwise = true";
                     faults.note(places.get(pair.1).copied().unwrap_or(at), what, hint);
                 }
             }
@@ -38,12 +43,30 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
     if matches!(plan.style, Style::Tagged) {
         tags(plan, at, places, faults);
     }
+    if let Style::Delimited(delimited) = &plan.style {
+        rests(plan, delimited, places, faults);
+    }
     if plan.line.block.is_some() && !matches!(plan.style, Style::Fixed { characters: false }) {
         faults.note(
             at,
             "only records in fixed width are filled up to a block",
             "take the block out",
         );
+    }
+}
+
+/// What takes the rest of a line is its last field, and nothing else says where it ends.
+fn rests(plan: &LinesPlan, delimited: &Delimited, places: &[usize], faults: &Faults<'_>) {
+    for (record, place) in plan.records.iter().zip(places) {
+        let rest = |field: &Field| matches!(field.place, Place::Column { rest: true, .. });
+        let Some(at) = record.fields.iter().position(rest) else { continue };
+        let unclear = delimited.quote.is_some() || delimited.escape.is_some() || delimited.trailing;
+        if at + 1 != record.fields.len() || unclear {
+            let hint =
+                "rest = true at the last field, in a part without quotes, escape and trailing";
+            let what = format!("{}: what takes the rest of a line ends with it", record.name);
+            faults.note(*place, what, hint);
+        }
     }
 }
 

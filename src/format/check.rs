@@ -2,11 +2,12 @@
 //! bank, in the night.
 
 use crate::format::Limits;
-use crate::format::cell::{Bind, Cell, Spelling};
+use crate::format::cell::{Bind, Spelling};
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf};
 use crate::format::lines::RecordRole;
 use crate::format::lines::fixed::Side;
+use crate::format::matched;
 use crate::format::number::{AmountShape, Shape};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::spec::{
@@ -37,9 +38,11 @@ pub(crate) fn spec(spec: &FormatSpec, whole: bool, faults: &Faults<'_>) {
             }
         }
         if whole {
-            totals(message, faults);
-            matching(message, faults);
+            matched::message(message, faults);
         }
+    }
+    if whole {
+        matched::told_row_reference(spec, faults);
     }
     names(spec, faults);
     for (index, (at, table)) in spec.codes.iter().enumerate() {
@@ -135,6 +138,18 @@ fn fields(
             );
         }
         computed(message, part, record, field, faults);
+        if let LayoutSpec::Delimited { delimited, .. } = &part.layout
+            && let Spelling::Int(Shape { sign, .. })
+            | Spelling::Decimal(Shape { sign, .. })
+            | Spelling::Amount(AmountShape { shape: Shape { sign, .. }, .. }) =
+                &field.cell.spelling
+            && delimited.blanks
+            && (sign.has_blank(true) || sign.has_blank(false))
+        {
+            let name = &field.cell.name;
+            let what = format!("{name}: the blank of its sign would be taken for a separator");
+            faults.note(field.at, what, "sign = \"minus\", \"before\" or \"after\"");
+        }
         if let Place::Fixed { width, pad, absent, side, .. } = field.place {
             let characters = matches!(part.layout, LayoutSpec::Fixed { characters: true, .. });
             let charset = part.charset;
@@ -165,6 +180,12 @@ fn computed(
     match computed {
         Computed::Digest { of: DigestOf::Body, .. } | Computed::Length(_) if !framed => {
             faults.note(field.at, "only a frame knows the body behind it", "[message.part.frame]");
+        }
+        Computed::Digest { of: DigestOf::Before, .. }
+            if framed || matches!(part.layout, LayoutSpec::Xml(_)) =>
+        {
+            let hint = "of = \"body\" in a frame; in a document nothing stands before";
+            faults.note(field.at, "there are no records before this", hint);
         }
         Computed::Digest { of: DigestOf::Part(role), .. } => {
             if message.parts.iter().all(|part| part.role != *role) {
@@ -293,78 +314,6 @@ fn width_of(
             _ => "for the highest value that [limits] allows",
         };
         faults.note(field.at, what, hint);
-    }
-}
-
-/// A message with rows states how many they are and what they add up to: nothing else shows that a
-/// file was cut (design 4.4).
-fn totals(message: &MessageSpec, faults: &Faults<'_>) {
-    if !message.has_rows() {
-        return;
-    }
-    let mandatory =
-        |cell: &Cell, key: Key| cell.slot() == Some(Slot::Key(key)) && !cell.may_be_absent();
-    let any = |rows: bool, key: Key| {
-        message.fields().any(|(row, field)| row == rows && mandatory(&field.cell, key))
-    };
-    // Who asks for a card is paid nothing yet.
-    let money = !matches!(message.kind, MessageKind::AccountRequest | MessageKind::AccountAnswer);
-    for key in [Key::Count, Key::Sum] {
-        if (money || key == Key::Count) && !any(false, key) {
-            let hint = "a field with this key in the head, the tail or the control part";
-            faults.note(message.at, format!("rows without their {key}"), hint);
-        }
-    }
-    if money && !any(true, Key::Amount) {
-        faults.note(message.at, "rows without amount", "a field with key = \"amount\" in the row");
-    }
-}
-
-/// A row of an answer must say which payment it is about, and silence is success only where the bank
-/// counts what it credited (design 4.5).
-fn matching(message: &MessageSpec, faults: &Faults<'_>) {
-    use MessageKind as M;
-    let has = |rows: bool, key: Key| {
-        message.fields().any(|(row, field)| {
-            row == rows && field.cell.slot() == Some(Slot::Key(key)) && !field.cell.may_be_absent()
-        })
-    };
-    let about_payments = matches!(
-        message.kind,
-        M::Result | M::StatusAnswer | M::LateReturn | M::Notice | M::Acknowledgement
-    );
-    if about_payments && message.has_rows() {
-        let by = message.matching.as_ref().map_or(&[Key::Ordinal][..], |found| &found.value);
-        let at = message.matching.as_ref().map_or(message.at, |found| found.at);
-        for key in by.iter().filter(|key| !has(true, **key)) {
-            let hint = "a field with this key in the row, or match_by = [\"account\", ...]";
-            faults.note(at, format!("rows are matched by {key}, and have none"), hint);
-        }
-        if !has(true, Key::Account) {
-            faults.note(
-                at,
-                "rows without account",
-                "what a row says is compared with what was sent",
-            );
-        }
-    } else if let Some(by) = &message.matching {
-        faults.note(by.at, "nothing is matched by this message", "take match_by out");
-    }
-    if message.kind != M::PaymentRequest && message.keys().contains(&Key::DaySequence) {
-        let hint = "only payment requests are counted by day";
-        faults.note(message.at, "day_sequence outside a payment request", hint);
-    }
-    if message.failures_only && message.kind == M::Acknowledgement {
-        let hint = "what was taken in is not credited yet; its result says what was";
-        faults.note(message.at, "failures_only in an acknowledgement", hint);
-    }
-    if message.failures_only {
-        for key in [Key::CreditedCount, Key::CreditedSum] {
-            if !has(false, key) {
-                let hint = "success is taken from silence only where the bank counts it";
-                faults.note(message.at, format!("failures_only without {key}"), hint);
-            }
-        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! What the records of a part say of each other, while they are read: each is counted, and what it
 //! states is compared as soon as that can be done.
 
-use crate::format::computed::{Computed, Open, Stated, Tallies, check_digits};
+use crate::format::computed::{Computed, Stated, check_digits};
 use crate::format::grammar::Next;
 use crate::format::lines::LinesPlan;
 use crate::format::reader::Declared;
 use crate::format::record::Record;
+use crate::format::tallies::{Open, Tallies};
 
 /// Numbers kept over the records, and what was stated.
 pub(crate) struct Closing {

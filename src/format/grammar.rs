@@ -91,6 +91,13 @@ impl Grammar {
         grammar
     }
 
+    /// Some records are looked at only where no other one may begin.
+    pub fn put_last(&mut self, last: &dyn Fn(usize) -> bool) {
+        for next in self.follow.iter_mut().chain([&mut self.start]) {
+            next.sort_by_key(|next| last(next.record));
+        }
+    }
+
     fn top(&self) -> &[Item] {
         self.items.last().map_or(&[], Vec::as_slice)
     }

@@ -4,7 +4,7 @@
 use std::io::{self, Read};
 
 use crate::format::computed::DigestOf;
-use crate::guard::digest::{BodyDigest, DigestAlgorithm};
+use crate::format::digests::{Digesting, Passing};
 
 /// How much is read from a stream at a time.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -23,7 +23,7 @@ pub(crate) struct Input<'f> {
     pub at: usize,
     most: usize,
     /// Digests over the bytes that were passed.
-    digests: Vec<(DigestAlgorithm, DigestOf, BodyDigest)>,
+    digests: Vec<(Digesting, DigestOf, Passing)>,
 }
 
 impl<'f> Input<'f> {
@@ -47,14 +47,20 @@ impl<'f> Input<'f> {
     }
 
     /// Digests everything that passes by from here on.
-    pub fn digest(&mut self, algorithm: DigestAlgorithm, of: DigestOf) {
-        self.digests.push((algorithm, of, BodyDigest::new(algorithm)));
+    pub fn digest(&mut self, how: Digesting, of: DigestOf, begun: Passing) {
+        self.digests.push((how, of, begun));
+    }
+
+    /// A digest of what has passed by now.
+    pub fn digest_so_far(&self, how: Digesting, of: DigestOf) -> Option<String> {
+        let known = self.digests.iter().find(|(h, o, _)| (*h, *o) == (how, of));
+        known.map(|(_, _, digest)| digest.clone().finish())
     }
 
     /// The digests, once all has passed.
-    pub fn digested(&mut self) -> Vec<(DigestAlgorithm, DigestOf, String)> {
+    pub fn digested(&mut self) -> Vec<(Digesting, DigestOf, String)> {
         let finished = self.digests.drain(..);
-        finished.map(|(algorithm, of, digest)| (algorithm, of, digest.finish())).collect()
+        finished.map(|(how, of, digest)| (how, of, digest.finish())).collect()
     }
 
     /// At least `least` bytes from here on, or all that are left.
@@ -125,6 +131,7 @@ impl<'f> Input<'f> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::guard::digest::DigestAlgorithm;
 
     /// Gives one byte at a time.
     struct Slow<'a>(&'a [u8]);
@@ -144,7 +151,8 @@ mod tests {
         let mut here = Input::here(&text);
         let mut stream = Input::stream(Box::new(Slow(&text)), text.len());
         for input in [&mut here, &mut stream] {
-            input.digest(DigestAlgorithm::Sha256, DigestOf::Body);
+            let how = Digesting { algorithm: DigestAlgorithm::Sha256, secret: None, keep: 64 };
+            input.digest(how, DigestOf::Body, how.plain());
         }
         loop {
             let window = stream.window(7).unwrap().to_vec();

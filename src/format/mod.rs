@@ -11,11 +11,13 @@
 //!   width, delimited or tagged, in the order that `grammar` allows; `xml` puts the same records
 //!   into elements. A new layout is a file beside them; the values inside stay as they are.
 //! * `order`, `apart`: which record stands where, and what tells it from others.
+//! * `check`, `matched`: what a description must be beyond its shape.
 //! * `steps`, `closing`: from records to payments, and what records say of each other.
-//! * `computed`: what a message says about itself, like counts, sums, digests and lengths.
+//! * `computed`, `tallies`, `digests`: what a message says about itself: lengths and names, counts and
+//!   sums, digests with and without a key.
 //! * `input`: the bytes of a part, a few at a time.
 //! * `frame`: where a message on a line ends, before all of it has come.
-//! * `name`, `codes`: file names and code tables.
+//! * `name`, `codes`, `answers`: file names, code tables, and what answers mean by them.
 //! * `writing`, `reading`: a message as a whole, with its count, sum and digest; `pouring`: one that
 //!   does not fit into memory.
 //! * `sample`, `example`: the proof that a description carries, and the formats that we ship.
@@ -24,6 +26,7 @@
 //! This room knows no sockets, no files but a format's own folder, no database and no clock. One
 //! type per bank, or code per field, was rejected: a bank's IT adds a folder, not a release.
 
+mod answers;
 mod apart;
 mod cell;
 mod charset;
@@ -32,6 +35,7 @@ mod closing;
 mod codes;
 mod computed;
 mod condition;
+mod digests;
 pub mod error;
 pub mod example;
 mod explain;
@@ -39,6 +43,7 @@ mod frame;
 mod grammar;
 mod input;
 mod lines;
+mod matched;
 mod moment;
 mod name;
 mod names;
@@ -56,6 +61,7 @@ mod spec;
 mod steps;
 mod sums;
 mod table;
+mod tallies;
 mod text;
 pub mod words;
 mod writing;
@@ -65,6 +71,8 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+pub use answers::RowMeaning;
+pub use digests::Secrets;
 pub use error::{DataError, FieldError, FieldFault, Problem, Problems};
 pub use pieces::Piece;
 pub use pouring::{Parts, Records, Unreadable};
@@ -73,15 +81,10 @@ pub use record::Record;
 pub use words::{Key, MessageKind, Moment, Part, PartRole, Slot, Source, Value, ValueKind};
 pub use writing::{Fitter, Placed};
 
-use crate::format::codes::Meaning;
 use crate::format::plan::{Layout, MessagePlan, Plan};
 use crate::format::table::{Faults, Table};
 use crate::guard::digest::sha256;
-use crate::model::attempt::Answer;
 use crate::model::money::Fen;
-use crate::model::notice::NoticeState;
-use crate::model::outcome::OutcomeKind;
-use crate::model::reason::Reason;
 
 /// What a description says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,16 +106,32 @@ pub struct Limits {
     pub sum_max: Fen,
     /// The most bytes of one part, written or read.
     pub bytes_max: usize,
+    /// Until when on a day the bank takes something in.
+    pub cut_off: Option<CutOff>,
 }
 
-/// What a bank's code says about one payment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RowMeaning<'f> {
-    /// Nothing while the bank is still working on it.
-    pub outcome: Option<OutcomeKind>,
-    pub reason: Option<Reason>,
-    /// What the code means in plain Chinese, where the description says so.
-    pub text: Option<&'f str>,
+/// A time of the day, of the county's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CutOff {
+    pub hour: u8,
+    pub minute: u8,
+}
+
+impl CutOff {
+    /// Reads `16:30`; the day has no other times than those from 00:01 to 24:00 by which one can be done.
+    fn parse(text: &str) -> Option<Self> {
+        let (hour, minute) = text.split_once(':')?;
+        let two = |digits: &str| (digits.len() == 2).then(|| digits.parse::<u8>().ok())?;
+        let found = Self { hour: two(hour)?, minute: two(minute)? };
+        let bounds = Self { hour: 0, minute: 1 }..=Self { hour: 24, minute: 0 };
+        (bounds.contains(&found) && found.minute < 60).then_some(found)
+    }
+}
+
+impl std::fmt::Display for CutOff {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "{:02}:{:02}", self.hour, self.minute)
+    }
 }
 
 /// What a file name tells.
@@ -142,10 +161,12 @@ pub struct Format {
     text: String,
     digest: [u8; 32],
     plan: Plan,
+    secrets: Secrets,
 }
 
 impl Format {
-    /// Compiles a description: one of the folder, or the one kept with an old attempt.
+    /// Compiles a description: one of the folder, or the one kept with an old attempt. It has no keys
+    /// yet, see [`Format::with_secrets`]; a digest that needs one is neither written nor read.
     ///
     /// # Errors
     /// All its faults, each with line, column and a hint.
@@ -158,9 +179,9 @@ impl Format {
     /// # Errors
     /// All faults of the description, or else all samples that do not hold.
     pub fn load(dir: &Path) -> Result<Self, Problems> {
-        let format = Self::open(dir)?;
+        let format = Self::open(dir)?.with_published_secrets();
         sample::run(&format, dir)?;
-        Ok(format)
+        Ok(format.with_secrets(Secrets::default()))
     }
 
     /// Reads and compiles `dir/format.toml` without running its samples.
@@ -207,7 +228,8 @@ impl Format {
         match plan {
             Some(plan) if faults.is_empty() => {
                 let digest = sha256(text.as_bytes());
-                Ok(Self { name: name.to_owned(), text: text.to_owned(), digest, plan })
+                let (name, text) = (name.to_owned(), text.to_owned());
+                Ok(Self { name, text, digest, plan, secrets: Secrets::default() })
             }
             _ => Err(problems(faults, file)),
         }
@@ -346,30 +368,6 @@ impl Format {
         self.plan.message(kind).is_some_and(|message| message.keys.contains(&key))
     }
 
-    /// What tells which payment a row of this message is about: its place in the batch, or values
-    /// that together must not be the same in two payments of a batch.
-    pub fn matching(&self, kind: MessageKind) -> &[Key] {
-        self.plan.message(kind).map_or(&[Key::Ordinal], |message| &message.matching)
-    }
-
-    /// The values by which any answer to a batch is matched where it has no places: a batch must
-    /// have no two payments that are the same in all of them.
-    pub fn unique_in_batch(&self) -> Option<&[Key]> {
-        let mut answers = self.plan.messages.iter().filter(|message| message.has_rows);
-        let by_values = |message: &&MessagePlan| !message.matching.contains(&Key::Ordinal);
-        answers.find(by_values).map(|message| message.matching.as_slice())
-    }
-
-    /// Does this message have a row for each payment?
-    pub fn has_rows(&self, kind: MessageKind) -> bool {
-        self.plan.message(kind).is_some_and(|message| message.has_rows)
-    }
-
-    /// Does this message list the payments that failed, and no others?
-    pub fn failures_only(&self, kind: MessageKind) -> bool {
-        self.plan.message(kind).is_some_and(|message| message.failures_only)
-    }
-
     /// Line and column at which a message is described.
     pub(crate) fn place(&self, kind: MessageKind) -> (usize, usize) {
         let at = self.plan.message(kind).map_or(0, |message| message.at);
@@ -405,51 +403,6 @@ impl Format {
     pub fn parts(&self, kind: MessageKind) -> impl Iterator<Item = (PartRole, bool)> + '_ {
         let parts = self.plan.message(kind).map(|message| message.parts.as_slice());
         parts.unwrap_or_default().iter().map(|part| (part.role, part.committing))
-    }
-
-    /// What the code in the head of a message says about the whole of it.
-    pub fn answer(&self, kind: MessageKind, code: &str) -> Option<Answer> {
-        match self.plan.meaning(self.plan.message(kind)?.head_codes, code)? {
-            Meaning::Answer(answer) => Some(*answer),
-            Meaning::Outcome { .. } | Meaning::Notice(_) => None,
-        }
-    }
-
-    /// What the code of a row says about its payment.
-    pub fn row_meaning(&self, kind: MessageKind, code: &str) -> Option<RowMeaning<'_>> {
-        match self.plan.meaning(self.plan.message(kind)?.row_codes, code)? {
-            Meaning::Outcome { outcome, reason, text } => {
-                Some(RowMeaning { outcome: *outcome, reason: *reason, text: text.as_deref() })
-            }
-            Meaning::Answer(_) | Meaning::Notice(_) => None,
-        }
-    }
-
-    /// What the notice code of a row says about its SMS.
-    pub fn notice(&self, kind: MessageKind, code: &str) -> Option<NoticeState> {
-        match self.plan.meaning(self.plan.message(kind)?.notice_codes, code)? {
-            Meaning::Notice(state) => Some(*state),
-            Meaning::Answer(_) | Meaning::Outcome { .. } => None,
-        }
-    }
-
-    /// Every code of a message's head with what it says, for a practice bank that answers.
-    pub fn answers(&self, kind: MessageKind) -> impl Iterator<Item = (&str, Answer)> {
-        let table = self.plan.message(kind).and_then(|message| message.head_codes);
-        let codes = table.and_then(|table| self.plan.codes.get(table));
-        codes.into_iter().flat_map(|table| &table.codes).filter_map(|(code, meaning)| match meaning
-        {
-            Meaning::Answer(answer) => Some((code.as_str(), *answer)),
-            Meaning::Outcome { .. } | Meaning::Notice(_) => None,
-        })
-    }
-
-    /// Every code of a message's rows with what it says, for a practice bank that answers.
-    pub fn row_codes(&self, kind: MessageKind) -> impl Iterator<Item = (&str, RowMeaning<'_>)> {
-        let table = self.plan.message(kind).and_then(|message| message.row_codes);
-        let codes = table.and_then(|table| self.plan.codes.get(table));
-        let codes = codes.into_iter().flat_map(|table| table.codes.keys());
-        codes.filter_map(move |code| Some((code.as_str(), self.row_meaning(kind, code)?)))
     }
 
     /// Where in its part a byte stands, for a person who looks for a difference.

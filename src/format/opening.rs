@@ -4,6 +4,7 @@
 use crate::format::Format;
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf, LengthOf, Stated};
+use crate::format::digests::{Digesting, before};
 use crate::format::error::DataError;
 use crate::format::input::Input;
 use crate::format::lines::read::LineReader;
@@ -15,7 +16,6 @@ use crate::format::record::Record;
 use crate::format::words::PartRole;
 use crate::format::writing::whole;
 use crate::format::xml::read::XmlReader;
-use crate::guard::digest::{DigestAlgorithm, hex_digest};
 
 const FILE_NAME: &str = "file name";
 
@@ -25,7 +25,7 @@ pub(crate) struct Opening<'f> {
     pub message: &'f MessagePlan,
     pub stated: Vec<(&'static str, Record)>,
     pub declared: Vec<(Computed, String, String)>,
-    pub known: Vec<(DigestAlgorithm, DigestOf, String)>,
+    pub known: Vec<(Digesting, DigestOf, String)>,
     pub lengths: Vec<(LengthOf, i64, String)>,
     /// The file names of the parts that have one.
     pub names: Vec<(PartRole, String)>,
@@ -82,22 +82,23 @@ impl<'f> Opening<'f> {
         plan: &'f PartPlan,
         content: PartContent<'f>,
     ) -> Result<(Reader<'f>, usize), DataError> {
-        let of_part = DigestOf::Part(plan.role);
+        let (kind, of_part) = (self.message.kind, DigestOf::Part(plan.role));
         let wanted = |message: &MessagePlan| {
             let digests = message.digests.iter().filter(|(_, role)| *role == plan.role);
-            digests.map(|(algorithm, _)| *algorithm).collect::<Vec<_>>()
+            digests.map(|(how, _)| *how).collect::<Vec<_>>()
         };
         let mut input = match content {
             PartContent::Here(bytes) => {
-                for algorithm in wanted(self.message) {
-                    self.known.push((algorithm, of_part, hex_digest(algorithm, bytes)));
+                for how in wanted(self.message) {
+                    self.known.push((how, of_part, how.of(self.format, kind, bytes)?));
                 }
                 Input::here(bytes)
             }
             PartContent::Stream(from) => {
                 let mut input = Input::stream(from, self.format.limits().bytes_max);
-                let wanted = wanted(self.message).into_iter();
-                wanted.for_each(|algorithm| input.digest(algorithm, of_part));
+                for how in wanted(self.message) {
+                    input.digest(how, of_part, how.begin(self.format, kind)?);
+                }
                 input
             }
         };
@@ -105,6 +106,9 @@ impl<'f> Opening<'f> {
             Some(frame) => self.frame(plan, frame, &mut input)?,
             None => 0,
         };
+        for (how, begun) in before(self.format, kind, &plan.layout)? {
+            input.digest(how, DigestOf::Before, begun);
+        }
         let reader = match &plan.layout {
             Layout::Lines(lines) => {
                 Reader::Lines(Box::new(LineReader::new(lines, plan.charset, input)))
@@ -149,16 +153,13 @@ impl<'f> Opening<'f> {
         let (mut record, mut stated) = (Record::new(), Stated::default());
         frame_fields(frame, plan.charset, bytes, &mut record, &mut stated).map_err(located)?;
         input.pass(frame.length);
-        let body = if let Some(rest) = input.in_memory() {
-            Some(rest)
-        } else {
-            let digests = frame.body_digests();
-            digests.for_each(|algorithm| input.digest(algorithm, DigestOf::Body));
-            None
-        };
-        for algorithm in frame.body_digests() {
-            if let Some(body) = body {
-                self.known.push((algorithm, DigestOf::Body, hex_digest(algorithm, body)));
+        let kind = self.message.kind;
+        for how in frame.digests(DigestOf::Body) {
+            match input.in_memory() {
+                Some(body) => {
+                    self.known.push((how, DigestOf::Body, how.of(self.format, kind, body)?));
+                }
+                None => input.digest(how, DigestOf::Body, how.begin(self.format, kind)?),
             }
         }
         for (computed, number, field) in stated.numbers {

@@ -77,11 +77,15 @@ impl<'f> Reading<'f> {
             if lines.row_group(next.record).is_none() || lines.begins_row(next.record) {
                 self.count(amount)?;
             }
-        } else if plan.role.is_some() {
-            // What only a file name or another part says is told once, with the first head.
-            if !std::mem::replace(&mut self.told, true) {
+        } else {
+            // What only a file name or another part says is told once, with the first head, or with the
+            // first record where none is called a head.
+            let heads = lines.records.iter().any(|record| record.role == Some(RecordRole::Head));
+            if (plan.role.is_some() || !heads) && !std::mem::replace(&mut self.told, true) {
                 self.stated.iter().for_each(|(_, stated)| self.records.spare.fill_from(stated));
             }
+        }
+        if !lines.is_of_row(next.record) && plan.role.is_some() {
             let into = match plan.role {
                 Some(RecordRole::Tail) => &mut self.records.tail,
                 _ => &mut self.records.head,

@@ -6,7 +6,8 @@ use crate::format::cell::Bind;
 use crate::format::charset::Charset;
 use crate::format::check;
 use crate::format::codes::{CodeTable, Meaning, TableKind};
-use crate::format::computed::{Computed, Counting, DigestOf, LengthOf, Tally};
+use crate::format::computed::{Computed, DigestOf, LengthOf};
+use crate::format::digests::{Digesting, SecretName};
 use crate::format::grammar::{Grammar, Group, Occurs};
 use crate::format::lines::fixed::Slab;
 use crate::format::lines::{Field, Line, LinesPlan, Place, RecordPlan, RecordRole, Style};
@@ -18,11 +19,11 @@ use crate::format::spec::{
     TallySpec,
 };
 use crate::format::table::{Faults, Found};
+use crate::format::tallies::{Counting, Tally};
 use crate::format::words::{Key, MessageKind, PartRole, Slot};
 use crate::format::xml::XmlPlan;
 use crate::format::xml::build::{self, Paths};
 use crate::format::{About, Limits};
-use crate::guard::digest::DigestAlgorithm;
 
 /// A whole format, ready to use.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(crate) struct Plan {
     pub about: About,
     pub limits: Limits,
     pub own: OwnNames,
+    pub secrets: Vec<SecretName>,
     pub codes: Vec<CodeTable>,
     pub messages: Vec<MessagePlan>,
 }
@@ -49,10 +51,12 @@ pub(crate) struct MessagePlan {
     /// Rows are the payments that failed; the others were credited, if the bank's own count and sum
     /// of those say so.
     pub failures_only: bool,
+    /// Rows name their payment by its place alone, and no account is compared.
+    pub bare: bool,
     /// In the order of handing over.
     pub parts: Vec<PartPlan>,
     /// The digests that one of its parts states of another.
-    pub digests: Vec<(DigestAlgorithm, PartRole)>,
+    pub digests: Vec<(Digesting, PartRole)>,
     /// The tables of the head's code, of a row's code and of a row's notice code.
     pub head_codes: Option<usize>,
     pub row_codes: Option<usize>,
@@ -118,7 +122,7 @@ impl Layout {
 pub(crate) fn compile(spec: FormatSpec, faults: &Faults<'_>) -> Plan {
     let whole = faults.is_empty();
     check::spec(&spec, whole, faults);
-    let FormatSpec { about, limits, own, codes, messages } = spec;
+    let FormatSpec { about, limits, own, secrets, codes, messages } = spec;
     let codes: Vec<CodeTable> = codes.into_iter().map(|(_, table)| table).collect();
     let messages = messages
         .into_iter()
@@ -129,7 +133,7 @@ pub(crate) fn compile(spec: FormatSpec, faults: &Faults<'_>) -> Plan {
             plan
         })
         .collect();
-    Plan { about, limits, own, codes, messages }
+    Plan { about, limits, own, secrets, codes, messages }
 }
 
 fn message(
@@ -160,16 +164,15 @@ fn message(
     let row_codes = tables(true, Key::Code, TableKind::Outcome);
     let notice_codes = tables(true, Key::NoticeCode, TableKind::Notice);
     let digests = spec.fields().filter_map(|(_, field)| match field.cell.bind {
-        Bind::Computed(Computed::Digest { algorithm, of: DigestOf::Part(role) }) => {
-            Some((algorithm, role))
-        }
+        Bind::Computed(Computed::Digest { how, of: DigestOf::Part(role) }) => Some((how, role)),
         _ => None,
     });
     let digests = digests.collect();
     let has_rows = spec.has_rows();
     let rows_min = spec.rows_min.as_ref().map_or(usize::from(has_rows), |found| found.value);
     let keys = spec.keys();
-    let (kind, at, failures_only) = (spec.kind, spec.at, spec.failures_only);
+    let (kind, at, failures_only, bare) =
+        (spec.kind, spec.at, spec.failures_only, spec.bare.is_some());
     let matching = spec.matching.as_ref().map_or_else(|| vec![Key::Ordinal], |m| m.value.clone());
     let parts = spec.parts.into_iter().map(|spec| part(spec, faults)).collect();
     MessagePlan {
@@ -180,6 +183,7 @@ fn message(
         keys,
         matching,
         failures_only,
+        bare,
         parts,
         digests,
         head_codes,
@@ -241,6 +245,7 @@ fn frame_plan(mut fields: Vec<Field>, length: usize) -> RecordPlan {
         group: None,
         occurs: Occurs::ONE,
         when: None,
+        otherwise: false,
         length,
         marks: RecordPlan::find_marks(&fields, &|bytes| bytes.len()),
         conditions: Vec::new(),
@@ -287,7 +292,8 @@ fn lines(
             within: Vec::new(),
         })
         .collect();
-    let grammar = Grammar::new(plan_groups, items, &occurs);
+    let mut grammar = Grammar::new(plan_groups, items, &occurs);
+    grammar.put_last(&|record| records[record].otherwise.is_some());
     let places: Vec<usize> = records.iter().map(|record| record.at).collect();
     let records = records
         .into_iter()
@@ -340,6 +346,7 @@ fn record_plan(
         group,
         occurs,
         when: spec.when,
+        otherwise: spec.otherwise.is_some(),
         length,
         marks: RecordPlan::find_marks(&fields, measure),
         conditions: RecordPlan::find_conditions(&fields),
@@ -356,7 +363,9 @@ fn placed(specs: Vec<FieldSpec>, charset: Charset, faults: &Faults<'_>) -> (Vec<
     let mut fields = Vec::new();
     for FieldSpec { at: place, cell, place: spelled } in specs {
         let place = match spelled {
-            spec::Place::Column { width_max } => Place::Column { width_max },
+            spec::Place::Column { width_max, rest } => {
+                Place::Column { width_max, rest: rest.is_some() }
+            }
             spec::Place::Tag { name, width_max } => {
                 Place::Tag { open: format!("<{name}>").into_bytes(), width_max }
             }
@@ -449,7 +458,8 @@ fn tally(
     if of.is_empty() {
         faults.note(spec.at, "there is no record that this counts", "of = [\"row\"]");
     }
-    Tally { what: spec.what, of, scope, start: spec.start, ahead: false }
+    let TallySpec { what, only, start, per, .. } = spec;
+    Tally { what: *what, of, only: only.clone(), scope, start: *start, per: *per, ahead: false }
 }
 
 /// Which tallies a record adds to, and which must be known before their records come.

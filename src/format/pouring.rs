@@ -11,9 +11,10 @@ use std::ops::ControlFlow;
 use crate::format::Format;
 use crate::format::cell::{Pen, out_of_range};
 use crate::format::computed::{DigestOf, Facts};
+use crate::format::digests::{Digesting, Passing, before};
 use crate::format::error::{DataError, FieldError};
 use crate::format::lines::write::write_fields;
-use crate::format::lines::{LinesPlan, RecordPlan, Style};
+use crate::format::lines::{LinesPlan, Style};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::record::Record;
 use crate::format::sums::{Counted, Sums};
@@ -22,7 +23,6 @@ use crate::format::writing::{
     Content, WriteFault, file_names, known_code, known_row, located, one_record, order_of_parts,
     whole, write_part,
 };
-use crate::guard::digest::{BodyDigest, DigestAlgorithm};
 
 /// The records of a message as they follow each other, as often as they are asked for.
 pub trait Records {
@@ -84,7 +84,7 @@ pub(crate) fn pour(
     let Adding { head, sums, .. } = adding;
     let head = &sums.over(&head, message)?;
     let names = file_names(message, head)?;
-    let mut digests: Vec<(DigestAlgorithm, DigestOf, String)> = Vec::new();
+    let mut digests: Vec<(Digesting, DigestOf, String)> = Vec::new();
     let mut small: Vec<Option<Vec<u8>>> = message.parts.iter().map(|_| None).collect();
     let nothing: Content<'_, Record> = Content::Rows(&[]);
     let mut poured = Poured::default();
@@ -93,15 +93,16 @@ pub(crate) fn pour(
         let facts = Facts { digests: digests.clone(), names: names.clone(), ..Facts::default() };
         let of = DigestOf::Part(plan.role);
         let wanted = message.digests.iter().filter(|(_, role)| *role == plan.role);
-        let wanted: Vec<DigestAlgorithm> = wanted.map(|(algorithm, _)| *algorithm).collect();
+        let wanted: Vec<Digesting> = wanted.map(|(how, _)| *how).collect();
         if std::ptr::eq(plan, main) {
             let stream = Stream { format, kind, plan, head, records };
             poured = stream.measured(facts, &wanted)?;
-            digests.extend(poured.part.iter().map(|(a, digest)| (*a, of, digest.clone())));
+            digests.extend(poured.part.iter().map(|(how, digest)| (*how, of, digest.clone())));
         } else {
             let bytes = write_part(format, kind, plan, facts, head, &nothing)?;
-            let known = wanted.into_iter();
-            digests.extend(known.map(|a| (a, of, crate::guard::digest::hex_digest(a, &bytes))));
+            for how in wanted {
+                digests.push((how, of, how.of(format, kind, &bytes)?));
+            }
             small[at] = Some(bytes);
         }
     }
@@ -193,17 +194,25 @@ struct Stream<'s> {
 struct Poured {
     frame: Vec<u8>,
     /// The digests of the part that others state.
-    part: Vec<(DigestAlgorithm, String)>,
+    part: Vec<(Digesting, String)>,
 }
 
 impl Stream<'_> {
+    /// Digests that nothing has passed through yet.
+    fn begun(
+        &self,
+        wanted: impl Iterator<Item = Digesting>,
+    ) -> Result<Vec<(Digesting, Passing)>, DataError> {
+        wanted.map(|how| Ok((how, how.begin(self.format, self.kind)?))).collect()
+    }
+
     /// Lets the records pass by and keeps nothing but what has to be known of them.
-    fn measured(&self, facts: Facts, wanted: &[DigestAlgorithm]) -> Result<Poured, DataError> {
+    fn measured(&self, facts: Facts, wanted: &[Digesting]) -> Result<Poured, DataError> {
         let frame = self.plan.frame.as_ref();
         let names = facts.names.clone();
         let known = facts.digests.clone();
-        let of_body = frame.into_iter().flat_map(RecordPlan::body_digests);
-        let mut of_body: Vec<_> = of_body.map(|a| (a, BodyDigest::new(a))).collect();
+        let of_body = frame.into_iter().flat_map(|frame| frame.digests(DigestOf::Body));
+        let mut of_body = self.begun(of_body)?;
         let mut length = 0;
         self.body(facts, &mut |out| {
             length += out.len();
@@ -223,7 +232,7 @@ impl Stream<'_> {
                 ..Facts::default()
             };
             let stated =
-                of_body.into_iter().map(|(a, digest)| (a, DigestOf::Body, digest.finish()));
+                of_body.into_iter().map(|(how, digest)| (how, DigestOf::Body, digest.finish()));
             facts.digests.extend(stated);
             let pen = Pen { charset: self.plan.charset, facts: &facts };
             let style = Style::Fixed { characters: false };
@@ -239,7 +248,7 @@ impl Stream<'_> {
         if !wanted.is_empty() {
             // What others state is over the frame too, which is known only now.
             let facts = Facts { digests: known, names, ..Facts::default() };
-            let mut of_part: Vec<_> = wanted.iter().map(|a| (*a, BodyDigest::new(*a))).collect();
+            let mut of_part = self.begun(wanted.iter().copied())?;
             for (_, digest) in &mut of_part {
                 digest.update(&poured.frame);
             }
@@ -250,13 +259,14 @@ impl Stream<'_> {
                 out.clear();
                 Ok(())
             })?;
-            poured.part = of_part.into_iter().map(|(a, digest)| (a, digest.finish())).collect();
+            poured.part = of_part.into_iter().map(|(how, digest)| (how, digest.finish())).collect();
         }
         Ok(poured)
     }
 
     /// Writes everything behind the frame; `spill` gets all of it, piece by piece.
-    fn body(&self, facts: Facts, spill: &mut Spill<'_>) -> Result<(), DataError> {
+    fn body(&self, mut facts: Facts, spill: &mut Spill<'_>) -> Result<(), DataError> {
+        facts.before = before(self.format, self.kind, &self.plan.layout)?;
         let charset = self.plan.charset;
         let mut out = Vec::with_capacity(2 * HELD_BYTES);
         let order = self.plan.layout.order();

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use crate::format::Format;
 use crate::format::computed::{Computed, DigestOf, LengthOf};
+use crate::format::digests::Digesting;
 use crate::format::error::DataError;
 use crate::format::opening::Opening;
 use crate::format::plan::{MessagePlan, PartPlan};
@@ -11,7 +12,7 @@ use crate::format::reader::Reader;
 use crate::format::record::Record;
 use crate::format::words::{Key, MessageKind, Part, PartRole, Source};
 use crate::format::writing::whole;
-use crate::guard::digest::DigestAlgorithm;
+use crate::guard::digest::same;
 use crate::model::money::Fen;
 
 /// The records that a reader fills; each is used again.
@@ -112,7 +113,7 @@ pub struct Reading<'f> {
     pub(super) stated: Vec<(&'static str, Record)>,
     /// Digests that other parts state, with the field that does, and those of parts in memory.
     declared: Vec<(Computed, String, String)>,
-    known: Vec<(DigestAlgorithm, DigestOf, String)>,
+    known: Vec<(Digesting, DigestOf, String)>,
     /// What the frame says of the body's length, and how long the frame is.
     lengths: Vec<(LengthOf, i64, String)>,
     frame: usize,
@@ -370,25 +371,24 @@ impl<'f> Reading<'f> {
     /// Are the digests those that were stated? At first only of what is in memory.
     fn digests(&self, end: bool) -> Result<(), DataError> {
         for (computed, stated, field) in &self.declared {
-            let (algorithm, of, found) = match computed {
-                Computed::Digest { algorithm, of } => {
-                    let known = self.known.iter().find(|(a, o, _)| a == algorithm && o == of);
-                    (*algorithm, *of, known.map(|(_, _, digest)| digest.as_str()))
+            let (how, of, found) = match computed {
+                Computed::Digest { how, of } => {
+                    let known = self.known.iter().find(|(h, o, _)| h == how && o == of);
+                    (*how, *of, known.map(|(_, _, digest)| digest.as_str()))
                 }
                 _ => continue,
             };
             if found.is_none() && !end {
                 continue;
             }
-            if !found.is_some_and(|found| found.eq_ignore_ascii_case(stated)) {
-                let name = match algorithm {
-                    DigestAlgorithm::Md5 => "MD5",
-                    DigestAlgorithm::Sha256 => "SHA-256",
-                    DigestAlgorithm::Sm3 => "SM3",
-                };
+            let stated = stated.to_ascii_lowercase();
+            if !found.is_some_and(|found| same(found.as_bytes(), stated.as_bytes())) {
+                let name = how.told();
                 let what = match of {
                     DigestOf::Part(role) => format!("the {name} of the {role} part"),
                     DigestOf::Body => format!("the {name} of the body"),
+                    // That one was compared where it stands.
+                    DigestOf::Before => continue,
                 };
                 let error = whole(self.message.kind, &what, "another one");
                 return Err(DataError { field: field.clone(), ..error });

@@ -252,11 +252,14 @@ impl Moment {
         (days.next().is_none() && times.next().is_none() && moment.is_real()).then_some(moment)
     }
 
+    pub(crate) const fn is_leap_year(self) -> bool {
+        self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0)
+    }
+
     /// Is it a day of the calendar and a time of day? A second of 60 is not: no file prints one.
     pub fn is_real(self) -> bool {
-        let leap = self.year % 4 == 0 && (self.year % 100 != 0 || self.year % 400 == 0);
         let days = match self.month {
-            2 if leap => 29,
+            2 if self.is_leap_year() => 29,
             2 => 28,
             4 | 6 | 9 | 11 => 30,
             1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,

@@ -3,7 +3,7 @@
 use crate::format::cell::{Join, Pen, ReadFault, not};
 use crate::format::charset::{Charset, Controls};
 use crate::format::error::FieldFault;
-use crate::format::words::{Source, Value};
+use crate::format::words::{Slot, Source, Value};
 
 /// Which characters a text may have, beyond what its character set allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,6 +104,16 @@ pub(crate) fn read_text(
         return Err(Box::new(ReadFault { at, ..*not(bytes, only.told()) }));
     }
     Ok(())
+}
+
+impl Join {
+    /// The value, where it is one.
+    pub const fn value(&self) -> Option<Slot> {
+        match self {
+            Self::Value(slot) => Some(*slot),
+            Self::Sign(_) => None,
+        }
+    }
 }
 
 /// Puts a text together out of signs and values.

@@ -81,6 +81,8 @@ words! {
         NoticeCode = "notice_code",
         /// The bank's own number of one row or event.
         BankSerial = "bank_serial",
+        /// Our reference of one payment in its batch, which an answer brings back.
+        RowReference = "row_reference",
         /// What a query asks for.
         Section = "section",
         /// How many payments of the batch the bank credited, where a file lists the others alone.
@@ -127,6 +129,7 @@ impl Key {
                 | Self::Moment
                 | Self::Ordinal
                 | Self::DaySequence
+                | Self::RowReference
         )
     }
 

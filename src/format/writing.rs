@@ -3,6 +3,7 @@
 use crate::format::Format;
 use crate::format::cell::{Cell, Pen};
 use crate::format::computed::{DigestOf, Facts};
+use crate::format::digests::before;
 use crate::format::error::{DataError, FieldError, FieldFault, shape};
 use crate::format::lines::write::{Each, write_fields};
 use crate::format::lines::{LinesPlan, Style};
@@ -10,7 +11,6 @@ use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::record::Record;
 use crate::format::sums::{Sums, in_bounds};
 use crate::format::words::{Key, MessageKind, Part, PartRole, Slot, Source, Value};
-use crate::guard::digest::hex_digest;
 
 /// A row's own values, and the head's for what holds for the whole.
 pub(crate) struct RowAndHead<'a> {
@@ -189,9 +189,9 @@ fn write_parts<R: Source>(
         let facts = Facts { digests: digests.clone(), names: names.clone(), ..Facts::default() };
         let content = if main == Some(plan.role) { content } else { &nothing };
         let bytes = write_part(format, kind, plan, facts, head, content)?;
-        for (algorithm, _) in message.digests.iter().filter(|(_, role)| *role == plan.role) {
-            let digest = hex_digest(*algorithm, &bytes);
-            digests.push((*algorithm, DigestOf::Part(plan.role), digest));
+        for (how, _) in message.digests.iter().filter(|(_, role)| *role == plan.role) {
+            let digest = how.of(format, kind, &bytes)?;
+            digests.push((*how, DigestOf::Part(plan.role), digest));
         }
         let name = std::mem::take(&mut names[at].1);
         names[at].1.clone_from(&name);
@@ -256,6 +256,7 @@ pub(crate) fn write_part<R: Source>(
 ) -> Result<Vec<u8>, DataError> {
     let framed =
         plan.frame.as_ref().map(|frame| (frame, facts.digests.clone(), facts.names.clone()));
+    facts.before = before(format, kind, &plan.layout)?;
     let mut bytes = Vec::new();
     let charset = plan.charset;
     // All of it is kept.
@@ -284,8 +285,8 @@ pub(crate) fn write_part<R: Source>(
     if let Some((frame, digests, names)) = framed {
         facts =
             Facts { digests, names, body: bytes.len(), frame: frame.length, ..Facts::default() };
-        for algorithm in frame.body_digests() {
-            facts.digests.push((algorithm, DigestOf::Body, hex_digest(algorithm, &bytes)));
+        for how in frame.digests(DigestOf::Body) {
+            facts.digests.push((how, DigestOf::Body, how.of(format, kind, &bytes)?));
         }
         let mut whole = Vec::with_capacity(frame.length + bytes.len());
         let pen = Pen { charset, facts: &facts };

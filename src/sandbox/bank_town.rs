@@ -79,7 +79,8 @@ impl Town {
         door: Option<Box<dyn Transport>>,
     ) -> Self {
         let text = example::example(format).expect("an example");
-        let format = Arc::new(Format::compile(format, text).expect("compiles"));
+        let format =
+            Arc::new(Format::compile(format, text).expect("compiles").with_published_secrets());
         let options = Options {
             result_ms: 20,
             return_ms: 20,

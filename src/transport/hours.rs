@@ -48,6 +48,11 @@ impl Hours {
         Ok(Self { windows: read, calendar, zone })
     }
 
+    /// When its last window of a day ends.
+    pub fn closes_at(&self) -> Time {
+        self.windows.last().map_or(Time::MAX, |(_, to)| *to)
+    }
+
     /// When the bank opens next; nothing where it is open.
     pub fn opens_at(&self, now_ms: i64) -> Option<i64> {
         let now = Timestamp::from_millisecond(now_ms).ok()?.to_zoned(self.zone.clone());

@@ -32,7 +32,7 @@ fn shipped() -> FormatsDir {
 }
 
 fn of(format: &str, message: MessageKind) -> OfMessage {
-    OfMessage { format: format.to_owned(), message, place: shipped() }
+    OfMessage { format: format.to_owned(), message, secrets: Vec::new(), place: shipped() }
 }
 
 fn roundtrip(format: &str, message: MessageKind, files: Vec<PathBuf>) -> Ran {
@@ -64,7 +64,7 @@ fn check_takes_the_examples_and_refuses_a_broken_folder() {
     std::fs::write(folder.path().join("format.toml"), text.replace("GBK", "KBG")).unwrap();
     let wrong = check(vec![path]);
     assert_eq!(wrong.code, 1);
-    assert!(wrong.err.contains("format.toml:19:11: charset"), "{}", wrong.err);
+    assert!(wrong.err.contains("format.toml:21:11: charset"), "{}", wrong.err);
 }
 
 #[test]
@@ -96,7 +96,12 @@ fn a_single_message_goes_to_standard_output() {
     let (values, files) = sample(CITY, "status_answer.done");
     // In no folder: the example comes out of the binary.
     let place = FormatsDir { formats_dir: PathBuf::from("nowhere") };
-    let message = OfMessage { format: CITY.to_owned(), message: MessageKind::StatusAnswer, place };
+    let message = OfMessage {
+        format: CITY.to_owned(),
+        message: MessageKind::StatusAnswer,
+        secrets: Vec::new(),
+        place,
+    };
     let encoded = ran(FormatCommand::Encode { message, out: None }, &values);
     assert_eq!((encoded.code, encoded.out), (0, std::fs::read(&files[0]).unwrap()));
 }
@@ -312,7 +317,7 @@ fn explain_shows_all_of_every_example() {
         "| 2-33 | 32 | reference | yes | ASCII text | reference of this batch, unique for ever (批次号) | left-justified, blanks |",
         "| 88-104 | 17 | sum | yes | amount in yuan: digits, a '.' and 2 digits |",
         "\n176 bytes in all, without the line end.\n",
-        "sha256 over the whole data part",
+        "SHA-256 over the whole data part",
         "Lines end with CR LF, the last one too.",
     ] {
         assert!(rural.contains(told), "{told}");

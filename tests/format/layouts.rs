@@ -15,7 +15,7 @@ sum_max = "9999999.99"
 bytes_max = 1000000
 "#;
 
-fn format(charset: &str, part: &str) -> Format {
+pub fn format(charset: &str, part: &str) -> Format {
     let text = format!(
         "{}\n{HEAD}\n[[message]]\nkind = \"statement\"\n[[message.part]]\nrole = \"data\"\nname = \"ST{{reference}}.txt\"\ncommitting = true\n{part}",
         format_args!("charset = \"{charset}\"")
@@ -24,7 +24,7 @@ fn format(charset: &str, part: &str) -> Format {
 }
 
 /// Writes the lines, reads them again from memory and from a stream that gives one byte at a time.
-fn both_ways(format: &Format, lines: &str) -> Vec<u8> {
+pub fn both_ways(format: &Format, lines: &str) -> Vec<u8> {
     let kind = MessageKind::Statement;
     let values = Values::parse(format, kind, lines).unwrap_or_else(|error| panic!("{error}"));
     let parts = values.write(format, kind).unwrap_or_else(|error| panic!("{error}"));

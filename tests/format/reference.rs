@@ -17,6 +17,8 @@ charset = "GBK"
 zzz = 1
 [limits]
 zzz = 1
+[secrets]
+bank = "000102030405060708090a0b0c0d0e0f"
 [codes.answers]
 0 = { zzz = 1 }
 [[message]]
@@ -93,6 +95,7 @@ const FIELDS: &[&str] = &[
     "computed = \"sum\"\nvalue = \"amount\"\nunit = \"fen\"\nscale = 0",
     "computed = \"hash\"\nvalue = \"account\"\nkeep = 3",
     "computed = \"digest\"\nalgorithm = \"md5\"\nof = \"side\"",
+    "computed = \"mac\"\nalgorithm = \"md5\"\nsecret = \"bank\"\nof = \"side\"",
     "computed = \"length\"\nof = \"body\"\nbinary = \"big\"",
     "computed = \"part_name\"\nof = \"side\"",
     "computed = \"check_digit\"\nalgorithm = \"luhn\"",

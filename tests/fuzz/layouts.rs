@@ -20,6 +20,8 @@ rows_max = 1000
 amount_max = "99999.99"
 sum_max = "9999999.99"
 bytes_max = 1000000
+[secrets]
+bank = "000102030405060708090a0b0c0d0e0f"
 [[message]]
 kind = "statement"
 [[message.part]]
@@ -61,9 +63,13 @@ const CHARSETS: &[Charset] = &[
     Charset { name: "UTF-8", unit: 4, plain: true, pool: "张é𠮷·ß日" },
     Charset { name: "Big5", unit: 2, plain: true, pool: "許功蓋張三" },
     Charset { name: "Shift_JIS", unit: 2, plain: true, pool: "ソ表ポｱ能日" },
+    Charset { name: "EUC-KR", unit: 2, plain: true, pool: "가힣똠" },
     Charset { name: "GB2312", unit: 2, plain: true, pool: "张三" },
     Charset { name: "ISO-8859-1", unit: 1, plain: true, pool: "éüñ" },
     Charset { name: "windows-1252", unit: 1, plain: true, pool: "é€ž" },
+    Charset { name: "windows-1251", unit: 1, plain: true, pool: "Жя№" },
+    Charset { name: "cp852", unit: 1, plain: true, pool: "Łąź" },
+    Charset { name: "windows-874", unit: 1, plain: true, pool: "กข๙" },
     Charset { name: "UTF-16BE", unit: 4, plain: false, pool: "张𠮷é" },
     Charset { name: "UTF-16LE", unit: 4, plain: false, pool: "张𠮷é" },
     Charset { name: "cp037", unit: 1, plain: false, pool: "a" },
@@ -98,6 +104,8 @@ const PATTERNS: &[(&str, &str)] = &[
     ("yyMMdd", "2099-12-31T00:00:00"),
     ("dd/MM/yyyy HH:mm", "0001-01-01T23:59:00"),
     ("HHmmss", "0000-01-01T00:00:01"),
+    ("yyDDD", "2024-12-31T00:00:00"),
+    ("yyyy-MM-ddTHH:mm:ss'+08:00'", "2026-11-23T15:49:04"),
 ];
 
 /// What a field holds.
@@ -107,6 +115,8 @@ enum Kind {
     Text(usize),
     Ascii(usize),
     Digits(usize),
+    /// All that is left of a line, separators too.
+    Rest,
     Words,
     Number {
         digits: usize,
@@ -137,7 +147,12 @@ struct Maker<'d, 'b> {
     style: Style,
     charset: &'static Charset,
     separator: &'static str,
+    end: &'static str,
     quote: bool,
+    /// A sign stands before what would separate.
+    escape: bool,
+    /// Nothing else says where the last field of a line ends.
+    open: bool,
     text: String,
     fits: bool,
 }
@@ -150,7 +165,19 @@ pub fn layout(dice: &mut Dice<'_>) -> Layout {
     let known: Vec<&Charset> = CHARSETS.iter().filter(|set| wide || set.plain).collect();
     let charset = *dice.one(&known);
     let text = format!("charset = \"{}\"\n{HEAD}", charset.name);
-    let mut maker = Maker { dice, style, charset, separator: "|", quote: false, text, fits: true };
+    let (quote, escape, open) = (false, false, false);
+    let mut maker = Maker {
+        dice,
+        style,
+        charset,
+        separator: "|",
+        end: "",
+        quote,
+        escape,
+        open,
+        text,
+        fits: true,
+    };
     maker.around();
     maker.records()
 }
@@ -161,7 +188,7 @@ impl Maker<'_, '_> {
         let ends: &[&str] = if self.charset.name.starts_with("cp") {
             &["NL", "none", "LF"]
         } else {
-            &["LF", "CRLF", "CR", "none"]
+            &["LF", "CRLF", "CR", "none", "'", "~\\n"]
         };
         let mut end = *self.dice.one(ends);
         let part = match self.style {
@@ -176,16 +203,23 @@ impl Maker<'_, '_> {
                 self.separator = *self.dice.one(&["|", ",", "\\t", "blanks", "^", "@"]);
                 let mut text =
                     format!("layout = \"delimited\"\nseparator = \"{}\"\n", self.separator);
-                if self.separator != "blanks" && self.dice.once_in(2) {
+                if self.separator != "blanks" && self.dice.once_in(4) {
+                    self.escape = true;
+                    text.push_str("escape = \"?\"\n");
+                } else if self.separator != "blanks" && self.dice.once_in(2) {
                     self.quote = true;
                     text.push_str("quote = \"\\\"\"\n");
                     if self.dice.once_in(3) {
                         text.push_str("quoting = \"always\"\n");
                     }
                 }
-                if self.separator != "blanks" && self.dice.once_in(4) {
+                let trailing = self.separator != "blanks" && self.dice.once_in(4);
+                if trailing {
                     text.push_str("trailing = true\n");
+                } else if self.separator != "blanks" && self.dice.once_in(4) {
+                    text.push_str("short = true\n");
                 }
+                self.open = !trailing && !self.quote && !self.escape;
                 text
             }
         };
@@ -198,6 +232,7 @@ impl Maker<'_, '_> {
                 self.text.push_str("namespace = \"urn:a&b\"\n");
             }
         } else {
+            self.end = end;
             writeln!(self.text, "line_end = \"{end}\"").expect("a text grows");
             if end != "none" && self.dice.once_in(4) {
                 self.text.push_str("last_line_end = false\n");
@@ -205,7 +240,10 @@ impl Maker<'_, '_> {
             if self.dice.once_in(5) {
                 self.text.push_str("file_end = \"\\u001A\"\n");
             }
-            if self.style == Style::Fixed && self.charset.unit == 1 && self.dice.once_in(4) {
+            let wide = matches!(self.style, Style::Fixed | Style::Characters);
+            if wide && self.charset.plain && end != "none" && self.dice.once_in(4) {
+                self.text.push_str("short = true\n");
+            } else if self.style == Style::Fixed && self.charset.unit == 1 && self.dice.once_in(4) {
                 self.text.push_str("block = { lines = 4, fill = \"9\" }\n");
             }
         }
@@ -227,11 +265,10 @@ impl Maker<'_, '_> {
         }
         let digest = *self.dice.one(&["", "md5", "sha256", "sm3"]);
         if !digest.is_empty() {
-            write!(
-                fields,
-                ", {{ computed = \"digest\", algorithm = \"{digest}\", of = \"body\" }}"
-            )
-            .expect("a text grows");
+            let how =
+                *self.dice.one(&["digest\"", "digest\", keep = 12", "mac\", secret = \"bank\""]);
+            write!(fields, ", {{ computed = \"{how}, algorithm = \"{digest}\", of = \"body\" }}")
+                .expect("a text grows");
         }
         writeln!(self.text, "[message.part.frame]\nfields = [ {fields} ]").expect("a text grows");
     }
@@ -316,7 +353,12 @@ impl Maker<'_, '_> {
         let mut fields = Vec::new();
         let mut spelled = Vec::new();
         let mark = name.to_uppercase();
+        let marked = matches!(self.style, Style::Fixed | Style::Characters | Style::Delimited);
+        // What has no mark stands where nothing else does, if its values are not like a mark.
+        let otherwise = marked && name == "c" && self.dice.once_in(4);
+        self.fits &= !otherwise;
         match self.style {
+            Style::Fixed | Style::Characters | Style::Delimited if otherwise => {}
             Style::Fixed | Style::Characters | Style::Delimited => {
                 spelled.push(format!("{{ literal = \"{mark}\" }}"));
             }
@@ -340,13 +382,26 @@ impl Maker<'_, '_> {
         if let Some((counted, within)) = counts {
             self.tallies(name, counted, within, &mut spelled);
         }
+        if name == "f" && self.style != Style::Xml && self.dice.once_in(3) {
+            let tag = if self.style == Style::Tagged { ", tag = \"Tseal\"" } else { "" };
+            let how = *self.dice.one(&["digest\"", "mac\", secret = \"bank\", upper = true"]);
+            spelled.push(format!(
+                "{{ computed = \"{how}, algorithm = \"sm3\", of = \"before\"{tag} }}"
+            ));
+        }
+        if self.open && self.dice.once_in(3) {
+            let name = format!("{name}rest");
+            spelled.push(format!("{{ own = \"{name}\", rest = true }}"));
+            fields.push(Field { name, kind: Kind::Rest, optional: false, when: None });
+        }
+        let otherwise = if otherwise { "otherwise = true\n" } else { "" };
         let path = match self.style {
             Style::Xml => format!("path = \"R{mark}\"\n"),
             _ => String::new(),
         };
         writeln!(
             self.text,
-            "[[message.part.record]]\nname = \"{name}\"\n{inside}occurs = \"{occurs}\"\n{path}fields = [\n  {},\n]",
+            "[[message.part.record]]\nname = \"{name}\"\n{inside}occurs = \"{occurs}\"\n{otherwise}{path}fields = [\n  {},\n]",
             spelled.join(",\n  ")
         )
         .expect("a text grows");
@@ -360,14 +415,20 @@ impl Maker<'_, '_> {
         let place = |maker: &mut Self, which: &str, width: usize| {
             maker.place(&format!("{name}{which}"), width, "0", "right")
         };
+        let words = counted.fields.iter().find(|field| matches!(field.kind, Kind::Words));
+        let words = words.map(|field| field.name.clone()).filter(|_| self.dice.once_in(2));
+        let only = words.map_or(String::new(), |name| {
+            format!(", where = {{ value = \"{name}\", is = [\"one\", \"two\"] }}")
+        });
         let here = place(&mut *self, "count", 8);
-        into.push(format!("{{ computed = \"count\", {of}{within}{here} }}"));
+        let per = if self.dice.once_in(3) { ", per = 2" } else { "" };
+        into.push(format!("{{ computed = \"count\", {of}{within}{only}{per}{here} }}"));
         for field in &counted.fields {
             match &field.kind {
                 Kind::Number { spelled, .. } if self.dice.once_in(2) => {
                     let here = self.place(&format!("{name}sum{}", field.name), 44, "0", "right");
                     into.push(format!(
-                        "{{ computed = \"sum\", value = \"{}\", {of}{within}{spelled}{here} }}",
+                        "{{ computed = \"sum\", value = \"{}\", {of}{within}{only}{spelled}{here} }}",
                         field.name
                     ));
                 }
@@ -470,7 +531,7 @@ impl Maker<'_, '_> {
                 if pattern.contains(' ') && self.separator == "blanks" {
                     self.fits = false;
                 }
-                let here = self.place(name, pattern.len(), " ", "left");
+                let here = self.place(name, pattern.replace('\'', "").len(), " ", "left");
                 (Kind::Date(moment), format!(", type = \"date\", pattern = \"{pattern}\""), here)
             }
         };
@@ -546,6 +607,13 @@ impl Maker<'_, '_> {
                     .collect();
                 serde_json::Value::from(text).to_string()
             }
+            Kind::Rest => {
+                let separator = if self.separator == "blanks" { " " } else { self.separator };
+                let separator = if separator == "\\t" { "" } else { separator };
+                let pool: Vec<char> = self.charset.pool.chars().collect();
+                let text = format!("k{separator}{}{separator}{separator}z", self.dice.one(&pool));
+                serde_json::Value::from(text).to_string()
+            }
             Kind::Digits(most) => {
                 let count = self.dice.of(*most);
                 let rest: String = (0..count).map(|_| char::from(b'0' + self.digit())).collect();
@@ -581,7 +649,9 @@ impl Maker<'_, '_> {
         let signs: Vec<char> = "b9,|\"'&;<>^@-"
             .chars()
             .filter(|sign| match self.style {
-                Style::Delimited if !self.quote => !self.separator.contains(*sign),
+                Style::Delimited if !self.quote && !self.escape => {
+                    !self.separator.contains(*sign) && !self.end.contains(*sign)
+                }
                 Style::Tagged => !matches!(sign, '<' | '>'),
                 _ => true,
             })
@@ -597,6 +667,7 @@ impl Maker<'_, '_> {
 /// Where it does not.
 pub fn hold(layout: &Layout, dice: &mut Dice<'_>) -> Came {
     let Ok(format) = Format::compile("random", &layout.text) else { return Came::Refused };
+    let format = format.with_published_secrets();
     let told = || format!("{}\n{}", layout.text, layout.lines);
     let given = match Values::parse(&format, KIND, &layout.lines) {
         Ok(given) => given,

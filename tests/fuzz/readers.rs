@@ -57,6 +57,7 @@ struct Shape {
 impl Shape {
     fn new(name: &str, text: &str, kind: MessageKind, samples: Vec<Vec<Part>>) -> Self {
         let format = Format::compile(name, text).unwrap_or_else(|problems| panic!("{problems}"));
+        let format = format.with_published_secrets();
         Self { format, kind, samples }
     }
 }
@@ -273,6 +274,7 @@ shapes!(
         examples(&[
             "example-city-xml",
             "example-cmb-xml",
+            "example-ibps-header",
             "example-iso20022-03",
             "example-iso20022-09"
         ]),
@@ -282,7 +284,10 @@ shapes!(
 shapes!(frame_shapes, {
     let framed = together(vec![made("fixed", 40), made("delimited", 40), made("xml", 40)]);
     let framed = framed.into_iter().filter(|shape| shape.format.text().contains("part.frame"));
-    together(vec![examples(&["example-abc-framed", "example-gx-tagged"]), framed.collect()])
+    together(vec![
+        examples(&["example-abc-framed", "example-gx-tagged", "example-ibps-header"]),
+        framed.collect(),
+    ])
 });
 
 fn fixed(data: &[u8]) {

@@ -117,7 +117,7 @@ pub struct Counter {
 
 pub fn format_named(name: &str) -> Arc<Format> {
     let text = example::example(name).expect("an example");
-    Arc::new(Format::compile(name, text).expect("compiles"))
+    Arc::new(Format::compile(name, text).expect("compiles").with_published_secrets())
 }
 
 impl Counter {

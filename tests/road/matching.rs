@@ -42,6 +42,23 @@ async fn a_message_that_would_be_too_large_is_cut_into_smaller_ones() {
     house.sound().await;
 }
 
+#[tokio::test]
+async fn a_register_is_cut_where_the_sum_of_a_message_would_be_too_large() {
+    let mut house = House::open().await;
+    // The payments are of 100, 101, ... 109 yuan: the first three are this, to the fen.
+    let sum_max = "sum_max = \"303.00\"";
+    reformed(&mut house, &[("sum_max = \"9999999999.99\"", sum_max)]).await;
+    house.take(Draft::new("A", 1).lines(CALLS, 10).declared()).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    let sent: Vec<usize> =
+        (0..house.calls.batches().len()).map(|at| house.calls.accounts(at).len()).collect();
+    assert_eq!(sent, [3, 2, 2, 2, 1]);
+    assert!(house.calls.credits().values().all(|credits| *credits == 1));
+    assert_eq!(house.calls.credits().len(), 10);
+    assert!(house.alert("convert").await.is_none());
+    house.sound().await;
+}
+
 /// Lines 1 and 3 are the same in all that this bank's answers tell.
 fn alike() -> Draft {
     let first = person(1).account;
@@ -141,7 +158,7 @@ fn heard(
         .collect();
     let parts: Vec<Part> = format.encode(MessageKind::Result, &head, &rows).expect("is written");
     let sealer = Sealer::new([(1, SealKey::random())], 1).expect("a key");
-    match_rows(&format, MessageKind::Result, &parts, AttemptNo(1), members, &sealer)
+    match_rows(&format, MessageKind::Result, &parts, (AttemptNo(1), "EX1"), members, &sealer)
 }
 
 fn told(matched: &Matched) -> Vec<(i64, Option<OutcomeKind>)> {
@@ -181,6 +198,190 @@ fn i12_a_row_that_could_be_two_payments_is_neither() {
     assert!(heard(&members, &[(&account, 100)], (1, 100)).is_err());
     let all = heard(&members, &[], (2, 200)).expect("closes");
     assert_eq!(all.rows.len(), 2);
+}
+
+/// Rows that name their payment by its place alone, and rows with a reference of ours.
+fn answered(
+    changes: &[(&str, &str)],
+    head: &[(Key, i64)],
+    rows: &[Record],
+    to: &[RowValues],
+) -> Result<Matched, String> {
+    let text = changes.iter().fold(FAILURES.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let format = Format::compile("places", &text).unwrap_or_else(|e| panic!("{e}"));
+    let mut values = Record::new();
+    for (key, number) in head {
+        let value = match key {
+            Key::CreditedCount => Value::Int(*number),
+            _ => Value::Amount(Fen::new(*number)),
+        };
+        values.set(*key, value);
+    }
+    let parts: Vec<Part> =
+        format.encode(MessageKind::Result, &values, rows).map_err(|e| e.to_string())?;
+    let sealer = Sealer::new([(1, SealKey::random())], 1).expect("a key");
+    match_rows(&format, MessageKind::Result, &parts, (AttemptNo(1), "EX1"), to, &sealer)
+}
+
+fn place(ordinal: i64, fen: Option<i64>, code: &str) -> Record {
+    let mut row = Record::new();
+    row.set(Key::Ordinal, Value::Int(ordinal));
+    row.set(Key::Code, Value::Text(code));
+    if let Some(fen) = fen {
+        row.set(Key::Amount, Value::Amount(Fen::new(fen)));
+    }
+    row
+}
+
+const BY_PLACE: (&str, &str) = (
+    "match_by = [\"account\", \"amount\"]",
+    "match_by = [\"ordinal\"]\nrows_without_account = true",
+);
+
+#[test]
+fn failures_by_their_places_alone_count_only_where_the_banks_count_and_sum_close() {
+    let members = members(&[100, 200, 300]);
+    // As of a bank whose list of failures has a place and a code, and no amounts at all.
+    let changes = [
+        BY_PLACE,
+        (
+            "{ key = \"count\" }, { key = \"sum\", unit = \"yuan\", scale = 2, point = true },",
+            "{ key = \"count\" },",
+        ),
+        (
+            "{ key = \"account\", only = \"digits\" }, { key = \"amount\", unit = \"yuan\", scale = 2, point = true },",
+            "{ key = \"ordinal\" },",
+        ),
+    ];
+    let heard = |rows: &[(i64, &str)], credited: (i64, i64)| {
+        let rows: Vec<Record> = rows.iter().map(|(at, code)| place(*at, None, code)).collect();
+        let head = [(Key::CreditedCount, credited.0), (Key::CreditedSum, credited.1)];
+        answered(&changes, &head, &rows, &members)
+    };
+    let (credited, failed) = (Some(OutcomeKind::Credited), Some(OutcomeKind::Failed));
+    let matched = heard(&[(2, "1001")], (2, 400)).expect("closes");
+    assert_eq!(told(&matched), [(1, credited), (2, failed), (3, credited)]);
+    // Another place, a place that there is not, one too many, one fen off.
+    for (rows, counted) in [
+        (vec![(3, "1001")], (2, 400)),
+        (vec![(4, "1001")], (2, 400)),
+        (vec![(2, "1001"), (3, "1001")], (2, 400)),
+        (vec![(2, "1001")], (2, 401)),
+        (vec![], (2, 400)),
+    ] {
+        assert!(heard(&rows, counted).is_err(), "{rows:?} {counted:?}");
+    }
+}
+
+#[test]
+fn i12_rows_by_their_places_alone_are_taken_only_where_they_are_all_of_the_batch() {
+    let members = members(&[100, 200, 300]);
+    let changes = [
+        BY_PLACE,
+        ("failures_only = true\n", ""),
+        (
+            "  { key = \"credited_count\" }, { key = \"credited_sum\", unit = \"yuan\", scale = 2, point = true },\n",
+            "",
+        ),
+        ("{ key = \"account\", only = \"digits\" },", "{ key = \"ordinal\" },"),
+        ("1001 = {", "0000 = { outcome = \"credited\" }\n1001 = {"),
+    ];
+    let heard = |rows: &[(i64, i64)]| {
+        let rows: Vec<Record> = rows
+            .iter()
+            .map(|(at, fen)| place(*at, Some(*fen), if *at == 2 { "1001" } else { "0000" }))
+            .collect();
+        answered(&changes, &[], &rows, &members)
+    };
+    let (credited, failed) = (Some(OutcomeKind::Credited), Some(OutcomeKind::Failed));
+    let matched = heard(&[(3, 300), (1, 100), (2, 200)]).expect("all of it");
+    assert_eq!(told(&matched), [(1, credited), (2, failed), (3, credited)]);
+    for rows in [
+        vec![(1, 100), (2, 200)],
+        vec![(1, 100), (2, 200), (3, 301)],
+        vec![(1, 100), (2, 200), (2, 200)],
+        vec![(1, 100), (2, 200), (3, 300), (4, 1)],
+        vec![(2, 100), (1, 200), (3, 300)],
+    ] {
+        assert!(heard(&rows).is_err(), "{rows:?}");
+    }
+}
+
+const REQUEST: &str = r#"
+[[message]]
+kind = "payment_request"
+[[message.part]]
+role = "message"
+committing = true
+layout = "delimited"
+separator = "|"
+line_end = "LF"
+[[message.part.record]]
+is = "head"
+fields = [ { key = "reference" }, { key = "count" }, { key = "sum", unit = "yuan", scale = 2, point = true } ]
+[[message.part.record]]
+is = "row"
+fields = [
+  { key = "row_reference", join = "{reference}-{ordinal}" }, { key = "account", only = "digits" },
+  { key = "amount", unit = "yuan", scale = 2, point = true },
+]
+[codes.results]"#;
+
+#[test]
+fn i12_a_reference_of_ours_tells_the_payment_and_no_other_batchs() {
+    let members = members(&[100, 100, 300]);
+    let changes = [
+        ("match_by = [\"account\", \"amount\"]", "match_by = [\"row_reference\"]"),
+        ("failures_only = true\n", ""),
+        (
+            "  { key = \"credited_count\" }, { key = \"credited_sum\", unit = \"yuan\", scale = 2, point = true },\n",
+            "",
+        ),
+        ("{ key = \"account\", only = \"digits\" },", "{ key = \"row_reference\" },"),
+        ("[codes.results]", REQUEST),
+    ];
+    let heard = |reference: &str, fen: i64| {
+        let mut row = place(1, Some(fen), "1001");
+        row.set(Key::RowReference, Value::Text(reference));
+        answered(&changes, &[], &[row], &members).expect("is read")
+    };
+    assert_eq!(told(&heard("EX1-2", 100)), [(2, Some(OutcomeKind::Failed))]);
+    for (reference, fen, cause) in [
+        ("EX2-2", 100, "unknown_payment"),
+        ("EX1-4", 100, "unknown_payment"),
+        ("EX1-02", 100, "unknown_payment"),
+        ("EX1-3", 100, "amount_differs"),
+    ] {
+        let matched = heard(reference, fen);
+        let causes: Vec<&str> = matched.quarantined.iter().map(|row| row.cause).collect();
+        assert_eq!((matched.rows.len(), causes), (0, vec![cause]), "{reference}");
+    }
+}
+
+#[test]
+fn what_a_row_is_about_must_be_sure_before_a_format_is_taken() {
+    let refused = |changes: &[(&str, &str)], what: &str| {
+        let text =
+            changes.iter().fold(FAILURES.to_owned(), |text, (from, to)| text.replace(from, to));
+        let told = Format::compile("x", &text).expect_err(what).to_string();
+        assert!(told.contains(what), "{told}");
+    };
+    refused(&[BY_PLACE], "these rows have an account");
+    refused(
+        &[("failures_only = true", "failures_only = true\nrows_without_account = true")],
+        "rows_without_account has no place here",
+    );
+    refused(
+        &[("[\"account\", \"amount\"]", "[\"row_reference\"]")],
+        "no payment was given a row_reference",
+    );
+    for join in ["{reference}{ordinal}", "{reference}", "{ordinal}-{summary}"] {
+        let request = REQUEST.replace("{reference}-{ordinal}", join);
+        refused(&[("[codes.results]", &request)], "row_reference is not of one payment alone");
+    }
 }
 
 #[tokio::test]

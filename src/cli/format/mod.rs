@@ -9,12 +9,15 @@ mod convert;
 mod list;
 mod roundtrip;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 
 use crate::format::{Format, MessageKind, Problem, Problems, example};
+use crate::guard::digest::MacKey;
 
 #[derive(Debug, Subcommand)]
 pub enum FormatCommand {
@@ -93,19 +96,44 @@ pub struct OfMessage {
     /// The kind of message, like `payment_request`.
     #[arg(value_parser = message_kind)]
     pub message: MessageKind,
+    /// A key of the bank's for what the format calls by this name, in hexadecimal digits; without it the
+    /// one that the format publishes for its samples.
+    #[arg(long = "secret", value_name = "NAME=FILE")]
+    pub secrets: Vec<String>,
     #[command(flatten)]
     pub place: FormatsDir,
 }
 
 impl OfMessage {
     fn open(&self) -> Result<Format, Failure> {
-        let format = open(&self.format, &self.place.formats_dir)?;
+        let format = open(&self.format, &self.place.formats_dir)?.with_published_secrets();
         if format.has(self.message) {
-            return Ok(format);
+            return self.unlocked(format);
         }
         let kinds: Vec<&str> = format.kinds().map(MessageKind::as_str).collect();
         let (kind, kinds) = (self.message, kinds.join(", "));
         Err(Failure::Unable(format!("{} has no {kind}; it has {kinds}", self.format)))
+    }
+}
+
+impl OfMessage {
+    /// The format with the keys that were named.
+    fn unlocked(&self, format: Format) -> Result<Format, Failure> {
+        let mut secrets = BTreeMap::clone(format.secrets());
+        for given in &self.secrets {
+            let named = given.split_once('=');
+            let known = named.filter(|(name, _)| format.secret_names().any(|known| known == *name));
+            let Some((name, file)) = known else {
+                let names: Vec<&str> = format.secret_names().collect();
+                let told = format!("--secret: expected NAME=FILE with one of {}", names.join(", "));
+                return Err(Failure::Unable(told));
+            };
+            let unable = |cause: String| Failure::Unable(format!("{file}: {cause}"));
+            let text = std::fs::read_to_string(file).map_err(|cause| unable(cause.to_string()))?;
+            let key = MacKey::parse(&text).map_err(|cause| unable(cause.to_string()))?;
+            secrets.insert(name.to_owned(), key);
+        }
+        Ok(format.with_secrets(Arc::new(secrets)))
     }
 }
 

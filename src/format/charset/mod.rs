@@ -7,11 +7,11 @@
 //! sign), four-byte sequences in GBK, and second spellings of one character.
 //!
 //! * `names`: what banks call a character set.
-//! * `pairs`: GB18030, GBK, GB2312, Big5, `Shift_JIS`. The pairs are looked up in a table that is made
+//! * `pairs`: GB18030, GBK, GB2312, Big5, `Shift_JIS`, EUC-KR. The pairs are looked up in a table that is made
 //!   once from `encoding_rs` and holds only what that reads and writes alike; asking it for every
 //!   field costs three times as much, and its mappings need judging after each read.
 //! * `ebcdic`: hosts' code pages, with their shifts; tables as data.
-//! * `single`, `unicode`: the rest.
+//! * `single`, `page`, `unicode`: the rest.
 //! * `ascii`: how digits, signs and blanks are spelled.
 //! * `split`: where a character ends, which a byte alone does not tell.
 //!
@@ -22,6 +22,7 @@ mod ascii;
 mod ebcdic;
 mod lookup;
 mod names;
+mod page;
 mod pairs;
 mod single;
 mod split;
@@ -51,12 +52,16 @@ pub(crate) enum Charset {
     Big5,
     /// What Japan's banks mean by it, code page 932: 5C is a backslash and 7E a tilde.
     ShiftJis,
+    /// What Korea's banks mean by it, code page 949.
+    EucKr,
     /// EBCDIC of the United States and of Brazil's banks.
     Cp037,
     /// EBCDIC with GB 2312 between shifts.
     Cp935,
     /// EBCDIC with GBK, and much of GB18030, between shifts.
     Cp1388,
+    /// One of the pages that put another 128 characters behind ASCII, by its place among them.
+    Page(u8),
 }
 
 /// What makes bytes no text.
@@ -83,9 +88,9 @@ impl Charset {
     pub const fn character_bytes_max(self) -> usize {
         match self {
             Self::Gb18030 | Self::Utf8 | Self::Utf16Be | Self::Utf16Le => 4,
-            Self::Gbk | Self::Gb2312 | Self::Big5 | Self::ShiftJis => 2,
+            Self::Gbk | Self::Gb2312 | Self::Big5 | Self::ShiftJis | Self::EucKr => 2,
             Self::Cp935 | Self::Cp1388 => 2 + SHIFTS,
-            Self::Ascii | Self::Latin1 | Self::Windows1252 | Self::Cp037 => 1,
+            Self::Ascii | Self::Latin1 | Self::Windows1252 | Self::Cp037 | Self::Page(_) => 1,
         }
     }
 
@@ -108,7 +113,9 @@ impl Charset {
         match self {
             Self::Utf16Be => unicode::encode_utf16(text, u16::to_be_bytes, out),
             Self::Utf16Le => unicode::encode_utf16(text, u16::to_le_bytes, out),
-            Self::Ascii | Self::Latin1 | Self::Windows1252 => single::encode(self, text, out),
+            Self::Ascii | Self::Latin1 | Self::Windows1252 | Self::Page(_) => {
+                single::encode(self, text, out)
+            }
             _ => unicode::encode_utf8(text, out),
         }
     }
@@ -136,7 +143,7 @@ impl Charset {
         match self {
             Self::Utf16Be => unicode::decode_utf16(bytes, u16::from_be_bytes, controls, out),
             Self::Utf16Le => unicode::decode_utf16(bytes, u16::from_le_bytes, controls, out),
-            Self::Ascii | Self::Latin1 | Self::Windows1252 => {
+            Self::Ascii | Self::Latin1 | Self::Windows1252 | Self::Page(_) => {
                 single::decode(self, bytes, controls, out)
             }
             _ => unicode::decode_utf8(bytes, controls, out),

@@ -5,7 +5,7 @@ use crate::format::charset::Charset;
 impl Charset {
     /// The names banks use for it, the one that we write first. `UTF-16` alone is not among them: it
     /// says nothing of the order of bytes.
-    pub(super) const NAMES: [(Self, &'static [&'static str]); 14] = [
+    pub(super) const NAMES: [(Self, &'static [&'static str]); 34] = [
         (Self::Gb18030, &["GB18030", "GB18030-2022", "GB18030-2005", "CP54936"]),
         (Self::Gbk, &["GBK", "CP936", "MS936", "WINDOWS-936"]),
         (Self::Gb2312, &["GB2312", "GB2312-80", "GB_2312-80", "EUC-CN", "EUC_CN"]),
@@ -20,9 +20,29 @@ impl Charset {
             Self::ShiftJis,
             &["Shift_JIS", "SHIFT-JIS", "SJIS", "CP932", "MS932", "WINDOWS-31J", "CP943C"],
         ),
+        (Self::EucKr, &["EUC-KR", "EUC_KR", "CP949", "MS949", "WINDOWS-949"]),
         (Self::Cp037, &["IBM037", "CP037", "IBM-037", "IBM-37", "CP37", "EBCDIC-CP-US"]),
         (Self::Cp935, &["IBM935", "CP935", "IBM-935", "X-IBM935"]),
         (Self::Cp1388, &["IBM1388", "CP1388", "IBM-1388", "X-IBM1388", "GB13488"]),
+        (Self::Page(0), &["windows-1250", "CP1250", "MS1250"]),
+        (Self::Page(1), &["windows-1251", "CP1251", "MS1251"]),
+        (Self::Page(2), &["windows-1253", "CP1253"]),
+        (Self::Page(3), &["windows-1254", "CP1254"]),
+        (Self::Page(4), &["windows-1255", "CP1255"]),
+        (Self::Page(5), &["windows-1256", "CP1256"]),
+        (Self::Page(6), &["windows-1257", "CP1257"]),
+        (Self::Page(7), &["windows-874", "CP874", "TIS-620"]),
+        (Self::Page(8), &["ISO-8859-2", "LATIN2", "ISO8859-2", "CP912"]),
+        (Self::Page(9), &["ISO-8859-5", "ISO8859-5"]),
+        (Self::Page(10), &["ISO-8859-7", "ISO8859-7"]),
+        (Self::Page(11), &["ISO-8859-9", "LATIN5", "ISO8859-9"]),
+        (Self::Page(12), &["ISO-8859-15", "LATIN9", "ISO8859-15"]),
+        (Self::Page(13), &["KOI8-R"]),
+        (Self::Page(14), &["IBM437", "CP437"]),
+        (Self::Page(15), &["IBM850", "CP850"]),
+        (Self::Page(16), &["IBM852", "CP852"]),
+        (Self::Page(17), &["IBM858", "CP858"]),
+        (Self::Page(18), &["IBM866", "CP866"]),
     ];
 
     /// The character set with this name, in any case. GB2312 is no name of GBK: a bank that says
@@ -33,7 +53,7 @@ impl Charset {
     }
 
     /// The name that a format declares it by.
-    pub const fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Gb18030 => "GB18030",
             Self::Gbk => "GBK",
@@ -46,9 +66,14 @@ impl Charset {
             Self::Windows1252 => "windows-1252",
             Self::Big5 => "Big5",
             Self::ShiftJis => "Shift_JIS",
+            Self::EucKr => "EUC-KR",
             Self::Cp037 => "IBM037",
             Self::Cp935 => "IBM935",
             Self::Cp1388 => "IBM1388",
+            Self::Page(_) => {
+                let known = Self::NAMES.iter().find(|(charset, _)| *charset == self);
+                known.and_then(|(_, names)| names.first()).copied().unwrap_or_default()
+            }
         }
     }
 
@@ -92,6 +117,7 @@ mod tests {
             ("cp932", Charset::ShiftJis),
             ("ms932", Charset::ShiftJis),
             ("windows-31j", Charset::ShiftJis),
+            ("ms949", Charset::EucKr),
             ("cp037", Charset::Cp037),
             ("IBM-037", Charset::Cp037),
             ("cp935", Charset::Cp935),
@@ -99,6 +125,8 @@ mod tests {
             ("cp1388", Charset::Cp1388),
             ("IBM1388", Charset::Cp1388),
             ("GB13488", Charset::Cp1388),
+            ("windows-1251", Charset::Page(1)),
+            ("cp852", Charset::Page(16)),
         ] {
             assert_eq!(Charset::parse(name), Some(charset), "{name}");
         }

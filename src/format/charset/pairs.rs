@@ -1,4 +1,4 @@
-//! Character sets of ASCII and pairs of bytes: GB18030, GBK, GB2312, Big5 and `Shift_JIS`.
+//! Character sets of ASCII and pairs of bytes: GB18030, GBK, GB2312, Big5, `Shift_JIS` and EUC-KR.
 //!
 //! A pair and a character are each looked up in a table of 65,536 that is made at first use, a
 //! millisecond or a few, from what `encoding_rs` reads and, asked again, writes as the same pair.
@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use encoding_rs::{BIG5, Encoding, GB18030, GBK, SHIFT_JIS};
+use encoding_rs::{BIG5, EUC_KR, Encoding, GB18030, GBK, SHIFT_JIS};
 
 use crate::format::charset::lookup::Lookup;
 use crate::format::charset::{
@@ -35,13 +35,14 @@ pub(super) struct Pairs {
 impl Charset {
     /// The tables, of character sets that are made of pairs.
     pub(super) fn pairs(self) -> Option<&'static Pairs> {
-        static TABLES: [OnceLock<Pairs>; 5] = [const { OnceLock::new() }; 5];
+        static TABLES: [OnceLock<Pairs>; 6] = [const { OnceLock::new() }; 6];
         let (table, encoding): (_, &'static Encoding) = match self {
             Self::Gb18030 => (&TABLES[0], GB18030),
             Self::Gbk => (&TABLES[1], GBK),
             Self::Gb2312 => (&TABLES[2], GBK),
             Self::Big5 => (&TABLES[3], BIG5),
             Self::ShiftJis => (&TABLES[4], SHIFT_JIS),
+            Self::EucKr => (&TABLES[5], EUC_KR),
             _ => return None,
         };
         Some(table.get_or_init(|| Pairs::new(self, encoding)))

@@ -1,6 +1,8 @@
-//! Character sets of one byte a character: ASCII, ISO-8859-1 and windows-1252.
+//! Character sets of one byte a character: ASCII, ISO-8859-1, windows-1252, and the pages.
 
-use crate::format::charset::{BadBytes, Charset, Controls, bad, is_refused, may_stand, no_text};
+use crate::format::charset::{
+    BadBytes, Charset, Controls, bad, is_refused, may_stand, no_text, page,
+};
 
 /// What windows-1252 has where ISO-8859-1 has controls, 80 to 9F; zero is nothing. Some decoders
 /// read the five gaps as controls.
@@ -39,6 +41,7 @@ pub(super) fn decode(
 fn byte(charset: Charset, character: char) -> Option<u8> {
     let point = u32::from(character);
     match (charset, point) {
+        (Charset::Page(page), 0x80..) => page::byte(page, character),
         (_, 0..=0x7F) | (Charset::Latin1 | Charset::Windows1252, 0xA0..=0xFF) => {
             u8::try_from(point).ok()
         }
@@ -52,6 +55,7 @@ fn byte(charset: Charset, character: char) -> Option<u8> {
 
 fn character(charset: Charset, byte: u8) -> Option<char> {
     match (charset, byte) {
+        (Charset::Page(page), 0x80..) => page::character(page, byte),
         (_, 0..=0x7F) | (Charset::Latin1, _) | (Charset::Windows1252, 0xA0..) => {
             Some(char::from(byte))
         }

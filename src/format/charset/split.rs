@@ -40,7 +40,9 @@ impl Charset {
     const fn is_ever_second(self, byte: u8) -> bool {
         match self {
             Self::Gb18030 => matches!(byte, b'0'..=b'9' | 0x40..=0x7E),
-            Self::Gbk | Self::Gb2312 | Self::Big5 | Self::ShiftJis => matches!(byte, 0x40..=0x7E),
+            Self::Gbk | Self::Gb2312 | Self::Big5 | Self::ShiftJis | Self::EucKr => {
+                matches!(byte, 0x40..=0x7E)
+            }
             _ => false,
         }
     }
@@ -136,9 +138,12 @@ impl Charset {
             Self::Utf8 => utf8(first, bytes),
             Self::Utf16Be => utf16(bytes, u16::from_be_bytes),
             Self::Utf16Le => utf16(bytes, u16::from_le_bytes),
-            Self::Gb18030 | Self::Gbk | Self::Gb2312 | Self::Big5 | Self::ShiftJis => {
-                self.pair_shape(first, bytes)
-            }
+            Self::Gb18030
+            | Self::Gbk
+            | Self::Gb2312
+            | Self::Big5
+            | Self::ShiftJis
+            | Self::EucKr => self.pair_shape(first, bytes),
             _ => Shape::Whole(1),
         }
     }

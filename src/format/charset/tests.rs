@@ -61,10 +61,14 @@ fn i21_every_character_of_every_character_set_reads_back() {
         (Charset::Windows1252, 95 + 96 + 27),
         (Charset::Big5, 13_526 + 95),
         (Charset::ShiftJis, 7_326 + 63 + 95),
+        (Charset::EucKr, 17_048 + 95),
         (Charset::Cp037, 95 + 96),
         (Charset::Cp935, 7_474 + 100),
         (Charset::Cp1388, 30_484 + 100),
-    ] {
+    ]
+    .into_iter()
+    .chain(page::counts())
+    {
         let found = characters(charset);
         for character in found {
             let text = character.to_string();
@@ -106,7 +110,22 @@ fn i21_tables_agree_with_encoding_rs() {
         (Charset::Gb2312, encoding_rs::GBK),
         (Charset::Big5, encoding_rs::BIG5),
         (Charset::ShiftJis, encoding_rs::SHIFT_JIS),
+        (Charset::EucKr, encoding_rs::EUC_KR),
         (Charset::Windows1252, encoding_rs::WINDOWS_1252),
+        (Charset::Page(0), encoding_rs::WINDOWS_1250),
+        (Charset::Page(1), encoding_rs::WINDOWS_1251),
+        (Charset::Page(2), encoding_rs::WINDOWS_1253),
+        (Charset::Page(3), encoding_rs::WINDOWS_1254),
+        (Charset::Page(4), encoding_rs::WINDOWS_1255),
+        (Charset::Page(5), encoding_rs::WINDOWS_1256),
+        (Charset::Page(6), encoding_rs::WINDOWS_1257),
+        (Charset::Page(7), encoding_rs::WINDOWS_874),
+        (Charset::Page(8), encoding_rs::ISO_8859_2),
+        (Charset::Page(9), encoding_rs::ISO_8859_5),
+        (Charset::Page(10), encoding_rs::ISO_8859_7),
+        (Charset::Page(12), encoding_rs::ISO_8859_15),
+        (Charset::Page(13), encoding_rs::KOI8_R),
+        (Charset::Page(18), encoding_rs::IBM866),
         (Charset::Utf16Be, encoding_rs::UTF_16BE),
         (Charset::Utf16Le, encoding_rs::UTF_16LE),
     ] {

@@ -3,13 +3,14 @@
 use std::fmt::Write;
 
 use crate::format::cell::{Bind, Cell, Join, Spelling};
-use crate::format::computed::{CheckAlgorithm, Computed, Counting, DigestOf, LengthOf};
+use crate::format::computed::{CheckAlgorithm, Computed, DigestOf, LengthOf};
 use crate::format::condition::When;
 use crate::format::explain::{escaped, meaning, quoted};
 use crate::format::lines::fixed::Side;
 use crate::format::moment;
 use crate::format::number::Unit;
 use crate::format::spec::{FormatSpec, PartSpec, Place, RecordSpec, TallySpec};
+use crate::format::tallies::Counting;
 use crate::format::text::Only;
 use crate::format::words::Slot;
 
@@ -55,8 +56,9 @@ pub(super) fn table(
                 let filling = filling(&field.cell, *width, (*pad, *absent), *side);
                 (place, width.to_string(), filling)
             }
-            Place::Column { width_max } => {
-                ((index + 1).to_string(), most(*width_max), String::new())
+            Place::Column { width_max, rest } => {
+                let rest = if rest.is_some() { "all that is left of the line" } else { "" };
+                ((index + 1).to_string(), most(*width_max), rest.to_owned())
             }
             Place::Tag { name, width_max } => {
                 (quoted(&format!("<{name}>")), most(*width_max), String::new())
@@ -200,11 +202,20 @@ fn computed(spec: &FormatSpec, part: &PartSpec, computed: &Computed) -> String {
         Computed::Tally(at) => {
             part.tallies.get(*at).map_or_else(String::new, |tally| self::tally(spec, tally))
         }
-        Computed::Digest { algorithm, of: DigestOf::Body } => {
-            format!("{algorithm} over the body behind the frame")
-        }
-        Computed::Digest { algorithm, of: DigestOf::Part(role) } => {
-            format!("{algorithm} over the whole {role} part")
+        Computed::Digest { how, of } => {
+            let over = match of {
+                DigestOf::Body => "the body behind the frame".to_owned(),
+                DigestOf::Part(role) => format!("the whole {role} part"),
+                DigestOf::Before => "all that stands before this record".to_owned(),
+            };
+            let first = if how.keep < how.algorithm.hex_length() {
+                format!("the first {} hexadecimal digits of ", how.keep)
+            } else {
+                String::new()
+            };
+            let secret = how.secret.and_then(|secret| spec.secrets.get(secret));
+            let secret = secret.map(|secret| format!(" with the key {}", quoted(&secret.name)));
+            format!("{first}{}{} over {over}", how.told(), secret.unwrap_or_default())
         }
         Computed::Length(LengthOf::Body) => "bytes of the body behind the frame".to_owned(),
         Computed::Length(LengthOf::All) => "bytes of frame and body".to_owned(),
@@ -229,7 +240,14 @@ fn tally(spec: &FormatSpec, tally: &TallySpec) -> String {
         Some(scope) => format!("of each group {}", quoted(&scope.value)),
         None => "of the part".to_owned(),
     };
+    let of = match &tally.only {
+        Some(only) => format!("{of}, {}", condition(spec, only)),
+        None => of,
+    };
     match tally.what {
+        Counting::Records { running: false } if tally.per > 1 => {
+            format!("number of records {scope}, {} told as one: {of}", tally.per)
+        }
         Counting::Records { running: true } => {
             format!("running number {scope} over {of}, from {}", tally.start + 1)
         }

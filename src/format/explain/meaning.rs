@@ -63,6 +63,7 @@ pub(super) const fn key(key: Key) -> &'static str {
         Key::Text => "the bank's own words (返回信息)",
         Key::NoticeCode => "the bank's code for the SMS (短信状态)",
         Key::BankSerial => "the bank's number of the row or event (流水号)",
+        Key::RowReference => "our reference of this one payment (明细流水号)",
         Key::Section => "what a query asks for",
         Key::DaySequence => {
             "how often this bank was sent a file today, with this one (当日代发次数)"

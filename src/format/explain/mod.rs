@@ -66,6 +66,9 @@ fn document(format: &Format, spec: &FormatSpec, out: &mut String) -> std::fmt::R
     writeln!(out, "| amount of one payment | at most {} yuan |", limits.amount_max.yuan())?;
     writeln!(out, "| sum of one message | at most {} yuan |", limits.sum_max.yuan())?;
     writeln!(out, "| size of one part | at most {} bytes |", limits.bytes_max)?;
+    if let Some(cut_off) = limits.cut_off {
+        writeln!(out, "| taken in on a day | until {cut_off} |")?;
+    }
     writeln!(out, "| SHA-256 of `format.toml` | `{hex}` |\n")?;
     writeln!(out, "## Messages\n")?;
     writeln!(
@@ -109,6 +112,10 @@ fn message(spec: &FormatSpec, message: &MessageSpec, out: &mut String) -> std::f
                 out,
                 "A row is about the payment with the same {by}; no batch holds two of them."
             )?;
+        }
+        if message.bare.is_some() {
+            let told = "it counts only where it is about the whole batch";
+            writeln!(out, "A row tells its payment by the place in the batch alone: {told}.")?;
         }
         if message.failures_only {
             let told = "are credited if `credited_count` and `credited_sum` say so";
@@ -168,6 +175,9 @@ fn part(spec: &FormatSpec, part: &PartSpec, several: bool, out: &mut String) -> 
         if let Some(when) = &record.when {
             writeln!(out, "It stands only {}.\n", field::condition(spec, when))?;
         }
+        if record.otherwise.is_some() {
+            writeln!(out, "It stands where none of the other records begins.\n")?;
+        }
         field::table(spec, part, record, column(&part.layout), out)?;
     }
     Ok(())
@@ -218,10 +228,16 @@ fn layout(part: &PartSpec) -> String {
                     format!(" {sign} around {which}, doubled inside.")
                 }
             };
-            let trailing =
-                if delimited.trailing { " A separator follows the last field too." } else { "" };
+            let escape = delimited.escape.map_or_else(String::new, |sign| {
+                format!(" `{}` before a sign that separates nothing.", char::from(sign))
+            });
+            let end = match (delimited.trailing, delimited.short) {
+                (true, _) => " A separator follows the last field too.",
+                (false, true) => " Fields without a value at the end of a line are left out.",
+                (false, false) => "",
+            };
             format!(
-                "Fields separated by {separator}; a line has at most {line_max} bytes.{quote}{trailing} {}",
+                "Fields separated by {separator}; a line has at most {line_max} bytes.{quote}{escape}{end} {}",
                 lines(line)
             )
         }
@@ -244,6 +260,7 @@ fn layout(part: &PartSpec) -> String {
 }
 
 fn lines(line: &Line) -> String {
+    let own: String;
     let end =
         match line.end.iter().filter(|byte| **byte != 0).copied().collect::<Vec<_>>().as_slice() {
             [] => return "Records follow each other without line ends.".to_owned(),
@@ -251,9 +268,13 @@ fn lines(line: &Line) -> String {
             b"\n" => "LF",
             b"\r" => "CR",
             [0x15] => "NL (15 in EBCDIC)",
-            _ => "a line end",
+            signs => {
+                own = quoted(&signs.escape_ascii().to_string());
+                own.as_str()
+            }
         };
     let last = if line.last_open { ", the last one without" } else { ", the last one too" };
+    let short = if line.short { " Blanks at the end of a line are left out." } else { "" };
     let block = line.block.map_or_else(String::new, |block| {
         let fill = quoted(&char::from(block.fill).to_string());
         format!(" Lines of {fill} fill the part up to a multiple of {} lines.", block.lines)
@@ -264,7 +285,7 @@ fn lines(line: &Line) -> String {
         let bytes: Vec<String> = line.file_end.iter().map(|b| format!("{b:02X}")).collect();
         format!(" Behind the last line stands {} (hexadecimal).", bytes.join(" "))
     };
-    format!("Lines end with {end}{last}.{block}{more}")
+    format!("Lines end with {end}{last}.{short}{block}{more}")
 }
 
 fn codes(table: &CodeTable, out: &mut String) -> std::fmt::Result {

@@ -15,8 +15,14 @@ pub(crate) struct Delimited {
     /// Any number of blanks separates; one is written.
     pub blanks: bool,
     pub quote: Option<Quote>,
+    /// Stands before a sign that separates nothing, and before itself.
+    pub escape: Option<u8>,
+    /// The first byte of what ends a line.
+    pub end: u8,
     /// A separator stands behind the last field too.
     pub trailing: bool,
+    /// Fields without a value at the end of a line are left out.
+    pub short: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,11 +33,11 @@ pub(crate) struct Quote {
 }
 
 impl Delimited {
-    /// Appends one field.
+    /// Appends one field: at most so wide, and perhaps all that is left of the line.
     pub fn put(
         &self,
         cell: &Cell,
-        width_max: Option<usize>,
+        (width_max, rest): (Option<usize>, bool),
         pen: &Pen<'_>,
         source: &dyn Source,
         out: &mut Vec<u8>,
@@ -44,9 +50,24 @@ impl Delimited {
         }
         let value = out.get(from..).unwrap_or_default();
         let has = |sign: u8| pen.charset.find(value, 0, sign).is_some();
-        let special = has(self.separator) || has(b'\n') || has(b'\r');
+        let other = |sign: u8| self.end != sign && has(sign);
+        let ends = has(self.end) || other(b'\n') || other(b'\r');
+        let special = ends || (!rest && has(self.separator));
+        // Blanks before what is left would be taken for more of the same separator.
+        let lost = self.blanks
+            && match value.first() {
+                _ if !rest => has(b'\t') || !there,
+                first => first.is_none_or(|first| matches!(first, b' ' | b'\t')),
+            };
+        if let Some(escape) = self.escape
+            && (special || has(escape))
+        {
+            let plain = out.split_off(from);
+            self.escaped(pen.charset, &plain, escape, out);
+            return Ok(());
+        }
         match self.quote {
-            None if special || (self.blanks && (has(b'\t') || !there)) => {
+            None if special || lost => {
                 let character = char::from(self.separator);
                 Err(FieldFault::NotEncodable { character })
             }
@@ -67,6 +88,49 @@ impl Delimited {
         }
     }
 
+    /// Appends a value with the escape sign before each that would be taken for another thing.
+    fn escaped(&self, charset: Charset, plain: &[u8], escape: u8, out: &mut Vec<u8>) {
+        let mut from = 0;
+        loop {
+            let signs = [escape, self.separator, self.end];
+            let next = signs.iter().filter_map(|sign| charset.find(plain, from, *sign)).min();
+            let Some(at) = next else { break };
+            out.extend_from_slice(&plain[from..at]);
+            out.extend_from_slice(&[escape, plain[at]]);
+            from = at + 1;
+        }
+        out.extend_from_slice(plain.get(from..).unwrap_or_default());
+    }
+
+    /// The first place from `from` on where a sign stands for itself.
+    fn find(&self, charset: Charset, bytes: &[u8], from: usize, sign: u8) -> Option<usize> {
+        let mut found = charset.find(bytes, from, sign)?;
+        let Some(escape) = self.escape else { return Some(found) };
+        let mut at = from;
+        loop {
+            let Some(escaped) = charset.find(bytes.get(..found)?, at, escape) else {
+                return Some(found);
+            };
+            at = escaped + 2;
+            if at > found {
+                found = charset.find(bytes, at, sign)?;
+            }
+        }
+    }
+
+    /// The first escape sign of a column that stands before nothing which needs one.
+    fn needless(&self, charset: Charset, column: &[u8]) -> Option<usize> {
+        let escape = self.escape?;
+        let mut from = 0;
+        while let Some(at) = charset.find(column, from, escape) {
+            match column.get(at + 1) {
+                Some(next) if [escape, self.separator, self.end].contains(next) => from = at + 2,
+                _ => return Some(at),
+            }
+        }
+        None
+    }
+
     /// Where the line that begins here ends: the length of its fields. Nothing where it is not
     /// whole yet.
     pub fn line(&self, charset: Charset, bytes: &[u8], end: &[u8]) -> Option<usize> {
@@ -74,7 +138,7 @@ impl Delimited {
         // Quotes are counted once, however many lines stand between two of them.
         let (mut from, mut inside) = (0, false);
         loop {
-            let at = charset.find(bytes, from, first)?;
+            let at = self.find(charset, bytes, from, first)?;
             if let Some(quote) = self.quote {
                 let line = bytes.get(..at).unwrap_or_default();
                 inside ^= !quotes(charset, line, from, quote.sign).is_multiple_of(2);
@@ -116,7 +180,11 @@ impl Delimited {
                 into.push(from..end);
                 end
             } else {
-                let end = charset.find(line, from, self.separator).unwrap_or(line.len());
+                let end = self.find(charset, line, from, self.separator).unwrap_or(line.len());
+                let column = line.get(from..end).unwrap_or_default();
+                if let Some(needless) = self.needless(charset, column) {
+                    return Err(from + needless);
+                }
                 into.push(from..end);
                 end
             };
@@ -135,8 +203,22 @@ impl Delimited {
         Ok(())
     }
 
-    /// A column without its quotes; `into` holds it where a quote inside was doubled.
+    /// A column without its quotes; `into` holds it where a quote inside was doubled or a sign escaped.
     pub fn value<'l>(&self, charset: Charset, column: &'l [u8], into: &'l mut Vec<u8>) -> &'l [u8] {
+        if let Some(escape) = self.escape {
+            if charset.find(column, 0, escape).is_none() {
+                return column;
+            }
+            into.clear();
+            let mut rest = 0;
+            while let Some(at) = charset.find(column, rest, escape) {
+                into.extend_from_slice(column.get(rest..at).unwrap_or_default());
+                into.extend(column.get(at + 1));
+                rest = at + 2;
+            }
+            into.extend_from_slice(column.get(rest..).unwrap_or_default());
+            return into;
+        }
         let Some(quote) = self.quote.filter(|quote| column.first() == Some(&quote.sign)) else {
             return column;
         };

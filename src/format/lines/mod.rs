@@ -10,15 +10,16 @@ pub(crate) mod tagged;
 pub(crate) mod write;
 
 use crate::format::cell::{Bind, Cell, Pen};
-use crate::format::computed::{CheckDigit, Computed, DigestOf, Tally};
+use crate::format::computed::{CheckDigit, Computed, DigestOf};
 use crate::format::condition::When;
+use crate::format::digests::Digesting;
 use crate::format::error::FieldError;
 use crate::format::grammar::{Grammar, Item, Occurs};
 use crate::format::lines::delimited::Delimited;
 use crate::format::lines::fixed::{Side, Slab};
 use crate::format::record::Record;
+use crate::format::tallies::Tally;
 use crate::format::words::{Slot, Source};
-use crate::guard::digest::DigestAlgorithm;
 use crate::model::words;
 
 words! {
@@ -63,6 +64,8 @@ pub(crate) struct Line {
     pub end: Vec<u8>,
     /// The last one has no line end.
     pub last_open: bool,
+    /// In fixed width: blanks at the end of a line are left out.
+    pub short: bool,
     /// What stands behind the last record, like a 1A.
     pub file_end: Vec<u8>,
     pub block: Option<Block>,
@@ -82,6 +85,8 @@ pub(crate) struct RecordPlan {
     pub group: Option<usize>,
     pub occurs: Occurs,
     pub when: Option<When>,
+    /// Stands where none of the others that may stand there begins.
+    pub otherwise: bool,
     /// In fixed width: in bytes (or characters), without the line end.
     pub length: usize,
     pub fields: Vec<Field>,
@@ -122,6 +127,8 @@ pub(crate) enum Place {
     Slab(Slab),
     Column {
         width_max: Option<usize>,
+        /// All that is left of the line, whatever would separate fields in it.
+        rest: bool,
     },
     /// `<name>` as it is spelled.
     Tag {
@@ -207,21 +214,41 @@ impl RecordPlan {
         })
     }
 
-    /// Do the two have marks in one place that exclude each other?
-    pub fn differs_from(&self, other: &Self) -> bool {
+    /// How many columns a line of it has, at least and at most.
+    pub fn columns(&self, short: bool) -> (usize, usize) {
+        let all = self.fields.len();
+        let rest = |field: &Field| matches!(field.place, Place::Column { rest: true, .. });
+        let most = if self.fields.last().is_some_and(rest) { usize::MAX } else { all };
+        if !short {
+            return (all, most);
+        }
+        let sure = self.fields.iter().rposition(|field| !field.cell.may_be_absent());
+        (sure.map_or(1, |at| at + 1).min(all), most)
+    }
+
+    /// Do the two have marks that exclude each other: in one place, or in bytes that lie over each other?
+    pub fn differs_from(&self, other: &Self, style: &Style) -> bool {
+        let in_bytes = matches!(style, Style::Fixed { characters: false });
+        // Of words that begin at different bytes only what both have a byte for is compared.
+        let both = |(at, ours): (usize, &[u8]), (from, theirs): (usize, &[u8])| {
+            let ours = ours.get(from.saturating_sub(at)..).unwrap_or_default();
+            let theirs = theirs.get(at.saturating_sub(from)..).unwrap_or_default();
+            ours.iter().zip(theirs).all(|(our, their)| our == their)
+        };
         self.marks.iter().any(|ours| {
-            other.marks.iter().any(|theirs| {
-                let same = |a: &Vec<u8>, b: &Vec<u8>| a.starts_with(b) || b.starts_with(a);
-                theirs.at == ours.at
-                    && !ours.words.iter().any(|our| theirs.words.iter().any(|t| same(our, t)))
+            other.marks.iter().filter(|theirs| in_bytes || theirs.at == ours.at).any(|theirs| {
+                let both = |our: &Vec<u8>, their: &Vec<u8>| {
+                    both((ours.at, our.as_slice()), (theirs.at, their.as_slice()))
+                };
+                !ours.words.iter().any(|our| theirs.words.iter().any(|their| both(our, their)))
             })
         })
     }
 
-    /// The digests of the body that a frame states.
-    pub fn body_digests(&self) -> impl Iterator<Item = DigestAlgorithm> + '_ {
-        self.fields.iter().filter_map(|field| match field.cell.bind {
-            Bind::Computed(Computed::Digest { algorithm, of: DigestOf::Body }) => Some(algorithm),
+    /// The digests of this that it states.
+    pub fn digests(&self, of: DigestOf) -> impl Iterator<Item = Digesting> + '_ {
+        self.fields.iter().filter_map(move |field| match field.cell.bind {
+            Bind::Computed(Computed::Digest { how, of: found }) if found == of => Some(how),
             _ => None,
         })
     }
@@ -276,8 +303,8 @@ impl LinesPlan {
             (Place::Slab(slab), Style::Fixed { characters }) => {
                 slab.put(&field.cell, *characters, pen, source, scratch)
             }
-            (Place::Column { width_max }, Style::Delimited(delimited)) => {
-                delimited.put(&field.cell, *width_max, pen, source, scratch)
+            (Place::Column { width_max, rest }, Style::Delimited(delimited)) => {
+                delimited.put(&field.cell, (*width_max, *rest), pen, source, scratch)
             }
             (Place::Tag { open, width_max }, _) => {
                 tagged::put(&field.cell, open, *width_max, pen, source, scratch)

@@ -23,13 +23,14 @@ impl LineReader<'_> {
     /// The record in fixed width that begins here: which, its length, and how far to pass.
     pub(super) fn fixed(&mut self, characters: bool) -> Result<(Next, usize, usize), Box<Stop>> {
         let plan = self.plan;
+        if plan.line.short {
+            return self.short_line(characters);
+        }
         let there = self.look(0)?;
         let window = self.input.seen(0, there);
         let candidates = plan.grammar.next(self.state);
-        let is = |next: &&Next| {
-            let record = &plan.records[next.record];
-            record.marks.iter().all(|mark| stands(mark, self.charset, characters, window))
-        };
+        let is =
+            |next: &&Next| plan.records[next.record].is_marked(self.charset, characters, window);
         let Some(next) = candidates.iter().find(is).copied() else {
             return Err(Box::new(self.no_record(characters, window)));
         };
@@ -57,6 +58,56 @@ impl LineReader<'_> {
             return Err(Box::new(self.no_line(record, window)));
         };
         Ok((next, length, passed))
+    }
+
+    /// The record in fixed width of a line that has no blanks at its end.
+    fn short_line(&mut self, characters: bool) -> Result<(Next, usize, usize), Box<Stop>> {
+        let plan = self.plan;
+        let there = self.look(0)?;
+        let end = plan.line.end.as_slice();
+        let window = self.input.seen(0, there);
+        let line = window.get(..there.min(plan.longest + end.len())).unwrap_or_default();
+        let ended = line.windows(end.len()).position(|found| found == end);
+        let open = plan.line.last_open && window.ends_with(&plan.line.file_end);
+        let (shown, passed) = match ended {
+            Some(at) if !plan.line.last_open || at + end.len() < there => (at, at + end.len()),
+            None if open && there - plan.line.file_end.len() <= plan.longest => {
+                let at = there - plan.line.file_end.len();
+                (at, at)
+            }
+            _ => {
+                let expected = format!("a line of at most {} bytes and its end", plan.longest);
+                return self.fail(self.input.at, "", "none", &expected);
+            }
+        };
+        let line = line.get(..shown).unwrap_or_default();
+        if line.last() == Some(&b' ') {
+            let expected = "no blanks at the end of a line";
+            return self.fail(self.input.at + shown - 1, "", "one", expected);
+        }
+        let taken = if characters { self.charset.count(line) } else { shown };
+        let mut filled = std::mem::take(&mut self.filled);
+        filled.clear();
+        filled.extend_from_slice(line);
+        let most = plan.records.iter().map(|record| record.length).max().unwrap_or(0);
+        filled.resize(shown + most.saturating_sub(taken), b' ');
+        let mut candidates = plan.grammar.next(self.state).iter();
+        let is =
+            |next: &&Next| plan.records[next.record].is_marked(self.charset, characters, &filled);
+        let found = candidates.find(is).copied();
+        let Some(next) = found else {
+            return Err(Box::new(self.no_record(characters, &filled)));
+        };
+        self.filled = filled;
+        let record = &plan.records[next.record];
+        if taken > record.length {
+            let expected = format!("at most {} of the record {}", record.length, record.name);
+            return self.fail(self.input.at, "", &format!("a line end after {taken}"), &expected);
+        }
+        self.shown = shown;
+        let missing = record.length - taken;
+        self.filled.truncate(shown + missing);
+        Ok((next, shown + missing, passed))
     }
 
     /// None of the records that may come stands here.
@@ -147,15 +198,7 @@ impl LineReader<'_> {
         let split = delimited.columns(self.charset, line, &mut columns);
         let candidates = plan.grammar.next(self.state);
         let is = |next: &&Next| {
-            let record = &plan.records[next.record];
-            record.fields.len() == columns.len()
-                && record.marks.iter().all(|mark| {
-                    let column = columns.get(mark.at).and_then(|at| line.get(at.clone()));
-                    let mut plain = Vec::new();
-                    let value =
-                        delimited.value(self.charset, column.unwrap_or_default(), &mut plain);
-                    mark.words.iter().any(|word| word.as_slice() == value)
-                })
+            plan.records[next.record].has_columns(delimited, self.charset, line, &columns)
         };
         let next = candidates.iter().find(is).copied();
         let told = match (&split, candidates) {
@@ -168,6 +211,15 @@ impl LineReader<'_> {
             (Ok(()), _) => Some((0, format!("the record {}", self.names()))),
         };
         let found = format!("{} fields", columns.len());
+        if let Some(next) = next {
+            let fields = plan.records[next.record].fields.len();
+            // What takes the rest of the line is not split.
+            if let Some(last) = fields.checked_sub(1).and_then(|last| columns.get_mut(last)) {
+                let all = columns_end(&plan.records[next.record], last.end, length);
+                last.end = all;
+            }
+            columns.truncate(fields);
+        }
         self.columns = columns;
         match next {
             Some(next) if split.is_ok() => Ok((next, length, passed)),
@@ -237,6 +289,57 @@ impl LineReader<'_> {
             }
         };
         Ok((next, at, passed))
+    }
+}
+
+/// Where the last field of a record ends.
+fn columns_end(record: &RecordPlan, found: usize, length: usize) -> usize {
+    match record.fields.last().map(|field| &field.place) {
+        Some(Place::Column { rest: true, .. }) => length,
+        _ => found,
+    }
+}
+
+impl RecordPlan {
+    /// Is all that tells it from others where it should be, in what begins here?
+    #[inline]
+    pub(super) fn is_marked(&self, charset: Charset, characters: bool, bytes: &[u8]) -> bool {
+        self.marks.iter().all(|mark| stands(mark, charset, characters, bytes))
+    }
+
+    /// Do the columns of a line make it this record?
+    pub(super) fn has_columns(
+        &self,
+        delimited: &Delimited,
+        charset: Charset,
+        line: &[u8],
+        columns: &[Range<usize>],
+    ) -> bool {
+        let (least, most) = self.columns(delimited.short);
+        let count = columns.len();
+        // What is left out at the end is left out always.
+        let empty_end = count > least && columns.last().is_some_and(Range::is_empty);
+        (least..=most).contains(&count)
+            && !(delimited.short && empty_end && count <= self.fields.len())
+            && self.marks.iter().all(|mark| {
+                let column = columns.get(mark.at).and_then(|at| line.get(at.clone()));
+                let mut plain = Vec::new();
+                let value = delimited.value(charset, column.unwrap_or_default(), &mut plain);
+                mark.words.iter().any(|word| word.as_slice() == value)
+            })
+    }
+
+    /// Would what was written as another record be taken for this one?
+    pub(super) fn takes(&self, style: &Style, charset: Charset, bytes: &[u8]) -> bool {
+        match style {
+            Style::Fixed { characters } => self.is_marked(charset, *characters, bytes),
+            Style::Delimited(delimited) => {
+                let mut columns = Vec::new();
+                delimited.columns(charset, bytes, &mut columns).is_ok()
+                    && self.has_columns(delimited, charset, bytes, &columns)
+            }
+            Style::Tagged | Style::Xml => false,
+        }
     }
 }
 

@@ -4,13 +4,15 @@ use std::ops::Range;
 
 use crate::format::cell::ReadFault;
 use crate::format::charset::Charset;
-use crate::format::computed::{Computed, Open, Stated, Tallies, check_digits};
+use crate::format::computed::{Computed, DigestOf, Stated, check_digits};
 use crate::format::grammar::Next;
 use crate::format::input::Input;
 use crate::format::lines::{Field, LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
 use crate::format::reading::{Records, Step, Stop};
 use crate::format::record::Record;
 use crate::format::steps::Steps;
+use crate::format::tallies::{Open, Tallies};
+use crate::guard::digest::same;
 
 /// Walks through one part.
 pub(crate) struct LineReader<'f> {
@@ -26,6 +28,9 @@ pub(crate) struct LineReader<'f> {
     pub declared: Vec<(Computed, String, String)>,
     pub(super) columns: Vec<Range<usize>>,
     unquoted: Vec<u8>,
+    /// A line of which blanks were left out at its end, with them, and how long it is without.
+    pub(super) filled: Vec<u8>,
+    pub(super) shown: usize,
     /// Where the fields of the record that was read last stand, for those who ask.
     places: Option<Vec<(usize, Range<usize>)>>,
     steps: Steps,
@@ -50,6 +55,8 @@ impl<'f> LineReader<'f> {
             declared: Vec::new(),
             columns: Vec::new(),
             unquoted: Vec::new(),
+            filled: Vec::new(),
+            shown: usize::MAX,
             places: None,
             steps: Steps::default(),
         }
@@ -208,7 +215,13 @@ impl<'f> LineReader<'f> {
         length: usize,
         into: &mut Record,
     ) -> Result<(), Box<Stop>> {
-        let bytes = self.input.seen(0, length);
+        let bytes = if self.plan.line.short {
+            self.filled.get(..length).unwrap_or_default()
+        } else {
+            self.input.seen(0, length)
+        };
+        // What was left out at the end of a line stands nowhere.
+        let shown = |at: usize| start + at.min(self.shown);
         let mut first = None;
         let mut at = 0;
         if let Some(places) = &mut self.places {
@@ -222,7 +235,7 @@ impl<'f> LineReader<'f> {
                 let from = at;
                 at += slab.width;
                 if let Some(places) = &mut self.places {
-                    places.push((index, start + from..start + at));
+                    places.push((index, shown(from)..shown(at)));
                 }
                 continue;
             }
@@ -257,7 +270,7 @@ impl<'f> LineReader<'f> {
             if let Some(places) = &mut self.places
                 && !here.is_empty()
             {
-                places.push((index, start + here.start..start + here.end));
+                places.push((index, shown(here.start)..shown(here.end)));
             }
             if let Some(fault) = fault
                 && first.is_none()
@@ -303,7 +316,19 @@ impl<'f> LineReader<'f> {
                 return Err(Box::new(self.open(start, &open)));
             }
         }
-        self.declared.append(&mut self.stated.texts);
+        for (computed, text, field) in std::mem::take(&mut self.stated.texts) {
+            // What stands before this record has passed by already.
+            if let Computed::Digest { how, of: of @ DigestOf::Before } = &computed {
+                let found = self.input.digest_so_far(*how, *of).unwrap_or_default();
+                let stated = text.to_ascii_lowercase();
+                if !same(found.as_bytes(), stated.as_bytes()) {
+                    let expected = format!("the {} of what stands before", how.told());
+                    return self.fail(start, &field, "another one", &expected);
+                }
+            } else {
+                self.declared.push((computed, text, field));
+            }
+        }
         Ok(())
     }
 

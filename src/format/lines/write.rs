@@ -2,11 +2,13 @@
 
 use crate::format::cell::Pen;
 use crate::format::charset::Charset;
-use crate::format::computed::{Facts, NUMBERS, Tallies, check_digits};
+use crate::format::computed::{DigestOf, Facts, check_digits};
+use crate::format::digests::{Digesting, Passing};
 use crate::format::error::{FieldError, FieldFault};
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::{LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
 use crate::format::pouring::{HELD_BYTES, Spill};
+use crate::format::tallies::{NUMBERS, Tallies};
 use crate::format::words::Source;
 use crate::format::writing::{RowAndHead, WriteFault};
 
@@ -20,6 +22,10 @@ pub(crate) struct LineWriter<'p> {
     state: Option<usize>,
     tallies: Tallies,
     facts: Facts,
+    /// Digests of what stands before a record that states them, and how much of what is held went
+    /// through them.
+    before: Vec<(Digesting, Passing)>,
+    digested: usize,
     /// Records so far.
     records: usize,
 }
@@ -56,7 +62,13 @@ impl LinesPlan {
         writer.look_ahead(&pass)?;
         pass(&mut |record, source| {
             writer.put(record, source, out)?;
-            if out.len() < HELD_BYTES { Ok(()) } else { spill(out) }
+            if out.len() < HELD_BYTES {
+                return Ok(());
+            }
+            writer.digest(out);
+            spill(out)?;
+            writer.digested = out.len();
+            Ok(())
         })?;
         writer.finish(out)
     }
@@ -138,9 +150,10 @@ impl RecordPlan {
 }
 
 impl<'p> LineWriter<'p> {
-    pub fn new(plan: &'p LinesPlan, charset: Charset, facts: Facts) -> Self {
+    pub fn new(plan: &'p LinesPlan, charset: Charset, mut facts: Facts) -> Self {
         let tallies = Tallies::new(&plan.tallies, &plan.grammar);
-        Self { plan, charset, state: None, tallies, facts, records: 0 }
+        let before = std::mem::take(&mut facts.before);
+        Self { plan, charset, state: None, tallies, facts, before, digested: 0, records: 0 }
     }
 
     /// Lets the records pass once before they are written, where a number must be known before the
@@ -227,19 +240,66 @@ impl<'p> LineWriter<'p> {
         source: &dyn Source,
         out: &mut Vec<u8>,
     ) -> Result<(), WriteFault> {
-        let begun = self.state.is_some();
+        let before = self.state;
+        let begun = before.is_some();
         self.step(record, source)?;
         self.work_out(record, source);
         let plan = &self.plan.records[record];
         if begun && self.plan.line.last_open {
             out.extend_from_slice(&self.plan.line.end);
         }
+        if !self.before.is_empty() && plan.digests(DigestOf::Before).next().is_some() {
+            self.digest(out);
+            let known = self.before.iter();
+            let known =
+                known.map(|(how, so_far)| (*how, DigestOf::Before, so_far.clone().finish()));
+            self.facts.digests.retain(|(_, of, _)| *of != DigestOf::Before);
+            self.facts.digests.extend(known);
+        }
+        let from = out.len();
         write_fields(&self.plan.style, plan, &self.pen(), source, out)
             .map_err(|error| self.fault(error))?;
+        if plan.otherwise {
+            self.unlike_others(before, plan, out.get(from..).unwrap_or_default())?;
+        }
+        if self.plan.line.short {
+            let written = out.get(from..).unwrap_or_default();
+            let blanks = written.iter().rev().take_while(|byte| **byte == b' ').count();
+            out.truncate(out.len() - blanks);
+        }
         if !self.plan.line.last_open {
             out.extend_from_slice(&self.plan.line.end);
         }
         Ok(())
+    }
+
+    /// What stands where no other record begins must not begin like one.
+    fn unlike_others(
+        &self,
+        before: Option<usize>,
+        plan: &RecordPlan,
+        written: &[u8],
+    ) -> Result<(), WriteFault> {
+        let (lines, charset) = (self.plan, self.charset);
+        let others = lines.grammar.next(before).iter().map(|next| &lines.records[next.record]);
+        let mut others = others.filter(|other| !other.otherwise);
+        let taken = others.find(|other| other.takes(&lines.style, charset, written));
+        let expected = match (taken, lines.line.block) {
+            (Some(other), _) => format!("a record that does not begin like {}", other.name),
+            (None, Some(block)) if written.iter().all(|byte| *byte == block.fill) => {
+                "a record that is not like a filling line".to_owned()
+            }
+            _ => return Ok(()),
+        };
+        let fault = FieldFault::OutOfRange { expected };
+        Err(self.fault(FieldError { key: None, field: plan.name.clone(), fault }))
+    }
+
+    /// What is held and has not gone through the digests yet goes through them.
+    fn digest(&mut self, out: &[u8]) {
+        let more = out.get(self.digested..).unwrap_or_default();
+        self.before.iter_mut().for_each(|(_, digest)| digest.update(more));
+        self.digested = out.len();
     }
 
     /// What stands behind the last record.
@@ -271,16 +331,26 @@ pub(crate) fn write_fields(
     source: &dyn Source,
     out: &mut Vec<u8>,
 ) -> Result<(), FieldError> {
+    let least = match style {
+        Style::Delimited(delimited) => plan.columns(delimited.short).0,
+        _ => 0,
+    };
+    let mut last = 0;
     for (at, field) in plan.fields.iter().enumerate() {
         let put = match (&field.place, style) {
             (Place::Slab(slab), Style::Fixed { characters }) => {
                 slab.put(&field.cell, *characters, pen, source, out)
             }
-            (Place::Column { width_max }, Style::Delimited(delimited)) => {
+            (Place::Column { width_max, rest }, Style::Delimited(delimited)) => {
                 if at > 0 {
                     out.push(delimited.separator);
                 }
-                delimited.put(&field.cell, *width_max, pen, source, out)
+                let from = out.len();
+                let put = delimited.put(&field.cell, (*width_max, *rest), pen, source, out);
+                if at < least || out.len() > from {
+                    last = out.len();
+                }
+                put
             }
             (Place::Tag { open, width_max }, _) => {
                 tagged::put(&field.cell, open, *width_max, pen, source, out)
@@ -293,10 +363,13 @@ pub(crate) fn write_fields(
             fault,
         })?;
     }
-    if let Style::Delimited(delimited) = style
-        && delimited.trailing
-    {
-        out.push(delimited.separator);
+    if let Style::Delimited(delimited) = style {
+        if delimited.short {
+            out.truncate(last);
+        }
+        if delimited.trailing {
+            out.push(delimited.separator);
+        }
     }
     Ok(())
 }

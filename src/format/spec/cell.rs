@@ -3,22 +3,18 @@
 use std::cell::RefCell;
 
 use crate::format::cell::{Absent, Bind, Cell, Join, Spelling, Word};
-use crate::format::computed::{CheckAlgorithm, CheckDigit, Computed, Counting, DigestOf, LengthOf};
 use crate::format::condition::When;
 use crate::format::moment::Piece;
 use crate::format::names::SCALE_MAX;
 use crate::format::number::{AmountShape, Shape, Sign, Unit};
+use crate::format::spec::computed::{COMPUTED, worked_out};
 use crate::format::spec::{Scope, TallySpec};
 use crate::format::table::{Found, Table};
 use crate::format::text::Only;
-use crate::format::words::{Key, PartRole, Slot, ValueKind};
-use crate::guard::digest::DigestAlgorithm;
+use crate::format::words::{Key, Slot, ValueKind};
 
 /// The kinds of content of a field; each says exactly one.
 const CONTENTS: [&str; 5] = ["key", "own", "literal", "computed", "ignored"];
-
-const COMPUTED: [&str; 8] =
-    ["count", "sequence", "sum", "hash", "digest", "length", "part_name", "check_digit"];
 
 pub(super) fn cell(
     table: &Table<'_>,
@@ -34,7 +30,7 @@ pub(super) fn cell(
         table.word("computed", &COMPUTED, |word| COMPUTED.contains(&word).then(|| word.to_owned()));
     let name = table.text("name").map(|found| found.value.to_owned());
     let optional = table.flag("optional").is_some_and(|found| found.value);
-    let when = when(table, scope);
+    let when = when(table, scope, "when");
     if CONTENTS.iter().filter(|key| table.has(key)).count() != 1 {
         let hint = "a field is one of key, own, literal, computed or ignored = \"...\"";
         table.faults().note(table.at, "a field that does not say what stands in it", hint);
@@ -172,7 +168,7 @@ fn encoded(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Vec<u8> 
 }
 
 /// A value that the description refers to.
-fn slot(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Option<Slot> {
+pub(super) fn slot(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Option<Slot> {
     let slot = scope.own.slot(text.value);
     if slot.is_none() {
         let hint = "a word of the road, or a name that a field declares by own = \"...\"";
@@ -181,9 +177,9 @@ fn slot(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Option<Slot
     slot
 }
 
-/// `when = { value = "document_kind", is = ["01"] }`.
-pub(super) fn when(table: &Table<'_>, scope: &Scope<'_>) -> Option<When> {
-    let when = table.table("when", "a condition")?;
+/// `when = { value = "document_kind", is = ["01"] }`, or another key that says such a thing.
+pub(super) fn when(table: &Table<'_>, scope: &Scope<'_>, key: &'static str) -> Option<When> {
+    let when = table.table(key, "a condition")?;
     let value = when.need_text("value", "value = \"document_kind\"");
     let is = when.texts("is");
     let not = when.flag("not").is_some_and(|found| found.value);
@@ -218,7 +214,7 @@ fn joined(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Option<Ve
     Some(pieces)
 }
 
-fn spelling(table: &Table<'_>, scope: &Scope<'_>, kind: ValueKind) -> Option<Spelling> {
+pub(super) fn spelling(table: &Table<'_>, scope: &Scope<'_>, kind: ValueKind) -> Option<Spelling> {
     match kind {
         ValueKind::Int => Some(Spelling::Int(Shape { sign: sign(table), ..Shape::WHOLE })),
         ValueKind::Text => {
@@ -241,7 +237,8 @@ fn spelling(table: &Table<'_>, scope: &Scope<'_>, kind: ValueKind) -> Option<Spe
             let text = table.need_text("pattern", "pattern = \"yyyyMMddHHmmss\"")?;
             let pieces = Piece::parse(text.value);
             if pieces.is_none() {
-                let hint = "yyyy or yy, MM, dd, HH, mm, ss and the signs - : / . T and blank";
+                let hint = "yyyy or yy, MM, dd, HH, mm, ss, the signs - : / . T and blank, DDD with a \
+                            year, and other signs between two '";
                 table.faults().note(text.at, format!("{:?} is no pattern", text.value), hint);
             }
             pieces.map(Spelling::Moment)
@@ -343,143 +340,4 @@ fn sign(table: &Table<'_>) -> Sign {
         })
     });
     style.map_or(Sign::None, |found| found.value)
-}
-
-/// What is worked out from the message itself.
-fn worked_out(
-    table: &Table<'_>,
-    scope: &Scope<'_>,
-    word: &str,
-    tallies: &RefCell<Vec<TallySpec>>,
-) -> Option<(Computed, Spelling)> {
-    match word {
-        "count" | "sequence" | "sum" | "hash" => tally(table, scope, word, tallies),
-        "digest" => digest(table),
-        "length" => length(table),
-        "part_name" => {
-            let of = table.need_text("of", "of = \"side\": whose file name it is")?;
-            let role = PartRole::parse(of.value);
-            if role.is_none() {
-                table.faults().note(
-                    of.at,
-                    format!("there is no part {:?}", of.value),
-                    "one of data, control, message, side, trigger",
-                );
-            }
-            Some((Computed::PartName(role?), Spelling::Text(Only::Ascii)))
-        }
-        _ => {
-            let algorithms = ["luhn", "mod11", "mod10_371"];
-            table.need_text("algorithm", "algorithm = \"luhn\"");
-            let algorithm = table.word("algorithm", &algorithms, |word| match word {
-                "luhn" => Some(CheckAlgorithm::Luhn),
-                "mod11" => Some(CheckAlgorithm::Mod11),
-                "mod10_371" => Some(CheckAlgorithm::Mod10Weights371),
-                _ => None,
-            });
-            let of = table.texts("of");
-            let of: Option<Vec<Slot>> = of.iter().map(|text| slot(table, scope, text)).collect();
-            let check = CheckDigit { algorithm: algorithm?.value, of: of? };
-            Some((Computed::CheckDigit(check), Spelling::Int(Shape::WHOLE)))
-        }
-    }
-}
-
-fn tally(
-    table: &Table<'_>,
-    scope: &Scope<'_>,
-    word: &str,
-    tallies: &RefCell<Vec<TallySpec>>,
-) -> Option<(Computed, Spelling)> {
-    let own = |found: Found<&str>| Found { at: found.at, value: found.value.to_owned() };
-    let of: Vec<Found<String>> = table.texts("of").into_iter().map(own).collect();
-    let within = table.text("in").map(own);
-    let start = table.number("start").map(|found| found.value);
-    let value = match word {
-        "sum" | "hash" => {
-            let text = table.need_text("value", "value = \"amount\": what is added up")?;
-            Some((text.at, slot(table, scope, &text)?))
-        }
-        _ => None,
-    };
-    let (what, spelling) = match (word, value) {
-        ("sum", Some((at, slot))) => {
-            let spelling = spelling(table, scope, scope.own.kind(slot))?;
-            if matches!(spelling, Spelling::Text(_) | Spelling::Words(_) | Spelling::Moment(_)) {
-                table.faults().note(at, "only numbers are added up", "computed = \"hash\"?");
-            }
-            (Counting::Sum(slot), spelling)
-        }
-        ("hash", Some((_, slot))) => {
-            let digits = table.number("digits").map_or(usize::MAX, |found| found.value);
-            let keep = table.need_number("keep", "keep = 10: so many last digits of the sum")?;
-            let keep = u32::try_from(keep.value).unwrap_or(u32::MAX);
-            let Some(modulo) = 10_i64.checked_pow(keep) else {
-                table.faults().note(table.at, "keep: at most 18 digits", "keep = 10");
-                return None;
-            };
-            (Counting::Hash { slot, digits, modulo }, Spelling::Int(Shape::WHOLE))
-        }
-        ("sequence", _) => (Counting::Records { running: true }, Spelling::Int(Shape::WHOLE)),
-        _ => (Counting::Records { running: false }, Spelling::Int(Shape::WHOLE)),
-    };
-    let start = match what {
-        Counting::Records { running: true } => {
-            i64::try_from(start.unwrap_or(1)).unwrap_or(i64::MAX) - 1
-        }
-        _ => i64::try_from(start.unwrap_or(0)).unwrap_or(i64::MAX),
-    };
-    let mut tallies = tallies.borrow_mut();
-    tallies.push(TallySpec { at: table.at, what, of, scope: within, start });
-    Some((Computed::Tally(tallies.len() - 1), spelling))
-}
-
-fn digest(table: &Table<'_>) -> Option<(Computed, Spelling)> {
-    let algorithms: Vec<&str> = DigestAlgorithm::ALL.iter().map(|word| word.as_str()).collect();
-    table.need_text("algorithm", "algorithm = \"sha256\"");
-    let algorithm = table.word("algorithm", &algorithms, DigestAlgorithm::parse);
-    let of = table.need_text("of", "of = \"data\" (another part), or \"body\" in a frame");
-    let upper = table.flag("upper").is_some_and(|found| found.value);
-    let (algorithm, of) = (algorithm?.value, of?);
-    let of = match (of.value, PartRole::parse(of.value)) {
-        ("body", _) => DigestOf::Body,
-        (_, Some(role)) => DigestOf::Part(role),
-        (word, None) => {
-            table.faults().note(
-                of.at,
-                format!("there is no part {word:?}"),
-                "one of data, control, message, side, trigger, or body in a frame",
-            );
-            return None;
-        }
-    };
-    Some((Computed::Digest { algorithm, of }, Spelling::Hex { upper }))
-}
-
-fn length(table: &Table<'_>) -> Option<(Computed, Spelling)> {
-    let hint = "of = \"body\" (behind the frame), \"all\" or \"rest\" (behind this field)";
-    table.need_text("of", hint);
-    let of = table.word("of", &["body", "all", "rest"], |word| match word {
-        "body" => Some(LengthOf::Body),
-        "all" => Some(LengthOf::All),
-        "rest" => Some(LengthOf::Rest { behind: 0 }),
-        _ => None,
-    });
-    let binary = table.word("binary", &["big", "little"], |word| match word {
-        "big" => Some(false),
-        "little" => Some(true),
-        _ => None,
-    });
-    let spelling = match binary {
-        None => Spelling::Int(Shape::WHOLE),
-        Some(little) => {
-            let width = table.need_number("width", "width = 4")?;
-            if !(1..=8).contains(&width.value) {
-                table.faults().note(width.at, "a binary number has 1 to 8 bytes", "width = 4");
-                return None;
-            }
-            Spelling::Binary { width: width.value, little: little.value }
-        }
-    };
-    Some((Computed::Length(of?.value), spelling))
 }

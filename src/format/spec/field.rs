@@ -27,7 +27,10 @@ pub(super) fn field(
             fixed(&table, cell.as_ref(), &|bytes| bytes.len(), scope.charset.blank().len())
         }
         Layout::Characters => fixed(&table, cell.as_ref(), &|bytes| scope.charset.count(bytes), 1),
-        Layout::Delimited => Some(Place::Column { width_max: width_max(&table) }),
+        Layout::Delimited => {
+            let rest = table.flag("rest").filter(|found| found.value).map(|found| found.at);
+            Some(Place::Column { width_max: width_max(&table), rest })
+        }
         Layout::Tagged => tag(&table),
         Layout::Xml => xml(&table),
     };

@@ -3,6 +3,7 @@
 
 mod cell;
 mod codes;
+mod computed;
 mod field;
 mod part;
 
@@ -11,8 +12,8 @@ use toml::de::{DeTable, DeValue};
 use crate::format::cell::Cell;
 use crate::format::charset::Charset;
 use crate::format::codes::CodeTable;
-use crate::format::computed::Counting;
 use crate::format::condition::When;
+use crate::format::digests::SecretName;
 use crate::format::grammar::Occurs;
 use crate::format::lines::delimited::Delimited;
 use crate::format::lines::fixed::Side;
@@ -20,8 +21,10 @@ use crate::format::lines::{Line, RecordRole};
 use crate::format::name::NamePattern;
 use crate::format::names::{OwnNames, SCALE_MAX};
 use crate::format::table::{Found, Table};
+use crate::format::tallies::Counting;
 use crate::format::words::{Key, MessageKind, PartRole, ValueKind};
-use crate::format::{About, Limits};
+use crate::format::{About, CutOff, Limits};
+use crate::guard::digest::MacKey;
 use crate::model::money::Fen;
 
 /// The version of the language that this reads.
@@ -32,6 +35,7 @@ pub(crate) struct FormatSpec {
     pub about: About,
     pub limits: Limits,
     pub own: OwnNames,
+    pub secrets: Vec<SecretName>,
     pub codes: Vec<(usize, CodeTable)>,
     pub messages: Vec<MessageSpec>,
 }
@@ -42,6 +46,8 @@ pub(crate) struct MessageSpec {
     pub rows_min: Option<Found<usize>>,
     pub matching: Option<Found<Vec<Key>>>,
     pub failures_only: bool,
+    /// Rows name their payment by its place alone; where the description says so.
+    pub bare: Option<usize>,
     pub parts: Vec<PartSpec>,
 }
 
@@ -101,6 +107,8 @@ pub(crate) struct RecordSpec {
     pub inside: Option<Found<String>>,
     pub occurs: Option<Occurs>,
     pub when: Option<When>,
+    /// Stands where none of the others that may stand there begins.
+    pub otherwise: Option<usize>,
     pub length: Option<Found<usize>>,
     /// In a document: the elements down to its own, where it has one; taken over by a group.
     pub path: Option<Found<Vec<String>>>,
@@ -119,13 +127,15 @@ pub(crate) struct TallySpec {
     pub at: usize,
     pub what: Counting,
     pub of: Vec<Found<String>>,
+    pub only: Option<When>,
     pub scope: Option<Found<String>>,
     pub start: i64,
+    pub per: i64,
 }
 
 pub(crate) enum Place {
     Fixed { start: Option<Found<usize>>, width: usize, pad: char, absent: Option<char>, side: Side },
-    Column { width_max: Option<usize> },
+    Column { width_max: Option<usize>, rest: Option<usize> },
     Tag { name: String, width_max: Option<usize> },
     Xml { path: Vec<String>, width_max: Option<usize>, empty: bool },
 }
@@ -145,6 +155,7 @@ struct Scope<'s> {
     charset: Charset,
     codes: &'s [(usize, CodeTable)],
     own: &'s OwnNames,
+    secrets: &'s [SecretName],
 }
 
 /// Reads a description; nothing where a part without which nothing can be read is missing. Faults
@@ -166,17 +177,31 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
         root.faults().note(0, "a format without limits", hint);
     }
     let codes = root.table("codes", "codes").as_ref().map(codes::codes).unwrap_or_default();
+    let secrets = root.table("secrets", "secrets").as_ref().map(secrets).unwrap_or_default();
     let messages = root.tables("message", "a message");
     if messages.is_empty() && !root.has("message") {
         root.faults().note(0, "a format without messages", "[[message]]");
     }
     let mut own = OwnNames::default();
     declared(&root, root.raw(), &mut own);
-    let scope = Scope { charset: charset.unwrap_or(Charset::Utf8), codes: &codes, own: &own };
+    let charset_or = charset.unwrap_or(Charset::Utf8);
+    let scope = Scope { charset: charset_or, codes: &codes, own: &own, secrets: &secrets };
     let messages = messages.into_iter().filter_map(|table| message(table, &scope)).collect();
     root.finish();
     charset?;
-    Some(FormatSpec { about, limits: limits?, own, codes, messages })
+    Some(FormatSpec { about, limits: limits?, own, secrets, codes, messages })
+}
+
+/// `bank-mac = "00112233..."`: the names of keys, each with the published one of the samples.
+fn secrets(table: &Table<'_>) -> Vec<SecretName> {
+    let secret = |(name, text): (&str, Found<&str>)| {
+        let sample = MacKey::parse(text.value);
+        let hint = "32 to 128 hexadecimal digits, of which everybody may know: the key that counts \
+                    stands in the config's [bank.secrets]";
+        let noted = |what| table.faults().note(text.at, format!("{name}: {what}"), hint);
+        Some(SecretName { name: name.to_owned(), sample: sample.map_err(noted).ok()? })
+    };
+    table.pairs().into_iter().filter_map(secret).collect()
 }
 
 /// Whose interface it is, and how far that can be relied on.
@@ -259,12 +284,21 @@ fn limits(table: Table<'_>) -> Option<Limits> {
     let amount_max = amount("amount_max", "the highest amount of one payment, in yuan");
     let sum_max = amount("sum_max", "the highest sum of one message, in yuan");
     let bytes_max = table.need_number("bytes_max", "the most bytes of one part");
+    let cut_off = table.text("cut_off").and_then(|text| {
+        let found = CutOff::parse(text.value);
+        if found.is_none() {
+            let what = format!("cut_off: {:?} is no time of a day", text.value);
+            table.faults().note(text.at, what, "cut_off = \"16:30\", of the county's time");
+        }
+        found
+    });
     table.finish();
     Some(Limits {
         rows_max: rows_max?.value,
         amount_max: amount_max?,
         sum_max: sum_max?,
         bytes_max: bytes_max?.value,
+        cut_off,
     })
 }
 
@@ -276,20 +310,28 @@ fn message(table: Table<'_>, scope: &Scope<'_>) -> Option<MessageSpec> {
     let rows_min = table.number("rows_min");
     let matching = matching(&table);
     let failures_only = table.flag("failures_only").is_some_and(|found| found.value);
+    let bare = table.flag("rows_without_account").filter(|found| found.value);
+    let bare = bare.map(|found| found.at);
     let parts = table.tables("part", "a part");
     if parts.is_empty() && !table.has("part") {
         table.faults().note(at, "a message without parts", "[[message.part]]");
     }
     let parts = parts.into_iter().filter_map(|table| part::part(table, scope)).collect();
     table.finish();
-    Some(MessageSpec { at, kind: kind?.value, rows_min, matching, failures_only, parts })
+    Some(MessageSpec { at, kind: kind?.value, rows_min, matching, failures_only, bare, parts })
 }
 
 /// `match_by = ["account", "payee_name", "amount"]`: how a row finds its payment where it has no
 /// place in the batch.
 fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
-    const ALLOWED: [Key; 5] =
-        [Key::Ordinal, Key::Account, Key::PayeeName, Key::Amount, Key::DocumentNumber];
+    const ALLOWED: [Key; 6] = [
+        Key::Ordinal,
+        Key::RowReference,
+        Key::Account,
+        Key::PayeeName,
+        Key::Amount,
+        Key::DocumentNumber,
+    ];
     let words = table.texts("match_by");
     let at = words.first()?.at;
     let mut keys = Vec::new();
@@ -302,9 +344,9 @@ fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
         let what = format!("match_by: {:?} tells no payment", word.value);
         table.faults().note(word.at, what, format!("one of {}", known.join(", ")));
     }
-    if !keys.contains(&Key::Ordinal) && !keys.contains(&Key::Account) {
+    if [Key::Ordinal, Key::RowReference, Key::Account].iter().all(|key| !keys.contains(key)) {
         let hint = "the account, with what tells two payments to it apart";
-        table.faults().note(at, "match_by without ordinal or account", hint);
+        table.faults().note(at, "match_by without ordinal, row_reference or account", hint);
     }
     Some(Found { at, value: keys })
 }

@@ -101,13 +101,18 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
 /// How lines end, and the part.
 fn line(table: &Table<'_>, charset: Charset) -> Option<Line> {
     table.need_text("line_end", "line_end = \"CRLF\", \"LF\", \"CR\", \"NL\" or \"none\"");
-    let ends = ["CRLF", "LF", "CR", "NL", "none"];
+    let ends = ["CRLF", "LF", "CR", "NL", "none", "or signs like \"'\" or \"~\\n\""];
+    let signs = table.text("line_end").map_or("", |found| found.value);
+    // Signs stand for themselves; a word that is none of these is a slip.
+    let own =
+        !signs.is_empty() && signs.bytes().all(|b| b.is_ascii() && !b.is_ascii_alphanumeric());
     let end: Found<&str> = table.word("line_end", &ends, |word| match word {
         "CRLF" => Some("\r\n"),
         "LF" => Some("\n"),
         "CR" => Some("\r"),
         "NL" => Some(NEW_LINE),
         "none" => Some(""),
+        _ if own => Some(signs),
         _ => None,
     })?;
     let last = table.flag("last_line_end");
@@ -145,7 +150,7 @@ fn line(table: &Table<'_>, charset: Charset) -> Option<Line> {
         charset.ascii_into(end.value.as_bytes(), &mut bytes);
     }
     let last_open = !end.value.is_empty() && last.is_some_and(|found| !found.value);
-    Some(Line { end: bytes, last_open, file_end, block })
+    Some(Line { end: bytes, last_open, short: false, file_end, block })
 }
 
 fn fixed(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
@@ -155,7 +160,16 @@ fn fixed(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
         _ => None,
     });
     let characters = widths.is_some_and(|found| found.value);
-    Some(LayoutSpec::Fixed { line: line(table, charset)?, characters })
+    let short = table.flag("short").filter(|found| found.value);
+    let mut line = line(table, charset)?;
+    line.short = short.is_some();
+    if let Some(short) = short
+        && (line.end.is_empty() || line.block.is_some() || !charset.has_ascii())
+    {
+        let hint = "short = true where lines have an end, stand in no block, and blanks are those of ASCII";
+        table.faults().note(short.at, "short: the end of a line would not be known", hint);
+    }
+    Some(LayoutSpec::Fixed { line, characters })
 }
 
 fn line_max(table: &Table<'_>) -> usize {
@@ -180,6 +194,8 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
         _ => None,
     });
     let trailing = table.flag("trailing").is_some_and(|found| found.value);
+    let escape = table.text("escape").and_then(|text| Some((text.at, one("escape", &text)?)));
+    let short = table.flag("short").is_some_and(|found| found.value);
     let line_max = line_max(table);
     let line = line(table, charset);
     let separator = separator?;
@@ -196,7 +212,19 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
     }
     let always = always.is_some_and(|found| found.value);
     let quote = quote.map(|sign| Quote { sign, always });
-    let delimited = Delimited { separator: sign, blanks, quote, trailing };
+    let end = line.end.first().copied().unwrap_or_default();
+    if let Some((at, escape)) = escape
+        && (quote.is_some() || blanks || [sign, end].contains(&escape))
+    {
+        let hint = "a sign of its own before separators, in a part without quotes and blanks";
+        table.faults().note(at, "escape: this sign says something else already", hint);
+    }
+    if short && (trailing || blanks) {
+        let hint = "short = true where the last fields of a line may be left out, with what separates them";
+        table.faults().note(table.at, "short: the end of a line would not be known", hint);
+    }
+    let escape = escape.map(|(_, sign)| sign);
+    let delimited = Delimited { separator: sign, blanks, quote, escape, end, trailing, short };
     Some(LayoutSpec::Delimited { line, delimited, line_max })
 }
 
@@ -385,7 +413,12 @@ fn record(
     let (inside, occurs, when) = if frame {
         (None, None, None)
     } else {
-        (inside(&table), occurs(&table), cell::when(&table, scope))
+        (inside(&table), occurs(&table), cell::when(&table, scope, "when"))
+    };
+    let otherwise = if matches!(layout, Layout::Tagged | Layout::Xml) || frame {
+        None
+    } else {
+        table.flag("otherwise").filter(|found| found.value).map(|found| found.at)
     };
     let (path, ignore) = if frame { (None, Vec::new()) } else { element(&table, layout) };
     let length = if matches!(layout, Layout::Fixed | Layout::Characters) {
@@ -415,6 +448,7 @@ fn record(
         inside,
         occurs: occurs.map(|found| found.value),
         when,
+        otherwise,
         length,
         path,
         ignore,

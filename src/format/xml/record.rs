@@ -3,12 +3,12 @@
 
 use std::ops::Range;
 
-use crate::format::computed::Open as StatedOpen;
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::read::One;
 use crate::format::lines::{LinesPlan, RecordRole};
 use crate::format::reading::{Records, Stop};
 use crate::format::record::Record;
+use crate::format::tallies::Open as StatedOpen;
 use crate::format::xml::FieldRef;
 use crate::format::xml::read::XmlReader;
 
