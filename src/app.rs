@@ -4,6 +4,7 @@
 mod begun;
 pub mod doors;
 mod parts;
+mod profile;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +92,7 @@ pub async fn context(
         unfetched: Arc::default(),
         pulls: Reach::new(dice()),
         deliveries: Reach::new(dice()),
+        dice: std::sync::Mutex::new(dice()),
     })
 }
 

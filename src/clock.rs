@@ -138,6 +138,13 @@ impl Dice {
     pub const fn below(&mut self, bound: u64) -> u64 {
         if bound == 0 { 0 } else { self.roll() % bound }
     }
+
+    /// A wait between three and five quarters of `wait_ms`, so that several who wait for the same do
+    /// not come back in step (F53).
+    pub fn around(&mut self, wait_ms: i64) -> i64 {
+        let part = i64::try_from(self.below(51)).unwrap_or_default() + 75;
+        wait_ms.saturating_mul(part) / 100
+    }
 }
 
 /// A moment as people in the county read it: `2026-11-23 15:49:04`.

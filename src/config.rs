@@ -4,6 +4,7 @@
 mod counterpart;
 mod door;
 mod looked;
+mod profile;
 mod secret;
 mod shape;
 mod survey;
@@ -21,6 +22,7 @@ pub use crate::config::counterpart::{
 };
 pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 pub use crate::config::looked::{Looked, Problem};
+pub use crate::config::profile::{Answers, Breaker};
 pub use crate::config::secret::Secret;
 use crate::config::shape::{CONFIG, Field};
 use crate::config::survey::Survey;
@@ -132,6 +134,10 @@ pub struct Bank {
     pub limit: Option<Limit>,
     pub retry: Option<Retry>,
     pub hours: Option<Hours>,
+    #[serde(default)]
+    pub answers: Answers,
+    #[serde(default)]
+    pub breaker: Breaker,
 }
 
 /// How files or messages reach the bank.
@@ -315,6 +321,7 @@ impl Config {
                 out.push(Problem::new(format!("{key}.code"), what));
             }
             out.extend(bank.problems(&key));
+            out.extend(bank.answers.problems(&key, self.duty.allowed));
         }
         let mut names = BTreeSet::new();
         for (source, key) in self.sources.iter().zip(entries("source")) {

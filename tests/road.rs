@@ -16,6 +16,8 @@ mod aside;
 mod attempts;
 #[path = "store/beside.rs"]
 mod beside;
+#[path = "road/breaker.rs"]
+mod breaker;
 #[path = "road/canary.rs"]
 mod canary;
 #[path = "road/clock.rs"]
@@ -30,6 +32,8 @@ mod county;
 mod deadline;
 #[path = "road/doors.rs"]
 mod doors;
+#[path = "road/expect.rs"]
+mod expect;
 #[path = "road/feed.rs"]
 mod feed;
 #[path = "road/front.rs"]
@@ -65,6 +69,8 @@ mod sshd;
 mod stuck;
 #[path = "road/tls.rs"]
 mod tls;
+#[path = "road/unreadable.rs"]
+mod unreadable;
 #[path = "road/window.rs"]
 mod window;
 #[path = "road/wire.rs"]

@@ -488,6 +488,11 @@ async fn f66_metrics_are_closed_lists_out_of_memory() {
         places: samples::overview().places,
         counts: samples::busy_register().counts,
         attempts: vec![("unknown".to_owned(), 4), (CANARIES[0].to_owned(), 1)],
+        expectations: vec![
+            ("notice".to_owned(), "overdue".to_owned(), 6),
+            (CANARIES[0].to_owned(), "open".to_owned(), 1),
+        ],
+        breakers: vec![("half_open".to_owned(), 1), (CANARIES[0].to_owned(), 1)],
         reports_due: 3,
         ..Totals::default()
     };
@@ -510,6 +515,16 @@ async fn f66_metrics_are_closed_lists_out_of_memory() {
     };
     assert_eq!(value("daifa_attempts", "unknown"), Some(4));
     assert_eq!(value("daifa_reports", "due"), Some(3));
+    let owed = |kind: &str, state: &str| {
+        let labels = [("kind".to_owned(), kind.to_owned()), ("state".to_owned(), state.to_owned())];
+        let one = found.iter().find(|(n, of, _)| n == "daifa_expectations" && of[..] == labels);
+        one.map(|(_, _, value)| *value)
+    };
+    assert_eq!(owed("notice", "overdue"), Some(6));
+    assert_eq!(owed("result", "open"), Some(0));
+    assert_eq!(owed("result", "met"), None, "what came is not waited for");
+    assert_eq!(value("daifa_breakers", "half_open"), Some(1));
+    assert_eq!(value("daifa_breakers", "open"), Some(0));
     assert_eq!(value("daifa_payments", "open"), Some(3_412 - 3_112 - 3 - 1));
     assert_eq!(value("daifa_money_fen", "credited"), Some(totals.places.credited.get()));
     let five = ["unsent", "in_flight", "credited", "refundable", "refunded"];
@@ -518,15 +533,17 @@ async fn f66_metrics_are_closed_lists_out_of_memory() {
 
     for (name, labels, _) in &found {
         for (label, value) in labels {
-            let closed =
-                matches!(label.as_str(), "place" | "state" | "step" | "result" | "version");
+            let closed = matches!(
+                label.as_str(),
+                "place" | "state" | "step" | "result" | "version" | "kind"
+            );
             assert!(closed, "{name} has a label {label}");
             let plain =
                 value.bytes().all(|b| b.is_ascii_lowercase() || b"_.0123456789".contains(&b));
             assert!(plain, "{name} has {label}={value}");
         }
     }
-    assert!(found.len() < 100, "{} series", found.len());
+    assert!(found.len() < 120, "{} series", found.len());
 }
 
 #[tokio::test]

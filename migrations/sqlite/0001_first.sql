@@ -237,7 +237,6 @@ CREATE TABLE attempt (
     sends INTEGER NOT NULL, -- how often it was started, always with the same bytes
     asks INTEGER NOT NULL, -- how often the bank was asked about it
     next_at_ms INTEGER, -- when to do the next thing about it; nothing means nothing is due
-    ask_until_ms INTEGER, -- until when late returns and notices are asked for
     bank_reference TEXT NOT NULL, -- the bank's own number, once known
     bank_code TEXT NOT NULL, -- the bank's last code about the whole
     bank_text BLOB, -- sealed: the bank's last words about the whole
@@ -248,6 +247,31 @@ CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS N
 CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state <> 'refused';
 CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX attempt_batch ON attempt (batch_no);
+
+-- An answer that a bank owes. Per attempt and kind: a row per payment would cost more than what it tells.
+CREATE TABLE expectation (
+    attempt_no INTEGER NOT NULL, -- who waits
+    kind TEXT NOT NULL, -- acknowledgement, result, notice, return, refund_answer
+    opened_at_ms INTEGER NOT NULL, -- since when; of returns, when the bank last had a word about them
+    due_at_ms INTEGER NOT NULL, -- when silence becomes an alert
+    state TEXT NOT NULL, -- open, overdue, met, dropped
+    state_at_ms INTEGER NOT NULL, -- when it came into that state
+    PRIMARY KEY (attempt_no, kind)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX expectation_due ON expectation (due_at_ms) WHERE state = 'open';
+CREATE INDEX expectation_overdue ON expectation (attempt_no) WHERE state = 'overdue';
+
+-- Banks that refused or left unanswered what was sent last: after a run of these nothing is sent for a while.
+CREATE TABLE breaker (
+    bank TEXT NOT NULL PRIMARY KEY, -- the bank
+    state TEXT NOT NULL, -- closed, open, half_open
+    run INTEGER NOT NULL CHECK (run >= 0), -- refused or unknown attempts in a row
+    last TEXT NOT NULL, -- what the last of them was: refused, unknown
+    last_no INTEGER NOT NULL, -- which attempt the last of them was
+    since_ms INTEGER NOT NULL, -- when it came into that state
+    probe_no INTEGER -- half open: the one attempt that is sent
+) STRICT;
 
 -- The ordered parts of an attempt: data, control, message.
 CREATE TABLE part (

@@ -9,10 +9,12 @@ use rustix::fs::Access;
 use secrecy::ExposeSecret as _;
 
 use crate::app::doors::{self, Common};
+use crate::app::profile;
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Database, Door, Problem, entries};
 use crate::finance::Finance;
 use crate::finance::http::{HttpFinance, Settings};
+use crate::flow::breaker::BreakerRule;
 use crate::flow::{Bank, BankRules};
 use crate::format::{Format, example};
 use crate::guard::blind::Blinder;
@@ -164,7 +166,14 @@ fn open_bank(
         .map(Arc::new)
         .map_err(|cause| keep("format", cause));
     let door = doors::open(bank, format.as_ref().ok(), common).map_err(|cause| keep("door", cause));
-    let (Ok(format), Ok(door)) = (format, door) else { return Err(problems) };
+    let answers = match &format {
+        Ok(format) => profile::answers(bank, format, place, config.duty.allowed)
+            .map_err(|causes| problems.extend(causes)),
+        Err(()) => Err(()),
+    };
+    let (Ok(format), Ok(door), Ok(answers)) = (format, door, answers) else {
+        return Err(problems);
+    };
     let rules = BankRules {
         rows_max: bank.rows_max,
         visibility_delay_ms: bank.visibility_delay.0,
@@ -175,6 +184,8 @@ fn open_bank(
         return_window_ms: bank.return_window.0,
         resend_after_ms: bank.resend_after.0,
         reference_prefix: bank.reference_prefix.clone(),
+        answers,
+        breaker: BreakerRule { after: i64::from(bank.breaker.after), rest_ms: bank.breaker.rest.0 },
     };
     Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, door, rules })
 }

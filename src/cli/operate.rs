@@ -72,7 +72,8 @@ pub enum BatchCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum BankCommand {
-    /// Send to a bank again, to which sending was stopped: it knew more than this database.
+    /// Send to a bank again, to which sending was stopped: it knew more than this database, or rests after
+    /// a run of refused or unknown attempts.
     Resume {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,

@@ -263,7 +263,7 @@ async fn start_bank(
     let table = format!(
         "\n[[bank]]\ncode = \"{code}\"\nname = \"{people}{}\"\nformat = \"{name}\"\n\
          visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"{}ms\"\nreturn_window = \"{}s\"\n\
-         resend_after = \"100ms\"\n[bank.door]\n{door}\n",
+         resend_after = \"100ms\"\nbreaker = {{ rest = \"1s\" }}\n[bank.door]\n{door}\n",
         at + 1,
         // A file bank answers by itself; asking is for silence.
         if takes_files(at) { "2s" } else { "100ms" },

@@ -99,6 +99,19 @@ const BANK: &[Field] = &[
     may("limit", Kind::Table(&[must("per_second", ONE_AND_MORE), must("at_once", ONE_AND_MORE)])),
     may("retry", Kind::Table(RETRY)),
     may("hours", Kind::Table(HOURS)),
+    may("answers", Kind::Table(ANSWERS)),
+    may("breaker", Kind::Table(&[may("after", ONE_AND_MORE), may("rest", Kind::Time)])),
+];
+
+const ANSWERS: &[Field] = &[
+    may("results", Kind::Text),
+    may("ask", Kind::Text),
+    may("notices", Kind::Text),
+    may("acknowledged_within", Kind::Time),
+    may("result_within", Kind::Time),
+    may("notice_within", Kind::Time),
+    may("return_within", Kind::Time),
+    may("refund_within", Kind::Time),
 ];
 
 const DOORS: &[(&str, &[Field])] =

@@ -53,6 +53,16 @@ return_window = "1s"
 resend_after = "1s"
 reference_prefix = "A"
 limit = { per_second = 1, at_once = 2 }
+breaker = { after = 5, rest = "1m" }
+[bank.answers]
+results = "file"
+ask = "reference"
+notices = "file"
+acknowledged_within = "1m"
+result_within = "1h"
+notice_within = "1h"
+return_within = "1h"
+refund_within = "1h"
 [[bank]]
 code = "city"
 name = "n"
@@ -71,6 +81,11 @@ drop_held_after = "4h""#,
         );
     let config = Config::parse(&full).expect("good");
     assert_eq!((config.restore_epoch, config.banks[0].rows_max), (2, 7));
+    let (said, absent) = (&config.banks[0].breaker, &config.banks[1].breaker);
+    assert_eq!(
+        [(said.after, said.rest), (absent.after, absent.rest)],
+        [(5, Span(60_000)), (3, Span(600_000))]
+    );
     assert_eq!(config.duty.drop_held_after, Some(Span(4 * 3_600_000)));
     assert_eq!(config.pace.stuck_after, Span(3_600_000));
     let still = GOOD.replace("control_suffix = \".ok\"", "stable_for = \"1m\", bytes_max = 9");

@@ -7,7 +7,7 @@ use crate::clock::local_text;
 use crate::flow::collect::{row_reports, take_rows};
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
-use crate::flow::{Bank, Ctx, FlowError, time};
+use crate::flow::{Bank, Ctx, FlowError, expect, time};
 use crate::format::{Key, MessageKind, Part, PartRole, Record};
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState, Heard};
@@ -131,6 +131,7 @@ pub async fn acted_on(
     {
         // A "not found" that was on its way before the bank had looked is over now.
         ctx.store.clear_alert(AlertKind::Vanished, &attempt.no.to_string(), now).await?;
+        ctx.store.acknowledged(attempt, now).await?;
         return Ok(ctx.store.asked(attempt, again, Heard::Same, now).await?);
     }
     if conclusion.event == AttemptEvent::Accepted && !conclusion.refund_done {
@@ -144,6 +145,7 @@ pub async fn acted_on(
         _ => refusal(bank, attempt, said),
     };
     conclusion.words = words;
+    conclusion.expects = expect::when_sent(bank, attempt, now);
     conclusion.asked = said.kind == MessageKind::StatusAnswer
         || said.kind == MessageKind::RefundAnswer && attempt.state == AttemptState::Unknown;
     match ctx.store.conclude(attempt, &conclusion, now).await {

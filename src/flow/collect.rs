@@ -13,12 +13,13 @@ use crate::flow::sealed::seal_evidence;
 use crate::flow::spoken::{door_error, flow_error};
 use crate::flow::submit::{found_there, nobody};
 use crate::flow::values::HeadValues;
-use crate::flow::{Bank, Ctx, FlowError, Progress, unfetched};
+use crate::flow::{Bank, Ctx, FlowError, Progress, expect, unfetched};
 use crate::format::{Key, MessageKind, Part, PartRole};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Heard};
 use crate::model::id::{RegisterNo, ResultNo};
+use crate::model::profile::AskBy;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
@@ -28,6 +29,8 @@ use crate::transport::{Arrival, Asked, DoorError, OutPart};
 
 /// Arrivals and questions looked at in one step and bank.
 const PER_STEP: usize = 64;
+/// Where so many arrivals stay where they are, those that came after them wait until some are mended.
+const STAYING_MAX: usize = 65_536;
 
 /// # Errors
 /// Where the store fails. What a bank's door says never fails the step.
@@ -75,51 +78,109 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     Ok(Progress::Idle { until_ms: Some(next.map_or(look_again, |next| next.min(look_again))) })
 }
 
-/// Takes the files that a bank left.
+/// Takes the files that a bank left. Those that cannot be taken stay and hold up none behind them; of those
+/// that cannot even be opened or put away, somebody is told.
 async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
-    let names = match bank.door.arrivals(PER_STEP).await {
-        Ok(names) => names,
-        Err(DoorError::NoArrivals) => return Ok(false),
-        Err(cause) => {
-            tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
-            let text = format!("{} 的结果目录无法读取：{}", bank.name, door_error(&cause));
-            ctx.store.raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms()).await?;
-            return Ok(false);
-        }
-    };
-    ctx.store.clear_alert(AlertKind::Door, &bank.code, ctx.now_ms()).await?;
-    let mut taken = false;
-    for name in &names {
-        match bank.door.fetch(name).await {
-            Ok(arrival) => taken |= take_arrival(ctx, bank, &arrival).await?,
-            Err(cause @ (DoorError::TooLarge { .. } | DoorError::NotAFile(_))) => {
-                tracing::warn!(bank = bank.code, error = %cause, "set aside unread");
-                let text = format!(
-                    "{} 送来的文件 {name} 无法读取，已移到隔离目录：{}",
-                    bank.name,
-                    door_error(&cause)
-                );
+    let (mut taken, mut seen, mut limit) = (false, 0, PER_STEP);
+    let mut trouble = Trouble::default();
+    loop {
+        let names = match bank.door.arrivals(limit).await {
+            Ok(names) => names,
+            Err(DoorError::NoArrivals) => return Ok(false),
+            Err(cause) => {
+                tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
+                let text = format!("{} 的结果目录无法读取：{}", bank.name, door_error(&cause));
                 ctx.store
-                    .raise_alert(
-                        AlertKind::DoorFile,
-                        &format!("{}/{name}", bank.code),
-                        None,
-                        &text,
-                        ctx.now_ms(),
-                    )
+                    .raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms())
                     .await?;
-                if let Err(cause) = bank.door.set_aside(name).await {
-                    tracing::warn!(bank = bank.code, error = %cause, "could not be set aside");
-                }
+                return Ok(false);
             }
-            Err(cause) => tracing::info!(bank = bank.code, error = %cause, "not readable now"),
+        };
+        for name in names.iter().skip(seen) {
+            taken |= take_one(ctx, bank, name, &mut trouble).await?;
         }
+        // Where all that was listed stays where it is, what came after it has its turn.
+        if taken || names.len() < limit || limit >= STAYING_MAX {
+            break;
+        }
+        (seen, limit) = (names.len(), limit * 4);
     }
+    trouble.tell(ctx, bank).await?;
     Ok(taken)
 }
 
+/// Arrivals of one bank that can be opened by nobody, or not be put away.
+#[derive(Default)]
+struct Trouble {
+    files: usize,
+    /// The first of them, and why.
+    first: Option<(String, String)>,
+}
+
+impl Trouble {
+    fn note(&mut self, bank: &Bank, name: &str, doing: &str, cause: &DoorError) {
+        tracing::warn!(bank = bank.code, name, error = %cause, "cannot be {doing}");
+        self.files += 1;
+        if self.first.is_none() {
+            self.first = Some((name.to_owned(), door_error(cause)));
+        }
+    }
+
+    /// Tells of them in one sentence, or that there are none any more.
+    async fn tell(&self, ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
+        let Some((name, why)) = &self.first else {
+            return Ok(ctx.store.clear_alert(AlertKind::Door, &bank.code, ctx.now_ms()).await?);
+        };
+        let text = format!(
+            "{} 送来的文件有 {} 个打不开或移不走（例如 {name}：{why}）。打不开的文件尚未入账；请检查文件和目录的权限，处理后系统会自动读取",
+            bank.name, self.files
+        );
+        ctx.store.raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms()).await?;
+        Ok(())
+    }
+}
+
+/// Takes one of the files that were listed; says whether it is out of the way.
+async fn take_one(
+    ctx: &Ctx,
+    bank: &Bank,
+    name: &str,
+    trouble: &mut Trouble,
+) -> Result<bool, FlowError> {
+    let cause = match bank.door.fetch(name).await {
+        Ok(arrival) => return take_arrival(ctx, bank, &arrival, trouble).await,
+        Err(cause) => cause,
+    };
+    match cause {
+        // It went, or is not finished: the next look tells.
+        DoorError::Gone(_) | DoorError::Changing(_) | DoorError::Interrupted => {
+            tracing::info!(bank = bank.code, error = %cause, "not readable now");
+        }
+        DoorError::TooLarge { .. } | DoorError::NotAFile(_) => {
+            tracing::warn!(bank = bank.code, error = %cause, "set aside unread");
+            let text = format!(
+                "{} 送来的文件 {name} 无法读取，已移到隔离目录：{}",
+                bank.name,
+                door_error(&cause)
+            );
+            let subject = format!("{}/{name}", bank.code);
+            ctx.store.raise_alert(AlertKind::DoorFile, &subject, None, &text, ctx.now_ms()).await?;
+            if let Err(cause) = bank.door.set_aside(name).await {
+                trouble.note(bank, name, "set aside", &cause);
+            }
+        }
+        cause => trouble.note(bank, name, "opened", &cause),
+    }
+    Ok(false)
+}
+
 /// Takes one arrival and archives it once that is durable; says whether it is out of the way.
-async fn take_arrival(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<bool, FlowError> {
+async fn take_arrival(
+    ctx: &Ctx,
+    bank: &Bank,
+    arrival: &Arrival,
+    trouble: &mut Trouble,
+) -> Result<bool, FlowError> {
     match understand(ctx, bank, arrival).await {
         Ok(()) => {}
         // Another step moved the attempt meanwhile: the file stays and is read again.
@@ -135,7 +196,7 @@ async fn take_arrival(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<bool,
     match bank.door.archive(arrival).await {
         Ok(()) => Ok(true),
         Err(cause) => {
-            tracing::warn!(bank = bank.code, error = %cause, "an applied file could not be archived");
+            trouble.note(bank, &arrival.name, "put away", &cause);
             Ok(false)
         }
     }
@@ -279,7 +340,7 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
     };
     let (kinds, every) = questions(bank, attempt, ctx.now_ms(), &format);
     if kinds.is_empty() {
-        return Ok(ctx.store.asked(attempt, None, Heard::Same, ctx.now_ms()).await?);
+        return nothing_to_ask(ctx, bank, attempt).await;
     }
     let facts = ctx.store.register_facts(attempt.register).await?;
     let (questions, mut lying) = (kinds.len(), 0);
@@ -289,6 +350,7 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
             facts: &facts,
             bank: &bank.code,
             reference: &attempt.reference,
+            bank_reference: &attempt.bank_reference,
             at_ms: ctx.now_ms(),
             section: "",
             day_sequence: None,
@@ -335,6 +397,30 @@ async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError>
     Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
 }
 
+/// There is no question for the bank: all is said that can be, or its files are waited for - or it
+/// cannot be asked about what nobody knows, and people must find out (design 4.2).
+async fn nothing_to_ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    if attempt.state != AttemptState::Unknown {
+        if attempt.pending == 0 {
+            ctx.store.returns_told(attempt, None, now).await?;
+        }
+        return Ok(ctx.store.asked(attempt, None, Heard::Same, now).await?);
+    }
+    let waits = match bank.rules.answers.ask {
+        AskBy::DayFile => "该行不能查询，只在日终送来文件；文件中没有这一笔的",
+        AskBy::Reference | AskBy::Batch | AskBy::None => "该行不能按这一笔查询",
+    };
+    let text = format!(
+        "{} 是否收到 {}（流水号 {}）不明，{waits}，须由两人与银行核对台账后决定；决定之前系统不会重发，款项仍算在途",
+        bank.name, attempt.no, attempt.reference
+    );
+    let (subject, register) = (attempt.no.to_string(), Some(attempt.register));
+    ctx.store.raise_alert(AlertKind::CannotAsk, &subject, register, &text, now).await?;
+    // Its door may still see it lying there.
+    Ok(ctx.store.wait(attempt, now + bank.rules.ask_every_ms).await?)
+}
+
 /// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
 fn questions(
     bank: &Bank,
@@ -343,11 +429,15 @@ fn questions(
     format: &crate::format::Format,
 ) -> (Vec<(MessageKind, MessageKind)>, i64) {
     use MessageKind as M;
-    if attempt.kind == AttemptKind::Refund {
-        return (vec![(M::RefundQuery, M::RefundAnswer)], bank.rules.ask_every_ms);
-    }
-    if attempt.state == AttemptState::Unknown || attempt.pending > 0 {
-        return (vec![(M::StatusQuery, M::StatusAnswer)], bank.rules.ask_every_ms);
+    let refund = attempt.kind == AttemptKind::Refund;
+    if refund || attempt.state == AttemptState::Unknown || attempt.pending > 0 {
+        let question = if refund {
+            (M::RefundQuery, M::RefundAnswer)
+        } else {
+            (M::StatusQuery, M::StatusAnswer)
+        };
+        let asked = bank.rules.answers.can_ask(attempt, format).then_some(question);
+        return (asked.into_iter().collect(), bank.rules.ask_every_ms);
     }
     let window = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
     if now_ms >= window {
@@ -418,7 +508,7 @@ pub(super) async fn take_rows(
         Ok(matched) => matched,
         Err(why) => return hold(ctx, bank, attempt, name, &bytes, &why).await,
     };
-    let (next_at_ms, ask_until_ms) = next_question(ctx, bank, attempt, &format);
+    let next_at_ms = next_question(ctx, bank, attempt, &format);
     let evidence = (!matched.quarantined.is_empty())
         .then(|| seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes));
     let taken = TakenResult {
@@ -429,7 +519,7 @@ pub(super) async fn take_rows(
         evidence,
         next_at_ms,
         again_at_ms: ctx.now_ms() + bank.rules.ask_every_ms,
-        ask_until_ms,
+        expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
     };
     let town_of_line: std::collections::HashMap<i64, i64> =
         payments.iter().map(|payment| (payment.line, payment.town)).collect();
@@ -459,20 +549,25 @@ pub(super) async fn take_rows(
         }
         Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
     }
+    if kind == MessageKind::LateReturn {
+        let (now, next) =
+            (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
+        ctx.store.returns_told(attempt, next, now).await?;
+    }
     Ok(())
 }
 
-/// When to ask next about an attempt all of whose payments are answered for, and until when.
+/// When to ask next about an attempt all of whose payments are answered for.
 fn next_question(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
     format: &crate::format::Format,
-) -> (Option<i64>, Option<i64>) {
+) -> Option<i64> {
     let now = ctx.now_ms();
     let until = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
     let asked_for = format.has(MessageKind::ReturnQuery) || format.has(MessageKind::NoticeQuery);
-    ((asked_for && now < until).then_some(now + bank.rules.return_every_ms), Some(until))
+    (asked_for && now < until).then_some(now + bank.rules.return_every_ms)
 }
 
 /// One report per recipient whom rows of this subject concern.

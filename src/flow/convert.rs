@@ -11,7 +11,7 @@ use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{open_person, seal_part};
 use crate::flow::spoken::{data_error, flow_error};
 use crate::flow::values::{HeadValues, RowValues};
-use crate::flow::{Bank, Ctx, FlowError, Progress};
+use crate::flow::{Bank, Ctx, FlowError, Progress, breaker};
 use crate::format::{DataError, Format, Key, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
@@ -39,12 +39,14 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             stuck.insert(alert_nobody(ctx, &share).await?);
             continue;
         };
-        // What is cut bears today's date; a bank that is closed today takes it under another.
-        if bank.door.opens_at(ctx.now_ms()).is_some() {
-            continue;
-        }
-        // What would be cut now waits with the rest: its reference may be taken.
-        if stopped.contains(&share.bank) {
+        // What is cut bears today's date: a bank that is closed today takes it under another, and one that
+        // rests may. To a bank that is stopped its reference may be known. An alert about it stays: nobody
+        // has looked whether its cause is over.
+        if bank.door.opens_at(ctx.now_ms()).is_some()
+            || stopped.contains(&share.bank)
+            || !breaker::may_cut(ctx, bank).await?
+        {
+            stuck.insert(format!("{}/{}", share.register, share.bank));
             continue;
         }
         match cut_one(ctx, bank, &share).await {
@@ -133,6 +135,7 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
         facts: &facts,
         bank: &bank.code,
         reference: &reference,
+        bank_reference: "",
         at_ms: ctx.now_ms(),
         section: "",
         day_sequence: numbered.as_ref().map(|(_, number)| *number),

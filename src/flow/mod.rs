@@ -6,9 +6,11 @@
 //! fails the process (design 4, rule 9); what a door says never does.
 
 pub mod answer;
+pub mod breaker;
 pub mod checks;
 pub mod collect;
 pub mod convert;
+pub mod expect;
 pub mod feed;
 pub mod intake;
 pub mod matching;
@@ -27,8 +29,10 @@ pub mod watch;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Dice};
 use crate::finance::Finance;
+use crate::flow::breaker::BreakerRule;
+use crate::flow::expect::Answers;
 use crate::flow::reach::Reach;
 use crate::flow::unfetched::Unfetched;
 use crate::format::Format;
@@ -128,6 +132,8 @@ pub struct BankRules {
     pub resend_after_ms: i64,
     /// In front of every reference of ours at this bank.
     pub reference_prefix: String,
+    pub answers: Answers,
+    pub breaker: BreakerRule,
 }
 
 /// What the county agreed on.
@@ -203,11 +209,17 @@ pub struct Ctx {
     pub pulls: Reach,
     /// Finance sources that do not take reports.
     pub deliveries: Reach,
+    pub dice: Mutex<Dice>,
 }
 
 impl Ctx {
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// About so long, in milliseconds; no two waits for the same are the same (F53).
+    fn around(&self, wait_ms: i64) -> i64 {
+        self.dice.lock().unwrap_or_else(PoisonError::into_inner).around(wait_ms)
     }
 
     /// The format that something was written with: the bank's present one, or its text as it was

@@ -59,9 +59,7 @@ impl Reach {
             known => known.map_or(0, |trouble| trouble.failures),
         };
         let wait = every_ms.saturating_mul(1 << failures.min(DOUBLINGS_MAX));
-        // Between three and five quarters of it.
-        let part = i64::try_from(inner.0.below(51)).unwrap_or_default() + 75;
-        let next_ms = running_ms + wait.saturating_mul(part) / 100;
+        let next_ms = running_ms + inner.0.around(wait);
         inner.1.insert(who.to_owned(), Trouble { failures: failures + 1, next_ms });
     }
 

@@ -116,6 +116,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
         facts: &facts,
         bank: &bank.code,
         reference: &reference,
+        bank_reference: "",
         at_ms: ctx.now_ms(),
         section: "",
         day_sequence: None,

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use crate::flow::answer::{acted_on, read_answer, too_late};
 use crate::flow::sealed::open_part;
 use crate::flow::spoken::{chinese, flow_error};
-use crate::flow::{Bank, Ctx, FlowError, Progress};
+use crate::flow::{Bank, Ctx, FlowError, Progress, breaker, expect};
 use crate::format::MessageKind;
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
@@ -20,6 +20,8 @@ use crate::transport::{OutPart, Sent};
 const ATTEMPTS_PER_STEP: i64 = 64;
 /// The longest wait between two sends of the same bytes.
 const RESEND_MAX_MS: i64 = 60_000;
+/// What chance makes at most that of.
+const RESEND_ABOUT_MAX_MS: i64 = RESEND_MAX_MS / 5 * 4;
 
 /// # Errors
 /// Where the store fails. What a bank's door says never fails the step.
@@ -41,9 +43,16 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         if stopped.contains(&bank.code) {
             return rest(ctx, &attempts).await;
         }
+        let mut unreached = None;
         for attempt in attempts {
+            // One try is enough to find out that a bank is not reached; the next time it is another's turn,
+            // in case it was not the bank.
+            if let Some(next_ms) = unreached {
+                ctx.store.wait(attempt, next_ms - 1).await?;
+                continue;
+            }
             match hand_over(ctx, bank, attempt).await {
-                Ok(()) => {}
+                Ok(next_ms) => unreached = next_ms,
                 Err(cause) if cause.is_fatal() => return Err(cause),
                 Err(FlowError::Store(StoreError::Moved { .. })) => {
                     tracing::info!(attempt = %attempt.no, "somebody else moved it");
@@ -105,18 +114,34 @@ async fn cannot_leave(
     Ok(ctx.store.wait(attempt, now + RESEND_MAX_MS).await?)
 }
 
-/// Hands one attempt over and makes durable what became of it.
-async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+/// Until when an attempt must wait; nothing where it may leave now.
+async fn must_wait(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i64>, FlowError> {
     // A closed bank is not tried; it is nobody's fault, and no alert says so. The deadline does.
     if let Some(at_ms) = bank.door.opens_at(ctx.now_ms()) {
-        return Ok(ctx.store.wait(attempt, at_ms).await?);
+        return Ok(Some(at_ms));
     }
     // It went once, the bank did not know it, and since then it could not be sent.
     if too_late(ctx, bank, attempt).await? {
-        return Ok(ctx.store.wait(attempt, ctx.now_ms() + bank.rules.return_every_ms).await?);
+        return Ok(Some(ctx.now_ms() + bank.rules.return_every_ms));
+    }
+    Ok(None)
+}
+
+/// Hands one attempt over and makes durable what became of it. Where the bank was not reached, says
+/// when it is tried again.
+async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i64>, FlowError> {
+    if let Some(at_ms) = must_wait(ctx, bank, attempt).await? {
+        ctx.store.wait(attempt, at_ms).await?;
+        return Ok(None);
     }
     let parts = stored_parts(ctx, attempt).await?;
-    let committed = ctx.store.start(attempt, ctx.now_ms()).await?;
+    // Last of all: the one that is sent to see must be able to leave.
+    if let Some(at_ms) = breaker::rests(ctx, bank, attempt).await? {
+        ctx.store.wait(attempt, at_ms).await?;
+        return Ok(None);
+    }
+    let expects = expect::when_sent(bank, attempt, ctx.now_ms());
+    let committed = ctx.store.start(attempt, &expects, ctx.now_ms()).await?;
     let sent = bank.door.send(&committed, &parts).await;
     let sending = Attempt {
         state: AttemptState::Sending,
@@ -130,28 +155,7 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
             let next = ctx.now_ms() + bank.rules.ask_after_ms;
             conclude(ctx, &sending, Conclusion::of(AttemptEvent::Accepted, Some(next))).await
         }
-        Sent::NotSent { cause } => {
-            tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "not sent; the same bytes will go again");
-            let wait = bank
-                .rules
-                .resend_after_ms
-                .saturating_mul(1 << sending.sends.clamp(0, 10))
-                .min(RESEND_MAX_MS);
-            let text = format!(
-                "{} 连接不上（{}），批次未送出，系统会用原文件重发",
-                bank.name,
-                chinese(&cause)
-            );
-            ctx.store
-                .raise_alert(AlertKind::NotSent, &bank.code, None, &text, ctx.now_ms())
-                .await?;
-            return conclude(
-                ctx,
-                &sending,
-                Conclusion::of(AttemptEvent::NotSent, Some(ctx.now_ms() + wait)),
-            )
-            .await;
-        }
+        Sent::NotSent { cause } => return not_sent(ctx, bank, &sending, &cause).await.map(Some),
         Sent::Unknown { cause, evidence } => {
             tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "no clear answer; the bank will be asked");
             if let Some(evidence) = evidence {
@@ -162,7 +166,26 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), Flow
         }
     }?;
     ctx.store.clear_alert(AlertKind::Submit, &attempt.no.to_string(), ctx.now_ms()).await?;
-    Ok(ctx.store.clear_alert(AlertKind::NotSent, &bank.code, ctx.now_ms()).await?)
+    ctx.store.clear_alert(AlertKind::NotSent, &bank.code, ctx.now_ms()).await?;
+    Ok(None)
+}
+
+/// It provably never left: the same bytes go again, less and less often, and never in step with what
+/// waits for other banks (F53). Says when.
+async fn not_sent(
+    ctx: &Ctx,
+    bank: &Bank,
+    sending: &Attempt,
+    cause: &str,
+) -> Result<i64, FlowError> {
+    tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "not sent; the same bytes will go again");
+    let text =
+        format!("{} 连接不上（{}），批次未送出，系统会用原文件重发", bank.name, chinese(cause));
+    ctx.store.raise_alert(AlertKind::NotSent, &bank.code, None, &text, ctx.now_ms()).await?;
+    let doubled = bank.rules.resend_after_ms.saturating_mul(1 << sending.sends.clamp(0, 10));
+    let next_ms = ctx.now_ms() + ctx.around(doubled.min(RESEND_ABOUT_MAX_MS));
+    conclude(ctx, sending, Conclusion::of(AttemptEvent::NotSent, Some(next_ms))).await?;
+    Ok(next_ms)
 }
 
 /// Ends UNKNOWN where the door sees the attempt lying at the bank, whole (F49): it is delivered, and what
@@ -210,7 +233,9 @@ async fn answered(
 }
 
 async fn lost(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
-    let next = ctx.now_ms() + bank.rules.ask_every_ms;
+    // Of a bank that cannot be asked, people are told at once.
+    let asked = bank.rules.answers.can_ask(attempt, &bank.format);
+    let next = ctx.now_ms() + if asked { bank.rules.ask_every_ms } else { 0 };
     ctx.waits.begin(attempt.no, ctx.clock.running_ms());
     conclude(ctx, attempt, Conclusion::of(AttemptEvent::Lost, Some(next))).await
 }

@@ -12,6 +12,8 @@ pub struct HeadValues<'a> {
     pub facts: &'a RegisterFacts,
     pub bank: &'a str,
     pub reference: &'a str,
+    /// The bank's own number of what is asked about, else empty.
+    pub bank_reference: &'a str,
     pub at_ms: i64,
     /// What a query asks for, else empty.
     pub section: &'a str,
@@ -43,6 +45,7 @@ impl Source for HeadValues<'_> {
     fn get(&self, key: Key) -> Option<Value<'_>> {
         match key {
             Key::Reference => text(self.reference),
+            Key::BankReference => text(self.bank_reference),
             Key::Moment => Some(Value::Moment(moment(self.at_ms))),
             Key::Summary => text(&self.facts.summary),
             Key::ProgrammeCode => text(&self.facts.programme_code),

@@ -1,9 +1,9 @@
-//! Watch: raises one's voice at 50, 80, 95 and 100 percent of the time allowed. Deadlines are
-//! stored when their start is known and never recomputed; a jump of the clock can bring an alert
-//! early or late, and moves no money (I16).
+//! Watch: raises one's voice at 50, 80, 95 and 100 percent of the time allowed, when a bank does not
+//! answer in time, and when it is left alone. Deadlines are stored when their start is known and never
+//! recomputed; a jump of the clock can bring an alert early or late, and moves no money (I16).
 
 use crate::clock::local_text;
-use crate::flow::{Ctx, FlowError, Progress, time};
+use crate::flow::{Ctx, FlowError, Progress, breaker, expect, time};
 use crate::model::alert::AlertKind;
 use crate::model::deadline::{length, level};
 use crate::model::money::Fen;
@@ -17,6 +17,8 @@ const EVERY_MS: i64 = 1_000;
 /// Where the store fails.
 pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     time::bounds(ctx).await?;
+    expect::look(ctx).await?;
+    breaker::look(ctx).await?;
     let now = ctx.now_ms();
     for running in ctx.store.running().await? {
         let reached = level(running.start_at_ms, running.deadline_at_ms, now);

@@ -107,7 +107,7 @@ pub(crate) struct Cell {
     pub codes: Option<usize>,
 }
 
-/// What is wrong with the bytes of one value.
+/// What is wrong with the bytes of one value. Passed in a box: that there is none must cost nothing.
 #[derive(Debug, Clone)]
 pub(crate) struct ReadFault {
     /// In bytes from the start of the value.
@@ -309,7 +309,7 @@ impl Cell {
         bytes: &[u8],
         record: &mut Record,
         stated: &mut Stated,
-    ) -> Result<(), ReadFault> {
+    ) -> Result<(), Box<ReadFault>> {
         if let Some(absent) = &self.absent {
             let spelled =
                 if charset == Charset::Utf8 { absent.text.as_bytes() } else { &absent.bytes };
@@ -326,7 +326,7 @@ impl Cell {
                     return Ok(());
                 }
                 let expected = format!("the constant {text:?}");
-                Err(ReadFault { at: 0, found: shape(bytes), expected })
+                Err(Box::new(ReadFault { at: 0, found: shape(bytes), expected }))
             }
             Bind::Computed(computed) => self.read_computed(computed, charset, bytes, stated),
             Bind::Piece { slot, sign, at, .. } => {
@@ -362,7 +362,7 @@ impl Cell {
         charset: Charset,
         bytes: &[u8],
         record: &mut Record,
-    ) -> Result<(), ReadFault> {
+    ) -> Result<(), Box<ReadFault>> {
         let mut plain = Vec::new();
         match &self.spelling {
             Spelling::Text(only) => {
@@ -427,7 +427,7 @@ impl Cell {
         charset: Charset,
         bytes: &[u8],
         stated: &mut Stated,
-    ) -> Result<(), ReadFault> {
+    ) -> Result<(), Box<ReadFault>> {
         let mut plain = Vec::new();
         match &self.spelling {
             Spelling::Binary { little, .. } => {
@@ -475,8 +475,9 @@ pub(crate) fn out_of_range(expected: &str) -> FieldFault {
     FieldFault::OutOfRange { expected: expected.to_owned() }
 }
 
-pub(crate) fn not(bytes: &[u8], expected: &str) -> ReadFault {
-    ReadFault { at: 0, found: shape(bytes), expected: expected.to_owned() }
+#[expect(clippy::unnecessary_box_returns, reason = "it is passed on as it is")]
+pub(crate) fn not(bytes: &[u8], expected: &str) -> Box<ReadFault> {
+    Box::new(ReadFault { at: 0, found: shape(bytes), expected: expected.to_owned() })
 }
 
 fn told_words(words: &[Word]) -> String {

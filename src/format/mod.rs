@@ -360,6 +360,11 @@ impl Format {
         answers.find(by_values).map(|message| message.matching.as_slice())
     }
 
+    /// Does this message have a row for each payment?
+    pub fn has_rows(&self, kind: MessageKind) -> bool {
+        self.plan.message(kind).is_some_and(|message| message.has_rows)
+    }
+
     /// Does this message list the payments that failed, and no others?
     pub fn failures_only(&self, kind: MessageKind) -> bool {
         self.plan.message(kind).is_some_and(|message| message.failures_only)
@@ -372,7 +377,7 @@ impl Format {
     }
 
     /// What the files of a message are called.
-    pub(crate) fn patterns(&self, kind: MessageKind) -> Vec<String> {
+    pub fn patterns(&self, kind: MessageKind) -> Vec<String> {
         let parts = self.plan.message(kind).map(|message| message.parts.iter());
         let names = parts.into_iter().flatten().filter_map(|part| part.name.as_ref());
         names.map(name::NamePattern::pattern).collect()

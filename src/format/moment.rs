@@ -104,7 +104,11 @@ pub(crate) fn write(pieces: &[Piece], moment: Moment, out: &mut Vec<u8>) -> Resu
 }
 
 /// Reads the pieces of a pattern over what is known already.
-pub(crate) fn read(pieces: &[Piece], known: Moment, bytes: &[u8]) -> Result<Moment, ReadFault> {
+pub(crate) fn read(
+    pieces: &[Piece],
+    known: Moment,
+    bytes: &[u8],
+) -> Result<Moment, Box<ReadFault>> {
     let wrong = || not(bytes, "a date and time of the calendar in this field's pattern");
     let mut moment = known;
     let mut rest = bytes;

@@ -176,7 +176,7 @@ impl Shape {
 
     /// As [`Shape::read`], with a fault that says what was expected.
     #[inline]
-    pub fn take(self, bytes: &[u8]) -> Result<i64, ReadFault> {
+    pub fn take(self, bytes: &[u8]) -> Result<i64, Box<ReadFault>> {
         let number = match self.sign {
             Sign::Overpunch => self.read_overpunched(bytes),
             _ => self.read(bytes),
@@ -300,7 +300,7 @@ impl AmountShape {
     }
 
     /// Reads the amount, with a fault that says what was expected.
-    pub fn take(self, bytes: &[u8]) -> Result<Fen, ReadFault> {
+    pub fn take(self, bytes: &[u8]) -> Result<Fen, Box<ReadFault>> {
         let number = match self.shape.sign {
             Sign::Overpunch => self.shape.read_overpunched(bytes),
             _ => self.shape.read(bytes),
@@ -308,7 +308,7 @@ impl AmountShape {
         number.and_then(|number| number.checked_mul(self.step())).map(Fen::new).ok_or_else(|| {
             let unit = if self.unit == Unit::Fen { "fen" } else { "yuan" };
             let expected = format!("{unit} as {}", self.shape.told());
-            ReadFault { at: 0, found: shape(bytes), expected }
+            Box::new(ReadFault { at: 0, found: shape(bytes), expected })
         })
     }
 

@@ -2,7 +2,6 @@
 //! of another is kept until it can be compared.
 
 use crate::format::Format;
-use crate::format::cell::ReadFault;
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf, LengthOf, Stated};
 use crate::format::error::DataError;
@@ -216,15 +215,13 @@ fn frame_fields(
     for field in &frame.fields {
         let Place::Slab(slab) = &field.place else { continue };
         let value = bytes.get(slab.start..slab.start + slab.width).unwrap_or_default();
-        slab.take(&field.cell, charset, value, record, stated).map_err(
-            |ReadFault { at, found, expected }| Stop {
-                record: 0,
-                field: field.cell.name.clone(),
-                offset: Some(slab.start + at),
-                found,
-                expected,
-            },
-        )?;
+        slab.take(&field.cell, charset, value, record, stated).map_err(|fault| Stop {
+            record: 0,
+            field: field.cell.name.clone(),
+            offset: Some(slab.start + fault.at),
+            found: fault.found,
+            expected: fault.expected,
+        })?;
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::format::cell::{Join, Pen, ReadFault, not};
 use crate::format::charset::{Charset, Controls};
-use crate::format::error::{FieldFault, shape};
+use crate::format::error::FieldFault;
 use crate::format::words::{Source, Value};
 
 /// Which characters a text may have, beyond what its character set allows.
@@ -23,6 +23,18 @@ impl Only {
         }
     }
 
+    /// The first byte that it does not allow. All bytes are looked at without a branch for each, since
+    /// most texts have none.
+    #[inline]
+    fn first_refused(self, bytes: &[u8]) -> Option<usize> {
+        let all = match self {
+            Self::Any => true,
+            Self::Ascii => bytes.iter().fold(true, |all, byte| all & Self::Ascii.allows(*byte)),
+            Self::Digits => bytes.iter().fold(true, |all, byte| all & Self::Digits.allows(*byte)),
+        };
+        if all { None } else { bytes.iter().position(|byte| !self.allows(*byte)) }
+    }
+
     /// For messages: what may stand in it.
     pub const fn told(self) -> &'static str {
         match self {
@@ -41,7 +53,7 @@ pub(crate) fn write_text(
     text: &str,
     out: &mut Vec<u8>,
 ) -> Result<(), FieldFault> {
-    if only != Only::Any && !text.bytes().all(|byte| only.allows(byte)) {
+    if only.first_refused(text.as_bytes()).is_some() {
         let allowed = |c: char| u8::try_from(c).is_ok_and(|byte| only.allows(byte));
         let character = text.chars().find(|c| !allowed(*c)).unwrap_or('\u{FFFD}');
         return Err(FieldFault::NotEncodable { character });
@@ -61,15 +73,15 @@ pub(crate) fn read_text(
     cut_tail: bool,
     bytes: &[u8],
     out: &mut String,
-) -> Result<(), ReadFault> {
+) -> Result<(), Box<ReadFault>> {
     out.clear();
     if only != Only::Any && charset.has_ascii() {
-        // What is allowed is ASCII, so that looking once is enough.
-        return match bytes.iter().position(|byte| !only.allows(*byte)) {
+        // What is allowed is ASCII: where all of it is, it is UTF-8 as well.
+        return match only.first_refused(bytes) {
             None => std::str::from_utf8(bytes)
                 .map(|text| out.push_str(text))
                 .map_err(|_| not(bytes, only.told())),
-            Some(at) => Err(ReadFault { at, ..not(bytes, only.told()) }),
+            Some(at) => Err(Box::new(ReadFault { at, ..*not(bytes, only.told()) })),
         };
     }
     let decoded = if cut_tail {
@@ -83,12 +95,13 @@ pub(crate) fn read_text(
         let broken = bytes.get(bad.at..end).unwrap_or_default();
         let hex: Vec<String> = broken.iter().map(|byte| format!("{byte:02X}")).collect();
         let found = format!("{} ({})", hex.join(" "), bad.why);
-        ReadFault { at: bad.at, found, expected: format!("text in {}", charset.as_str()) }
+        let expected = format!("text in {}", charset.as_str());
+        Box::new(ReadFault { at: bad.at, found, expected })
     })?;
     if only != Only::Any
-        && let Some(at) = out.bytes().position(|byte| !only.allows(byte))
+        && let Some(at) = only.first_refused(out.as_bytes())
     {
-        return Err(ReadFault { at, found: shape(bytes), expected: only.told().to_owned() });
+        return Err(Box::new(ReadFault { at, ..*not(bytes, only.told()) }));
     }
     Ok(())
 }

@@ -20,6 +20,12 @@ words! {
         /// The bank does not know an attempt, and would not recognise a second one as the same: nothing
         /// goes again by itself.
         TooLate = "too_late",
+        /// Nobody knows whether an attempt arrived, and the bank cannot be asked: two people decide.
+        CannotAsk = "cannot_ask",
+        /// A bank refused or left unanswered several attempts in a row: it is left alone for a while.
+        Breaker = "breaker",
+        /// An answer that was agreed did not come in time.
+        Overdue = "overdue",
         /// A bank is not reached; nothing left.
         NotSent = "not_sent",
         /// The bank has our reference with other content than this database would send.
@@ -71,6 +77,9 @@ impl AlertKind {
             Self::Disputed => "争议款",
             Self::Unknown => "结果不明",
             Self::TooLate => "超期不再重发",
+            Self::CannotAsk => "结果不明，无法查询",
+            Self::Breaker => "暂停向该行发送",
+            Self::Overdue => "银行逾期未答复",
             Self::NotSent => "银行连接不上",
             Self::OtherContent => "同号内容不同",
             Self::BankStopped => "已停止向银行发送",
@@ -101,6 +110,8 @@ impl AlertKind {
                 | Self::Conflict
                 | Self::Disputed
                 | Self::TooLate
+                | Self::CannotAsk
+                | Self::Breaker
                 | Self::OtherContent
                 | Self::BankStopped
                 | Self::Contradiction

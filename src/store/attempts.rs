@@ -2,6 +2,7 @@
 
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Committed, Heard};
+use crate::model::expectation::Expected;
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
@@ -31,15 +32,17 @@ pub struct Attempt {
     pub lost_at_ms: Option<i64>,
     pub sends: i64,
     pub asks: i64,
-    pub ask_until_ms: Option<i64>,
+    /// The bank's own number of it; empty until it is known.
+    pub bank_reference: String,
     /// Payments of its batch without an answer; 0 for a refund.
     pub pending: i64,
 }
 
-const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
-     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.ask_until_ms, COALESCE(b.pending, 0), a.lost_at_ms";
+/// What [`attempt`] reads, of `attempt a` and `batch b`.
+pub(super) const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
+     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.bank_reference, COALESCE(b.pending, 0), a.lost_at_ms";
 
-fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
+pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     Ok(Attempt {
         no: AttemptNo(row.int(0)?),
         kind: row.word(1, AttemptKind::parse)?,
@@ -54,7 +57,7 @@ fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
         sent_at_ms: row.int_opt(10)?,
         sends: row.int(11)?,
         asks: row.int(12)?,
-        ask_until_ms: row.int_opt(13)?,
+        bank_reference: row.string(13)?,
         pending: row.int(14)?,
         lost_at_ms: row.int_opt(15)?,
     })
@@ -78,8 +81,8 @@ pub struct Conclusion {
     pub words: BankWords,
     /// When to do the next thing about it.
     pub next_at_ms: Option<i64>,
-    /// Until when returns and notices are asked for.
-    pub ask_until_ms: Option<i64>,
+    /// Answers that are due from now on, where none were.
+    pub expects: Vec<Expected>,
     /// Only for refunds: the bank confirms that the money went back.
     pub refund_done: bool,
     /// For an alert when the bank refuses: the bank's words, redacted, in plain Chinese.
@@ -96,7 +99,7 @@ impl Conclusion {
             asked: false,
             words: BankWords::default(),
             next_at_ms,
-            ask_until_ms: None,
+            expects: Vec::new(),
             refund_done: false,
             alert: String::new(),
             reports: Vec::new(),
@@ -222,17 +225,24 @@ impl Store {
         Ok(parts)
     }
 
-    /// Makes SENDING durable. Only from here on may a byte leave; the token says that it is so (I4).
+    /// Makes SENDING durable, and that these answers are due. Only from here on may a byte leave; the
+    /// token says that it is so (I4).
     ///
     /// # Errors
     /// [`StoreError::Moved`] where the attempt is not as it was read.
-    pub async fn start(&self, attempt: &Attempt, now_ms: i64) -> Result<Committed, StoreError> {
+    pub async fn start(
+        &self,
+        attempt: &Attempt,
+        expects: &[Expected],
+        now_ms: i64,
+    ) -> Result<Committed, StoreError> {
         let mut work = self.write().await?;
         step(&mut work, attempt, AttemptEvent::Start, now_ms).await?;
         let sql = "UPDATE attempt SET sends = sends + 1, sent_at_ms = $1, next_at_ms = NULL WHERE attempt_no = $2";
         work.move_one(sql, params![now_ms, attempt.no]).await?;
         let mut entry = Entry::new("attempt.sending", now_ms);
         entry.fact("attempt", attempt.no.0).fact("send", attempt.sends + 1);
+        super::expect::open(&mut work, &mut entry, attempt.no, expects, now_ms).await?;
         vouch_for(&mut work, &mut entry, None, attempt.no).await?;
         entry.write_beside(&mut work, attempt.register).await?;
         // Whoever sends goes on; nobody else has anything to do now.
@@ -254,11 +264,10 @@ impl Store {
         let mut work = self.write().await?;
         let to = step(&mut work, attempt, conclusion.event, now_ms).await?;
         let words = &conclusion.words;
-        let sql = "UPDATE attempt SET next_at_ms = $1, ask_until_ms = COALESCE($2, ask_until_ms), bank_code = $3, \
-                   bank_text = COALESCE($4, bank_text), bank_reference = CASE WHEN $5 = '' THEN bank_reference ELSE $6 END WHERE attempt_no = $7";
+        let sql = "UPDATE attempt SET next_at_ms = $1, bank_code = $2, \
+                   bank_text = COALESCE($3, bank_text), bank_reference = CASE WHEN $4 = '' THEN bank_reference ELSE $5 END WHERE attempt_no = $6";
         let row = params![
             conclusion.next_at_ms,
-            conclusion.ask_until_ms,
             &words.code,
             words.text.clone(),
             &words.bank_reference,
@@ -301,6 +310,9 @@ impl Store {
             _ => {}
         }
         tell(&mut work, attempt, to, conclusion, now_ms).await?;
+        super::expect::after_conclusion(&mut work, &mut entry, attempt, to, conclusion, now_ms)
+            .await?;
+        super::breaker::after_conclusion(&mut work, attempt, conclusion, now_ms).await?;
         for report in &conclusion.reports {
             super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
         }
@@ -353,31 +365,6 @@ impl Store {
         // Nothing changed that another step could act upon.
         work.commit().await
     }
-
-    /// After a start: what was being sent when the process died may or may not have left (F3 to
-    /// F5), so it is unknown, and due to be asked about at once.
-    ///
-    /// # Errors
-    /// Where the database cannot be written.
-    pub async fn recover_sending(&self, now_ms: i64) -> Result<u64, StoreError> {
-        let mut work = self.read().await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.state = 'sending'"
-        );
-        let mut broken = Vec::new();
-        work.0
-            .rows(sql.into(), params![], &mut |row| {
-                broken.push(attempt(row)?);
-                Ok(())
-            })
-            .await?;
-        work.commit().await?;
-        for attempt in &broken {
-            self.conclude(attempt, &Conclusion::of(AttemptEvent::Lost, Some(now_ms)), now_ms)
-                .await?;
-        }
-        Ok(broken.len() as u64)
-    }
 }
 
 /// The alerts that begin and end with what became of an attempt.
@@ -394,7 +381,7 @@ async fn tell(
         let sql = "UPDATE attempt SET lost_at_ms = COALESCE(lost_at_ms, sent_at_ms) WHERE attempt_no = $1";
         work.move_one(sql, params![attempt.no]).await?;
         let text = format!(
-            "{} 批次 {} 发送结果不明，正在按我方流水号 {} 向银行查询；查明之前不会重发",
+            "{} 批次 {} 发送结果不明，须按我方流水号 {} 向银行查明；查明之前不会重发",
             attempt.bank,
             batch.map_or_else(String::new, |no| no.to_string()),
             attempt.reference
@@ -403,8 +390,9 @@ async fn tell(
         super::alerts::raise(work, kind, &subject, register, batch, 0, &text, now_ms).await?;
         return Ok(());
     }
-    super::alerts::clear(work, AlertKind::Unknown, &subject, now_ms).await?;
-    super::alerts::clear(work, AlertKind::TooLate, &subject, now_ms).await?;
+    for over in [AlertKind::Unknown, AlertKind::TooLate, AlertKind::CannotAsk] {
+        super::alerts::clear(work, over, &subject, now_ms).await?;
+    }
     if to == AttemptState::Stopped {
         let (kind, text) = (AlertKind::OtherContent, &conclusion.alert);
         super::alerts::raise(work, kind, &subject, register, batch, 0, text, now_ms).await?;

@@ -90,8 +90,9 @@ impl Store {
         Ok(self.standing_alerts(AlertKind::BankStopped).await?.into_iter().collect())
     }
 
-    /// Sending to a bank goes on, at the word of an operator who has compared with it. Batches whose
-    /// reference the bank has with other content stay as they are. Says whether it was stopped.
+    /// Sending to a bank goes on, at the word of an operator who has compared with it, or knows that it
+    /// is well again. Batches whose reference the bank has with other content stay as they are. Says
+    /// whether it was stopped or its breaker had counted something.
     ///
     /// # Errors
     /// Where the database cannot be written.
@@ -102,12 +103,14 @@ impl Store {
         why: &str,
         now_ms: i64,
     ) -> Result<bool, StoreError> {
-        if !self.stopped_banks().await?.contains(bank) {
+        let stopped = self.stopped_banks().await?.contains(bank);
+        let mut work = self.write().await?;
+        let mut entry = Entry::new("bank.resumed", now_ms);
+        let rested = super::breaker::resume(&mut work, &mut entry, bank, now_ms).await?;
+        if !stopped && !rested {
             return Ok(false);
         }
-        let mut work = self.write().await?;
         super::alerts::clear(&mut work, AlertKind::BankStopped, bank, now_ms).await?;
-        let mut entry = Entry::new("bank.resumed", now_ms);
         entry.fact("by", by).fact("why", why);
         entry.write(&mut work, &bank_chain(bank)).await?;
         self.done(work).await?;

@@ -5,12 +5,14 @@ mod effects;
 
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptState, Heard};
+use crate::model::expectation::Expected;
 use crate::model::id::{BatchNo, ResultNo};
 use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::{Folded, OutcomeKind};
 use crate::model::reason::Reason;
 use crate::store::attempts::{Attempt, step};
+use crate::store::breaker::Sign;
 use crate::store::cut::StoredPayment;
 use crate::store::digest::digest_quarantined;
 use crate::store::journal::{Entry, bank_chain};
@@ -61,7 +63,8 @@ pub struct TakenResult<'a> {
     pub next_at_ms: Option<i64>,
     /// When to ask again while some are not.
     pub again_at_ms: i64,
-    pub ask_until_ms: Option<i64>,
+    /// Answers that are due once all its payments are answered for, or once they are not after all.
+    pub expects: Vec<Expected>,
 }
 
 /// What taking a result did.
@@ -137,17 +140,18 @@ impl Store {
         if attempt.state != AttemptState::Accepted {
             step(&mut work, attempt, AttemptEvent::Accepted, now_ms).await?;
             entry.fact("accepted_from", attempt.state.as_str());
-            for kind in [AlertKind::Unknown, AlertKind::TooLate] {
+            for kind in [AlertKind::Unknown, AlertKind::TooLate, AlertKind::CannotAsk] {
                 super::alerts::clear(&mut work, kind, &attempt.no.to_string(), now_ms).await?;
             }
         }
         let next_at_ms =
             |pending| if pending > 0 { Some(taken.again_at_ms) } else { taken.next_at_ms };
-        let asked = "UPDATE attempt SET next_at_ms = $1, ask_until_ms = COALESCE($2, ask_until_ms), asks = asks + 1 WHERE attempt_no = $3";
-        let until = taken.ask_until_ms;
+        let asked = "UPDATE attempt SET next_at_ms = $1, asks = asks + 1 WHERE attempt_no = $2";
         let Some(result) = insert_result(&mut work, attempt, &taken, now_ms).await? else {
-            work.move_one(asked, params![next_at_ms(attempt.pending), until, attempt.no]).await?;
+            work.move_one(asked, params![next_at_ms(attempt.pending), attempt.no]).await?;
             if attempt.state != AttemptState::Accepted {
+                let (pending, expects) = (attempt.pending, &taken.expects);
+                heard(&mut work, &mut entry, attempt, pending, expects, now_ms).await?;
                 vouch_for(&mut work, &mut entry, None, attempt.no).await?;
                 entry.write_for(&mut work, attempt.register).await?;
             }
@@ -174,9 +178,10 @@ impl Store {
         }
         let pending =
             attempt.pending + writes.counts.get(&Folded::Pending).copied().unwrap_or_default();
-        work.move_one(asked, params![next_at_ms(pending), until, attempt.no]).await?;
+        work.move_one(asked, params![next_at_ms(pending), attempt.no]).await?;
         self.write_effects(&mut work, attempt, batch, result, writes, &mut entry, now_ms).await?;
         self.write_quarantine(&mut work, attempt, result, quarantined, &mut entry, now_ms).await?;
+        heard(&mut work, &mut entry, attempt, pending, &taken.expects, now_ms).await?;
         let sql = "UPDATE result SET applied = $1 WHERE result_no = $2";
         let applied = params![len(effects.outcomes.len() + effects.notices.len()), result];
         entry.vouched.returned(&mut work, &vouch::RESULT, sql, applied).await?;
@@ -301,6 +306,21 @@ impl Store {
             "INSERT INTO quarantine (result_no, row_no, cause, detail, attempt_no, line, at_ms)";
         work.insert(sql, 7, rows, self.dialect.bulk()).await
     }
+}
+
+/// The bank had a word about a batch: what is waited for changes by it, and the bank may be well again.
+async fn heard(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: &Attempt,
+    pending: i64,
+    expects: &[Expected],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sending = attempt.state == AttemptState::Sending;
+    let sign = if sending { Sign::Answered } else { Sign::Told };
+    super::breaker::is_well(work, attempt, sign, now_ms).await?;
+    super::expect::after_rows(work, entry, attempt, pending, expects, now_ms).await
 }
 
 fn len(count: usize) -> i64 {

@@ -13,7 +13,9 @@ use crate::store::{Store, StoreError};
 mod batch;
 mod register;
 
-pub use crate::store::view::batch::{AttemptRow, BatchPage, FailureRow, QuarantineRow, ResultRow};
+pub use crate::store::view::batch::{
+    AttemptRow, BatchPage, ExpectationRow, FailureRow, QuarantineRow, ResultRow,
+};
 pub use crate::store::view::register::{HoldRow, RefundRow, RegisterPage, ReportRow, ShareRow};
 
 /// The front page: everything, at one moment.
@@ -120,6 +122,10 @@ pub struct Totals {
     pub registers: Vec<(String, i64)>,
     pub batches: Vec<(String, i64)>,
     pub attempts: Vec<(String, i64)>,
+    /// (kind, state, how many) of answers that are waited for.
+    pub expectations: Vec<(String, String, i64)>,
+    /// (state, how many) of banks to which not everything is sent.
+    pub breakers: Vec<(String, i64)>,
     pub notices: Vec<(String, i64)>,
     pub reports_due: i64,
     pub reports_acknowledged: i64,
@@ -364,6 +370,12 @@ impl Store {
             state_counts(&mut work, "SELECT state, COUNT(*) FROM batch GROUP BY state").await?;
         totals.attempts =
             state_counts(&mut work, "SELECT state, COUNT(*) FROM attempt GROUP BY state").await?;
+        let sql = "SELECT kind, state, COUNT(*) FROM expectation WHERE state IN ('open', 'overdue') GROUP BY kind, state";
+        totals.expectations = work
+            .rows(sql, params![], |row| Ok((row.string(0)?, row.string(1)?, row.int(2)?)))
+            .await?;
+        let sql = "SELECT state, COUNT(*) FROM breaker WHERE state <> 'closed' GROUP BY state";
+        totals.breakers = state_counts(&mut work, sql).await?;
         totals.notices = notices(&mut work).await?;
         let mut one = async |sql: &'static str| work.the(sql, params![], |row| row.int(0)).await;
         totals.reports_due = one("SELECT COUNT(*) FROM report WHERE state = 'due'").await?;

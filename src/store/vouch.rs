@@ -71,6 +71,20 @@ pub(super) const ATTEMPT: Vouched = Vouched {
     rows: "1 = 1",
 };
 
+pub(super) const EXPECTATION: Vouched = Vouched {
+    table: "expectation",
+    columns: "attempt_no, kind, opened_at_ms, due_at_ms, state, state_at_ms",
+    keys: 2,
+    rows: "1 = 1",
+};
+
+pub(super) const BREAKER: Vouched = Vouched {
+    table: "breaker",
+    columns: "bank, state, run, last, last_no, since_ms, probe_no",
+    keys: 1,
+    rows: "1 = 1",
+};
+
 pub(super) const FORMAT_TEXT: Vouched =
     Vouched { table: "format_text", columns: "digest, name, text", keys: 1, rows: "1 = 1" };
 
@@ -119,12 +133,14 @@ pub(super) const META: Vouched =
     Vouched { table: "meta", columns: "name, value", keys: 1, rows: "name <> 'clock'" };
 
 /// All of them.
-pub(super) const ALL: [&Vouched; 13] = [
+pub(super) const ALL: [&Vouched; 15] = [
     &REGISTER,
     &SHARE,
     &HOLD,
     &BATCH,
     &ATTEMPT,
+    &EXPECTATION,
+    &BREAKER,
     &FORMAT_TEXT,
     &RESULT,
     &REFUND,

@@ -12,12 +12,16 @@ use crate::flow::sealed::{open_person, open_words};
 use crate::guard::seal::Sealer;
 use crate::model::attempt::AttemptState;
 use crate::model::batch::BatchState;
+use crate::model::deadline::length;
+use crate::model::expectation::ExpectationState;
 use crate::model::id::AttemptNo;
 use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::model::person::{Person, mask_account, mask_name};
 use crate::model::reason::{Actor, Reason};
 use crate::model::report::redact;
-use crate::store::view::{AttemptRow, BatchPage, FailureRow, QuarantineRow, ResultRow};
+use crate::store::view::{
+    AttemptRow, BatchPage, ExpectationRow, FailureRow, QuarantineRow, ResultRow,
+};
 use crate::web::parts::{Badge, Bar, Frame, Head, Tone, batch_time_left, grouped};
 
 struct Attempt {
@@ -76,6 +80,42 @@ impl Attempt {
             sends: row.sends,
             asks: row.asks,
             bank_code: row.bank_code.clone(),
+        }
+    }
+}
+
+/// An answer that the bank owes, or owed.
+struct Owed {
+    what: &'static str,
+    attempt: String,
+    due: String,
+    state: Badge,
+    note: String,
+}
+
+impl Owed {
+    fn of(row: &ExpectationRow, now_ms: i64) -> Self {
+        let (tone, name, note) = match row.state {
+            ExpectationState::Open if row.due_at_ms <= now_ms => {
+                (Tone::Bad, "已到期", String::new())
+            }
+            ExpectationState::Open => {
+                let left = length(row.due_at_ms - now_ms);
+                (Tone::Busy, "等待中", format!("还有 {left}"))
+            }
+            ExpectationState::Overdue => {
+                let over = length(now_ms - row.due_at_ms);
+                (Tone::Bad, "逾期未到", format!("已超过 {over}，请联系银行"))
+            }
+            ExpectationState::Met => (Tone::Good, "已收到", local_text(row.state_at_ms)),
+            ExpectationState::Dropped => (Tone::Quiet, "不再等待", String::new()),
+        };
+        Self {
+            what: row.kind.chinese(),
+            attempt: row.attempt.to_string(),
+            due: local_text(row.due_at_ms),
+            state: Badge::new(tone, name),
+            note,
         }
     }
 }
@@ -294,6 +334,7 @@ struct Page {
     /// Payments without a result yet.
     pending: i64,
     attempts: Vec<Attempt>,
+    owed: Vec<Owed>,
     results: Vec<Taken>,
     failures: Vec<Failure>,
     failures_all: i64,
@@ -350,6 +391,7 @@ pub fn render(
             .iter()
             .map(|a| Attempt::of(a, row.state, !page.results.is_empty(), lies(&a.reference)))
             .collect(),
+        owed: page.expectations.iter().map(|row| Owed::of(row, frame.now_ms)).collect(),
         results: page.results.iter().map(Taken::of).collect(),
         sealed: failures.iter().any(|f| f.name == UNREADABLE || f.words == UNREADABLE),
         failures,

@@ -19,8 +19,10 @@ use crate::clock::Clock;
 use crate::model::attempt::AttemptState;
 use crate::model::batch::BatchState;
 use crate::model::deadline;
+use crate::model::expectation::{ExpectationKind, ExpectationState};
 use crate::model::notice::NoticeState;
 use crate::model::place::Place;
+use crate::model::profile::BreakerState;
 use crate::model::register::RegisterState;
 use crate::model::words;
 use crate::store::Store;
@@ -79,6 +81,8 @@ pub struct Metrics {
     registers: Family<Label, Gauge>,
     batches: Family<Label, Gauge>,
     attempts: Family<Label, Gauge>,
+    expectations: Family<Step, Gauge>,
+    breakers: Family<Label, Gauge>,
     notices: Family<Label, Gauge>,
     reports: Family<Label, Gauge>,
     alerts_open: Gauge,
@@ -109,6 +113,16 @@ impl Metrics {
             registers: kept(r, "registers", "Registers by state"),
             batches: kept(r, "batches", "Batches by state"),
             attempts: kept(r, "attempts", "Attempts by state"),
+            expectations: kept(
+                r,
+                "expectations",
+                "Answers of banks that are waited for, by kind; overdue ones have an alert each",
+            ),
+            breakers: kept(
+                r,
+                "breakers",
+                "Banks to which nothing (open) or one batch (half_open) is sent, because of a run of refused or unknown attempts",
+            ),
             notices: kept(r, "notices", "SMS notices by what the bank says became of them"),
             reports: kept(r, "reports", "Reports by state"),
             alerts_open: kept(r, "alerts_open", "Alerts that stand on the status page"),
@@ -207,6 +221,18 @@ impl Metrics {
         by_state(&self.registers, words.map(|s| s.as_str()), &totals.registers);
         by_state(&self.batches, BatchState::ALL.iter().map(|s| s.as_str()), &totals.batches);
         by_state(&self.attempts, AttemptState::ALL.iter().map(|s| s.as_str()), &totals.attempts);
+        for kind in ExpectationKind::ALL {
+            for state in ExpectationState::ALL.iter().filter(|state| state.waits()) {
+                let is_it = |(of, at, _): &&(String, String, i64)| {
+                    of == kind.as_str() && at == state.as_str()
+                };
+                let count = totals.expectations.iter().find(is_it).map_or(0, |(.., count)| *count);
+                let label = [("kind", kind.as_str()), ("state", state.as_str())];
+                self.expectations.get_or_create(&label).set(count);
+            }
+        }
+        let words = BreakerState::ALL.iter().filter(|state| **state != BreakerState::Closed);
+        by_state(&self.breakers, words.map(|state| state.as_str()), &totals.breakers);
         by_state(&self.notices, NoticeState::ALL.iter().map(|s| s.as_str()), &totals.notices);
         for state in ReportState::ALL {
             let count = match state {

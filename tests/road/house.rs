@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use daifa::clock::{Clock, Dice, ManualClock};
 use daifa::finance::Finance;
+use daifa::flow::breaker::BreakerRule;
+use daifa::flow::expect::Answers;
 use daifa::flow::reach::Reach;
 use daifa::flow::spoken::is_english;
 use daifa::flow::{self, Bank, BankRules, Ctx, Duty, FlowError, Pace, Progress, Step};
@@ -40,6 +42,9 @@ pub const VISIBLE: i64 = 10 * MINUTE;
 /// For so long a bank knows a repeat by our reference.
 pub const DUPLICATE: i64 = 72 * HOUR;
 
+/// For so long a bank is left alone.
+pub const REST: i64 = 10 * MINUTE;
+
 /// A bank that takes files, and one that takes messages.
 pub const FILES: &str = "rural";
 pub const CALLS: &str = "city";
@@ -67,7 +72,7 @@ pub fn duty() -> Duty {
     }
 }
 
-fn rules() -> BankRules {
+fn rules(format: &Format, files: bool) -> BankRules {
     BankRules {
         rows_max: 1_000,
         visibility_delay_ms: VISIBLE,
@@ -78,6 +83,8 @@ fn rules() -> BankRules {
         return_window_ms: 240 * HOUR,
         resend_after_ms: SECOND,
         reference_prefix: "T".to_owned(),
+        answers: Answers::of(format, files),
+        breaker: BreakerRule { after: 3, rest_ms: REST },
     }
 }
 
@@ -104,6 +111,8 @@ pub struct House {
     /// Other doors and formats than the scripted ones.
     pub doors: BTreeMap<String, (Arc<dyn Transport>, Arc<Format>)>,
     pub rows_max: usize,
+    /// What else is agreed with a bank.
+    pub agreed: Option<fn(&str, &mut BankRules)>,
     pub duty: Duty,
     /// How often the database was restored from a backup, as the config says.
     pub epoch: u8,
@@ -131,6 +140,7 @@ impl House {
             county,
             doors: BTreeMap::new(),
             rows_max: 1_000,
+            agreed: None,
             duty,
             epoch: 0,
             troubles: Vec::new(),
@@ -161,7 +171,11 @@ impl House {
             let door: Arc<dyn Transport> = Arc::clone(counter) as Arc<dyn Transport>;
             let scripted = (door, Arc::clone(&counter.format));
             let (door, format) = self.doors.get(code).cloned().unwrap_or(scripted);
-            let rules = BankRules { rows_max: self.rows_max, ..rules() };
+            let mut rules = rules(&format, code == FILES);
+            rules.rows_max = self.rows_max;
+            if let Some(agree) = self.agreed {
+                agree(code, &mut rules);
+            }
             let bank =
                 Bank { code: code.to_owned(), name: format!("示例{code}"), format, door, rules };
             banks.insert(code.to_owned(), bank);
@@ -190,6 +204,7 @@ impl House {
             unfetched: Arc::default(),
             pulls: Reach::new(Dice::seeded(5)),
             deliveries: Reach::new(Dice::seeded(6)),
+            dice: std::sync::Mutex::new(Dice::seeded(7)),
         });
     }
 

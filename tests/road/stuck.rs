@@ -103,3 +103,22 @@ async fn an_alert_about_a_share_ends_with_the_share() {
     house.live(2 * MINUTE, MINUTE).await;
     assert!(house.alert("convert").await.is_none(), "nothing of it is to be sent any more");
 }
+
+#[tokio::test]
+async fn an_alert_about_a_share_stays_while_nobody_looks_whether_it_is_over() {
+    let mut house = altered().await;
+    let raised = house.alert("convert").await.expect("it stands").raised_at_ms;
+    let now = daifa::clock::Clock::now_ms(&house.clock);
+    house.store().stop_bank(FILES, "已停止", now).await.expect("stopped");
+    house.live(3 * MINUTE, MINUTE).await;
+    let alert = house.alert("convert").await.expect("its cause is not over");
+    assert_eq!(alert.raised_at_ms, raised, "it went and came again");
+    // Its cause is over, and the bank is sent to again.
+    house.tamper("UPDATE register SET summary = substr(summary, 2)").await;
+    house.store().resume_bank(FILES, "运维岗04", "已核对", now).await.expect("resumed");
+    house.pass(MINUTE).await;
+    assert!(house.alert("convert").await.is_none());
+    house.files.leave_all(0);
+    house.live(2 * MINUTE, MINUTE).await;
+    house.finished().await;
+}

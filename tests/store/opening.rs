@@ -5,7 +5,7 @@ use std::time::Duration;
 use daifa::store::{Location, Store, StoreError};
 
 use crate::base::Base;
-use crate::samples::{BANK, NOW, lines};
+use crate::samples::{BANK, NOW, expected, lines};
 
 pub async fn f19_a_second_daemon_is_refused_and_a_command_is_not(base: &Base) {
     let second = Store::open(&base.location).await.err().expect("is refused");
@@ -30,7 +30,7 @@ pub async fn f19_a_daemon_whose_turn_is_over_writes_nothing_more(base: &Base) {
     }
     let second = reopened(&base.location).await.expect("nothing keeps it away any more");
     for late in [
-        base.store.start(&attempt, NOW).await.map(|_| ()),
+        base.store.start(&attempt, &expected(), NOW).await.map(|_| ()),
         base.store.set_cursor("county", "registers", "9", NOW).await,
     ] {
         let late = late.expect_err("its turn is over");
@@ -39,7 +39,7 @@ pub async fn f19_a_daemon_whose_turn_is_over_writes_nothing_more(base: &Base) {
     }
     assert_eq!(base.state_of_things().await, before, "it can hand over nothing more");
     // The one whose turn it is goes on, and so does an operator beside it.
-    second.start(&attempt, NOW).await.expect("starts");
+    second.start(&attempt, &expected(), NOW).await.expect("starts");
     base.attached().await.set_cursor("county", "registers", "9", NOW).await.expect("writes");
     base.clean().await;
     second.close().await;

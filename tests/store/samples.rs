@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use daifa::guard::digest::{ContentDigest, sha256};
 use daifa::model::attempt::{AttemptEvent, AttemptState};
+use daifa::model::expectation::{ExpectationKind, Expected};
 use daifa::model::hold::HoldReason;
 use daifa::model::id::{PaymentId, RegisterNo};
 use daifa::model::money::Fen;
@@ -208,8 +209,13 @@ pub fn answer_of(rows: Vec<TakenRow>, digest: [u8; 32]) -> TakenResult<'static> 
         evidence: None,
         next_at_ms: None,
         again_at_ms: NOW,
-        ask_until_ms: None,
+        expects: expected(),
     }
+}
+
+/// What a bank owes of a batch that may have left.
+pub fn expected() -> Vec<Expected> {
+    vec![Expected { kind: ExpectationKind::Result, due_at_ms: NOW + HOUR }]
 }
 
 pub fn quarantined(row: i64) -> Quarantined {
@@ -329,7 +335,7 @@ impl Base {
     /// Makes something durable about an attempt, and returns it as it stands then.
     pub async fn concluded(&self, attempt: &Attempt, event: AttemptEvent) -> Attempt {
         let attempt = self.again(attempt).await;
-        let conclusion = Conclusion::of(event, None);
+        let conclusion = Conclusion { expects: expected(), ..Conclusion::of(event, None) };
         self.store.conclude(&attempt, &conclusion, NOW).await.expect("concludes");
         self.clean().await;
         self.again(&attempt).await
@@ -337,7 +343,7 @@ impl Base {
 
     /// Brings an attempt into SENDING.
     pub async fn started(&self, attempt: &Attempt) -> Attempt {
-        self.store.start(&self.again(attempt).await, NOW).await.expect("starts");
+        self.store.start(&self.again(attempt).await, &expected(), NOW).await.expect("starts");
         self.clean().await;
         self.again(attempt).await
     }

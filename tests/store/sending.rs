@@ -16,7 +16,7 @@ use crate::base::Base;
 use crate::samples::{
     BANK, CREDITED, NOW, OTHER, line, lines, moved, no_reports, payment, refused, row, shared,
 };
-use crate::samples::{RETURNED, answer};
+use crate::samples::{RETURNED, answer, expected};
 
 pub async fn i3_a_range_only_moves_forward(base: &Base) {
     let register = base.accept("2026-1", 1, &lines(&[1, 2, 3, 4])).await;
@@ -153,7 +153,7 @@ pub async fn i4_the_token_is_given_only_before_anything_left(base: &Base) {
             };
         }
         assert_eq!(attempt.state, state);
-        let token = base.store.start(&attempt, NOW + 5).await;
+        let token = base.store.start(&attempt, &expected(), NOW + 5).await;
         if matches!(state, S::Intent | S::NotSent) {
             assert_eq!(token.expect("may be sent").attempt(), attempt.no);
             let now = base.again(&attempt).await;
@@ -171,8 +171,8 @@ pub async fn i4_a_stale_hand_gets_no_token_and_concludes_nothing(base: &Base) {
     let register = base.accept("2026-1", 1, &lines(&[100])).await;
     let attempt = base.cut(register, BANK, 9).await;
     let other = base.attached().await;
-    base.store.start(&attempt, NOW).await.expect("starts");
-    moved(other.start(&attempt, NOW).await);
+    base.store.start(&attempt, &expected(), NOW).await.expect("starts");
+    moved(other.start(&attempt, &expected(), NOW).await);
     let sending = base.again(&attempt).await;
     base.concluded(&sending, AttemptEvent::Lost).await;
     // Who still believes that it is being sent is late.
@@ -190,7 +190,7 @@ pub async fn i4_two_that_start_the_same_at_once_get_one_token(base: &Base) {
         let attempt = base.cut(register, BANK, 9).await;
         let hands = [shared(base), Arc::clone(&attached)].map(|store| {
             let attempt = attempt.clone();
-            tokio::spawn(async move { store.start(&attempt, NOW).await })
+            tokio::spawn(async move { store.start(&attempt, &expected(), NOW).await })
         });
         let mut tokens = 0;
         for hand in hands {

@@ -36,7 +36,6 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "next_at_ms",
         "when it is looked at next, moved at every look; a deadline that passes is told",
     ),
-    ("attempt", "ask_until_ms", "a note that no step decides by"),
     (
         "attempt",
         "asks",

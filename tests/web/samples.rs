@@ -5,6 +5,7 @@ use daifa::guard::key::Key;
 use daifa::guard::seal::Sealer;
 use daifa::model::attempt::{AttemptKind, AttemptState};
 use daifa::model::batch::BatchState;
+use daifa::model::expectation::{ExpectationKind, ExpectationState};
 use daifa::model::hold::{HoldEvent, HoldReason};
 use daifa::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo, ResultNo};
 use daifa::model::money::Fen;
@@ -16,8 +17,8 @@ use daifa::model::refund::RefundState;
 use daifa::model::register::RegisterState;
 use daifa::model::report::{RecipientKind, ReportKind};
 use daifa::store::view::{
-    AlertRow, AttemptRow, BatchPage, BatchRow, Counts, FailureRow, HoldRow, Overview,
-    QuarantineRow, RefundRow, RegisterPage, RegisterRow, ReportRow, ResultRow, ShareRow,
+    AlertRow, AttemptRow, BatchPage, BatchRow, Counts, ExpectationRow, FailureRow, HoldRow,
+    Overview, QuarantineRow, RefundRow, RegisterPage, RegisterRow, ReportRow, ResultRow, ShareRow,
 };
 use daifa::web::{BankName, Frame};
 
@@ -413,11 +414,20 @@ pub fn batch_page(sealer: &Sealer) -> BatchPage {
         line: (row > 1).then_some(row * 7),
         at_ms: NOW - HOUR,
     });
+    let states = ExpectationState::ALL.iter().cycle();
+    let owed = |(kind, state): (&ExpectationKind, &ExpectationState)| ExpectationRow {
+        attempt: AttemptNo(21),
+        kind: *kind,
+        due_at_ms: if *state == ExpectationState::Open { NOW + 2 * HOUR } else { NOW - HOUR },
+        state: *state,
+        state_at_ms: NOW - HOUR,
+    };
     BatchPage {
         row: batch(11, BatchState::Open),
         register: busy_register(),
         head_digest: HEAD_DIGEST,
         attempts: (21..).zip(AttemptState::ALL).map(attempt).collect(),
+        expectations: ExpectationKind::ALL.iter().zip(states).map(owed).collect(),
         results: vec![result(1, "applied", ""), result(2, "held", "合计金额与明细相差 0.01 元")],
         failures,
         after: 0,

@@ -3,6 +3,7 @@
 use daifa::flow::sealed::{PersonSealer, seal_words};
 use daifa::guard::seal::Sealer;
 use daifa::model::attempt::AttemptEvent;
+use daifa::model::expectation::{ExpectationKind, Expected};
 use daifa::model::hold::HoldReason;
 use daifa::model::id::{AttemptNo, RegisterNo};
 use daifa::model::money::Fen;
@@ -102,7 +103,8 @@ async fn answer(store: &Store, sealer: &Sealer, no: AttemptNo) {
         let attempt = store.attempt_by_reference("rural", "DF0001").await.expect("reads");
         attempt.expect("it is there")
     };
-    store.start(&read().await, NOW).await.expect("starts");
+    let expected = Expected { kind: ExpectationKind::Result, due_at_ms: NOW + 3_600_000 };
+    store.start(&read().await, &[expected], NOW).await.expect("starts");
     let accepted = Conclusion::of(AttemptEvent::Accepted, None);
     store.conclude(&read().await, &accepted, NOW).await.expect("concludes");
     let said = format!("原户名为[{}]，账号{}", CANARIES[4], CANARIES[1]);
@@ -141,7 +143,7 @@ async fn answer(store: &Store, sealer: &Sealer, no: AttemptNo) {
             evidence: None,
             next_at_ms: None,
             again_at_ms: 0,
-            ask_until_ms: None,
+            expects: Vec::new(),
         };
         store.take_result(&read().await, taken, &|_, _| Vec::new(), NOW).await.expect("takes");
     }

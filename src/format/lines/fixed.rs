@@ -101,7 +101,7 @@ impl Slab {
         bytes: &[u8],
         record: &mut Record,
         stated: &mut Stated,
-    ) -> Result<(), ReadFault> {
+    ) -> Result<(), Box<ReadFault>> {
         if let Bind::Literal { bytes: literal, .. } = &cell.bind {
             return self.take_literal(cell, literal, bytes);
         }
@@ -117,7 +117,7 @@ impl Slab {
                 return Ok(());
             }
             let expected = "a value".to_owned();
-            return Err(ReadFault { at: 0, found: "filling alone".to_owned(), expected });
+            return Err(Box::new(ReadFault { at: 0, found: "filling alone".to_owned(), expected }));
         }
         let value = bytes.get(from..to).unwrap_or_default();
         cell.read(charset, value, record, stated).map_err(|mut fault| {
@@ -163,7 +163,12 @@ impl Slab {
         bytes.len().is_multiple_of(unit) && bytes.chunks(unit).all(|chunk| chunk == self.absent)
     }
 
-    fn take_literal(&self, cell: &Cell, literal: &[u8], bytes: &[u8]) -> Result<(), ReadFault> {
+    fn take_literal(
+        &self,
+        cell: &Cell,
+        literal: &[u8],
+        bytes: &[u8],
+    ) -> Result<(), Box<ReadFault>> {
         if cell.may_be_absent() && self.is_absent(bytes) {
             return Ok(());
         }
@@ -180,7 +185,7 @@ impl Slab {
         }
         let Bind::Literal { text, .. } = &cell.bind else { return Ok(()) };
         let expected = format!("the constant {text:?} and its filling");
-        Err(ReadFault { at: 0, found: shape(bytes), expected })
+        Err(Box::new(ReadFault { at: 0, found: shape(bytes), expected }))
     }
 }
 

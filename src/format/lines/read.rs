@@ -339,13 +339,13 @@ fn read_value(
     value: &[u8],
     into: &mut Record,
     stated: &mut Stated,
-) -> Result<(), ReadFault> {
+) -> Result<(), Box<ReadFault>> {
     if value.is_empty() {
         if field.cell.may_be_empty() {
             return Ok(());
         }
         let expected = "a value".to_owned();
-        return Err(ReadFault { at: 0, found: "nothing".to_owned(), expected });
+        return Err(Box::new(ReadFault { at: 0, found: "nothing".to_owned(), expected }));
     }
     field.cell.read(charset, value, into, stated)
 }

@@ -60,7 +60,25 @@ pub(super) async fn check_tables(
     }
     check_counters(work, found, told).await?;
     check_waiting(work, found).await?;
+    check_expected(work, found).await?;
     check_members(work, found).await
+}
+
+/// A batch that the bank may have and has not answered for is waited for, with a time at which silence
+/// becomes an alert: nothing waits silently.
+async fn check_expected(work: &mut Work, found: &mut Verification) -> Result<(), StoreError> {
+    let sql = "SELECT a.attempt_no FROM attempt a JOIN batch b ON b.batch_no = a.batch_no \
+               WHERE a.state IN ('sending', 'unknown', 'accepted') AND b.pending > 0 \
+               AND NOT EXISTS (SELECT 1 FROM expectation e WHERE e.attempt_no = a.attempt_no AND e.kind = 'result' \
+               AND e.state IN ('open', 'overdue')) ORDER BY a.attempt_no";
+    let silent = work.rows(sql, params![], |row| row.int(0)).await?;
+    if let Some(first) = silent.first() {
+        found.problems.push(format!(
+            "A{first} waits for results that nobody expects; so do {} others",
+            silent.len() - 1
+        ));
+    }
+    Ok(())
 }
 
 /// Counters stand where the last number was taken; a reference's may be ahead, where a number was taken

@@ -1,6 +1,7 @@
 //! What the page of a batch reads: its attempts, the bank's results, and what went wrong.
 
 use crate::model::attempt::{AttemptKind, AttemptState};
+use crate::model::expectation::{ExpectationKind, ExpectationState};
 use crate::model::id::{AttemptNo, BatchNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
 use crate::model::outcome::OutcomeKind;
@@ -17,6 +18,8 @@ pub struct BatchPage {
     /// What the payees of the register are sealed to.
     pub head_digest: [u8; 32],
     pub attempts: Vec<AttemptRow>,
+    /// Answers of the bank that are or were waited for.
+    pub expectations: Vec<ExpectationRow>,
     pub results: Vec<ResultRow>,
     /// Failed and returned payments, at most as many as asked for, each with all of its rows.
     pub failures: Vec<FailureRow>,
@@ -39,6 +42,16 @@ pub struct AttemptRow {
     pub sends: i64,
     pub asks: i64,
     pub bank_code: String,
+}
+
+/// An answer that the bank owes, or owed.
+#[derive(Debug, Clone)]
+pub struct ExpectationRow {
+    pub attempt: AttemptNo,
+    pub kind: ExpectationKind,
+    pub due_at_ms: i64,
+    pub state: ExpectationState,
+    pub state_at_ms: i64,
 }
 
 #[derive(Debug, Clone)]
@@ -119,6 +132,19 @@ impl Store {
         let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code FROM attempt \
                    WHERE batch_no = $1 ORDER BY attempt_no";
         let attempts = work.rows(sql, params![batch], attempt_row).await?;
+        let sql = "SELECT e.attempt_no, e.kind, e.due_at_ms, e.state, e.state_at_ms FROM attempt a JOIN expectation e ON e.attempt_no = a.attempt_no \
+                   WHERE a.batch_no = $1 AND e.state <> 'dropped' ORDER BY e.attempt_no, e.due_at_ms, e.kind";
+        let expectations = work
+            .rows(sql, params![batch], |row| {
+                Ok(ExpectationRow {
+                    attempt: AttemptNo(row.int(0)?),
+                    kind: row.word(1, ExpectationKind::parse)?,
+                    due_at_ms: row.int(2)?,
+                    state: row.word(3, ExpectationState::parse)?,
+                    state_at_ms: row.int(4)?,
+                })
+            })
+            .await?;
         let sql = "SELECT x.result_no, x.name, x.state, x.lines, x.applied, x.quarantined, x.why, x.taken_at_ms FROM result x \
                    JOIN attempt a ON a.attempt_no = x.attempt_no WHERE a.batch_no = $1 ORDER BY x.result_no";
         let results = work
@@ -157,6 +183,7 @@ impl Store {
             register,
             head_digest,
             attempts,
+            expectations,
             results,
             failures,
             after,
