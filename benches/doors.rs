@@ -227,8 +227,8 @@ async fn by_road(way: Way, batches: usize) {
     let mut daemon = stage.daemon();
     let store = stage.store().await;
     let closed = |(state, n): &(String, i64)| state == "closed" && *n == 1;
-    let limit = Duration::from_secs(120)
-        + Duration::from_millis(200) * u32::try_from(batches).expect("few");
+    let limit =
+        Duration::from_mins(2) + Duration::from_millis(200) * u32::try_from(batches).expect("few");
     let all = |totals: &Totals| totals.registers.iter().any(closed) && totals.reports_due == 0;
     stage.at_rest(&store, limit, limit, all).await;
     let took = begun.elapsed();
