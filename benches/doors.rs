@@ -263,6 +263,7 @@ async fn by_line(count: usize) {
         content_type: "application/xml; charset=GBK".to_owned(),
         ca_file: None,
         identity: None,
+        signing: None,
         connect_ms: 5_000,
         total_ms: 10_000,
         answer_bytes_max: 1 << 20,

@@ -3,8 +3,10 @@
 
 mod begun;
 pub mod doors;
+pub mod operators;
 mod parts;
 mod profile;
+pub mod push;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,6 +128,8 @@ pub struct Running {
     pub store: Arc<Store>,
     pub address: std::net::SocketAddr,
     engine: tokio::task::JoinHandle<Result<(), EngineError>>,
+    /// The store failed under what a bank called in.
+    broken: CancellationToken,
     /// How the steps ended, once they have.
     exit: Option<Exit>,
     rest: Vec<tokio::task::JoinHandle<()>>,
@@ -145,7 +149,8 @@ pub async fn start(
     death: Option<Death>,
 ) -> anyhow::Result<Running> {
     crate::web::check_listen(config.listen)?;
-    let parts = open_parts(config, &clock).map_err(config::ConfigError)?;
+    let mut parts = open_parts(config, &clock).map_err(config::ConfigError)?;
+    let calls = std::mem::take(&mut parts.pushes);
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("making {}", config.data.display()))?;
     begun::still_there(config, &parts.location)?;
@@ -197,13 +202,17 @@ pub async fn start(
         METRICS_EVERY,
         cancel.clone(),
     );
+    let broken = CancellationToken::new();
+    let inbox = push::Inbox::new(&ctx, &metrics, &broken);
+    let listeners = push::listen(calls, inbox, &cancel).await?;
     let watchdog = feed_watchdog(Arc::clone(&health), clock);
     let marked = tokio::spawn(begun::follow(config, Arc::clone(&store), mark, cancel.clone()));
-    let rest = vec![page, tokio::spawn(fresh), tokio::spawn(watchdog)];
+    let mut rest = vec![page, tokio::spawn(fresh), tokio::spawn(watchdog)];
+    rest.extend(listeners);
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
     let engine = tokio::spawn(engine::run(ctx, watcher, cancel));
     health.set_ready(true);
-    Ok(Running { store, address, engine, exit: None, rest, marked, health })
+    Ok(Running { store, address, engine, broken, exit: None, rest, marked, health })
 }
 
 impl Running {
@@ -216,6 +225,7 @@ impl Running {
         let ended = (&mut self.engine).await;
         self.health.set_ready(false);
         let exit = match ended {
+            Ok(Ok(())) if self.broken.is_cancelled() => Exit::Storage,
             Ok(Ok(())) => Exit::Done,
             Ok(Err(EngineError::Fatal { .. })) => Exit::Storage,
             Ok(Err(EngineError::Panicked { .. })) | Err(_) => Exit::Failed,

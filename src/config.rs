@@ -4,7 +4,9 @@
 mod counterpart;
 mod door;
 mod looked;
+mod operator;
 mod profile;
+mod push;
 mod secret;
 mod shape;
 mod survey;
@@ -18,11 +20,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use crate::config::counterpart::{
-    Away, Counterpart, CounterpartDoor, Folders, Listens, Sickness,
+    Away, CallsAt, Counterpart, CounterpartDoor, Folders, Listens, Sickness,
 };
 pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 pub use crate::config::looked::{Looked, Problem};
+pub use crate::config::operator::Operator;
 pub use crate::config::profile::{Answers, Breaker};
+pub use crate::config::push::{Push, Signing};
 pub use crate::config::secret::Secret;
 use crate::config::shape::{CONFIG, Field};
 use crate::config::survey::Survey;
@@ -49,6 +53,9 @@ pub struct Config {
     #[serde(rename = "bank", default)]
     pub banks: Vec<Bank>,
     pub duty: Duty,
+    /// Who decides, two together, what no bank can say.
+    #[serde(rename = "operator", default)]
+    pub operators: Vec<Operator>,
     #[serde(default)]
     pub pace: Pace,
     /// Where named formats are looked up.
@@ -134,6 +141,8 @@ pub struct Bank {
     pub limit: Option<Limit>,
     pub retry: Option<Retry>,
     pub hours: Option<Hours>,
+    /// Where the bank calls us, if it does.
+    pub push: Option<Push>,
     #[serde(default)]
     pub answers: Answers,
     #[serde(default)]
@@ -164,6 +173,8 @@ pub enum Door {
         /// Our certificate and its key, where the bank asks who calls.
         client_cert: Option<PathBuf>,
         client_key: Option<Secret>,
+        /// How the bank knows that a message is ours.
+        signing: Option<Signing>,
         #[serde(default = "default_connect")]
         connect_timeout: Span,
         #[serde(default = "default_total")]
@@ -314,6 +325,7 @@ impl Config {
     fn problems(&self) -> Vec<Problem> {
         let mut out = Vec::new();
         let mut codes = BTreeSet::new();
+        let mut listening = BTreeSet::from([self.listen]);
         for (bank, key) in self.banks.iter().zip(entries("bank")) {
             if !codes.insert(&bank.code) {
                 let what =
@@ -321,6 +333,14 @@ impl Config {
                 out.push(Problem::new(format!("{key}.code"), what));
             }
             out.extend(bank.problems(&key));
+            let own = bank
+                .push
+                .as_ref()
+                .is_none_or(|push| push.listen.port() == 0 || listening.insert(push.listen));
+            if !own {
+                let what = "is there twice; each bank is heard on an address of its own";
+                out.push(Problem::new(format!("{key}.push.listen"), what));
+            }
             out.extend(bank.answers.problems(&key, self.duty.allowed));
         }
         let mut names = BTreeSet::new();
@@ -354,6 +374,7 @@ impl Config {
             out.push(Problem::new("duty.pool_bank", what));
         }
         out.extend(self.duty.problems());
+        out.extend(operator::problems(&self.operators));
         out.extend(self.pace.problem());
         if !self.keys.seal.iter().any(|key| key.id == self.keys.current) {
             let what = format!("key {} is not among keys.seal", self.keys.current);
@@ -459,6 +480,12 @@ impl Bank {
             && key.is_some() == password.is_some()
         {
             note("door", "needs either key or password: how we log in".to_owned());
+        }
+        if let Door::Https { signing: Some(signing), .. } = &bank.door {
+            out.extend(signing.problems(&format!("{key}.door.signing")));
+        }
+        if let Some(push) = &bank.push {
+            out.extend(push.problems(&format!("{key}.push")));
         }
         out
     }

@@ -27,6 +27,7 @@
 //! |---|---|
 //! | [`model`] | the words and the rules that hold wherever they are spoken: money, states, folding; pure |
 //! | [`clock`] | the only reader of time and dice |
+//! | [`seats`] | places for so many callers and no more, for whatever listens |
 //! | [`guard`] | sealing, blind index, signatures, hash chain: pure functions over keys |
 //! | [`format`] | a bank's files and messages as data: bytes in, values out, and back |
 //! | [`finance`] | finance's door: pull registers, push reports |
@@ -47,6 +48,8 @@
 //!    that only the store can make ([`model::attempt::Committed`]).
 //! 2. What fails provably before a door's commit point is `NOT_SENT`, and the same bytes go again;
 //!    from it on, all that is no clear answer is `UNKNOWN`, and only asking ends it.
+//!    What never was of unknown fate may also be closed and written anew, when its day is over
+//!    (`store/withdraw.rs`); what may have arrived once goes in the same bytes or not at all.
 //! 3. A result is taken in one transaction, in any order, any number of times, with the same end; a
 //!    contradiction freezes the payment and is never resolved silently
 //!    ([`model::outcome::shift`]).
@@ -56,10 +59,12 @@
 //!    of the database, and is an entry in its register's hash chain. The entry vouches for the rows that
 //!    its transaction left, so that `daifa verify` can say of every row of every table whether it is the
 //!    one that was left (`store/vouch.rs`); a test walks the schema, so that no column is forgotten.
-//! 6. A bank that knows more than this database - our reference with other content, an answer to what
+//! 6. What no bank can say two people decide, with evidence, each with a credential of their own; the
+//!    database refuses that they be one, and what moved on since is not decided ([`model::decision`]).
+//! 7. A bank that knows more than this database - our reference with other content, an answer to what
 //!    was never sent from here - stops the batch and all sending to it until a person has compared; the
 //!    mark beside the database (`app/begun.rs`) tells a lost or restored one before anything is sent.
-//! 7. A payee is sealed to payment, amount, bank and register head: a row that was altered opens
+//! 8. A payee is sealed to payment, amount, bank and register head: a row that was altered opens
 //!    nothing and is sent nowhere.
 //!
 //! # Where this house differs from its first plan, and why
@@ -95,6 +100,9 @@
 //!   request at a time, since only then is it known which request was the last before a line broke.
 //! - **UNKNOWN also ends where a door sees the batch lying at the bank**, whole and under its own name.
 //!   That it is not seen says nothing: a bank that has taken it leaves nothing to see.
+//! - **People speak through the same verbs as banks** (`store::decide`): what two of them decide about payments
+//!   is taken like a result, and about an attempt it concludes it like an answer. Whether a line that was put
+//!   aside is settled is not kept at all; it follows from the outcomes and decisions behind it.
 //! - **The fixed, delimited and tagged layouts share one reader and one writer** (`format::lines`)
 //!   that go through a grammar of records and groups; only what stands between two fields differs.
 //!
@@ -116,6 +124,7 @@ pub mod guard;
 pub mod lifecycle;
 pub mod model;
 pub mod sandbox;
+pub mod seats;
 pub mod store;
 pub mod telemetry;
 pub mod transport;

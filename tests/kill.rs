@@ -35,11 +35,21 @@ use crate::plan::{Death, Lived, Reference, carry_out, run_group, stop};
 use crate::stage::{Shape, Stage};
 
 /// A file bank and a message bank; the message bank loses an answer, and lets a credit come back.
-const TOWN: Shape =
-    Shape { registers: 3, payments: 24, banks: 2, no_dedup: true, rows_max: 100, postgres: false };
+const TOWN: Shape = Shape {
+    registers: 3,
+    payments: 24,
+    banks: 2,
+    no_dedup: true,
+    rows_max: 100,
+    push: false,
+    postgres: false,
+};
 /// A file bank alone; it keeps an answer back until it is asked, and lets a credit come back. A
 /// register makes two batches.
 const VILLAGE: Shape = Shape { banks: 1, rows_max: 14, ..TOWN };
+
+/// The town, with a message bank that calls the daemon.
+const CALLED: Shape = Shape { push: true, ..TOWN };
 
 /// Victims would take each other's time: one group at a time.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -57,6 +67,11 @@ fn town() -> &'static Reference {
 fn village() -> &'static Reference {
     static RUN: OnceLock<Reference> = OnceLock::new();
     RUN.get_or_init(|| Reference::run(VILLAGE))
+}
+
+fn called() -> &'static Reference {
+    static RUN: OnceLock<Reference> = OnceLock::new();
+    RUN.get_or_init(|| Reference::run(CALLED))
 }
 
 fn moment(dice: &mut Dice, within: Duration) -> Duration {
@@ -91,6 +106,18 @@ fn f1_to_f9_killed_after_every_commit_with_a_file_bank() {
 #[test]
 fn f1_to_f9_killed_before_every_commit_with_a_file_bank() {
     every_commit("before every commit, a file bank", village, Death::BeforeCommit);
+}
+
+/// After the commit is between what was pushed and its 200; before it the bank was told nothing. Either
+/// way it calls again.
+#[test]
+fn f2_killed_after_every_commit_while_a_bank_calls() {
+    every_commit("after every commit, a bank that calls", called, Death::AfterCommit);
+}
+
+#[test]
+fn f1_killed_before_every_commit_while_a_bank_calls() {
+    every_commit("before every commit, a bank that calls", called, Death::BeforeCommit);
 }
 
 #[test]

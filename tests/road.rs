@@ -10,6 +10,8 @@
     reason = "tests count to a hundred, and say what a field becomes"
 )]
 
+#[path = "road/anew.rs"]
+mod anew;
 #[path = "road/aside.rs"]
 mod aside;
 #[path = "road/attempts.rs"]
@@ -30,6 +32,8 @@ mod counter;
 mod county;
 #[path = "road/deadline.rs"]
 mod deadline;
+#[path = "road/deciding.rs"]
+mod deciding;
 #[path = "road/doors.rs"]
 mod doors;
 #[path = "road/expect.rs"]
@@ -51,12 +55,18 @@ mod line;
 mod matching;
 #[path = "road/older.rs"]
 mod older;
+#[path = "road/parts.rs"]
+mod parts;
 #[path = "road/pickup.rs"]
 mod pickup;
 #[path = "road/postgres.rs"]
 mod postgres;
 #[path = "road/practice.rs"]
 mod practice;
+#[path = "road/push_tls.rs"]
+mod push_tls;
+#[path = "road/pushed.rs"]
+mod pushed;
 #[path = "road/refused.rs"]
 mod refused;
 #[path = "road/reports.rs"]

@@ -8,6 +8,8 @@
 mod calls;
 #[path = "service/commands.rs"]
 mod commands;
+#[path = "service/deciding.rs"]
+mod deciding;
 #[path = "service/process.rs"]
 mod process;
 

@@ -30,7 +30,8 @@ const STILL: Duration = Duration::from_secs(5);
 
 /// How the daemon knows its practice bank: quick to ask, and no "not found" before `VISIBLE`.
 const RULES: &str = "visibility_delay = \"700ms\"\nask_after = \"300ms\"\nask_every = \"100ms\"\n\
-                     return_every = \"200ms\"\nreturn_window = \"60s\"\nresend_after = \"100ms\"";
+                     return_every = \"200ms\"\nreturn_window = \"60s\"\nresend_after = \"100ms\"\n\
+                     breaker = { rest = \"300ms\" }";
 
 fn plan(way: Way, seed: u64, faults: &str) -> Plan {
     Plan {

@@ -10,10 +10,14 @@ mod base;
 mod beside;
 #[path = "store/cluster.rs"]
 mod cluster;
+#[path = "store/deciding.rs"]
+mod deciding;
 #[path = "store/money_back.rs"]
 mod money_back;
 #[path = "store/opening.rs"]
 mod opening;
+#[path = "store/owed.rs"]
+mod owed;
 #[path = "store/results.rs"]
 mod results;
 #[path = "store/samples.rs"]
@@ -105,6 +109,8 @@ on_both! {
         f3_what_was_being_sent_when_the_process_died_is_unknown,
         attempts_are_due_in_their_states_and_times,
         a_bank_s_words_about_the_whole_are_kept,
+        i2_only_what_never_left_is_withdrawn,
+        i6_a_number_that_was_given_back_is_taken_first_and_once,
         a_refused_batch_is_cut_again_by_command_only,
         a_refused_batch_of_a_revoked_register_is_not_cut_again,
         a_refusal_after_a_revocation_drops_what_comes_back,
@@ -148,6 +154,28 @@ on_both! {
         i15_a_register_that_moved_since_it_was_read_is_not_closed,
         f61_a_closed_register_can_be_revoked_and_nothing_moves,
         a_register_of_a_bank_that_nobody_knows_goes_back_through_another,
+    }
+    owed {
+        f30_an_answer_is_late_once_and_ends_with_the_answer,
+        f30_an_answer_that_came_meanwhile_is_not_called_late,
+        i18_a_batch_that_nobody_waits_for_is_told,
+        f27_a_run_is_counted_and_one_attempt_is_chosen_to_see,
+    }
+    deciding {
+        i31_the_database_refuses_that_one_person_decides_alone,
+        f65_a_decision_about_what_moved_on_changes_nothing,
+        f65_a_decision_is_proposed_confirmed_and_withdrawn_once,
+        f65_two_who_confirm_at_once_carry_it_out_once,
+        i2_two_people_end_what_no_bank_can_say,
+        i2_a_refund_that_no_bank_answers_for_is_decided,
+        i2_what_the_bank_has_as_something_else_is_closed_and_cut_again,
+        i2_payments_that_were_made_elsewhere_are_decided_one_by_one,
+        i11_two_people_settle_every_contradiction_either_way,
+        f34_disputed_money_ends_where_there_was_no_credit,
+        i12_a_later_answer_settles_what_was_put_aside,
+        i12_two_people_settle_what_was_put_aside,
+        i12_a_file_about_what_was_refused_before_is_not_settled_by_the_refusal,
+        i7_a_decision_is_taken_back_whole_where_it_does_not_fit,
     }
     watching {
         an_alert_is_raised_once_until_it_is_over,

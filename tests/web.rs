@@ -15,10 +15,12 @@ use daifa::flow::spoken::is_english;
 use daifa::model::alert::AlertKind;
 use daifa::model::attempt::AttemptState;
 use daifa::model::batch::BatchState;
+use daifa::model::decision::{Subject, Verdict};
 use daifa::model::hold::HoldReason;
 use daifa::model::id::RegisterNo;
 use daifa::model::money::Fen;
 use daifa::model::reason::Reason;
+use daifa::store::decide::{Effect, NewDecision};
 use daifa::store::view::{AlertRow, AttemptRow, Totals};
 use daifa::store::{Location, Store};
 use daifa::web::{self, Frame, Health, Metrics, Pages, batch, front, register};
@@ -91,6 +93,7 @@ fn every_kind_of_hold_alert_and_state_reads_in_chinese() {
     let in_state = |state: &AttemptState| AttemptRow {
         state: *state,
         bank_code: String::new(),
+        bank_references: vec!["YB-0001".to_owned(), "YB-0002".to_owned()],
         ..attempt.clone()
     };
     batches.attempts = AttemptState::ALL.iter().map(in_state).collect();
@@ -391,6 +394,42 @@ async fn a_page_that_is_none_is_not_found() {
     for path in ["/?before=R0", "/?elsewhere=1", "/batches/B1?after=4294967295"] {
         assert_eq!(served.get(path).await.status, 200, "{path}");
     }
+    for path in ["/quarantine?before=", "/quarantine?before=E1", "/quarantine?all=x"] {
+        assert_eq!(served.get(path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn i27_what_was_put_aside_waits_on_a_page_and_shows_nobody() {
+    let served = Served::start().await;
+    let none = served.get("/quarantine").await.body;
+    says(&none, &["目前没有待核对的银行答复", "没有记录"]);
+    stored::paid(&served.store, &sealer()).await;
+    let store = &served.store;
+    let held = store.hold_result("rural", "HP0002.txt", &[9; 32], None, "合计不符", vec![1], 5);
+    assert!(held.await.expect("writes"));
+    let page = served.get("/quarantine").await.body;
+    shows_nobody(&page);
+    says(
+        &page,
+        &["有 2 项待核对", "E1.9", "本批次没有这一笔", "href=\"/batches/B1\"", "daifa decide"],
+    );
+    says(&page, &["E3", "整份暂扣", "合计不符", "HP0002.txt", "未能对应"]);
+    says(&served.get("/").await.body, &["href=\"/quarantine\""]);
+    // Two people find that the line says nothing; it stays among all.
+    let subject = Subject::parse("E1.9").expect("a line");
+    let case = store.case(subject).await.expect("reads").expect("is there");
+    let (verdict, evidence) = (Verdict::Dismissed, vec![1]);
+    let new = NewDecision { subject, verdict, reason: None, case: &case, evidence, by: "wang" };
+    let no = store.propose(new, 6).await.expect("proposes");
+    store.confirm(no, "li", Effect::Dismiss, 7).await.expect("confirms");
+    let page = served.get("/quarantine").await.body;
+    says(&page, &["有 1 项待核对"]);
+    assert!(!page.contains("E1.9"), "{page}");
+    says(&served.get("/quarantine?all=1").await.body, &["E1.9", "两人核定 D1", "只看待核对的"]);
+    let behind = served.get("/quarantine?all=1&before=E3.0").await.body;
+    says(&behind, &["E1.9", "« 最新的"]);
+    assert!(!behind.contains("HP0002.txt"), "{behind}");
 }
 
 #[tokio::test]

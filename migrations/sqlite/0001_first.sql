@@ -20,6 +20,15 @@ CREATE TABLE counter (
     value INTEGER NOT NULL -- the last number taken
 ) STRICT;
 
+-- Numbers of a counter that nobody has seen: their attempts were closed before anything left. The next one
+-- takes them, for banks that accept no gap.
+CREATE TABLE free_number (
+    counter TEXT NOT NULL, -- the counter
+    number INTEGER NOT NULL, -- the number
+    freed_at_ms INTEGER NOT NULL, -- when its attempt was closed
+    PRIMARY KEY (counter, number)
+) STRICT, WITHOUT ROWID;
+
 -- How far each feed of each finance source was read.
 CREATE TABLE feed (
     source TEXT NOT NULL, -- the finance source
@@ -229,7 +238,7 @@ CREATE TABLE attempt (
     bank TEXT NOT NULL, -- the bank it goes to
     reference TEXT NOT NULL, -- our reference at that bank; never used again
     format_digest BLOB NOT NULL, -- the format's text it was written with
-    state TEXT NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped
+    state TEXT NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped, closed
     state_at_ms INTEGER NOT NULL, -- when it came into that state
     made_at_ms INTEGER NOT NULL, -- when INTENT became durable
     sent_at_ms INTEGER, -- when bytes last may have left
@@ -237,16 +246,28 @@ CREATE TABLE attempt (
     sends INTEGER NOT NULL, -- how often it was started, always with the same bytes
     asks INTEGER NOT NULL, -- how often the bank was asked about it
     next_at_ms INTEGER, -- when to do the next thing about it; nothing means nothing is due
-    bank_reference TEXT NOT NULL, -- the bank's own number, once known
+    counter TEXT, -- the counter of which its bytes bear a number, where they do
+    number INTEGER, -- that number
     bank_code TEXT NOT NULL, -- the bank's last code about the whole
     bank_text BLOB, -- sealed: the bank's last words about the whole
     UNIQUE (bank, reference)
 ) STRICT;
 
-CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state <> 'refused';
-CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state <> 'refused';
+CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state NOT IN ('refused', 'closed');
+CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state NOT IN ('refused', 'closed');
 CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX attempt_batch ON attempt (batch_no);
+
+-- What a bank calls an attempt: its own numbers, several where it splits what we sent in one.
+CREATE TABLE bank_reference (
+    attempt_no INTEGER NOT NULL, -- the attempt
+    reference TEXT NOT NULL, -- the bank's number
+    bank TEXT NOT NULL, -- whose number it is
+    seen_at_ms INTEGER NOT NULL, -- when it became known
+    PRIMARY KEY (attempt_no, reference)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX bank_reference_of ON bank_reference (bank, reference);
 
 -- An answer that a bank owes. Per attempt and kind: a row per payment would cost more than what it tells.
 CREATE TABLE expectation (
@@ -293,11 +314,27 @@ CREATE TABLE part_chunk (
     PRIMARY KEY (attempt_no, part_no, chunk_no)
 ) STRICT;
 
+-- What banks pushed: kept before they are answered, and the only copy of it.
+CREATE TABLE pushed (
+    pushed_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number, in the order of coming
+    bank TEXT NOT NULL, -- who called
+    digest BLOB NOT NULL, -- SHA-256 of the bytes
+    size INTEGER NOT NULL, -- bytes of the message
+    bytes BLOB NOT NULL, -- sealed
+    state TEXT NOT NULL, -- waiting, taken
+    came_at_ms INTEGER NOT NULL, -- when it was kept
+    taken_at_ms INTEGER, -- when what it says was applied or held
+    next_at_ms INTEGER NOT NULL, -- while it waits: when it is looked at
+    UNIQUE (bank, digest)
+) STRICT;
+
+CREATE INDEX pushed_waiting ON pushed (next_at_ms) WHERE state = 'waiting';
+
 -- A file or answer of a bank that was taken.
 CREATE TABLE result (
     result_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number
     bank TEXT NOT NULL, -- who gave it
-    name TEXT NOT NULL, -- file name, or the kind of answer and our reference
+    name TEXT NOT NULL, -- file name, or the kind of answer and our reference; decision D1 where two people said it
     digest BLOB NOT NULL, -- SHA-256 of its bytes
     attempt_no INTEGER, -- what it is about, where that is known
     register_no INTEGER, -- whose money
@@ -318,7 +355,7 @@ CREATE UNIQUE INDEX result_once ON result (bank, digest, COALESCE(attempt_no, 0)
 CREATE TABLE outcome (
     attempt_no INTEGER NOT NULL, -- by which attempt
     line INTEGER NOT NULL, -- the payment
-    kind TEXT NOT NULL, -- credited, failed, returned
+    kind TEXT NOT NULL, -- credited, failed, returned; decided by two people: settled_credited, settled_failed
     result_no INTEGER NOT NULL, -- where it was said
     reason TEXT, -- our reason
     code TEXT, -- the bank's code
@@ -337,6 +374,29 @@ CREATE TABLE quarantine (
     at_ms INTEGER NOT NULL, -- when
     PRIMARY KEY (result_no, row_no)
 ) STRICT, WITHOUT ROWID;
+
+-- What two people decide because no bank can say it: one proposes, another confirms (I31).
+CREATE TABLE decision (
+    decision_no INTEGER PRIMARY KEY AUTOINCREMENT, -- our number
+    subject TEXT NOT NULL, -- what it is about, as people see it: an attempt A1, a batch B1, a payment R1-2, a result E1, a line of one E1.2
+    verdict TEXT NOT NULL, -- received, not_received, never, credited, failed, dismissed
+    reason TEXT, -- our reason, where a payment failed
+    standing TEXT NOT NULL, -- how the thing stood when it was proposed; it must stand so when it is confirmed (F65)
+    register_no INTEGER, -- whose money, where that is known
+    bank TEXT NOT NULL, -- the bank that cannot say it
+    evidence BLOB NOT NULL, -- sealed: what was seen or heard, and from whom
+    state TEXT NOT NULL, -- proposed, confirmed, withdrawn
+    proposed_by TEXT NOT NULL, -- an operator of the config
+    proposed_at_ms INTEGER NOT NULL, -- when
+    confirmed_by TEXT, -- another operator
+    confirmed_at_ms INTEGER, -- when, and when it was carried out
+    withdrawn_by TEXT, -- who took it back before it was confirmed
+    CONSTRAINT decision_two_people CHECK (confirmed_by IS NULL OR confirmed_by <> proposed_by),
+    CONSTRAINT decision_confirmed CHECK ((state = 'confirmed') = (confirmed_by IS NOT NULL) AND (state = 'confirmed') = (confirmed_at_ms IS NOT NULL))
+) STRICT;
+
+CREATE UNIQUE INDEX decision_open ON decision (subject) WHERE state = 'proposed';
+CREATE INDEX decision_subject ON decision (subject);
 
 -- What the bank said became of an SMS. Never money (I26).
 CREATE TABLE notice (

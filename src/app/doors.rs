@@ -4,10 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use reqwest::header::HeaderName;
+use secrecy::ExposeSecret as _;
 
 use crate::clock::{Clock, Dice, local_parts};
-use crate::config::{Bank, Config, Door, LineSecurity, Secret, SftpDoor, SocketDoor, Span};
+use crate::config::{
+    Bank, Config, Door, LineSecurity, Secret, SftpDoor, Signing, SocketDoor, Span,
+};
 use crate::format::{Format, MessageKind};
+use crate::guard::mac::{Mac, SECRET_BYTES_MIN};
+use crate::guard::sign::Algorithm;
 use crate::transport::Transport;
 use crate::transport::calendar::Calendar;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
@@ -120,15 +126,19 @@ fn plain(bank: &Bank, format: Option<&Arc<Format>>) -> Result<Arc<dyn Transport>
             ca_file,
             client_cert,
             client_key,
+            signing: code,
             connect_timeout,
             total_timeout,
             answer_bytes_max,
         } => {
+            let code = code.as_ref().map(signing).transpose();
+            let code = code.map_err(|cause| format!("door.signing: {cause}"))?;
             let options = HttpsOptions {
                 url: url.clone(),
                 content_type: content_type.clone(),
                 ca_file: ca_file.clone(),
                 identity: identity(client_cert.as_deref(), client_key.as_ref())?,
+                signing: code.map(Arc::new),
                 connect_ms: millis(*connect_timeout),
                 total_ms: millis(*total_timeout),
                 answer_bytes_max: *answer_bytes_max,
@@ -203,6 +213,17 @@ fn socket(door: &SocketDoor, format: &Arc<Format>) -> Result<Socket, String> {
     Socket::new(options).map_err(|cause| cause.to_string())
 }
 
+/// The header of a code, and how the code is made.
+pub(super) fn signing(signing: &Signing) -> Result<(HeaderName, Mac), String> {
+    let header = HeaderName::from_bytes(signing.header.as_bytes());
+    let header = header.map_err(|cause| format!("header: {cause}"))?;
+    let algorithm = Algorithm::parse(&signing.algorithm).ok_or("algorithm: it is not known")?;
+    let secret = signing.secret.read().map_err(|cause| format!("secret: {cause}"))?;
+    let mac = Mac::new(algorithm, secret.expose_secret().as_bytes());
+    let mac = mac.ok_or(format!("secret: fewer than {SECRET_BYTES_MIN} bytes are guessed"))?;
+    Ok((header, mac))
+}
+
 /// Our certificate and its key; one without the other is none.
 fn identity(certificate: Option<&Path>, key: Option<&Secret>) -> Result<Option<Identity>, String> {
     match (certificate, key) {
@@ -225,7 +246,7 @@ fn completion(suffix: Option<&str>, still: Option<Span>) -> Result<Completion, S
     }
 }
 
-fn millis(span: Span) -> u64 {
+pub(super) fn millis(span: Span) -> u64 {
     u64::try_from(span.0).unwrap_or_default()
 }
 

@@ -9,7 +9,9 @@ use rustix::fs::Access;
 use secrecy::ExposeSecret as _;
 
 use crate::app::doors::{self, Common};
+use crate::app::operators::Operators;
 use crate::app::profile;
+use crate::app::push::{self, Calls};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigError, Database, Door, Problem, entries};
 use crate::finance::Finance;
@@ -28,6 +30,8 @@ pub struct Parts {
     pub blinder: Arc<Blinder>,
     pub sources: Vec<Arc<dyn Finance>>,
     pub banks: BTreeMap<String, Bank>,
+    /// How banks call us, those that do.
+    pub pushes: Vec<Calls>,
     pub location: Location,
 }
 
@@ -75,6 +79,7 @@ fn open_all(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<Proble
         }
     }
     let banks = open_banks(config, clock, &mut keep);
+    let pushes = open_pushes(config, &banks, &mut keep);
     let location = location(config).map_err(|cause| keep("database.url".to_owned(), cause));
     if let Err(cause) = crate::telemetry::check_level(&config.log) {
         keep("log".to_owned(), cause.to_string());
@@ -85,6 +90,7 @@ fn open_all(config: &Config, clock: &Arc<dyn Clock>) -> Result<Parts, Vec<Proble
             blinder: Arc::new(blinder),
             sources,
             banks,
+            pushes,
             location,
         }),
         _ => Err(problems),
@@ -154,6 +160,24 @@ fn open_banks(
     banks
 }
 
+/// How banks call us, as far as it could be opened.
+fn open_pushes(
+    config: &Config,
+    banks: &BTreeMap<String, Bank>,
+    keep: &mut impl FnMut(String, String),
+) -> Vec<Calls> {
+    let mut pushes = Vec::new();
+    for (bank, place) in config.banks.iter().zip(entries("bank")) {
+        let Some(asked) = &bank.push else { continue };
+        let format = banks.get(&bank.code).map(|bank| bank.format.as_ref());
+        match push::open(&bank.code, asked, format) {
+            Ok(calls) => pushes.push(calls),
+            Err(cause) => keep(format!("{place}.push"), cause),
+        }
+    }
+    pushes
+}
+
 fn open_bank(
     config: &Config,
     bank: &config::Bank,
@@ -213,6 +237,7 @@ pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Vec<String> {
     };
     if let Some(config) = &looked.config {
         let mut found = open_all(config, clock).err().unwrap_or_default();
+        found.extend(Operators::read(config).err().unwrap_or_default());
         found.extend(unusable_data(&config.data));
         found.extend(missing_folders(config));
         looked.add(found);

@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod decide;
 mod demo;
 mod explain;
 pub mod format;
@@ -92,6 +93,11 @@ enum Command {
         #[command(subcommand)]
         command: operate::BankCommand,
     },
+    /// Decide together what no bank can say: two operators, each with a credential of their own.
+    Decide {
+        #[command(subcommand)]
+        command: decide::DecideCommand,
+    },
     /// Answer for the machine's clock after it was set.
     Clock {
         #[command(subcommand)]
@@ -128,6 +134,7 @@ pub async fn main() -> Exit {
         Command::Register { command } => operate::register(command, &clock).await,
         Command::Batch { command } => operate::batch(command, &clock).await,
         Command::Bank { command } => operate::bank(command, &clock).await,
+        Command::Decide { command } => decide::run(command, &clock).await,
         Command::Clock { command } => operate::clock(command, &clock).await,
         Command::Explain { config, payment } => explain::run(&config, &payment, &clock).await,
         Command::Bench(args) => bench::run(args, clock).await,

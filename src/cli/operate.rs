@@ -58,7 +58,7 @@ pub struct Decide {
 
 #[derive(Debug, Subcommand)]
 pub enum BatchCommand {
-    /// Cut the payments of a batch that the bank refused again, as new batches.
+    /// Cut a batch again that the bank refused, or that provably never left: its payments go as new batches.
     Recut {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,

@@ -34,6 +34,9 @@ pub struct Shape {
     /// Call the message banks on sockets instead of by HTTP.
     #[arg(long)]
     pub sockets: bool,
+    /// The message banks call the daemon with what they have to say, instead of waiting to be asked.
+    #[arg(long, conflicts_with = "sockets")]
+    pub push: bool,
     /// Keep the daemon's facts in this PostgreSQL database instead of an embedded SQLite file. It must
     /// be empty, or the one that a practice in the same folder began with.
     #[arg(long, value_name = "URL")]
@@ -229,10 +232,13 @@ async fn start_bank(
             (false, false) => format!("kind = \"https\"\nlisten = \"{listen}\"\n"),
         }
     };
+    let calls = if shape.push && !takes_files(at) { Some(calls(&folder).await?) } else { None };
+    let (calling, heard) = calls.unzip();
+    let calling = calling.unwrap_or_default();
     let said = |listen| {
         format!(
             "# A practice bank; `daifa sandbox bank --config` runs it by itself.\n\
-             format = \"{name}\"\nbook = \"{}\"\ndedup = {}\n\n[door]\n{}",
+             format = \"{name}\"\nbook = \"{}\"\ndedup = {}\n{calling}\n[door]\n{}",
             own.display(),
             !shape.no_dedup,
             met(listen)
@@ -263,14 +269,32 @@ async fn start_bank(
     let table = format!(
         "\n[[bank]]\ncode = \"{code}\"\nname = \"{people}{}\"\nformat = \"{name}\"\n\
          visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"{}ms\"\nreturn_window = \"{}s\"\n\
-         resend_after = \"100ms\"\nbreaker = {{ rest = \"1s\" }}\n[bank.door]\n{door}\n",
+         resend_after = \"100ms\"\nbreaker = {{ rest = \"1s\" }}\n[bank.door]\n{door}\n{}",
         at + 1,
-        // A file bank answers by itself; asking is for silence.
-        if takes_files(at) { "2s" } else { "100ms" },
+        // Some banks answer by themselves; asking is for silence.
+        if takes_files(at) || shape.push { "2s" } else { "100ms" },
         300 + work / 1_000,
         20 + work / 4_000,
+        heard.unwrap_or_default(),
     );
     Ok((bank, table))
+}
+
+/// A bank that calls: what its own config says of that, and the daemon's table for it. The port is one
+/// that is free now.
+async fn calls(folder: &Path) -> anyhow::Result<(String, String)> {
+    let secret = folder.join("push.key");
+    key_file(&secret)?;
+    let free = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let secret = secret.display();
+    let bank = format!(
+        "push = {{ url = \"http://{free}/push\", header = \"x-bank-code\", secret = \"{secret}\" }}\n"
+    );
+    let daemon = format!(
+        "[bank.push]\nlisten = \"{free}\"\npath = \"/push\"\n\
+         signing = {{ algorithm = \"hmac-sha256\", header = \"x-bank-code\", secret = {{ file = \"{secret}\" }} }}\n"
+    );
+    Ok((bank, daemon))
 }
 
 fn config_text(

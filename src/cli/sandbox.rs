@@ -4,18 +4,21 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Subcommand;
 
 use crate::app;
 use crate::cli::{counted, say};
 use crate::clock::Clock;
 use crate::config::{
-    Away, ConfigError, Counterpart, CounterpartDoor, Folders, Listens, Sickness, Span,
+    Away, CallsAt, ConfigError, Counterpart, CounterpartDoor, Folders, Listens, Sickness, Span,
 };
 use crate::format::Format;
+use crate::guard::mac::Mac;
+use crate::guard::sign::Algorithm;
 use crate::lifecycle::{Exit, Stop};
 use crate::sandbox::bank::{
-    BankVerdict, Faults, Often, Options, Outage, PracticeBank, Shown, Wire, read_book,
+    BankVerdict, Faults, Often, Options, Outage, PracticeBank, PushTo, Shown, Wire, read_book,
     read_references,
 };
 
@@ -64,7 +67,15 @@ pub async fn start(
 ) -> anyhow::Result<PracticeBank> {
     let format: Format = app::open_format(&counterpart.formats, &counterpart.format)
         .map_err(|cause| ConfigError(vec![cause]))?;
-    Ok(PracticeBank::start(options(counterpart), Arc::new(format), clock).await?)
+    let mut options = options(counterpart);
+    if let Some(CallsAt { url, header, secret }) = &counterpart.push {
+        let at = || secret.display().to_string();
+        let text = std::fs::read_to_string(secret).with_context(at)?;
+        let mac = Mac::new(Algorithm::HmacSha256, text.trim_end().as_bytes());
+        let mac = Arc::new(mac.context("a secret of 16 bytes or more").with_context(at)?);
+        options.push = Some(PushTo { url: url.clone(), header: header.clone(), mac });
+    }
+    Ok(PracticeBank::start(options, Arc::new(format), clock).await?)
 }
 
 /// A practice bank as the sandbox takes it.
@@ -122,6 +133,8 @@ fn faults(counterpart: &Counterpart) -> Faults {
         contradict: Often::Share(sick.contradiction),
         repeat_result: duplicate,
         split_result: Often::Share(sick.split),
+        refuse_row: Often::Share(sick.refuse_row),
+        split_batch: Often::Share(sick.split_batch),
         reorder: Often::Share(sick.reorder),
         return_later: Often::Share(sick.return_after_credit),
         not_found_ms: sick.lag.map_or(0, |span| span.0),

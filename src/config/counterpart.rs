@@ -40,8 +40,21 @@ pub struct Counterpart {
     /// How often it looks at its folders, and at what is due.
     #[serde(default = "look_every")]
     pub look_every: Span,
+    /// Whom it calls with what it has to say, where it does not wait to be asked (`https` only).
+    pub push: Option<CallsAt>,
     #[serde(default)]
     pub faults: Sickness,
+}
+
+/// The daemon's listener for this bank.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallsAt {
+    pub url: String,
+    /// Which header has the code of the body, by HMAC-SHA256.
+    pub header: String,
+    /// The file of the secret that both hold.
+    pub secret: PathBuf,
 }
 
 /// Where it is met.
@@ -100,6 +113,10 @@ pub struct Sickness {
     pub wrong_sum: u32,
     /// Results in two files.
     pub split: u32,
+    /// Batches of which one payment is refused at acceptance, where the format can say so.
+    pub refuse_row: u32,
+    /// Batches that become two of its own, each with a number, where the format can say so.
+    pub split_batch: u32,
     /// The longest that an answer is held back.
     pub delay: Option<Span>,
     /// For so long a batch that was taken is "not found".
@@ -162,6 +179,9 @@ impl Counterpart {
         {
             let what = "lasts as long as nothing, or as long as it takes to the next: between the two it is";
             out.push(Problem::new("faults.outage", what));
+        }
+        if self.push.is_some() && !matches!(self.door, CounterpartDoor::Https(_)) {
+            out.push(Problem::new("push", "only a bank that is met by https calls by itself"));
         }
         if self.look_every.0 == 0 {
             out.push(Problem::new(

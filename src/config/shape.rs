@@ -59,6 +59,7 @@ pub const CONFIG: &[Field] = &[
     may("source", Kind::Tables(SOURCE)),
     may("bank", Kind::Tables(BANK)),
     must("duty", Kind::Table(DUTY)),
+    may("operator", Kind::Tables(&[must("name", Kind::Text), must("secret", Kind::Secret)])),
     may("pace", Kind::Table(PACE)),
     may("formats", Kind::Path),
     may("calendar", Kind::Path),
@@ -99,6 +100,7 @@ const BANK: &[Field] = &[
     may("limit", Kind::Table(&[must("per_second", ONE_AND_MORE), must("at_once", ONE_AND_MORE)])),
     may("retry", Kind::Table(RETRY)),
     may("hours", Kind::Table(HOURS)),
+    may("push", Kind::Table(PUSH)),
     may("answers", Kind::Table(ANSWERS)),
     may("breaker", Kind::Table(&[may("after", ONE_AND_MORE), may("rest", Kind::Time)])),
 ];
@@ -113,6 +115,23 @@ const ANSWERS: &[Field] = &[
     may("return_within", Kind::Time),
     may("refund_within", Kind::Time),
 ];
+
+const PUSH: &[Field] = &[
+    must("listen", Kind::Listen),
+    may("path", Kind::Text),
+    may("certificate", Kind::Path),
+    may("key", Kind::Secret),
+    may("client_ca", Kind::Path),
+    may("signing", Kind::Table(SIGNING)),
+    may("answer", Kind::Text),
+    may("answer_type", Kind::Text),
+    may("bytes_max", SIZE),
+    may("at_once", ONE_AND_MORE),
+    may("total_timeout", Kind::Time),
+];
+
+const SIGNING: &[Field] =
+    &[must("algorithm", Kind::Text), must("header", Kind::Text), must("secret", Kind::Secret)];
 
 const DOORS: &[(&str, &[Field])] =
     &[("directory", DIRECTORY), ("https", HTTPS), ("sftp", SFTP), ("socket", SOCKET)];
@@ -138,6 +157,7 @@ const HTTPS: &[Field] = &[
     may("ca_file", Kind::Path),
     may("client_cert", Kind::Path),
     may("client_key", Kind::Secret),
+    may("signing", Kind::Table(SIGNING)),
     may("connect_timeout", Kind::Time),
     may("total_timeout", Kind::Time),
     may("answer_bytes_max", SIZE),
@@ -204,8 +224,12 @@ pub const COUNTERPART: &[Field] = &[
     may("return_after", Kind::Time),
     may("notice_after", Kind::Time),
     may("look_every", Kind::Time),
+    may("push", Kind::Table(CALLS_AT)),
     may("faults", Kind::Table(SICKNESS)),
 ];
+
+const CALLS_AT: &[Field] =
+    &[must("url", Kind::Text), must("header", Kind::Text), must("secret", Kind::Path)];
 
 const COUNTERPART_DOORS: &[(&str, &[Field])] =
     &[("directory", FOLDERS), ("sftp", FOLDERS), ("https", LISTENS), ("socket", LISTENS)];
@@ -232,6 +256,8 @@ const SICKNESS: &[Field] = &[
     may("unknown_row", Kind::Share),
     may("wrong_sum", Kind::Share),
     may("split", Kind::Share),
+    may("refuse_row", Kind::Share),
+    may("split_batch", Kind::Share),
     may("delay", Kind::Time),
     may("lag", Kind::Time),
     may("outage", Kind::Table(&[must("every", Kind::Time), must("lasts", Kind::Time)])),

@@ -52,6 +52,7 @@ return_every = "1s"
 return_window = "1s"
 resend_after = "1s"
 reference_prefix = "A"
+push = { listen = "127.0.0.1:2", path = "/p", certificate = "/c", key = { file = "/k" }, client_ca = "/a", signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, answer = "OK", answer_type = "t", bytes_max = 1, at_once = 1, total_timeout = "1s" }
 limit = { per_second = 1, at_once = 2 }
 breaker = { after = 5, rest = "1m" }
 [bank.answers]
@@ -67,7 +68,13 @@ refund_within = "1h"
 code = "city"
 name = "n"
 format = "f"
-door = { kind = "https", url = "https://b", content_type = "t", ca_file = "/c", connect_timeout = "1s", total_timeout = "1s", answer_bytes_max = 3 }
+door = { kind = "https", url = "https://b", content_type = "t", ca_file = "/c", client_cert = "/c", client_key = { file = "/k" }, signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, connect_timeout = "1s", total_timeout = "1s", answer_bytes_max = 3 }
+[[operator]]
+name = "wang"
+secret = { file = "/etc/daifa/wang" }
+[[operator]]
+name = "李"
+secret = { credential = "li" }
 [pace]
 pull_every = "1s"
 arrivals_every = "1s"
@@ -81,6 +88,7 @@ drop_held_after = "4h""#,
         );
     let config = Config::parse(&full).expect("good");
     assert_eq!((config.restore_epoch, config.banks[0].rows_max), (2, 7));
+    assert_eq!(config.operators.len(), 2);
     let (said, absent) = (&config.banks[0].breaker, &config.banks[1].breaker);
     assert_eq!(
         [(said.after, said.rest), (absent.after, absent.rest)],
@@ -192,6 +200,68 @@ fn i2_not_found_must_count_while_the_bank_still_knows_a_duplicate() {
     }
 }
 
+#[test]
+fn i31_operators_are_two_people_with_a_credential_each() {
+    let with = |operators: &[(&str, &str)]| {
+        let tables = operators.iter().map(|(name, file)| {
+            format!("[[operator]]\nname = \"{name}\"\nsecret = {{ file = \"{file}\" }}\n")
+        });
+        told(&(GOOD.to_owned() + &tables.collect::<String>()))
+    };
+    assert_eq!(with(&[("wang", "/w"), ("li", "/l")]), []);
+    let keys =
+        |found: Vec<(usize, String)>| found.into_iter().map(|(_, key)| key).collect::<Vec<_>>();
+    assert_eq!(keys(with(&[("wang", "/w")])), ["operator"]);
+    for twice in ["wang", "Wang", "WANG"] {
+        assert_eq!(keys(with(&[("wang", "/w"), (twice, "/l")])), ["operator.2.name"]);
+    }
+    for bad in ["", "a b", "a\\u200b", "a/b"] {
+        assert_eq!(keys(with(&[("wang", "/w"), (bad, "/l")])), ["operator.2.name"], "{bad:?}");
+    }
+    assert_eq!(
+        keys(with(&[("wang", "/w"), ("li", "/w")])),
+        ["operator.1.secret", "operator.2.secret"]
+    );
+}
+
+#[test]
+fn a_bank_that_calls_us_is_known_by_something_and_heard_alone() {
+    let with = |push: &str| GOOD.replace("[duty]", &format!("push = {{ {push} }}\n[duty]"));
+    let signing = "signing = { algorithm = \"hmac-sha256\", header = \"x-code\", secret = { file = \"/s\" } }";
+    let (here, there) = ("listen = \"127.0.0.1:9\"", "listen = \"0.0.0.0:9\"");
+    let tls = "certificate = \"/c\", key = { file = \"/k\" }";
+    for good in [
+        format!("{here}, {signing}"),
+        format!("{there}, {tls}, {signing}"),
+        format!("{there}, {tls}, client_ca = \"/a\""),
+    ] {
+        assert_eq!(told(&with(&good)), [], "{good}");
+    }
+    for (bad, key, word) in [
+        (here.to_owned(), "push", "who calls"),
+        (format!("{there}, {signing}"), "push.listen", "not loopback"),
+        (format!("{here}, client_ca = \"/a\""), "push.client_ca", "TLS"),
+        (format!("{here}, {signing}, key = {{ file = \"/k\" }}"), "push", "together"),
+        (format!("{here}, {signing}, path = \"p\""), "push.path", "no path"),
+        (format!("{here}, {signing}, bytes_max = 0"), "push.bytes_max", "nothing through"),
+        (format!("{here}, {signing}, total_timeout = \"0s\""), "push.total_timeout", "nothing"),
+        (here.replace(":9", ":8740") + ", " + signing, "push.listen", "twice"),
+        (format!("{here}, {}", signing.replace("256", "1")), "push.signing.algorithm", "known"),
+        (
+            format!("{here}, {}", signing.replace("x-code", "x code")),
+            "push.signing.header",
+            "digits",
+        ),
+    ] {
+        let problems = Config::parse(&with(&bad)).expect_err(&bad).0;
+        let [problem] = &problems[..] else { panic!("{bad}: {problems:?}") };
+        assert!(
+            problem.contains(&format!("bank.1.{key}: ")) && problem.contains(word),
+            "{problem}"
+        );
+    }
+}
+
 const COUNTERPART: &str = r#"
 format = "example-city-xml"
 formats = "/f"
@@ -203,6 +273,7 @@ result_after = "1s"
 return_after = "2s"
 notice_after = "3s"
 look_every = "4ms"
+push = { url = "http://127.0.0.1:1/", header = "h", secret = "/s" }
 [door]
 kind = "https"
 listen = "127.0.0.1:7001"
@@ -221,6 +292,8 @@ wrong_account = 0.3
 unknown_row = 0.4
 wrong_sum = 0.6
 split = 0.7
+refuse_row = 0.8
+split_batch = 0.9
 delay = "120ms"
 lag = "1s"
 outage = { every = "30s", lasts = "2s" }
@@ -233,18 +306,22 @@ fn every_key_of_a_practice_bank_is_known_to_both() {
     let shares = [bank.faults.loss, bank.faults.reorder, bank.faults.contradiction];
     assert_eq!(shares, [20_000, 1_000_000, 1]);
     assert_eq!((bank.faults.return_after_credit, bank.faults.busy), (1_000_000, 0));
+    let (before, rest) = COUNTERPART.split_once("push = ").expect("it calls");
+    let silent = format!("{before}{}", rest.split_once('\n').expect("a line").1);
     for kind in ["directory", "sftp"] {
         let door = format!("kind = \"{kind}\"\noutgoing = \"/o\"\nincoming = \"/i\"");
         let listens =
             "kind = \"https\"\nlisten = \"127.0.0.1:7001\"\ncertificate = \"/c\"\nkey = \"/k\"";
-        let bank = Counterpart::parse(&COUNTERPART.replace(listens, &door)).expect("good");
+        let bank = Counterpart::parse(&silent.replace(listens, &door)).expect("good");
         let (CounterpartDoor::Directory(folders) | CounterpartDoor::Sftp(folders)) = bank.door
         else {
             panic!("folders are meant")
         };
         assert_eq!(folders.control_suffix, ".ok");
     }
-    Counterpart::parse(&COUNTERPART.replace("\"https\"", "\"socket\"")).expect("good");
+    Counterpart::parse(&silent.replace("\"https\"", "\"socket\"")).expect("good");
+    let problems = Counterpart::parse(&COUNTERPART.replace("\"https\"", "\"socket\""));
+    assert!(problems.expect_err("no https").0[0].contains("push"));
 }
 
 #[test]
@@ -262,13 +339,13 @@ fn every_problem_of_a_practice_bank_is_told_with_its_line() {
     let expected = [
         "bank:1: format: is missing",
         "bank:2: colour: is no key",
-        "bank:12: door: needs both",
-        "bank:17: faults.loss: expected a part of 1",
-        "bank:18: faults.duplicate: expected",
-        "bank:19: faults.reorder: expected",
-        "bank:20: faults.contradiction: expected",
-        "bank:23: faults.refusal: expected",
-        "bank:31: faults.outage: lasts",
+        "bank:13: door: needs both",
+        "bank:18: faults.loss: expected a part of 1",
+        "bank:19: faults.duplicate: expected",
+        "bank:20: faults.reorder: expected",
+        "bank:21: faults.contradiction: expected",
+        "bank:24: faults.refusal: expected",
+        "bank:34: faults.outage: lasts",
     ];
     assert_eq!(problems.len(), expected.len(), "{problems:#?}");
     for (problem, expected) in problems.iter().zip(expected) {

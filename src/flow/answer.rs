@@ -5,10 +5,11 @@ use bytes::Bytes;
 
 use crate::clock::local_text;
 use crate::flow::collect::{row_reports, take_rows};
+use crate::flow::matching::note_reference;
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
 use crate::flow::{Bank, Ctx, FlowError, expect, time};
-use crate::format::{Key, MessageKind, Part, PartRole, Record};
+use crate::format::{DataError, Format, Item, Key, MessageKind, Part, PartRole, Record};
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState, Heard};
 use crate::model::id::RefundNo;
@@ -23,7 +24,10 @@ pub struct WholeAnswer {
     pub answer: Answer,
     pub code: String,
     pub text: String,
-    pub bank_reference: String,
+    /// What the bank calls the attempt: several numbers where it splits it.
+    pub bank_references: Vec<String>,
+    /// Payments that it says something about.
+    pub rows: usize,
     pub parts: Vec<Part>,
 }
 
@@ -61,12 +65,14 @@ pub async fn read_parts(
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
         return Ok(Err("发送时所用的格式已无法读取".to_owned()));
     };
-    let head: Record = match format.read_head(kind, &parts) {
-        Ok(head) => head,
-        Err(fault) => {
-            tracing::warn!(attempt = %attempt.no, %fault, "an answer cannot be read");
-            return Ok(Err(data_error(&fault)));
-        }
+    let unread = |fault: &DataError| {
+        tracing::warn!(attempt = %attempt.no, %fault, "an answer cannot be read");
+        data_error(fault)
+    };
+    let Whole { head, bank_references, rows } = match whole(&format, kind, &parts) {
+        Ok(Ok(whole)) => whole,
+        Ok(Err(why)) => return Ok(Err(why)),
+        Err(fault) => return Ok(Err(unread(&fault))),
     };
     if head.text(Key::Reference).is_some_and(|reference| reference != attempt.reference) {
         return Ok(Err("报文中的流水号不是所问的流水号".to_owned()));
@@ -76,8 +82,36 @@ pub async fn read_parts(
         return Ok(Err(format!("代码 {code:?} 不在格式的代码表中")));
     };
     let text = head.text(Key::Text).unwrap_or_default().to_owned();
-    let bank_reference = head.text(Key::BankReference).unwrap_or_default().to_owned();
-    Ok(Ok(WholeAnswer { kind, answer, code, text, bank_reference, parts }))
+    Ok(Ok(WholeAnswer { kind, answer, code, text, bank_references, rows, parts }))
+}
+
+/// What a message says of the whole, and of how many payments it says more.
+struct Whole {
+    head: Record,
+    bank_references: Vec<String>,
+    rows: usize,
+}
+
+/// Reads a message to its end.
+///
+/// Outer: it cannot be read. Inner, in Chinese: what it says cannot be.
+fn whole(
+    format: &Format,
+    kind: MessageKind,
+    parts: &[Part],
+) -> Result<Result<Whole, String>, DataError> {
+    let (mut head, mut bank_references, mut rows) = (Record::new(), Vec::new(), 0);
+    let mut reading = format.read(kind, parts)?;
+    while let Some(item) = reading.next()? {
+        if let Err(why) = note_reference(&item, &mut bank_references) {
+            return Ok(Err(why));
+        }
+        match item {
+            Item::Head(record) | Item::Tail(record) => head.fill_from(record),
+            Item::Row(_) | Item::BadRow(_) => rows += 1,
+        }
+    }
+    Ok(Ok(Whole { head, bank_references, rows }))
 }
 
 /// Acts on what a bank said about a whole attempt (design 4, rules 2 and 3).
@@ -95,7 +129,11 @@ pub async fn acted_on(
     let words = BankWords {
         code: said.code.clone(),
         text: seal_words(&ctx.sealer, attempt.no, 0, &said.text),
-        bank_reference: said.bank_reference.clone(),
+        // What it does not find it has no number for: that would be one of the question.
+        bank_references: match said.answer {
+            Answer::NotFound => Vec::new(),
+            _ => said.bank_references.clone(),
+        },
     };
     let refund = attempt.refund;
     if attempt.state == AttemptState::Stopped {
@@ -106,6 +144,9 @@ pub async fn acted_on(
         tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
         return Ok(());
     }
+    if accepted_in_part(ctx, bank, attempt, said).await? {
+        return Ok(());
+    }
     let mut conclusion = match said.answer {
         Answer::Accepted | Answer::Processing | Answer::Duplicate => {
             Conclusion::of(AttemptEvent::Accepted, again)
@@ -113,7 +154,9 @@ pub async fn acted_on(
         Answer::Done if refund.is_none() => {
             if said.kind == MessageKind::StatusAnswer {
                 let name = format!("{} {}", said.kind, attempt.reference);
-                return take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await;
+                return take_rows(ctx, bank, attempt, said.kind, &name, &said.parts)
+                    .await
+                    .map(drop);
             }
             Conclusion::of(AttemptEvent::Accepted, again)
         }
@@ -129,6 +172,8 @@ pub async fn acted_on(
         && conclusion.event == AttemptEvent::Accepted
         && !conclusion.refund_done
     {
+        let references = &said.bank_references;
+        ctx.store.keep_bank_references(attempt, references, now).await?;
         // A "not found" that was on its way before the bank had looked is over now.
         ctx.store.clear_alert(AlertKind::Vanished, &attempt.no.to_string(), now).await?;
         ctx.store.acknowledged(attempt, now).await?;
@@ -153,6 +198,28 @@ pub async fn acted_on(
         Err(StoreError::Refused(why)) => contradicts(ctx, bank, attempt, said, &why).await,
         Err(cause) => Err(cause.into()),
     }
+}
+
+/// An acknowledgement may name payments: those that the bank refuses at once are failed, and told at once;
+/// the others are under way, and with them the attempt is accepted in the same transaction. One whose
+/// rows cannot be taken is kept, and counts by what it says of the whole.
+async fn accepted_in_part(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    said: &WholeAnswer,
+) -> Result<bool, FlowError> {
+    let taken_in = matches!(said.answer, Answer::Accepted | Answer::Processing | Answer::Duplicate);
+    let names = said.kind == MessageKind::Acknowledgement && said.rows > 0;
+    if !taken_in || !names || attempt.refund.is_some() {
+        return Ok(false);
+    }
+    let name = format!("{} {}", said.kind, attempt.reference);
+    let taken = take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await?;
+    if taken {
+        ctx.waits.end(attempt.no);
+    }
+    Ok(taken)
 }
 
 /// "Not found" counts only after the visibility delay; before it, it is no answer (I2, F31). That
@@ -282,7 +349,7 @@ async fn contradicts(
     Ok(ctx.store.asked(attempt, next, Heard::Unclear, now).await?)
 }
 
-async fn refund_reports(
+pub(super) async fn refund_reports(
     ctx: &Ctx,
     attempt: &Attempt,
     refund: RefundNo,

@@ -2,30 +2,28 @@
 //! where an answer is due. UNKNOWN ends here and in [`crate::flow::answer`] only: by an authoritative
 //! answer (I2).
 
-use bytes::Bytes;
 use futures_util::future::join_all;
 
 use crate::flow::answer::{acted_on, other_content, read_parts};
+use crate::flow::asking::ask;
 use crate::flow::convert::{REFERENCE_DIGITS, open_rows};
 use crate::flow::matching::match_rows;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
 use crate::flow::spoken::{door_error, flow_error};
-use crate::flow::submit::{found_there, nobody};
-use crate::flow::values::HeadValues;
-use crate::flow::{Bank, Ctx, FlowError, Progress, expect, unfetched};
-use crate::format::{Key, MessageKind, Part, PartRole};
+use crate::flow::submit::nobody;
+use crate::flow::{Bank, Ctx, FlowError, Progress, expect, pushed, unfetched};
+use crate::format::{Format, Key, MessageKind, Part, PartRole, Record};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
-use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Heard};
+use crate::model::attempt::{AttemptEvent, AttemptState};
 use crate::model::id::{RegisterNo, ResultNo};
-use crate::model::profile::AskBy;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
 use crate::store::reports::NewReport;
 use crate::store::results::{Effects, Taken, TakenResult, can_have_results};
-use crate::transport::{Arrival, Asked, DoorError, OutPart};
+use crate::transport::{Arrival, DoorError};
 
 /// Arrivals and questions looked at in one step and bank.
 const PER_STEP: usize = 64;
@@ -44,6 +42,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         let due = &due;
         async move {
             let mut more = take_arrivals(ctx, bank).await?;
+            more |= pushed::step(ctx, bank).await?;
             unfetched::look(ctx, bank).await?;
             for attempt in due.iter().filter(|attempt| attempt.bank == bank.code) {
                 more = true;
@@ -74,8 +73,8 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         return Ok(Progress::More);
     }
     let look_again = ctx.now_ms() + ctx.pace.arrivals_every_ms;
-    let next = ctx.store.next_due_at(&states).await?;
-    Ok(Progress::Idle { until_ms: Some(next.map_or(look_again, |next| next.min(look_again))) })
+    let due = [ctx.store.next_due_at(&states).await?, ctx.store.next_push_at().await?];
+    Ok(Progress::Idle { until_ms: due.into_iter().flatten().chain([look_again]).min() })
 }
 
 /// Takes the files that a bank left. Those that cannot be taken stay and hold up none behind them; of those
@@ -203,7 +202,7 @@ async fn take_arrival(
 }
 
 /// What is kept about a batch does not open: its answers wait, and somebody is told.
-async fn cannot_take(
+pub(super) async fn cannot_take(
     ctx: &Ctx,
     bank: &Bank,
     register: impl Into<Option<RegisterNo>>,
@@ -237,23 +236,7 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
     let Some(known) = bank.format.recognise(&arrival.name) else {
         return hold_unknown(ctx, bank, &arrival.name, &all, "文件名不属于该行格式").await;
     };
-    let Some(reference) = known.keys.text(Key::Reference) else {
-        return hold_unknown(ctx, bank, &arrival.name, &all, "文件名中没有我方流水号").await;
-    };
-    let Some(attempt) = ctx.store.attempt_by_reference(&bank.code, reference).await? else {
-        if is_ours(bank, reference) {
-            let text = format!(
-                "{} 送来流水号 {reference} 的文件 {}，这个流水号合乎我方的编号，本系统却没有发过：本系统的数据库可能比实际发出的旧（例如用旧备份恢复）。切勿重新组批。已停止向该行发送；请与该行逐批核对，核对无误后由操作员执行 daifa bank resume {}",
-                bank.name, arrival.name, bank.code
-            );
-            ctx.store.stop_bank(&bank.code, &text, ctx.now_ms()).await?;
-        }
-        return hold_unknown(ctx, bank, &arrival.name, &all, "我方没有这个流水号").await;
-    };
-    if attempt.state == AttemptState::Intent {
-        return not_ours(ctx, bank, &attempt, &arrival.name, &all).await;
-    }
-    let parts = arrival
+    let parts: Vec<Part> = arrival
         .parts
         .iter()
         .map(|part| Part {
@@ -263,7 +246,72 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
             committing: false,
         })
         .collect();
+    let mut said = known.keys;
+    if !names_an_attempt(&said) {
+        // What the name does not tell the content may. One that cannot be read is held below.
+        said = bank.format.read_head(known.kind, &parts).unwrap_or_else(|_| Record::new());
+    }
+    let found = attempt_of(ctx, bank, &said, &arrival.name, &all).await?;
+    let Some(attempt) = found else { return Ok(()) };
     take_message(ctx, bank, &attempt, known.kind, &arrival.name, parts).await
+}
+
+fn names_an_attempt(said: &Record) -> bool {
+    said.text(Key::Reference).or_else(|| said.text(Key::BankReference)).is_some()
+}
+
+/// The attempt that a message names, by our reference or else by the bank's own number, where what came
+/// about it can be taken. Where not, it is held, and what that means is done.
+pub(super) async fn attempt_of(
+    ctx: &Ctx,
+    bank: &Bank,
+    said: &Record,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Option<Attempt>, FlowError> {
+    let Some(reference) = said.text(Key::Reference) else {
+        return attempt_of_number(ctx, bank, said.text(Key::BankReference), name, bytes).await;
+    };
+    let Some(attempt) = ctx.store.attempt_by_reference(&bank.code, reference).await? else {
+        if is_ours(bank, reference) {
+            let text = format!(
+                "{} 送来流水号 {reference} 的文件 {name}，这个流水号合乎我方的编号，本系统却没有发过：本系统的数据库可能比实际发出的旧（例如用旧备份恢复）。切勿重新组批。已停止向该行发送；请与该行逐批核对，核对无误后由操作员执行 daifa bank resume {}",
+                bank.name, bank.code
+            );
+            ctx.store.stop_bank(&bank.code, &text, ctx.now_ms()).await?;
+        }
+        hold_unknown(ctx, bank, name, bytes, "我方没有这个流水号").await?;
+        return Ok(None);
+    };
+    match attempt.state {
+        AttemptState::Intent => not_ours(ctx, bank, &attempt, name, bytes).await?,
+        AttemptState::Closed => after_all(ctx, bank, &attempt, name, bytes).await?,
+        _ => return Ok(Some(attempt)),
+    }
+    Ok(None)
+}
+
+/// The one attempt that the bank calls by this number. Numbers come back: with several nobody can say.
+async fn attempt_of_number(
+    ctx: &Ctx,
+    bank: &Bank,
+    number: Option<&str>,
+    name: &str,
+    bytes: &[u8],
+) -> Result<Option<Attempt>, FlowError> {
+    let why = match number {
+        None => "没有我方流水号，也没有银行编号",
+        Some(number) => {
+            let mut found = ctx.store.attempts_by_bank_reference(&bank.code, number).await?;
+            match (found.pop(), found.is_empty()) {
+                (Some(attempt), true) => return Ok(Some(attempt)),
+                (Some(_), false) => "银行编号对应我方多个批次，无法判断是哪一个",
+                (None, _) => "没有我方流水号，银行编号也不是我方已知的",
+            }
+        }
+    };
+    hold_unknown(ctx, bank, name, bytes, why).await?;
+    Ok(None)
 }
 
 /// Is this a reference as this daemon makes them at that bank, of whatever database?
@@ -291,6 +339,22 @@ async fn not_ours(
     Ok(ctx.store.conclude(attempt, &conclusion, ctx.now_ms()).await?)
 }
 
+/// The bank answers for what provably never left, and was written anew: one of the two is mistaken, and
+/// nothing more is sent there before people have found out which.
+async fn after_all(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    name: &str,
+    bytes: &[u8],
+) -> Result<(), FlowError> {
+    tracing::error!(attempt = %attempt.no, bank = bank.code, "the bank answers for what never left");
+    hold(ctx, bank, attempt, name, bytes, "这份报文从未送出并已作废，银行却有答复").await?;
+    let text = other_content(bank, attempt, "而本系统确认从未送出，款项已另行组批");
+    ctx.store.stop_bank(&bank.code, &text, ctx.now_ms()).await?;
+    Ok(())
+}
+
 /// Takes a message about an attempt, of whatever kind.
 async fn take_message(
     ctx: &Ctx,
@@ -302,7 +366,7 @@ async fn take_message(
 ) -> Result<(), FlowError> {
     match kind {
         MessageKind::Result | MessageKind::LateReturn | MessageKind::Notice => {
-            take_rows(ctx, bank, attempt, kind, name, &parts).await
+            take_rows(ctx, bank, attempt, kind, name, &parts).await.map(drop)
         }
         MessageKind::Acknowledgement | MessageKind::StatusAnswer | MessageKind::RefundAnswer => {
             match read_parts(ctx, bank, attempt, kind, parts.clone()).await? {
@@ -328,162 +392,8 @@ fn joined(parts: &[Part]) -> Vec<u8> {
     parts.iter().flat_map(|part| part.bytes.iter().copied()).collect()
 }
 
-/// Asks about one attempt what is due to be asked.
-async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
-    if found_there(ctx, bank, attempt).await? {
-        return Ok(());
-    }
-    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
-        let now = ctx.now_ms();
-        let next = Some(now + bank.rules.return_every_ms);
-        return Ok(ctx.store.asked(attempt, next, Heard::Silence, now).await?);
-    };
-    let (kinds, every) = questions(bank, attempt, ctx.now_ms(), &format);
-    if kinds.is_empty() {
-        return nothing_to_ask(ctx, bank, attempt).await;
-    }
-    let facts = ctx.store.register_facts(attempt.register).await?;
-    let (questions, mut lying) = (kinds.len(), 0);
-    let mut heard_of_it = Heard::Silence;
-    for (question, answer_kind) in kinds {
-        let head = HeadValues {
-            facts: &facts,
-            bank: &bank.code,
-            reference: &attempt.reference,
-            bank_reference: &attempt.bank_reference,
-            at_ms: ctx.now_ms(),
-            section: "",
-            day_sequence: None,
-        };
-        let none: [crate::flow::values::RowValues; 0] = [];
-        let parts = match format.encode(question, &head, &none) {
-            Ok(parts) => parts,
-            Err(cause) => {
-                tracing::error!(attempt = %attempt.no, error = %cause, "the question cannot be written");
-                continue;
-            }
-        };
-        let parts: Vec<OutPart> = parts
-            .into_iter()
-            .map(|part| OutPart {
-                name: part.name,
-                bytes: Bytes::from(part.bytes),
-                committing: part.committing,
-            })
-            .collect();
-        // The question before it still lies there: another one of its name would only stand in its way.
-        if parts.iter().any(|part| ctx.unfetched.has_name(&bank.code, &part.name)) {
-            tracing::debug!(attempt = %attempt.no, "the question before it was not picked up yet");
-            lying += 1;
-            continue;
-        }
-        match bank.door.ask(&parts).await {
-            Asked::Answer(bytes) => {
-                return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
-            }
-            Asked::Posted => {
-                tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
-                heard_of_it = Heard::Posted;
-            }
-            Asked::Failed { cause } => {
-                tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
-            }
-        }
-    }
-    let now = ctx.now_ms();
-    if lying == questions {
-        return Ok(ctx.store.wait(attempt, now + every).await?);
-    }
-    Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
-}
-
-/// There is no question for the bank: all is said that can be, or its files are waited for - or it
-/// cannot be asked about what nobody knows, and people must find out (design 4.2).
-async fn nothing_to_ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
-    let now = ctx.now_ms();
-    if attempt.state != AttemptState::Unknown {
-        if attempt.pending == 0 {
-            ctx.store.returns_told(attempt, None, now).await?;
-        }
-        return Ok(ctx.store.asked(attempt, None, Heard::Same, now).await?);
-    }
-    let waits = match bank.rules.answers.ask {
-        AskBy::DayFile => "该行不能查询，只在日终送来文件；文件中没有这一笔的",
-        AskBy::Reference | AskBy::Batch | AskBy::None => "该行不能按这一笔查询",
-    };
-    let text = format!(
-        "{} 是否收到 {}（流水号 {}）不明，{waits}，须由两人与银行核对台账后决定；决定之前系统不会重发，款项仍算在途",
-        bank.name, attempt.no, attempt.reference
-    );
-    let (subject, register) = (attempt.no.to_string(), Some(attempt.register));
-    ctx.store.raise_alert(AlertKind::CannotAsk, &subject, register, &text, now).await?;
-    // Its door may still see it lying there.
-    Ok(ctx.store.wait(attempt, now + bank.rules.ask_every_ms).await?)
-}
-
-/// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
-fn questions(
-    bank: &Bank,
-    attempt: &Attempt,
-    now_ms: i64,
-    format: &crate::format::Format,
-) -> (Vec<(MessageKind, MessageKind)>, i64) {
-    use MessageKind as M;
-    let refund = attempt.kind == AttemptKind::Refund;
-    if refund || attempt.state == AttemptState::Unknown || attempt.pending > 0 {
-        let question = if refund {
-            (M::RefundQuery, M::RefundAnswer)
-        } else {
-            (M::StatusQuery, M::StatusAnswer)
-        };
-        let asked = bank.rules.answers.can_ask(attempt, format).then_some(question);
-        return (asked.into_iter().collect(), bank.rules.ask_every_ms);
-    }
-    let window = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
-    if now_ms >= window {
-        return (Vec::new(), 0);
-    }
-    // Notices and returns are asked for in turn, one answer at a time.
-    let mut all = vec![(M::NoticeQuery, M::Notice), (M::ReturnQuery, M::LateReturn)];
-    all.retain(|(question, _)| format.has(*question));
-    if !all.is_empty() {
-        let turn = usize::try_from(attempt.asks).unwrap_or_default() % all.len();
-        all = vec![all[turn]];
-    }
-    (all, bank.rules.return_every_ms)
-}
-
-/// The bank answered a question.
-async fn heard(
-    ctx: &Ctx,
-    bank: &Bank,
-    attempt: &Attempt,
-    question: MessageKind,
-    kind: MessageKind,
-    bytes: &Bytes,
-    every: i64,
-) -> Result<(), FlowError> {
-    let name = format!("{question} {}", attempt.reference);
-    let part = Part {
-        role: PartRole::Message,
-        name: String::new(),
-        bytes: bytes.to_vec(),
-        committing: false,
-    };
-    if matches!(kind, MessageKind::Notice | MessageKind::LateReturn) {
-        return take_rows(ctx, bank, attempt, kind, &name, &[part]).await;
-    }
-    match read_parts(ctx, bank, attempt, kind, vec![part]).await? {
-        Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
-        Err(why) => {
-            hold(ctx, bank, attempt, &name, bytes, &why).await?;
-            let now = ctx.now_ms();
-            Ok(ctx.store.asked(attempt, Some(now + every), Heard::Unclear, now).await?)
-        }
-    }
-}
-
-/// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held.
+/// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held. Says
+/// whether they were taken.
 pub(super) async fn take_rows(
     ctx: &Ctx,
     bank: &Bank,
@@ -491,22 +401,30 @@ pub(super) async fn take_rows(
     kind: MessageKind,
     name: &str,
     parts: &[Part],
-) -> Result<(), FlowError> {
+) -> Result<bool, FlowError> {
     let bytes = joined(parts);
     let digest = sha256(&bytes);
     let Some(batch) = attempt.batch.filter(|_| can_have_results(attempt.state)) else {
         let why = format!("{} 的状态是“{}”，不应有结果", attempt.no, attempt.state.chinese());
-        return hold(ctx, bank, attempt, name, &bytes, &why).await;
+        if attempt.state == AttemptState::Refused {
+            answered_after_all(ctx, bank, attempt).await?;
+        }
+        hold(ctx, bank, attempt, name, &bytes, &why).await?;
+        return Ok(false);
     };
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
-        return hold(ctx, bank, attempt, name, &bytes, "发送时所用的格式已无法读取").await;
+        hold(ctx, bank, attempt, name, &bytes, "发送时所用的格式已无法读取").await?;
+        return Ok(false);
     };
     let facts = ctx.store.register_facts(attempt.register).await?;
     let payments = ctx.store.members(batch).await?;
     let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
     let matched = match match_rows(&format, kind, parts, attempt.no, &members, &ctx.sealer) {
         Ok(matched) => matched,
-        Err(why) => return hold(ctx, bank, attempt, name, &bytes, &why).await,
+        Err(why) => {
+            hold(ctx, bank, attempt, name, &bytes, &why).await?;
+            return Ok(false);
+        }
     };
     let next_at_ms = next_question(ctx, bank, attempt, &format);
     let evidence = (!matched.quarantined.is_empty())
@@ -518,8 +436,13 @@ pub(super) async fn take_rows(
         quarantined: matched.quarantined,
         evidence,
         next_at_ms,
-        again_at_ms: ctx.now_ms() + bank.rules.ask_every_ms,
+        again_at_ms: ctx.now_ms()
+            + match kind {
+                MessageKind::Acknowledgement => bank.rules.ask_after_ms,
+                _ => bank.rules.ask_every_ms,
+            },
         expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
+        bank_references: matched.bank_references,
     };
     let town_of_line: std::collections::HashMap<i64, i64> =
         payments.iter().map(|payment| (payment.line, payment.town)).collect();
@@ -554,16 +477,24 @@ pub(super) async fn take_rows(
             (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
         ctx.store.returns_told(attempt, next, now).await?;
     }
+    Ok(true)
+}
+
+/// The bank tells results of what it refused, or of what two people closed: its payments may have gone
+/// out under another reference meanwhile, and then they are paid twice (F31).
+async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    let text = format!(
+        "{} 对已关闭的 {}（流水号 {}）又送来结果：如果该批已重新组批发放，可能重复入账。结果已暂存、未入账，请立即与银行核对，必要时请银行追回",
+        bank.name, attempt.no, attempt.reference
+    );
+    let (kind, subject) = (AlertKind::Contradiction, attempt.no.to_string());
+    let register = Some(attempt.register);
+    ctx.store.raise_alert(kind, &subject, register, &text, ctx.now_ms()).await?;
     Ok(())
 }
 
 /// When to ask next about an attempt all of whose payments are answered for.
-fn next_question(
-    ctx: &Ctx,
-    bank: &Bank,
-    attempt: &Attempt,
-    format: &crate::format::Format,
-) -> Option<i64> {
+fn next_question(ctx: &Ctx, bank: &Bank, attempt: &Attempt, format: &Format) -> Option<i64> {
     let now = ctx.now_ms();
     let until = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
     let asked_for = format.has(MessageKind::ReturnQuery) || format.has(MessageKind::NoticeQuery);
@@ -616,7 +547,8 @@ pub async fn hold(
     Ok(())
 }
 
-async fn hold_unknown(
+/// Keeps what cannot be said to be about any attempt, and tells somebody.
+pub(super) async fn hold_unknown(
     ctx: &Ctx,
     bank: &Bank,
     name: &str,

@@ -13,6 +13,7 @@ use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
+use crate::store::bank_references::REFERENCES_MAX;
 use crate::store::results::{Quarantined, TakenRow};
 
 /// The rows of an answer, matched.
@@ -20,6 +21,8 @@ use crate::store::results::{Quarantined, TakenRow};
 pub struct Matched {
     pub rows: Vec<TakenRow>,
     pub quarantined: Vec<Quarantined>,
+    /// What the bank calls what we sent: several numbers where it split it.
+    pub bank_references: Vec<String>,
 }
 
 /// Reads an answer and matches its rows to the members of the batch, which are in their order.
@@ -45,6 +48,7 @@ pub fn match_rows(
     let mut credited = Credited::default();
     let mut row_no = 0;
     while let Some(item) = reading.next().map_err(unread)? {
+        note_reference(&item, &mut matched.bank_references)?;
         match item {
             Item::Head(record) | Item::Tail(record) => credited.note(record),
             Item::BadRow(fault) => {
@@ -76,6 +80,28 @@ pub fn match_rows(
         infer_credits(&mut matched, &credited, attempt, members, sealer)?;
     }
     Ok(matched)
+}
+
+/// Takes up what a record calls the attempt.
+///
+/// # Errors
+/// In Chinese, that these are no numbers of parts of it: there are too many.
+pub fn note_reference(item: &Item<'_>, known: &mut Vec<String>) -> Result<(), String> {
+    let record = match item {
+        Item::Head(record) | Item::Tail(record) | Item::Row(record) => record,
+        Item::BadRow(_) => return Ok(()),
+    };
+    if let Some(reference) = record.text(Key::BankReference)
+        && !known.iter().any(|other| other == reference)
+    {
+        if known.len() == REFERENCES_MAX {
+            return Err(format!(
+                "银行编号超过 {REFERENCES_MAX} 个；逐笔的银行流水号在格式中应为 bank_serial"
+            ));
+        }
+        known.push(reference.to_owned());
+    }
+    Ok(())
 }
 
 /// What the bank says it credited, where it lists what it did not.
@@ -233,13 +259,15 @@ fn match_row(
     let reason = match outcome {
         Some(OutcomeKind::Failed) => reason.or(Some(Reason::Other)),
         Some(OutcomeKind::Returned) => reason.or(Some(Reason::Returned)),
-        Some(OutcomeKind::Credited) | None => None,
+        // A format knows no decisions of people.
+        Some(OutcomeKind::Credited | OutcomeKind::SettledCredited | OutcomeKind::SettledFailed)
+        | None => None,
     };
     let words = match outcome {
         Some(OutcomeKind::Failed | OutcomeKind::Returned) => {
             record.text(Key::Text).unwrap_or_default()
         }
-        Some(OutcomeKind::Credited) | None => "",
+        Some(_) | None => "",
     };
     Ok(TakenRow {
         line: member.line,

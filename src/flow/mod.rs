@@ -6,14 +6,17 @@
 //! fails the process (design 4, rule 9); what a door says never does.
 
 pub mod answer;
+pub mod asking;
 pub mod breaker;
 pub mod checks;
 pub mod collect;
 pub mod convert;
+pub mod decide;
 pub mod expect;
 pub mod feed;
 pub mod intake;
 pub mod matching;
+pub mod pushed;
 pub mod reach;
 pub mod readback;
 pub mod report;

@@ -3,9 +3,11 @@
 //! another row, or whose row was altered, does not open (I20).
 
 use crate::guard::seal::{SealError, Sealer};
+use crate::model::decision::{Subject, Verdict};
 use crate::model::id::{AttemptNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::person::Person;
+use crate::store::decide::Decision;
 
 /// Bytes of a part that are sealed together.
 const CHUNK_BYTES: usize = 256 * 1024;
@@ -180,7 +182,49 @@ pub fn open_part(
     Ok(bytes)
 }
 
-/// Seals the bytes of a result that is kept as evidence.
+fn evidence_aad(bank: &str, digest: &[u8; 32]) -> Vec<u8> {
+    [b"evidence".as_slice(), bank.as_bytes(), digest].concat()
+}
+
+/// Seals the bytes of a result that is kept as evidence, or of a message that a bank pushed.
 pub fn seal_evidence(sealer: &Sealer, bank: &str, digest: &[u8; 32], bytes: &[u8]) -> Vec<u8> {
-    sealer.seal(&[b"evidence".as_slice(), bank.as_bytes(), digest].concat(), bytes)
+    sealer.seal(&evidence_aad(bank, digest), bytes)
+}
+
+/// Opens what was sealed as evidence.
+///
+/// # Errors
+/// Where the key is missing, or it is another bank's or has another digest.
+pub fn open_evidence(
+    sealer: &Sealer,
+    bank: &str,
+    digest: &[u8; 32],
+    blob: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    Ok(sealer.open(&evidence_aad(bank, digest), blob)?.to_vec())
+}
+
+fn decision_aad(subject: Subject, verdict: Verdict, by: &str, at_ms: i64) -> Vec<u8> {
+    format!("decision\0{subject}\0{verdict}\0{by}\0{at_ms}").into_bytes()
+}
+
+/// Seals what somebody saw or heard to the decision that they propose with it, at that time.
+pub fn seal_decision(
+    sealer: &Sealer,
+    subject: Subject,
+    verdict: Verdict,
+    by: &str,
+    at_ms: i64,
+    evidence: &[u8],
+) -> Vec<u8> {
+    sealer.seal(&decision_aad(subject, verdict, by, at_ms), evidence)
+}
+
+/// Opens the evidence of a decision.
+///
+/// # Errors
+/// Where the key is missing, or the evidence belongs to another decision.
+pub fn open_decision(sealer: &Sealer, kept: &Decision) -> Result<Vec<u8>, SealError> {
+    let aad = decision_aad(kept.subject, kept.verdict, &kept.proposed_by, kept.proposed_at_ms);
+    Ok(sealer.open(&aad, &kept.evidence)?.to_vec())
 }

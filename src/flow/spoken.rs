@@ -261,6 +261,10 @@ const fn event(event: AttemptEvent) -> &'static str {
         AttemptEvent::Lost => "结果不明",
         AttemptEvent::NotFound => "查无此笔",
         AttemptEvent::OtherContent => "内容不同",
+        AttemptEvent::DecidedReceived => "两人核定已收到",
+        AttemptEvent::DecidedNotReceived => "两人核定未收到",
+        AttemptEvent::DecidedNever => "两人核定未发放",
+        AttemptEvent::Closed => "作废",
     }
 }
 

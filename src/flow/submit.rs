@@ -4,11 +4,12 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 
+use crate::clock::local_parts;
 use crate::flow::answer::{acted_on, read_answer, too_late};
 use crate::flow::sealed::open_part;
 use crate::flow::spoken::{chinese, flow_error};
 use crate::flow::{Bank, Ctx, FlowError, Progress, breaker, expect};
-use crate::format::MessageKind;
+use crate::format::{Key, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
@@ -124,6 +125,11 @@ async fn must_wait(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
     if too_late(ctx, bank, attempt).await? {
         return Ok(Some(ctx.now_ms() + bank.rules.return_every_ms));
     }
+    // A bank that counts what it is sent would refuse this one.
+    let counted = bank.format.asks_for(MessageKind::PaymentRequest, Key::DaySequence);
+    if counted && attempt.sends == 0 && ctx.store.lower_number_waits(attempt.no).await? {
+        return Ok(Some(ctx.now_ms() + bank.rules.resend_after_ms));
+    }
     Ok(None)
 }
 
@@ -132,6 +138,9 @@ async fn must_wait(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
 async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i64>, FlowError> {
     if let Some(at_ms) = must_wait(ctx, bank, attempt).await? {
         ctx.store.wait(attempt, at_ms).await?;
+        return Ok(None);
+    }
+    if out_of_date(ctx, bank, attempt).await? {
         return Ok(None);
     }
     let parts = stored_parts(ctx, attempt).await?;
@@ -188,20 +197,65 @@ async fn not_sent(
     Ok(next_ms)
 }
 
+/// Closes an attempt whose bytes bear a day that is over, where provably none of them left: its payments are
+/// cut again under a new reference, with today's date and number, which a bank may insist on (design 4,
+/// rule 2). What may have arrived once goes again as it is, or not at all.
+///
+/// # Errors
+/// Where the store fails.
+async fn out_of_date(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool, FlowError> {
+    let day = |at_ms| {
+        let (year, [month, day, ..]) = local_parts(at_ms);
+        (year, month, day)
+    };
+    if attempt.batch.is_none()
+        || !attempt.never_left()
+        || day(attempt.made_at_ms) == day(ctx.now_ms())
+    {
+        return Ok(false);
+    }
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else { return Ok(false) };
+    let dated = [Key::Moment, Key::DaySequence]
+        .iter()
+        .any(|key| format.asks_for(MessageKind::PaymentRequest, *key));
+    if !dated {
+        return Ok(false);
+    }
+    match ctx.store.withdraw(attempt, "daifa", "its day is over", ctx.now_ms()).await {
+        Ok(payments) => {
+            tracing::warn!(attempt = %attempt.no, bank = bank.code, payments, "it never left and its day is over: its payments are cut again");
+            Ok(true)
+        }
+        Err(StoreError::Refused(why)) => {
+            tracing::info!(attempt = %attempt.no, bank = bank.code, why, "it goes as it is");
+            Ok(false)
+        }
+        Err(cause) => Err(cause.into()),
+    }
+}
+
 /// Ends UNKNOWN where the door sees the attempt lying at the bank, whole (F49): it is delivered, and what
 /// follows is the bank's.
 ///
 /// # Errors
-/// Where the store fails, or what is kept does not open.
+/// Where the store fails.
 pub(super) async fn found_there(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
 ) -> Result<bool, FlowError> {
-    if attempt.state != AttemptState::Unknown {
+    if attempt.state != AttemptState::Unknown || !bank.door.can_look() {
         return Ok(false);
     }
-    let parts = stored_parts(ctx, attempt).await?;
+    let parts = match stored_parts(ctx, attempt).await {
+        Ok(parts) => parts,
+        Err(cause) if cause.is_fatal() => return Err(cause),
+        // Nobody can look for what does not open, and the bank can be asked all the same.
+        Err(cause) => {
+            tracing::error!(attempt = %attempt.no, error = %cause, "what was sent does not open any more");
+            return Ok(false);
+        }
+    };
     if !bank.door.lies_there(&parts).await {
         return Ok(false);
     }
@@ -261,8 +315,8 @@ async fn stored_parts(ctx: &Ctx, attempt: &Attempt) -> Result<Vec<OutPart>, Flow
         let bytes = open_part(&ctx.sealer, &attempt.bank, &attempt.reference, at, &part.chunks)
             .map_err(sealed)?;
         if sha256(&bytes) != part.sha256 {
-            let what = format!("part {} of {} is not what its digest says", at + 1, attempt.no);
-            return Err(StoreError::Inconsistent { what }.into());
+            let what = format!("part {} of {}", at + 1, attempt.no);
+            return Err(FlowError::Altered { what });
         }
         out.push(OutPart {
             name: part.name,

@@ -329,8 +329,10 @@ fn matching(message: &MessageSpec, faults: &Faults<'_>) {
             row == rows && field.cell.slot() == Some(Slot::Key(key)) && !field.cell.may_be_absent()
         })
     };
-    let about_payments =
-        matches!(message.kind, M::Result | M::StatusAnswer | M::LateReturn | M::Notice);
+    let about_payments = matches!(
+        message.kind,
+        M::Result | M::StatusAnswer | M::LateReturn | M::Notice | M::Acknowledgement
+    );
     if about_payments && message.has_rows() {
         let by = message.matching.as_ref().map_or(&[Key::Ordinal][..], |found| &found.value);
         let at = message.matching.as_ref().map_or(message.at, |found| found.at);
@@ -351,6 +353,10 @@ fn matching(message: &MessageSpec, faults: &Faults<'_>) {
     if message.kind != M::PaymentRequest && message.keys().contains(&Key::DaySequence) {
         let hint = "only payment requests are counted by day";
         faults.note(message.at, "day_sequence outside a payment request", hint);
+    }
+    if message.failures_only && message.kind == M::Acknowledgement {
+        let hint = "what was taken in is not credited yet; its result says what was";
+        faults.note(message.at, "failures_only in an acknowledgement", hint);
     }
     if message.failures_only {
         for key in [Key::CreditedCount, Key::CreditedSum] {

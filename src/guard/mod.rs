@@ -12,8 +12,10 @@
 
 pub mod blind;
 pub mod chain;
+pub mod credential;
 pub mod digest;
 pub mod key;
+pub mod mac;
 pub mod random;
 pub mod seal;
 pub mod sign;

@@ -30,6 +30,8 @@ words! {
         /// sent: nothing goes again, nothing that is said under that reference is taken, and only two
         /// people can say what became of it.
         Stopped = "stopped",
+        /// It never left, and never will: what it carried is sent anew, under another reference.
+        Closed = "closed",
     }
 }
 
@@ -50,6 +52,21 @@ words! {
         NotFound = "not_found",
         /// The bank has our reference with other content.
         OtherContent = "other_content",
+        /// Two people decided, with evidence, that the bank has it.
+        DecidedReceived = "decided_received",
+        /// Two people decided that it never arrived: the same bytes go again.
+        DecidedNotReceived = "decided_not_received",
+        /// Two people decided that nothing of it was paid or ever will be.
+        DecidedNever = "decided_never",
+        /// Its bytes are out of date, or somebody wants them otherwise, and provably none of them left.
+        Closed = "closed",
+    }
+}
+
+impl AttemptEvent {
+    /// Did two people decide it?
+    pub const fn is_decided(self) -> bool {
+        matches!(self, Self::DecidedReceived | Self::DecidedNotReceived | Self::DecidedNever)
     }
 }
 
@@ -61,6 +78,10 @@ impl AttemptState {
     ///
     /// `Accepted` to `Refused` is the bank that took a file and refused it whole on reading; whoever
     /// applies it also demands that no outcome was applied (store).
+    ///
+    /// What two people decide ends what no bank can say (design 4, rule 2): of an attempt of unknown
+    /// fate everything, of a stopped one only that nothing of it was paid, since what the bank has under
+    /// that reference is something else. `Accepted` stays so where they decide that a refund was made.
     pub const fn after(self, event: AttemptEvent) -> Option<Self> {
         use AttemptEvent as E;
         match (self, event) {
@@ -75,13 +96,20 @@ impl AttemptState {
             (Self::Intent | Self::Sending | Self::Unknown | Self::NotSent, E::OtherContent) => {
                 Some(Self::Stopped)
             }
+            (Self::Unknown | Self::Accepted, E::DecidedReceived) => Some(Self::Accepted),
+            (Self::Unknown, E::DecidedNotReceived) => Some(Self::NotSent),
+            (Self::Unknown | Self::Accepted | Self::Stopped, E::DecidedNever) => {
+                Some(Self::Refused)
+            }
+            // Whoever applies it also demands that it never was of unknown fate (store).
+            (Self::Intent | Self::NotSent, E::Closed) => Some(Self::Closed),
             _ => None,
         }
     }
 
     /// May bytes of this attempt be at the bank, or soon be (I3)?
     pub const fn is_live(self) -> bool {
-        !matches!(self, Self::Refused)
+        !matches!(self, Self::Refused | Self::Closed)
     }
 
     pub const fn chinese(self) -> &'static str {
@@ -93,6 +121,7 @@ impl AttemptState {
             Self::NotSent => "未送达（将重发原件）",
             Self::Unknown => "结果不明，正在查询",
             Self::Stopped => "已停止：银行有同号而内容不同的批次",
+            Self::Closed => "已作废（从未送出）",
         }
     }
 }
@@ -177,6 +206,14 @@ mod tests {
             (S::Sending, E::OtherContent, S::Stopped),
             (S::Unknown, E::OtherContent, S::Stopped),
             (S::NotSent, E::OtherContent, S::Stopped),
+            (S::Unknown, E::DecidedReceived, S::Accepted),
+            (S::Accepted, E::DecidedReceived, S::Accepted),
+            (S::Unknown, E::DecidedNotReceived, S::NotSent),
+            (S::Unknown, E::DecidedNever, S::Refused),
+            (S::Accepted, E::DecidedNever, S::Refused),
+            (S::Stopped, E::DecidedNever, S::Refused),
+            (S::Intent, E::Closed, S::Closed),
+            (S::NotSent, E::Closed, S::Closed),
         ];
         for state in S::ALL {
             for event in E::ALL {
@@ -188,13 +225,22 @@ mod tests {
     }
 
     #[test]
-    fn i2_an_unknown_attempt_is_sent_again_only_through_not_found() {
+    fn i2_an_unknown_attempt_is_sent_again_only_through_not_found_or_two_people() {
         for event in AttemptEvent::ALL {
             let next = AttemptState::Unknown.after(*event);
             assert_ne!(next, Some(AttemptState::Sending));
             if next == Some(AttemptState::NotSent) {
-                assert_eq!(*event, AttemptEvent::NotFound);
+                let said = [AttemptEvent::NotFound, AttemptEvent::DecidedNotReceived];
+                assert!(said.contains(event), "{event}");
             }
+        }
+    }
+
+    #[test]
+    fn i2_what_the_bank_has_with_other_content_is_never_sent_again() {
+        for event in AttemptEvent::ALL {
+            let next = AttemptState::Stopped.after(*event);
+            assert!(matches!(next, None | Some(AttemptState::Refused)), "{event}: {next:?}");
         }
     }
 }

@@ -37,6 +37,8 @@ numbers! {
     RefundNo "F",
     /// One result file or answer that was taken.
     ResultNo "E",
+    /// One decision of two people.
+    DecisionNo "D",
 }
 
 /// One payment: a line of one revision of a register. People see `R12-345`.

@@ -13,6 +13,10 @@ words! {
         Credited = "credited",
         /// The money did not reach the card.
         Failed = "failed",
+        /// Two people decided of a contradiction that the money is on the card.
+        SettledCredited = "settled_credited",
+        /// Two people decided of a contradiction that the money did not reach the card.
+        SettledFailed = "settled_failed",
         /// The money came back after it was credited or accepted.
         Returned = "returned",
     }
@@ -33,12 +37,36 @@ words! {
     }
 }
 
+impl OutcomeKind {
+    /// What a bank can say. The rest is decided by two people, and stands in no file of a bank.
+    pub const SAID: [Self; 3] = [Self::Credited, Self::Failed, Self::Returned];
+
+    /// Is this a decision about a contradiction?
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::SettledCredited | Self::SettledFailed)
+    }
+
+    /// Does it say that the money is on the card?
+    pub const fn is_credit(self) -> bool {
+        matches!(self, Self::Credited | Self::SettledCredited)
+    }
+}
+
+/// How two people decided a contradiction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Settled {
+    Credited,
+    Failed,
+}
+
 /// The set of kinds seen so far for one payment of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Seen {
     pub credited: bool,
     pub failed: bool,
     pub returned: bool,
+    /// Decided once: what is decided is no contradiction any more.
+    pub settled: Option<Settled>,
 }
 
 impl Seen {
@@ -49,6 +77,8 @@ impl Seen {
             OutcomeKind::Credited => self.credited = true,
             OutcomeKind::Failed => self.failed = true,
             OutcomeKind::Returned => self.returned = true,
+            OutcomeKind::SettledCredited => self.settled = Some(Settled::Credited),
+            OutcomeKind::SettledFailed => self.settled = Some(Settled::Failed),
         }
         self
     }
@@ -59,16 +89,23 @@ impl Seen {
             OutcomeKind::Credited => self.credited,
             OutcomeKind::Failed => self.failed,
             OutcomeKind::Returned => self.returned,
+            OutcomeKind::SettledCredited => matches!(self.settled, Some(Settled::Credited)),
+            OutcomeKind::SettledFailed => matches!(self.settled, Some(Settled::Failed)),
         }
     }
 
     /// Folds the set. Returned stands over credited and over failed (design 4.4); credited with
     /// failed is a contradiction that nobody resolves silently, even when a return is said too:
-    /// then it is the return that settles where the money is.
+    /// then it is the return that settles where the money is. Else two people settle it, and what
+    /// was said stays in the set; without a contradiction their decision means nothing.
     pub const fn fold(self) -> Folded {
         match (self.returned, self.credited, self.failed) {
             (true, _, _) => Folded::Returned,
-            (false, true, true) => Folded::Conflict,
+            (false, true, true) => match self.settled {
+                Some(Settled::Credited) => Folded::Credited,
+                Some(Settled::Failed) => Folded::Failed,
+                None => Folded::Conflict,
+            },
             (false, true, false) => Folded::Credited,
             (false, false, true) => Folded::Failed,
             (false, false, false) => Folded::Pending,
@@ -100,11 +137,12 @@ pub enum LeftoverChange {
 ///
 /// A contradiction takes free leftover back in flight. Where the money is already promised to
 /// finance or back there, it cannot be taken back: then the credit is more than was approved, and
-/// counts as disputed until a return settles it.
+/// counts as disputed until a return settles it, or two people decide that there was no credit. That
+/// there was one they need not decide: the dispute stands, and only money that comes back ends it.
 pub fn shift(before: Seen, leftover: Option<LeftoverState>, kind: OutcomeKind) -> Shift {
     const STAY: Shift = Shift { money: None, leftover: LeftoverChange::None };
     let (old, new) = (before.fold(), before.with(kind).fold());
-    if before.has(kind) || old == new {
+    if before.has(kind) || old == new || (kind.is_settled() && old != Folded::Conflict) {
         return STAY;
     }
     let moved = |from, to, leftover| Shift { money: Some((from, to)), leftover };
@@ -132,11 +170,17 @@ pub fn shift(before: Seen, leftover: Option<LeftoverState>, kind: OutcomeKind) -
         (Folded::Failed, Folded::Conflict) => {
             moved(Place::Refundable, Place::InFlight, LeftoverChange::Withdraw)
         }
-        (Folded::Conflict, Folded::Returned) if promised => {
+        (Folded::Conflict, Folded::Returned | Folded::Failed) if promised => {
             moved(Place::Disputed, Place::Finance, LeftoverChange::None)
         }
         (Folded::Pending | Folded::Conflict, Folded::Returned) => {
             moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
+        }
+        (Folded::Conflict, Folded::Failed) => {
+            moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Failed))
+        }
+        (Folded::Conflict, Folded::Credited) if !promised => {
+            moved(Place::InFlight, Place::Credited, LeftoverChange::None)
         }
         _ => STAY,
     }
@@ -174,7 +218,7 @@ mod tests {
                 let mut rest = code;
                 let mut seen = Seen::default();
                 for _ in 0..length {
-                    seen = seen.with(OutcomeKind::ALL[rest % 3]);
+                    seen = seen.with(OutcomeKind::SAID[rest % 3]);
                     rest /= 3;
                 }
                 let state = seen.fold();
@@ -218,7 +262,7 @@ mod tests {
                 let mut rest = code;
                 let kinds: Vec<_> = (0..length)
                     .map(|_| {
-                        let kind = OutcomeKind::ALL[rest % 3];
+                        let kind = OutcomeKind::SAID[rest % 3];
                         rest /= 3;
                         kind
                     })
@@ -250,13 +294,64 @@ mod tests {
 
     #[test]
     fn i11_every_cell_of_the_fold() {
-        let fold = |credited, failed, returned| Seen { credited, failed, returned }.fold();
+        let fold =
+            |credited, failed, returned| Seen { credited, failed, returned, settled: None }.fold();
         assert_eq!(fold(false, false, false), Folded::Pending);
         assert_eq!(fold(true, false, false), Folded::Credited);
         assert_eq!(fold(false, true, false), Folded::Failed);
         assert_eq!(fold(true, true, false), Folded::Conflict);
         for (credited, failed) in [(false, false), (true, false), (false, true), (true, true)] {
             assert_eq!(fold(credited, failed, true), Folded::Returned);
+        }
+    }
+
+    #[test]
+    fn i11_two_people_settle_a_contradiction_and_nothing_else() {
+        use OutcomeKind as K;
+        for code in 0..8_u8 {
+            let said = K::SAID.iter().enumerate().filter(|(at, _)| code >> at & 1 == 1);
+            let seen = said.fold(Seen::default(), |seen, (_, kind)| seen.with(*kind));
+            for kind in [K::SettledCredited, K::SettledFailed] {
+                let moved = shift(seen, None, kind).money;
+                let (place, folded) = match (seen.fold(), kind) {
+                    (Folded::Conflict, K::SettledCredited) => {
+                        (Some(Place::Credited), Folded::Credited)
+                    }
+                    (Folded::Conflict, _) => (Some(Place::Refundable), Folded::Failed),
+                    (other, _) => (None, other),
+                };
+                assert_eq!(moved, place.map(|place| (Place::InFlight, place)), "{seen:?} {kind}");
+                assert_eq!(seen.with(kind).fold(), folded, "{seen:?} {kind}");
+                // What was said once more changes nothing of what was decided.
+                for again in K::SAID.into_iter().filter(|again| seen.has(*again)) {
+                    assert_eq!(shift(seen.with(kind), None, again).money, None);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn i9_a_return_comes_after_a_contradiction_was_settled() {
+        use OutcomeKind as K;
+        let both = [K::Credited, K::Failed];
+        for first in both {
+            let second = if first == K::Credited { K::Failed } else { K::Credited };
+            let credited = run(&[first, second, K::SettledCredited, K::Returned]);
+            let failed = run(&[first, second, K::SettledFailed, K::Returned]);
+            let expected = (Folded::Returned, Place::Refundable, Some(LeftoverCause::Returned));
+            assert_eq!((credited, failed), (expected, expected), "{first}");
+        }
+    }
+
+    #[test]
+    fn f34_disputed_money_ends_where_two_people_find_that_there_was_no_credit() {
+        let both = Seen::default().with(OutcomeKind::Failed).with(OutcomeKind::Credited);
+        for promised in [LeftoverState::Reserved, LeftoverState::Refunded] {
+            let none = shift(both, Some(promised), OutcomeKind::SettledFailed);
+            assert_eq!(none.money, Some((Place::Disputed, Place::Finance)));
+            assert_eq!(none.leftover, LeftoverChange::None);
+            let there = shift(both, Some(promised), OutcomeKind::SettledCredited);
+            assert_eq!(there.money, None, "it is disputed on");
         }
     }
 }

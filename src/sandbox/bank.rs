@@ -19,6 +19,7 @@ pub use crate::sandbox::bank_judge::{
     BankVerdict, Card, CreditedTwice, Fared, read_book, read_cards, read_references,
 };
 pub use crate::sandbox::bank_line::Shown;
+pub use crate::sandbox::bank_push::PushTo;
 use crate::sandbox::bank_speech::Speech;
 use crate::sandbox::{bank_files, bank_http, bank_socket};
 use crate::transport::DoorError;
@@ -56,6 +57,8 @@ pub struct Options {
     pub poll_ms: u64,
     /// Its words where it refuses a batch because it was told to.
     pub refusal: String,
+    /// Whom it calls with what it has to say, instead of waiting to be asked (HTTP only).
+    pub push: Option<PushTo>,
     /// What it shows who calls it; without it it speaks in the clear.
     pub shown: Option<Shown>,
     pub faults: Faults,
@@ -72,6 +75,7 @@ impl Options {
             notice_ms: 50,
             poll_ms: 20,
             refusal: "内部户余额不足".to_owned(),
+            push: None,
             shown: None,
             faults: Faults::default(),
         }

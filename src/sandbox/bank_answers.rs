@@ -1,7 +1,7 @@
 //! What a practice bank says about payments: results, returns and notices from the book, and the
 //! results that are spoilt because the bank was told to spoil them.
 
-use crate::format::{MessageKind, Part};
+use crate::format::{Key, MessageKind, Part};
 use crate::model::attempt::Answer;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
@@ -26,7 +26,7 @@ impl Desk {
         let by_file = kind == MessageKind::Result;
         let mut lines = self.lines(kind, reference, known, rows);
         let mut head = self.head(kind, reference, Answer::Done);
-        head.bank_reference = bank_reference(known);
+        head.bank_reference = self.number_of_all(reference, known);
         if self.speech.format().failures_only(kind) {
             let credited: Vec<&Row> = rows.iter().filter(|row| row.fate.is_credit()).collect();
             let count = i64::try_from(credited.len()).unwrap_or(i64::MAX);
@@ -116,7 +116,7 @@ impl Desk {
         let kind = MessageKind::LateReturn;
         let rows = self.book().returned(known)?;
         let mut head = self.head(kind, reference, Answer::Done);
-        head.bank_reference = bank_reference(known);
+        head.bank_reference = self.number_of_all(reference, known);
         let code = self.speech.outcome(kind, OutcomeKind::Returned, Some(Reason::Returned));
         let line = |row| line(&head, known, row, &code, "对方行退回".to_owned());
         let lines: Vec<Line> = rows.iter().map(line).collect();
@@ -128,7 +128,7 @@ impl Desk {
         let kind = MessageKind::Notice;
         let rows = self.book().rows(known)?;
         let mut head = self.head(kind, reference, Answer::Done);
-        head.bank_reference = bank_reference(known);
+        head.bank_reference = self.number_of_all(reference, known);
         let delivered = self.speech.notice(NoticeState::Delivered);
         let no_number = self.speech.notice(NoticeState::NoNumber);
         let line = |row: &Row| {
@@ -144,6 +144,82 @@ fn bank_reference(known: &Known) -> String {
     format!("{:010}", known.no)
 }
 
+impl Desk {
+    /// Is the first payment of this batch refused at once, and can that be said?
+    pub(super) fn refuses_a_row(&self, no: u64, reference: &str) -> bool {
+        let faults = self.faults();
+        faults.comes(faults.refuse_row, "row", no, reference) && self.names_rows()
+    }
+
+    /// Did this batch become two of ours, and can that be said?
+    fn is_split(&self, reference: &str, known: &Known) -> bool {
+        let faults = self.faults();
+        faults.comes(faults.split_batch, "parts", known.no, reference) && self.names_rows()
+    }
+
+    fn names_rows(&self) -> bool {
+        self.speech.format().asks_for(MessageKind::Acknowledgement, Key::Amount)
+    }
+
+    /// Our number of a batch; none where it was split.
+    fn number_of_all(&self, reference: &str, known: &Known) -> String {
+        if self.is_split(reference, known) { String::new() } else { bank_reference(known) }
+    }
+
+    /// Our number of what a payment went into.
+    fn number(&self, reference: &str, known: &Known, ordinal: i64, payments: usize) -> String {
+        let own = bank_reference(known);
+        if !self.is_split(reference, known) {
+            return own;
+        }
+        let half = i64::try_from(payments.div_ceil(2)).unwrap_or(i64::MAX);
+        format!("{own}-{}", if ordinal <= half { 1 } else { 2 })
+    }
+
+    /// Is there more to say of taking this batch in than that it was?
+    pub(super) fn names_parts(&self, reference: &str, known: &Known) -> bool {
+        self.is_split(reference, known) || self.refuses_a_row(known.no, reference)
+    }
+
+    /// That a batch was taken in, payment by payment.
+    pub(super) fn taken_in(
+        &self,
+        reference: &str,
+        known: &Known,
+        rows: &[Row],
+    ) -> Result<Vec<Part>, BankError> {
+        let kind = MessageKind::Acknowledgement;
+        let head = self.head(kind, reference, Answer::Accepted);
+        let refused = self.speech.outcome(kind, OutcomeKind::Failed, Some(Reason::AccountNotFound));
+        let under_way = self.speech.under_way(kind);
+        let of = |(at, row): (usize, &Row)| {
+            let at_once = at == 0 && self.refuses_a_row(known.no, reference);
+            let (code, text) =
+                if at_once { (&refused, "账号不存在") } else { (&under_way, "") };
+            let number = self.number(reference, known, row.ordinal, rows.len());
+            Line { number, ..line(&head, known, row, code, text.to_owned()) }
+        };
+        let lines: Vec<Line> = rows.iter().enumerate().map(of).collect();
+        Ok(self.speech.say(kind, &head, &lines)?)
+    }
+
+    /// What became of the payments that went into one of our batches; our number is all that names it.
+    pub(super) fn results_of(
+        &self,
+        number: &str,
+        reference: &str,
+        known: &Known,
+        rows: &[Row],
+    ) -> Result<Vec<Part>, BankError> {
+        let kind = MessageKind::StatusAnswer;
+        let mut lines = self.lines(kind, reference, known, rows);
+        lines.retain(|line| self.number(reference, known, line.ordinal, rows.len()) == number);
+        let answer = if lines.is_empty() { Answer::NotFound } else { Answer::Done };
+        let head = Head { bank_reference: number.to_owned(), ..self.head(kind, "", answer) };
+        Ok(self.speech.say(kind, &head, &lines)?)
+    }
+}
+
 fn line(head: &Head, known: &Known, row: &Row, code: &str, text: String) -> Line {
     Line {
         ordinal: row.ordinal,
@@ -154,6 +230,7 @@ fn line(head: &Head, known: &Known, row: &Row, code: &str, text: String) -> Line
         code: code.to_owned(),
         notice: String::new(),
         text,
+        number: String::new(),
         serial: format!("{:08}{:06}", known.no, row.ordinal),
         reference: head.reference.clone(),
         moment: head.moment,

@@ -100,7 +100,9 @@ impl Desk {
             {
                 Ok(Reply::Silence)
             }
-            MessageKind::StatusQuery => self.status(&reference),
+            MessageKind::StatusQuery => {
+                self.status(&reference, heard.head.text(Key::BankReference))
+            }
             MessageKind::ReturnQuery => self.returns(&reference),
             MessageKind::NoticeQuery => self.notices(&reference),
             MessageKind::RefundRequest => self.refund(&reference, heard),
@@ -207,7 +209,10 @@ impl Desk {
             lock(&self.open).insert(reference.to_owned());
             return self.verdict(kind, reference, Answer::Refused, &text);
         }
-        let rows: Vec<Row> = heard.rows.iter().map(|row| self.booked(reference, row)).collect();
+        let mut rows: Vec<Row> = heard.rows.iter().map(|row| self.booked(reference, row)).collect();
+        if let Some(first) = rows.first_mut().filter(|_| self.refuses_a_row(no, reference)) {
+            first.fate = Fate::AccountNotFound;
+        }
         let triggered = rows.iter().any(|r| trigger::of(&r.account) == Some(Trigger::LoseAnswer));
         let lost = triggered || faults.comes(faults.lose_answer, "answer", no, &time);
         let pool = heard.head.text(Key::PoolAccount).unwrap_or_default().to_owned();
@@ -220,7 +225,14 @@ impl Desk {
         if doubled && !self.speech.answer(kind, Answer::Duplicate).is_empty() {
             return self.verdict(kind, reference, Answer::Duplicate, "流水号重复，原批次已受理");
         }
-        self.verdict(kind, reference, Answer::Accepted, "")
+        let known =
+            book.request(reference).cloned().filter(|known| self.names_parts(reference, known));
+        let Some(known) = known else {
+            return self.verdict(kind, reference, Answer::Accepted, "");
+        };
+        let rows = book.rows(&known)?;
+        drop(book);
+        Ok(Reply::Say(self.taken_in(reference, &known, &rows)?))
     }
 
     /// Books one row: what happens to it is in its account's last digits, or in the dice.
@@ -273,7 +285,8 @@ impl Desk {
         ready + 2 * (result_ms + return_ms + notice_ms)
     }
 
-    fn status(&self, reference: &str) -> Result<Reply, BankError> {
+    /// How a batch stands; by one of our own numbers, that part of it.
+    fn status(&self, reference: &str, number: Option<&str>) -> Result<Reply, BankError> {
         let kind = MessageKind::StatusAnswer;
         let now = self.now();
         let mut book = self.book();
@@ -293,8 +306,10 @@ impl Desk {
         }
         let rows = book.rows(&known)?;
         drop(book);
-        let parts = self.results(kind, reference, &known, &rows)?.swap_remove(0);
-        Ok(Reply::Say(parts))
+        match number {
+            Some(number) => Ok(Reply::Say(self.results_of(number, reference, &known, &rows)?)),
+            None => Ok(Reply::Say(self.results(kind, reference, &known, &rows)?.swap_remove(0))),
+        }
     }
 
     /// A status answer by files says how the batch stands; its rows come as a result file.

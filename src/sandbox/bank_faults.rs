@@ -60,10 +60,16 @@ pub struct Faults {
     pub wrong_sum: Often,
     /// Says of the first payment that it was credited and that it failed.
     pub contradict: Often,
-    /// The same results in a second file (files only).
+    /// The same results a second time: in another file, or by another call.
     pub repeat_result: Often,
     /// Results cut into two files, each with its own count and sum (files only).
     pub split_result: Often,
+    /// Takes a batch but for its first payment, which it refuses at once; where its acknowledgements name
+    /// payments.
+    pub refuse_row: Often,
+    /// Makes two batches of its own out of one, each with a number, and answers for one at a time where it
+    /// is asked by its numbers; where its acknowledgements name payments.
+    pub split_batch: Often,
     /// Results come after what comes of them: after returns and notices, and after those of later
     /// batches.
     pub reorder: Often,

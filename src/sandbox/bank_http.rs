@@ -23,6 +23,7 @@ use crate::format::{Part, PartRole};
 use crate::sandbox::bank::BankError;
 use crate::sandbox::bank_desk::{Desk, Reply};
 use crate::sandbox::bank_line::{Caller, Listening};
+use crate::sandbox::bank_push;
 
 /// The most bytes of a message to this bank.
 const BYTES_MAX: usize = 1 << 26;
@@ -44,7 +45,11 @@ pub async fn start(
             tracing::error!(cause = e.to_string(), "a practice bank stopped listening");
         }
     });
-    Ok((address, vec![serve, tokio::spawn(let_money_come_back(Arc::clone(desk)))]))
+    let by_itself = match desk.options.push.clone() {
+        Some(to) => tokio::spawn(bank_push::push_all(Arc::clone(desk), to)),
+        None => tokio::spawn(let_money_come_back(Arc::clone(desk))),
+    };
+    Ok((address, vec![serve, by_itself]))
 }
 
 async fn take(

@@ -126,6 +126,8 @@ pub struct Line {
     pub code: String,
     pub notice: String,
     pub text: String,
+    /// The bank's own number of what it went into.
+    pub number: String,
     /// The bank's own number of this row.
     pub serial: String,
     pub reference: String,
@@ -142,6 +144,7 @@ impl Source for Line {
             Key::NoticeCode => &self.notice,
             Key::Text => &self.text,
             Key::BankSerial => &self.serial,
+            Key::BankReference => &self.number,
             Key::Reference | Key::OriginalReference => &self.reference,
             Key::Ordinal => return Some(Value::Int(self.ordinal)),
             Key::Amount => return Some(Value::Amount(Fen::new(self.fen))),
@@ -181,6 +184,14 @@ impl Speech {
         };
         let exact = self.first(|code| means(code, true));
         if exact.is_empty() { self.first(|code| means(code, false)) } else { exact }
+    }
+
+    /// The code for a payment that the bank is still working on.
+    pub fn under_way(&self, kind: MessageKind) -> String {
+        let open = |code: &str| {
+            self.format.row_meaning(kind, code).is_some_and(|meaning| meaning.outcome.is_none())
+        };
+        self.first(open)
     }
 
     pub fn notice(&self, state: NoticeState) -> String {

@@ -419,6 +419,7 @@ async fn f24_a_practice_bank_shows_its_certificate() {
             content_type: "application/xml; charset=GBK".to_owned(),
             ca_file,
             identity: None,
+            signing: None,
             connect_ms: 2_000,
             total_ms: 5_000,
             answer_bytes_max: 1 << 20,

@@ -242,6 +242,7 @@ fn https(bank: &PracticeBank) -> Box<dyn Transport> {
         content_type: "application/xml; charset=GBK".to_owned(),
         ca_file: None,
         identity: None,
+        signing: None,
         connect_ms: 1_000,
         total_ms: 10_000,
         answer_bytes_max: 1 << 26,

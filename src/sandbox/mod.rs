@@ -13,6 +13,7 @@ mod bank_files;
 mod bank_http;
 pub mod bank_judge;
 mod bank_line;
+mod bank_push;
 mod bank_socket;
 mod bank_speech;
 #[cfg(test)]

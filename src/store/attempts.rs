@@ -7,12 +7,11 @@ use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::model::register::RegisterState;
-use crate::store::cut::{FormatText, SealedPart};
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::reports::NewReport;
-use crate::store::sql::{Row, Work, params};
+use crate::store::sql::{Param, Row, Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, bank_references};
 
 /// An attempt, as the steps see it.
 #[derive(Debug, Clone)]
@@ -38,9 +37,19 @@ pub struct Attempt {
     pub pending: i64,
 }
 
+impl Attempt {
+    /// Is it certain that no byte of it ever left? What the bank did not find was of unknown fate before,
+    /// and may have arrived (I2).
+    pub const fn never_left(&self) -> bool {
+        matches!(self.state, AttemptState::Intent | AttemptState::NotSent)
+            && self.lost_at_ms.is_none()
+    }
+}
+
 /// What [`attempt`] reads, of `attempt a` and `batch b`.
 pub(super) const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
-     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, a.bank_reference, COALESCE(b.pending, 0), a.lost_at_ms";
+     a.made_at_ms, a.sent_at_ms, a.sends, a.asks, \
+     COALESCE((SELECT MIN(r.reference) FROM bank_reference r WHERE r.attempt_no = a.attempt_no), ''), COALESCE(b.pending, 0), a.lost_at_ms";
 
 pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     Ok(Attempt {
@@ -63,13 +72,33 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     })
 }
 
+/// Reads attempts: `rest` is what stands behind FROM and its join.
+pub(super) async fn read_attempts(
+    work: &mut Work,
+    rest: &str,
+    row: Vec<Param>,
+) -> Result<Vec<Attempt>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no {rest}"
+    );
+    let mut found = Vec::new();
+    work.0
+        .rows(sql.into(), row, &mut |row| {
+            found.push(attempt(row)?);
+            Ok(())
+        })
+        .await?;
+    Ok(found)
+}
+
 /// What the bank said about a whole attempt.
 #[derive(Debug, Clone, Default)]
 pub struct BankWords {
     pub code: String,
     /// Sealed.
     pub text: Option<Vec<u8>>,
-    pub bank_reference: String,
+    /// What it calls the attempt, as far as it says so here.
+    pub bank_references: Vec<String>,
 }
 
 /// What becomes of an attempt, to be made durable.
@@ -119,21 +148,9 @@ impl Store {
         limit: i64,
     ) -> Result<Vec<Attempt>, StoreError> {
         let mut work = self.read().await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no \
-             WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4"
-        );
-        let mut due = Vec::new();
-        work.0
-            .rows(
-                sql.into(),
-                params![now_ms, states[0].as_str(), states[1].as_str(), limit],
-                &mut |row| {
-                    due.push(attempt(row)?);
-                    Ok(())
-                },
-            )
-            .await?;
+        let rest = "WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4";
+        let row = params![now_ms, states[0].as_str(), states[1].as_str(), limit];
+        let due = read_attempts(&mut work, rest, row).await?;
         work.commit().await?;
         Ok(due)
     }
@@ -162,67 +179,10 @@ impl Store {
         reference: &str,
     ) -> Result<Option<Attempt>, StoreError> {
         let mut work = self.read().await?;
-        let sql = format!(
-            "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.bank = $1 AND a.reference = $2"
-        );
-        let mut found = None;
-        work.0
-            .rows(sql.into(), params![bank, reference], &mut |row| {
-                found = Some(attempt(row)?);
-                Ok(())
-            })
-            .await?;
+        let rest = "WHERE a.bank = $1 AND a.reference = $2";
+        let found = read_attempts(&mut work, rest, params![bank, reference]).await?.pop();
         work.commit().await?;
         Ok(found)
-    }
-
-    /// The format's text of that digest, as it was when something was written with it.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub async fn format_text(&self, digest: &[u8; 32]) -> Result<Option<FormatText>, StoreError> {
-        let mut work = self.read().await?;
-        let sql = "SELECT digest, name, text FROM format_text WHERE digest = $1";
-        let text = work
-            .one(sql, params![digest], |row| {
-                Ok(FormatText {
-                    digest: row.digest(0)?,
-                    name: row.string(1)?,
-                    text: row.string(2)?,
-                })
-            })
-            .await?;
-        work.commit().await?;
-        Ok(text)
-    }
-
-    /// The sealed parts of an attempt, in the order of handing over.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub async fn parts(&self, attempt: AttemptNo) -> Result<Vec<SealedPart>, StoreError> {
-        let mut work = self.read().await?;
-        let sql = "SELECT role, name, committing, size, sha256 FROM part WHERE attempt_no = $1 ORDER BY part_no";
-        let mut parts = work
-            .rows(sql, params![attempt], |row| {
-                Ok(SealedPart {
-                    role: row.string(0)?,
-                    name: row.string(1)?,
-                    committing: row.int(2)? == 1,
-                    size: row.int(3)?,
-                    sha256: row.digest(4)?,
-                    chunks: Vec::new(),
-                })
-            })
-            .await?;
-        for (at, part) in parts.iter_mut().enumerate() {
-            let sql = "SELECT bytes FROM part_chunk WHERE attempt_no = $1 AND part_no = $2 ORDER BY chunk_no";
-            let part_no = i64::try_from(at + 1).unwrap_or(i64::MAX);
-            part.chunks =
-                work.rows(sql, params![attempt, part_no], |row| Ok(row.blob(0)?.to_vec())).await?;
-        }
-        work.commit().await?;
-        Ok(parts)
     }
 
     /// Makes SENDING durable, and that these answers are due. Only from here on may a byte leave; the
@@ -262,65 +222,7 @@ impl Store {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
-        let to = step(&mut work, attempt, conclusion.event, now_ms).await?;
-        let words = &conclusion.words;
-        let sql = "UPDATE attempt SET next_at_ms = $1, bank_code = $2, \
-                   bank_text = COALESCE($3, bank_text), bank_reference = CASE WHEN $4 = '' THEN bank_reference ELSE $5 END WHERE attempt_no = $6";
-        let row = params![
-            conclusion.next_at_ms,
-            &words.code,
-            words.text.clone(),
-            &words.bank_reference,
-            &words.bank_reference,
-            attempt.no
-        ];
-        work.move_one(sql, row).await?;
-        let mut entry = Entry::new(entry_kind(to), now_ms);
-        entry
-            .fact("attempt", attempt.no.0)
-            .fact("from", attempt.state.as_str())
-            .fact("event", conclusion.event.as_str());
-        entry.fact("code", words.code.as_str());
-        if conclusion.asked {
-            entry.fact("question", attempt.asks + 1);
-        }
-        match (to, attempt.batch, attempt.refund) {
-            (AttemptState::Refused, Some(batch), _) => {
-                refuse_batch(&mut work, &mut entry, attempt, batch, &conclusion.alert, now_ms)
-                    .await?;
-            }
-            (AttemptState::Refused, _, Some(refund)) => {
-                super::refunds::refuse_refund(
-                    &mut work,
-                    &mut entry,
-                    attempt,
-                    refund,
-                    &conclusion.alert,
-                    now_ms,
-                )
-                .await?;
-            }
-            (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
-                super::refunds::confirm_refund(&mut work, &mut entry, attempt, refund, now_ms)
-                    .await?;
-            }
-            (AttemptState::Stopped, ..) => {
-                super::restore::stop(&mut work, &attempt.bank, &conclusion.alert, now_ms).await?;
-            }
-            _ => {}
-        }
-        tell(&mut work, attempt, to, conclusion, now_ms).await?;
-        super::expect::after_conclusion(&mut work, &mut entry, attempt, to, conclusion, now_ms)
-            .await?;
-        super::breaker::after_conclusion(&mut work, attempt, conclusion, now_ms).await?;
-        for report in &conclusion.reports {
-            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
-        }
-        vouch_for(&mut work, &mut entry, attempt.batch, attempt.no).await?;
-        if let Some(refund) = attempt.refund {
-            let this = params![refund];
-            entry.vouched.as_kept(&mut work, &vouch::REFUND, "refund_no = $1", this).await?;
-        }
+        let entry = conclude_in(&mut work, attempt, conclusion, now_ms).await?;
         entry.write_for(&mut work, attempt.register).await?;
         self.done(work).await
     }
@@ -367,6 +269,67 @@ impl Store {
     }
 }
 
+/// Concludes inside a transaction; the entry is still to be written.
+pub(super) async fn conclude_in(
+    work: &mut Work,
+    attempt: &Attempt,
+    conclusion: &Conclusion,
+    now_ms: i64,
+) -> Result<Entry, StoreError> {
+    let to = step(work, attempt, conclusion.event, now_ms).await?;
+    let words = &conclusion.words;
+    let sql = "UPDATE attempt SET next_at_ms = $1, bank_code = $2, bank_text = COALESCE($3, bank_text) WHERE attempt_no = $4";
+    let row = params![conclusion.next_at_ms, &words.code, words.text.clone(), attempt.no];
+    work.move_one(sql, row).await?;
+    let mut entry = Entry::new(entry_kind(to), now_ms);
+    entry
+        .fact("attempt", attempt.no.0)
+        .fact("from", attempt.state.as_str())
+        .fact("event", conclusion.event.as_str());
+    entry.fact("code", words.code.as_str());
+    let references = &words.bank_references;
+    bank_references::keep(work, &mut entry, attempt, references, now_ms).await?;
+    if conclusion.asked {
+        entry.fact("question", attempt.asks + 1);
+    }
+    match (to, attempt.batch, attempt.refund) {
+        (AttemptState::Refused, Some(batch), _) => {
+            refuse_batch(work, &mut entry, attempt, batch, &conclusion.alert, now_ms).await?;
+        }
+        (AttemptState::Refused, _, Some(refund)) => {
+            super::refunds::refuse_refund(
+                work,
+                &mut entry,
+                attempt,
+                refund,
+                &conclusion.alert,
+                now_ms,
+            )
+            .await?;
+        }
+        (AttemptState::Accepted, _, Some(refund)) if conclusion.refund_done => {
+            super::refunds::confirm_refund(work, &mut entry, attempt, refund, now_ms).await?;
+        }
+        (AttemptState::Stopped, ..) => {
+            super::restore::stop(work, &attempt.bank, &conclusion.alert, now_ms).await?;
+        }
+        _ => {}
+    }
+    tell(work, attempt, to, conclusion, now_ms).await?;
+    super::expect::after_conclusion(work, &mut entry, attempt, to, conclusion, now_ms).await?;
+    super::breaker::after_conclusion(work, attempt, conclusion, now_ms).await?;
+    for report in &conclusion.reports {
+        super::reports::insert(work, &mut entry, report, now_ms).await?;
+    }
+    vouch_for(work, &mut entry, attempt.batch, attempt.no).await?;
+    if let Some(refund) = attempt.refund {
+        let this = params![refund];
+        entry.vouched.as_kept(work, &vouch::REFUND, "refund_no = $1", this).await?;
+    }
+    super::quarantine::clear_settled(work, attempt, now_ms).await?;
+    Ok(entry)
+}
+
 /// The alerts that begin and end with what became of an attempt.
 async fn tell(
     work: &mut Work,
@@ -393,6 +356,16 @@ async fn tell(
     for over in [AlertKind::Unknown, AlertKind::TooLate, AlertKind::CannotAsk] {
         super::alerts::clear(work, over, &subject, now_ms).await?;
     }
+    if conclusion.event.is_decided() {
+        for kind in [AlertKind::OtherContent, AlertKind::Vanished, AlertKind::Contradiction] {
+            super::alerts::clear(work, kind, &subject, now_ms).await?;
+        }
+    }
+    if conclusion.event == AttemptEvent::DecidedNotReceived {
+        // It never arrived, so no bank's window runs: the next send is the first that may.
+        let sql = "UPDATE attempt SET lost_at_ms = NULL WHERE attempt_no = $1";
+        work.move_one(sql, params![attempt.no]).await?;
+    }
     if to == AttemptState::Stopped {
         let (kind, text) = (AlertKind::OtherContent, &conclusion.alert);
         super::alerts::raise(work, kind, &subject, register, batch, 0, text, now_ms).await?;
@@ -409,6 +382,7 @@ const fn entry_kind(to: AttemptState) -> &'static str {
         AttemptState::NotSent => "attempt.not_sent",
         AttemptState::Unknown => "attempt.unknown",
         AttemptState::Stopped => "attempt.stopped",
+        AttemptState::Closed => "attempt.closed",
     }
 }
 

@@ -119,6 +119,20 @@ pub(super) async fn is_well(
     entry.write(work, &bank_chain(&attempt.bank)).await
 }
 
+/// The one that was to be sent to see is closed before it left, inside a transaction: the bank rests again,
+/// and then another one is sent.
+pub(super) async fn give_back(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: &Attempt,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = "UPDATE breaker SET state = 'open', since_ms = $1, probe_no = NULL WHERE bank = $2 AND probe_no = $3";
+    let row = params![now_ms, &attempt.bank, attempt.no];
+    entry.vouched.returned(work, &vouch::BREAKER, sql, row).await?;
+    Ok(())
+}
+
 /// Closes the breaker at an operator's word, inside a transaction; says whether there was a run.
 pub(super) async fn resume(
     work: &mut Work,

@@ -10,7 +10,7 @@ use crate::store::digest::{digest_member, digest_parts};
 use crate::store::journal::{Cause, Entry, Move, count};
 use crate::store::sql::{Row, Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, numbers};
 
 /// A share with payments to cut.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +101,55 @@ pub(super) fn len(count: usize) -> i64 {
 }
 
 impl Store {
+    /// The format's text of that digest, as it was when something was written with it.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn format_text(&self, digest: &[u8; 32]) -> Result<Option<FormatText>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT digest, name, text FROM format_text WHERE digest = $1";
+        let text = work
+            .one(sql, params![digest], |row| {
+                Ok(FormatText {
+                    digest: row.digest(0)?,
+                    name: row.string(1)?,
+                    text: row.string(2)?,
+                })
+            })
+            .await?;
+        work.commit().await?;
+        Ok(text)
+    }
+
+    /// The sealed parts of an attempt, in the order of handing over.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn parts(&self, attempt: AttemptNo) -> Result<Vec<SealedPart>, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT role, name, committing, size, sha256 FROM part WHERE attempt_no = $1 ORDER BY part_no";
+        let mut parts = work
+            .rows(sql, params![attempt], |row| {
+                Ok(SealedPart {
+                    role: row.string(0)?,
+                    name: row.string(1)?,
+                    committing: row.int(2)? == 1,
+                    size: row.int(3)?,
+                    sha256: row.digest(4)?,
+                    chunks: Vec::new(),
+                })
+            })
+            .await?;
+        for (at, part) in parts.iter_mut().enumerate() {
+            let sql = "SELECT bytes FROM part_chunk WHERE attempt_no = $1 AND part_no = $2 ORDER BY chunk_no";
+            let part_no = i64::try_from(at + 1).unwrap_or(i64::MAX);
+            part.chunks =
+                work.rows(sql, params![attempt, part_no], |row| Ok(row.blob(0)?.to_vec())).await?;
+        }
+        work.commit().await?;
+        Ok(parts)
+    }
+
     /// Shares with payments that wait for a batch. With `funded_only`, registers whose money has
     /// not come are left alone (design 4, rule 10).
     ///
@@ -159,32 +208,6 @@ impl Store {
         Ok(Cuttable { listed: false, recut_of: None, payments, cut_line })
     }
 
-    /// The next number of a bank's own reference series. A number that was taken and not used
-    /// leaves a gap; it is never taken again (I6).
-    ///
-    /// # Errors
-    /// Where the database cannot be written.
-    pub async fn next_number(&self, name: &str) -> Result<i64, StoreError> {
-        let mut work = self.write().await?;
-        let sql = "INSERT INTO counter (name, value) VALUES ($1, 1) \
-                   ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value";
-        let number = work.the(sql, params![name], |row| row.int(0)).await?;
-        // Nobody waits for a number.
-        work.commit().await?;
-        Ok(number)
-    }
-
-    /// The number that comes next in a counter; it is taken with what bears it.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn number_to_come(&self, counter: &str) -> Result<i64, StoreError> {
-        let sql = "SELECT value FROM counter WHERE name = $1";
-        let mut work = self.read().await?;
-        let last = work.rows(sql, params![counter], |row| row.int(0)).await?;
-        Ok(last.first().map_or(1, |last| last + 1))
-    }
-
     /// Makes a batch and its first attempt durable in state INTENT, and its money in flight.
     /// Nothing of it may be in another batch that is not closed: the range only moves forward, and
     /// a listed member is live once (I3).
@@ -210,11 +233,6 @@ impl Store {
             let sql = "UPDATE share SET cut_line = $1, uncut = uncut - $2 WHERE register_no = $3 AND bank = $4 AND cut_line = $5";
             work.move_one(sql, params![last, payments, new.register, &new.bank, new.cut_line])
                 .await?;
-        }
-        if let Some((counter, number)) = &new.numbered {
-            let sql = "INSERT INTO counter (name, value) VALUES ($1, $2) \
-                       ON CONFLICT (name) DO UPDATE SET value = $2 WHERE counter.value = $2 - 1";
-            work.move_one(sql, params![counter, *number]).await?;
         }
         let mut entry = Entry::new("batch.intent", now_ms);
         keep_format(&mut work, &mut entry, &new.format).await?;
@@ -250,7 +268,7 @@ impl Store {
             .fact("format", crate::guard::key::hex(&new.format.digest))
             .fact("deadline_at_ms", deadline);
         if let Some((counter, number)) = &new.numbered {
-            entry.fact("counter", counter.as_str()).fact("number", *number);
+            numbers::take(&mut work, &mut entry, attempt, (counter, *number)).await?;
         }
         new.members.iter().for_each(|(line, fen)| digest_member(&mut entry.rows, *line, *fen));
         digest_parts(&mut entry.rows, &new.parts);
@@ -328,8 +346,8 @@ impl Store {
             Carries::Refund(no) => (AttemptKind::Refund, None, Some(no.0)),
         };
         let sql = "INSERT INTO attempt (kind, batch_no, refund_no, register_no, bank, reference, format_digest, state, state_at_ms, \
-                   made_at_ms, sends, asks, next_at_ms, bank_reference, bank_code) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, '', '') RETURNING attempt_no";
+                   made_at_ms, sends, asks, next_at_ms, bank_code) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, '') RETURNING attempt_no";
         let row = params![
             kind.as_str(),
             batch,

@@ -38,7 +38,7 @@ const UNTOLD: &str = "SELECT COUNT(*) FROM outcome o WHERE o.attempt_no = $1 AND
     AND NOT EXISTS (SELECT 1 FROM notice n WHERE n.attempt_no = o.attempt_no AND n.line = o.line)";
 
 /// What an alert about a late answer is about.
-fn subject(attempt: AttemptNo, kind: ExpectationKind) -> String {
+pub fn expectation_subject(attempt: AttemptNo, kind: ExpectationKind) -> String {
     format!("{attempt}/{kind}")
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn end(
         let sql = "UPDATE expectation SET state = $1, state_at_ms = $2 WHERE attempt_no = $3 AND kind = $4 AND state IN ('open', 'overdue')";
         let row = params![state.as_str(), now_ms, attempt, kind.as_str()];
         if entry.vouched.returned(work, &vouch::EXPECTATION, sql, row).await? > 0 {
-            let subject = subject(attempt, *kind);
+            let subject = expectation_subject(attempt, *kind);
             super::alerts::clear(work, AlertKind::Overdue, &subject, now_ms).await?;
         }
     }
@@ -93,7 +93,7 @@ pub(super) async fn after_conclusion(
     use ExpectationState as S;
     match to {
         // What provably never left is answered by nobody; what is stopped, by people.
-        AttemptState::NotSent | AttemptState::Stopped => {
+        AttemptState::NotSent | AttemptState::Stopped | AttemptState::Closed => {
             end(work, entry, attempt.no, K::ALL, S::Dropped, now_ms).await
         }
         AttemptState::Refused => end(work, entry, attempt.no, K::ALL, S::Met, now_ms).await,
@@ -101,7 +101,7 @@ pub(super) async fn after_conclusion(
             if attempt.state == AttemptState::NotSent {
                 open(work, entry, attempt.no, &conclusion.expects, now_ms).await?;
             }
-            if !conclusion.words.code.is_empty() {
+            if !conclusion.words.code.is_empty() || conclusion.event.is_decided() {
                 end(work, entry, attempt.no, &[K::Acknowledgement], S::Met, now_ms).await?;
             }
             if conclusion.refund_done {
@@ -190,7 +190,8 @@ impl Store {
         }
         entry.fact("attempt", late.attempt.0).fact("expected", late.kind.as_str());
         entry.fact("due_at_ms", late.due_at_ms);
-        let (subject, register) = (subject(late.attempt, late.kind), Some(late.register));
+        let (subject, register) =
+            (expectation_subject(late.attempt, late.kind), Some(late.register));
         let (kind, batch) = (AlertKind::Overdue, late.batch);
         super::alerts::raise(&mut work, kind, &subject, register, batch, 0, text, now_ms).await?;
         entry.write_beside(&mut work, late.register).await?;
@@ -252,7 +253,7 @@ impl Store {
         work.move_one(sql, row).await?;
         entry.vouched.as_kept(&mut work, &vouch::EXPECTATION, WAITS, params![attempt.no]).await?;
         entry.fact("attempt", attempt.no.0).fact("expected", "return");
-        let subject = subject(attempt.no, ExpectationKind::Return);
+        let subject = expectation_subject(attempt.no, ExpectationKind::Return);
         super::alerts::clear(&mut work, AlertKind::Overdue, &subject, now_ms).await?;
         entry.write_beside(&mut work, attempt.register).await?;
         self.done(work).await

@@ -147,21 +147,38 @@ async fn attempts(
     let mut last = None;
     for attempt in carried {
         let mut seen = Seen::default();
-        let sql = "SELECT o.kind, o.reason, o.code, o.words, x.taken_at_ms, x.name FROM outcome o JOIN result x ON x.result_no = o.result_no \
-                   WHERE o.attempt_no = $1 AND o.line = $2 ORDER BY x.result_no";
+        let sql = "SELECT seen_at_ms, reference FROM bank_reference WHERE attempt_no = $1 ORDER BY seen_at_ms, reference";
+        let named = work
+            .rows(sql, params![attempt], |row| {
+                let what = format!("the bank's own number of {attempt} is {}", row.text(1)?);
+                Ok(event(row.int(0)?, what))
+            })
+            .await?;
+        life.events.extend(named);
+        let sql = "SELECT o.kind, o.reason, o.code, o.words, x.taken_at_ms, x.name, d.proposed_by, d.confirmed_by, d.decision_no \
+                   FROM outcome o JOIN result x ON x.result_no = o.result_no \
+                   LEFT JOIN decision d ON x.name = 'decision D' || CAST(d.decision_no AS TEXT) WHERE o.attempt_no = $1 AND o.line = $2 ORDER BY x.result_no";
         let said = work
             .rows(sql, params![attempt, id.line], |row| {
                 let kind = row.word(0, OutcomeKind::parse)?;
                 seen = seen.with(kind);
+                let decided = row.int_opt(8)?;
                 let why = match (row.text_opt(1)?, row.text_opt(2)?) {
+                    (Some(reason), _) if decided.is_some() => format!(" because of {reason}"),
                     (Some(reason), Some(code)) => {
                         format!(" because of {reason} (the bank's code {code})")
                     }
                     _ => String::new(),
                 };
+                let what = match (decided, row.text_opt(6)?, row.text_opt(7)?) {
+                    (Some(no), Some(one), Some(other)) => {
+                        format!("{one} and {other} decided {kind}{why} (D{no})")
+                    }
+                    _ => format!("the bank says {kind}{why}, in {}", row.text(5)?),
+                };
                 Ok(Event {
                     at_ms: row.int(4)?,
-                    what: format!("the bank says {kind}{why}, in {}", row.text(5)?),
+                    what,
                     words: row.blob_opt(3)?.map(|blob| (attempt, blob.to_vec())),
                 })
             })
@@ -187,7 +204,7 @@ async fn handed_over(
     attempts: &[AttemptNo],
 ) -> Result<Vec<Event>, StoreError> {
     let sql = "SELECT at_ms, kind, body FROM journal WHERE chain = $1 \
-               AND (kind LIKE 'attempt.%' OR kind = 'result.applied') ORDER BY seq";
+               AND (kind LIKE 'attempt.%' OR kind IN ('result.applied', 'expectation.overdue', 'batch.withdrawn')) ORDER BY seq";
     let mut events = Vec::new();
     work.rows(sql, params![register_chain(register)], |row| {
         let body: Value = serde_json::from_str(row.text(2)?).unwrap_or_default();
@@ -210,6 +227,7 @@ fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
         "" => String::new(),
         code => format!(" (the bank's code {code})"),
     };
+    let decided = number("decision");
     let answer = match number("question") {
         Some(question) => format!("the bank was asked about {attempt} (question {question}): "),
         None => String::new(),
@@ -233,6 +251,15 @@ fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
             };
             format!("{answer}{heard}")
         }
+        "attempt.accepted" | "attempt.not_sent" | "attempt.refused" if decided.is_some() => {
+            let what = match kind {
+                "attempt.accepted" => "the bank has it",
+                "attempt.not_sent" => "it never arrived; the same bytes go again",
+                _ => "nothing of it was paid; it is closed",
+            };
+            let (one, other) = (text("proposed_by"), text("confirmed_by"));
+            format!("{one} and {other} decided about {attempt} (D{}): {what}", decided?)
+        }
         "attempt.not_sent" if text("event") == "not_found" => {
             format!("{answer}it does not know it{code}; the same bytes go again")
         }
@@ -241,6 +268,15 @@ fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
         "attempt.refused" => format!("{answer}{attempt} is refused{code}"),
         "attempt.stopped" => format!(
             "{answer}{attempt} is stopped: the bank has its reference with other content{code}"
+        ),
+        "expectation.overdue" => {
+            let what = text("expected").replace('_', " ");
+            format!("the bank's {what} for {attempt} did not come in time; an alert says so")
+        }
+        "batch.withdrawn" => format!(
+            "{attempt} never left and was closed by {} ({}): its payments are sent in a new batch",
+            text("by"),
+            text("why")
         ),
         "result.applied" if body.get("accepted_from").is_none() => return None,
         "result.applied" if text("name").starts_with("status_answer ") => {

@@ -145,7 +145,7 @@ async fn freeze_contradicted(
                JOIN outcome c ON c.attempt_no = a.attempt_no AND c.line = l.line AND c.kind = 'credited' \
                JOIN outcome f ON f.attempt_no = a.attempt_no AND f.line = l.line AND f.kind = 'failed' \
                WHERE a.register_no = l.register_no AND NOT EXISTS (SELECT 1 FROM outcome r \
-               WHERE r.attempt_no = a.attempt_no AND r.line = l.line AND r.kind = 'returned')) ORDER BY l.line";
+               WHERE r.attempt_no = a.attempt_no AND r.line = l.line AND r.kind IN ('returned', 'settled_failed'))) ORDER BY l.line";
     let lines = work
         .rows(sql, params![refund], |row| Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?))))
         .await?;

@@ -227,7 +227,7 @@ impl Store {
         let mut work = self.read().await?;
         let head = result_head(&mut work, result).await?;
         let sql = "SELECT o.line, o.kind, p.amount_fen, p.bank, p.town, o.reason, o.code, o.words, \
-                   CASE WHEN o.kind = 'credited' THEN NULL ELSE p.person END, COALESCE(i.number, 1), rr.id, rr.revision, i.replaces_line \
+                   CASE WHEN o.kind IN ('credited', 'settled_credited') THEN NULL ELSE p.person END, COALESCE(i.number, 1), rr.id, rr.revision, i.replaces_line \
                    FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no \
                    JOIN payment p ON p.register_no = a.register_no AND p.line = o.line \
                    LEFT JOIN reissue i ON i.register_no = a.register_no AND i.line = o.line \

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::model::alert::AlertKind;
 use crate::store::journal::{DAEMON_CHAIN, Entry, bank_chain};
 use crate::store::sql::{Work, params};
-use crate::store::{Store, StoreError, vouch};
+use crate::store::{Store, StoreError, numbers, vouch};
 
 /// A bank as people call it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +64,7 @@ impl Store {
             return Err(StoreError::Moved { sql, moved: 0 });
         }
         entry.fact("epoch", epoch).fact("before", before);
+        numbers::forget_free(&mut work, &mut entry).await?;
         entry.write(&mut work, DAEMON_CHAIN).await?;
         for NamedBank { code, name } in banks {
             let text = format!(

@@ -1,6 +1,7 @@
 //! Taking what a bank says about payments: in one transaction, in any order, any number of times,
 //! with the same end (I9 to I13).
 
+mod decided;
 mod effects;
 
 use crate::model::alert::AlertKind;
@@ -20,7 +21,7 @@ use crate::store::reports::NewReport;
 use crate::store::results::effects::{decide, read_before};
 use crate::store::sql::{Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, bank_references};
 
 /// The condition under which payment `p` is a member of batch `b`, of its bank.
 pub(super) const MEMBER: &str = "((b.listed = 0 AND p.line BETWEEN b.first_line AND b.last_line \
@@ -65,6 +66,8 @@ pub struct TakenResult<'a> {
     pub again_at_ms: i64,
     /// Answers that are due once all its payments are answered for, or once they are not after all.
     pub expects: Vec<Expected>,
+    /// What the bank calls the attempt, as far as it says so here.
+    pub bank_references: Vec<String>,
 }
 
 /// What taking a result did.
@@ -163,12 +166,16 @@ impl Store {
             .fact("digest", crate::guard::key::hex(&taken.digest))
             .fact("quarantined", taken.quarantined.len());
         super::alerts::clear(&mut work, AlertKind::ResultHeld, &result.to_string(), now_ms).await?;
+        let references = &taken.bank_references;
+        let numbered =
+            bank_references::keep(&mut work, &mut entry, attempt, references, now_ms).await?;
         let before = read_before(&mut work, attempt).await?;
         let (writes, effects) = decide(taken.rows, before, &mut entry)?;
         let quarantined = new_quarantined(&mut work, attempt, taken.quarantined).await?;
         if effects.outcomes.is_empty()
             && effects.notices.is_empty()
             && quarantined.is_empty()
+            && numbered == 0
             && attempt.state == AttemptState::Accepted
         {
             // Other bytes that say nothing new (an answer with another time in it): nothing is kept.
@@ -188,6 +195,7 @@ impl Store {
         for report in follow(result, &effects) {
             super::reports::insert(&mut work, &mut entry, &report, now_ms).await?;
         }
+        super::quarantine::clear_settled(&mut work, attempt, now_ms).await?;
         entry.fact("outcomes", effects.outcomes.len()).fact("notices", effects.notices.len());
         vouch_for(&mut work, &mut entry, Some(batch), attempt.no).await?;
         entry.write_for(&mut work, attempt.register).await?;
@@ -395,6 +403,9 @@ pub const fn can_have_results(state: AttemptState) -> bool {
         | AttemptState::Unknown
         | AttemptState::NotSent
         | AttemptState::Accepted => true,
-        AttemptState::Intent | AttemptState::Refused | AttemptState::Stopped => false,
+        AttemptState::Intent
+        | AttemptState::Refused
+        | AttemptState::Stopped
+        | AttemptState::Closed => false,
     }
 }

@@ -42,6 +42,7 @@ param_from! {
     crate::model::id::AttemptNo => |v| Self::Int(Some(v.0)),
     crate::model::id::RefundNo => |v| Self::Int(Some(v.0)),
     crate::model::id::ResultNo => |v| Self::Int(Some(v.0)),
+    crate::model::id::DecisionNo => |v| Self::Int(Some(v.0)),
 }
 
 /// The parameters of one statement, in order.

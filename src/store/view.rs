@@ -130,6 +130,8 @@ pub struct Totals {
     pub reports_due: i64,
     pub reports_acknowledged: i64,
     pub quarantined: i64,
+    /// Result lines and whole answers that were put aside and are not settled.
+    pub quarantine_open: i64,
     pub alerts_open: i64,
     /// The time of day was set by more than time passed, and nobody has answered for it yet.
     pub clock_stepped: bool,
@@ -385,6 +387,7 @@ impl Store {
         totals.alerts_open = one("SELECT COUNT(*) FROM alert WHERE cleared_at_ms IS NULL").await?;
         let sql = "SELECT COUNT(*) FROM alert WHERE cleared_at_ms IS NULL AND kind = 'clock_step'";
         totals.clock_stepped = one(sql).await? > 0;
+        totals.quarantine_open = super::quarantine::open_in_all(&mut work).await?;
         work.commit().await?;
         Ok(totals)
     }

@@ -66,14 +66,28 @@ pub(super) const BATCH: Vouched = Vouched {
 pub(super) const ATTEMPT: Vouched = Vouched {
     table: "attempt",
     columns: "attempt_no, kind, batch_no, refund_no, register_no, bank, reference, format_digest, state, state_at_ms, made_at_ms, \
-              sent_at_ms, lost_at_ms, sends, bank_reference, bank_code, bank_text",
+              sent_at_ms, lost_at_ms, sends, counter, number, bank_code, bank_text",
     keys: 1,
+    rows: "1 = 1",
+};
+
+pub(super) const BANK_REFERENCE: Vouched = Vouched {
+    table: "bank_reference",
+    columns: "attempt_no, reference, bank, seen_at_ms",
+    keys: 2,
     rows: "1 = 1",
 };
 
 pub(super) const EXPECTATION: Vouched = Vouched {
     table: "expectation",
     columns: "attempt_no, kind, opened_at_ms, due_at_ms, state, state_at_ms",
+    keys: 2,
+    rows: "1 = 1",
+};
+
+pub(super) const FREE_NUMBER: Vouched = Vouched {
+    table: "free_number",
+    columns: "counter, number, freed_at_ms",
     keys: 2,
     rows: "1 = 1",
 };
@@ -87,6 +101,14 @@ pub(super) const BREAKER: Vouched = Vouched {
 
 pub(super) const FORMAT_TEXT: Vouched =
     Vouched { table: "format_text", columns: "digest, name, text", keys: 1, rows: "1 = 1" };
+
+/// Without when it is looked at next.
+pub(super) const PUSHED: Vouched = Vouched {
+    table: "pushed",
+    columns: "pushed_no, bank, digest, size, bytes, state, came_at_ms, taken_at_ms",
+    keys: 1,
+    rows: "1 = 1",
+};
 
 pub(super) const RESULT: Vouched = Vouched {
     table: "result",
@@ -132,16 +154,27 @@ pub(super) const UNREAD: Vouched = Vouched {
 pub(super) const META: Vouched =
     Vouched { table: "meta", columns: "name, value", keys: 1, rows: "name <> 'clock'" };
 
+pub(super) const DECISION: Vouched = Vouched {
+    table: "decision",
+    columns: "decision_no, subject, verdict, reason, standing, register_no, bank, evidence, state, proposed_by, proposed_at_ms, \
+              confirmed_by, confirmed_at_ms, withdrawn_by",
+    keys: 1,
+    rows: "1 = 1",
+};
+
 /// All of them.
-pub(super) const ALL: [&Vouched; 15] = [
+pub(super) const ALL: [&Vouched; 19] = [
     &REGISTER,
     &SHARE,
     &HOLD,
     &BATCH,
     &ATTEMPT,
+    &BANK_REFERENCE,
+    &FREE_NUMBER,
     &EXPECTATION,
     &BREAKER,
     &FORMAT_TEXT,
+    &PUSHED,
     &RESULT,
     &REFUND,
     &REPORT,
@@ -149,6 +182,7 @@ pub(super) const ALL: [&Vouched; 15] = [
     &FEED,
     &UNREAD,
     &META,
+    &DECISION,
 ];
 
 impl Vouched {

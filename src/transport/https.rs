@@ -9,13 +9,15 @@
 use std::error::Error as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, HeaderName};
 use reqwest::{Client, Response, StatusCode, Url};
 
+use crate::guard::mac::Mac;
 use crate::guard::trust::distrust;
 use crate::model::attempt::Committed;
 use crate::transport::tls::Identity;
@@ -33,6 +35,8 @@ pub struct HttpsOptions {
     pub ca_file: Option<PathBuf>,
     /// What the bank is shown, where it asks who calls.
     pub identity: Option<Identity>,
+    /// The header that has the code of a message, and how it is made, where the bank wants one.
+    pub signing: Option<Arc<(HeaderName, Mac)>>,
     /// The most time for name, connection and handshake.
     pub connect_ms: u64,
     /// The most time for everything, to the last byte of the answer.
@@ -47,6 +51,7 @@ pub struct Https {
     client: Client,
     url: Url,
     content_type: String,
+    signing: Option<Arc<(HeaderName, Mac)>>,
     answer_bytes_max: usize,
 }
 
@@ -77,8 +82,13 @@ impl Https {
             .timeout(Duration::from_millis(options.total_ms))
             .build()
             .map_err(|e| settings(&chain(&e)))?;
-        let content_type = options.content_type.clone();
-        Ok(Self { client, url, content_type, answer_bytes_max: options.answer_bytes_max })
+        Ok(Self {
+            client,
+            url,
+            content_type: options.content_type.clone(),
+            signing: options.signing.clone(),
+            answer_bytes_max: options.answer_bytes_max,
+        })
     }
 
     async fn post(&self, parts: &[OutPart]) -> Sent {
@@ -90,11 +100,12 @@ impl Https {
             }
             (Err(cause), _) => return Sent::NotSent { cause },
         };
-        let request = self
-            .client
-            .post(self.url.clone())
-            .header(CONTENT_TYPE, &self.content_type)
-            .body(message);
+        let request = self.client.post(self.url.clone()).header(CONTENT_TYPE, &self.content_type);
+        let request = match self.signing.as_deref() {
+            Some((name, mac)) => request.header(name, mac.of(&message)),
+            None => request,
+        };
+        let request = request.body(message);
         match request.send().await {
             Ok(response) => self.judge(response).await,
             // No byte of a request leaves before there is a connection, and connections are never
@@ -155,6 +166,10 @@ impl Transport for Https {
     }
 
     /// An exchange leaves nothing behind that could be looked at.
+    fn can_look(&self) -> bool {
+        false
+    }
+
     async fn lies_there(&self, _parts: &[OutPart]) -> bool {
         false
     }
@@ -270,6 +285,7 @@ mod tests {
             content_type: "text/xml".to_owned(),
             ca_file: Some(path.clone()),
             identity: None,
+            signing: None,
             connect_ms: 1,
             total_ms: 1,
             answer_bytes_max: 1,

@@ -48,6 +48,10 @@ impl<M: Manner> Transport for With<M> {
         self.manner.send(self.door.as_ref(), committed, parts).await
     }
 
+    fn can_look(&self) -> bool {
+        self.door.can_look()
+    }
+
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         self.door.lies_there(parts).await
     }

@@ -18,6 +18,9 @@ pub mod limit;
 pub mod manner;
 pub mod names;
 pub mod placing;
+pub mod push;
+#[cfg(test)]
+mod push_tests;
 pub mod retry;
 pub mod sftp;
 pub mod socket;
@@ -122,6 +125,9 @@ pub enum DoorError {
 pub trait Transport: Send + Sync {
     /// Hands one attempt over. A repeat after [`Sent::NotSent`] passes the very same parts.
     async fn send(&self, committed: &Committed, parts: &[OutPart]) -> Sent;
+
+    /// Can this door see what lies at the bank at all? Where it cannot, nobody opens what was sent for it.
+    fn can_look(&self) -> bool;
 
     /// Does an attempt of which nobody knows lie at the bank, whole and under its own names (F49)? Only
     /// "yes" is a word about it: a bank that has taken it leaves nothing to see, and a line that is down

@@ -96,7 +96,11 @@ mod tests {
             }
         }
 
-        async fn lies_there(&self, _parts: &[OutPart]) -> bool {
+        fn can_look(&self) -> bool {
+        false
+    }
+
+    async fn lies_there(&self, _parts: &[OutPart]) -> bool {
             false
         }
 

@@ -399,6 +399,10 @@ impl Transport for Socket {
     }
 
     /// An exchange leaves nothing behind that could be looked at.
+    fn can_look(&self) -> bool {
+        false
+    }
+
     async fn lies_there(&self, _parts: &[OutPart]) -> bool {
         false
     }

@@ -75,6 +75,7 @@ fn door(url: &str, total_ms: u64) -> Https {
         content_type: "application/xml; charset=GBK".to_owned(),
         ca_file: None,
         identity: None,
+        signing: None,
         connect_ms: 1_000,
         total_ms,
         answer_bytes_max: 64 * 1024,

@@ -29,6 +29,9 @@ impl Alert {
         let link = match (row.batch, row.register) {
             (Some(batch), _) => Some((format!("/batches/{batch}"), format!("查看批次 {batch}"))),
             (None, Some(no)) => Some((format!("/registers/{no}"), format!("查看清册 {no}"))),
+            (None, None) if AlertKind::parse(&row.kind) == Some(AlertKind::ResultHeld) => {
+                Some(("/quarantine".to_owned(), "查看待核对的银行答复".to_owned()))
+            }
             (None, None) => None,
         };
         let tone = if urgent { Tone::Bad } else { Tone::Warn }.class();

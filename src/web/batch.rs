@@ -34,6 +34,7 @@ struct Attempt {
     sends: i64,
     asks: i64,
     bank_code: String,
+    bank_references: String,
 }
 
 impl Attempt {
@@ -65,6 +66,9 @@ impl Attempt {
             AttemptState::Unknown => {
                 (Tone::Warn, "没有得到明确答复；按流水号向银行查询，查明之前绝不重发")
             }
+            AttemptState::Closed => {
+                (Tone::Quiet, "从未送到银行，此份报文作废；款项用新流水号另行组批发送")
+            }
             AttemptState::Stopped => (
                 Tone::Bad,
                 "银行已有此流水号而内容不同，本系统的数据库可能较旧；不再发送，切勿重新组批，请与银行逐批核对",
@@ -80,6 +84,7 @@ impl Attempt {
             sends: row.sends,
             asks: row.asks,
             bank_code: row.bank_code.clone(),
+            bank_references: row.bank_references.join("、"),
         }
     }
 }
@@ -122,9 +127,10 @@ impl Owed {
 
 /// A file keeps its name; an answer is kept as its kind and our reference, and people read the kind
 /// in their own words.
-fn result_name(name: &str) -> String {
+pub(super) fn result_name(name: &str) -> String {
     let Some((kind, reference)) = name.split_once(' ') else { return name.to_owned() };
     let kind = match kind {
+        "decision" => "两人核定",
         "payment_request" | "acknowledgement" => "受理答复",
         "status_query" | "status_answer" => "查询答复",
         "late_return" | "return_query" => "退票查询答复",
@@ -186,7 +192,10 @@ const UNREADABLE: &str = "（无法读取）";
 fn reason_of(row: &FailureRow) -> Reason {
     row.reason.unwrap_or(match row.kind {
         OutcomeKind::Returned => Reason::Returned,
-        OutcomeKind::Credited | OutcomeKind::Failed => Reason::Other,
+        OutcomeKind::Credited
+        | OutcomeKind::Failed
+        | OutcomeKind::SettledCredited
+        | OutcomeKind::SettledFailed => Reason::Other,
     })
 }
 
@@ -282,21 +291,25 @@ struct Quarantined {
     at: String,
 }
 
+/// Why a line was put aside, as people read it.
+pub(super) fn cause_name(cause: &str) -> &str {
+    match cause {
+        "unknown_payment" => "本批次没有这一笔",
+        "amount_differs" => "金额与清册不符",
+        "account_differs" => "账号与清册不符",
+        "code_unknown" => "银行返回码未登记",
+        "ambiguous" => "同一批中有几笔与此行相同，无法对应",
+        "unreadable" => "该行无法读取",
+        other => other,
+    }
+}
+
 impl Quarantined {
     fn of(row: &QuarantineRow) -> Self {
-        let cause = match row.cause.as_str() {
-            "unknown_payment" => "本批次没有这一笔",
-            "amount_differs" => "金额与清册不符",
-            "account_differs" => "账号与清册不符",
-            "code_unknown" => "银行返回码未登记",
-            "ambiguous" => "同一批中有几笔与此行相同，无法对应",
-            "unreadable" => "该行无法读取",
-            other => other,
-        };
         Self {
             result: row.result.to_string(),
             row: row.row,
-            cause: cause.to_owned(),
+            cause: cause_name(&row.cause).to_owned(),
             detail: row.detail.clone(),
             line: row.line,
             at: local_text(row.at_ms),

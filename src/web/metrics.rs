@@ -23,6 +23,7 @@ use crate::model::expectation::{ExpectationKind, ExpectationState};
 use crate::model::notice::NoticeState;
 use crate::model::place::Place;
 use crate::model::profile::BreakerState;
+use crate::model::push::PushCall;
 use crate::model::register::RegisterState;
 use crate::model::words;
 use crate::store::Store;
@@ -88,11 +89,13 @@ pub struct Metrics {
     alerts_open: Gauge,
     clock_step: Gauge,
     quarantined: Gauge,
+    quarantine_open: Gauge,
     deadline_level: Gauge,
     deadline_remaining: Maybe,
     refreshed: Gauge,
     step_runs: Family<Step, Counter>,
     step_ms: Family<Label, Counter>,
+    pushes: Family<Label, Counter>,
 }
 
 impl Metrics {
@@ -132,6 +135,11 @@ impl Metrics {
                 "1 while the time of day differs from the time that passed and nobody has answered for it",
             ),
             quarantined: kept(r, "quarantined", "Result lines that were put aside"),
+            quarantine_open: kept(
+                r,
+                "quarantine_open",
+                "Result lines and whole answers that were put aside and wait for a later answer or two people",
+            ),
             deadline_level: kept(
                 r,
                 "deadline_alert_level",
@@ -149,6 +157,7 @@ impl Metrics {
             ),
             step_runs: kept(r, "steps", "Runs of each step by how they ended"),
             step_ms: kept(r, "step_milliseconds", "Time spent in each step"),
+            pushes: kept(r, "pushes", "Calls of banks by what became of them"),
             steps: steps.to_vec(),
             registry,
         };
@@ -158,8 +167,16 @@ impl Metrics {
                 drop(metrics.step_runs.get_or_create(&step_label(step, *result)));
             }
         }
+        for call in PushCall::ALL {
+            drop(metrics.pushes.get_or_create(&[("result", call.as_str())]));
+        }
         metrics.set_totals(&Totals::default());
         metrics
+    }
+
+    /// A bank called.
+    pub fn pushed(&self, call: PushCall) {
+        self.pushes.get_or_create(&[("result", call.as_str())]).inc();
     }
 
     /// One run of a step ended. A step that was not named at the start is not counted: the list of
@@ -244,6 +261,7 @@ impl Metrics {
         self.alerts_open.set(totals.alerts_open);
         self.clock_step.set(i64::from(totals.clock_stepped));
         self.quarantined.set(totals.quarantined);
+        self.quarantine_open.set(totals.quarantine_open);
     }
 
     /// The `OpenMetrics` text.

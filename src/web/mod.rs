@@ -16,6 +16,7 @@ pub mod gate;
 pub mod health;
 pub mod metrics;
 pub mod parts;
+pub mod quarantine;
 pub mod register;
 mod serving;
 pub mod trouble;
@@ -50,6 +51,8 @@ use crate::web::trouble::Trouble;
 const REGISTERS_SHOWN: i64 = 100;
 /// Failures, and quarantined rows, on one page of a batch.
 const FAILURES_SHOWN: i64 = 200;
+/// What was put aside, on one page.
+const ASIDE_SHOWN: i64 = 100;
 
 static STYLE: &str = include_str!("templates/style.css");
 static ICON: &str = include_str!("templates/icon.svg");
@@ -90,6 +93,7 @@ pub fn router(pages: Pages) -> Router {
         .route("/", get(front_page))
         .route("/registers/{no}", get(register_page))
         .route("/batches/{no}", get(batch_page))
+        .route("/quarantine", get(quarantine_page))
         .route("/metrics", get(metrics_text))
         .route("/health/live", get(live))
         .route("/health/ready", get(ready))
@@ -184,6 +188,31 @@ async fn batch_page(
     };
     let lies = |reference: &str| pages.unfetched.has_reference(&page.row.bank, reference);
     Ok(Html(batch::render(&page, &pages.frame(), &pages.sealer, &lies)?).into_response())
+}
+
+/// Which page of what was put aside, and whether what is settled is shown as well.
+#[derive(Deserialize)]
+struct Aside {
+    before: Option<String>,
+    all: Option<u8>,
+}
+
+async fn quarantine_page(
+    State(pages): Shared,
+    at: Result<Query<Aside>, QueryRejection>,
+) -> Result<Response, Failed> {
+    let Ok(Query(Aside { before, all })) = at else { return Ok(Trouble::NotFound.into_response()) };
+    let all = all.is_some_and(|all| all > 0);
+    let before = match before {
+        None => None,
+        Some(text) => match quarantine::Shown::parse(&text) {
+            None => return Ok(Trouble::NotFound.into_response()),
+            found => found,
+        },
+    };
+    let page = pages.store.quarantine_page(before, all, ASIDE_SHOWN).await?;
+    let shown = quarantine::Shown { before, all };
+    Ok(Html(quarantine::render(&page, shown, &pages.frame())?).into_response())
 }
 
 async fn metrics_text(State(pages): Shared) -> Response {

@@ -30,6 +30,8 @@ pub struct Shape {
     pub no_dedup: bool,
     /// Payments in one batch at most; less than a register gives a bank makes several of them.
     pub rows_max: u16,
+    /// The message banks call with what they have to say.
+    pub push: bool,
     /// The facts are kept by the PostgreSQL of this run, instead of in a file.
     pub postgres: bool,
 }
@@ -42,6 +44,9 @@ impl Shape {
         all.extend(["--listen".to_owned(), "127.0.0.1:0".to_owned()]);
         if self.no_dedup {
             all.push("--no-dedup".to_owned());
+        }
+        if self.push {
+            all.push("--push".to_owned());
         }
         all
     }

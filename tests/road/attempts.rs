@@ -48,9 +48,9 @@ async fn f3_a_crash_between_intent_and_sending_sends_the_same_bytes_once() {
         house.only(Step::Convert).await;
         assert_eq!(attempt_state(&house).await, "intent");
         let kept = house.texts("SELECT hex(sha256) FROM part ORDER BY part_no").await;
-        // It starts again on another day, with another text of the bank's format.
+        // It starts again hours later, with another text of the bank's format.
         house.stop();
-        house.clock.advance_ms(26 * HOUR);
+        house.clock.advance_ms(6 * HOUR);
         let changed = format!("# another text\n{}", house.files.format.text());
         let counter = if bank == FILES { &house.files } else { &house.calls };
         let text = if bank == FILES { changed } else { format!("#\n{}", counter.format.text()) };
@@ -349,6 +349,7 @@ async fn f28_a_redirect_is_not_followed_and_is_unknown() {
         content_type: "application/xml".to_owned(),
         ca_file: None,
         identity: None,
+        signing: None,
         connect_ms: 1_000,
         total_ms: 2_000,
         answer_bytes_max: 1 << 20,
@@ -758,7 +759,7 @@ async fn i4_no_byte_leaves_where_sending_cannot_be_made_durable() {
 async fn i3_the_database_knows_one_live_attempt_per_batch() {
     let mut house = House::open().await;
     house.take(offer(CALLS)).await;
-    let columns = "kind, batch_no, register_no, bank, format_digest, state, state_at_ms, made_at_ms, sends, asks, bank_reference, bank_code";
+    let columns = "kind, batch_no, register_no, bank, format_digest, state, state_at_ms, made_at_ms, sends, asks, bank_code";
     let second = format!(
         "INSERT OR IGNORE INTO attempt (reference, {columns}) SELECT 'another', {columns} FROM attempt"
     );

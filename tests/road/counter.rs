@@ -36,6 +36,8 @@ pub enum Turn {
     Refuse(&'static str),
     /// Books it, and says something else about the whole.
     Say(Answer),
+    /// Books it, and says so under this number of its own.
+    Number(&'static str),
     /// Books it, and answers with these bytes.
     Garbage(&'static str),
     /// Books it, and the door says it does not know (what came back: these bytes).
@@ -459,7 +461,7 @@ impl Counter {
     }
 }
 
-fn moment(tick: i64) -> Moment {
+pub fn moment(tick: i64) -> Moment {
     let part = |value: i64| u8::try_from(value).expect("small");
     Moment {
         year: 2026,
@@ -524,6 +526,19 @@ impl Transport for Counter {
                 self.enter(kind, &reference, rows);
                 self.answer_to(kind, &reference, answer, "")
             }
+            Turn::Number(number) => {
+                self.enter(kind, &reference, rows);
+                let mut head = Record::new();
+                head.set(Key::Reference, Value::Text(&reference));
+                head.set(Key::Moment, Value::Moment(moment(0)));
+                head.set(Key::BankReference, Value::Text(number));
+                let kind = MessageKind::Acknowledgement;
+                let code = self.format.answers(kind).find(|(_, said)| *said == Answer::Accepted);
+                head.set(Key::Code, Value::Text(code.expect("a word for it").0));
+                let none: [Record; 0] = [];
+                let mut parts = self.format.encode(kind, &head, &none).expect("it is written");
+                Sent::Accepted { answer: Some(Bytes::from(parts.remove(0).bytes)) }
+            }
             Turn::Garbage(bytes) => {
                 self.enter(kind, &reference, rows);
                 Sent::Accepted { answer: Some(Bytes::from_static(bytes.as_bytes())) }
@@ -549,6 +564,10 @@ impl Transport for Counter {
                 }
             }
         }
+    }
+
+    fn can_look(&self) -> bool {
+        false
     }
 
     async fn lies_there(&self, _parts: &[OutPart]) -> bool {

@@ -1,12 +1,13 @@
 //! The README's doors, each put as it stands there into the config of a daemon that practises: a register
 //! is paid through it, by processes that share nothing else, and the banks' own books judge.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use daifa::config::Config;
 use daifa::sandbox::bank::read_book;
+use daifa::store::{Location, Store};
 
 use crate::sshd::Sshd;
 
@@ -35,13 +36,17 @@ impl Drop for Running {
 
 /// The table of a kind of door, as the README has it.
 fn readme(kind: &str) -> String {
+    table(&format!("[bank.door]\nkind = \"{kind}\"\n"))
+}
+
+/// The table that begins like this, as the README has it.
+fn table(begin: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let text = std::fs::read_to_string(path).expect("the README");
     let (_, section) = text.split_once("\n## The bank's door\n").expect("a section");
-    let begin = format!("```toml\n[bank.door]\nkind = \"{kind}\"\n");
-    let (_, block) = section.split_once(&begin).expect("a block for this kind");
+    let (_, block) = section.split_once(&format!("```toml\n{begin}")).expect("such a block");
     let (block, _) = block.split_once("```").expect("its end");
-    format!("[bank.door]\nkind = \"{kind}\"\n{block}")
+    format!("{begin}{block}")
 }
 
 /// What the config says behind a word of a bank's table.
@@ -71,13 +76,17 @@ fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     panic!("{what} did not come");
 }
 
-/// Practises with a bank's door changed: all payments are credited, each once.
-fn paid(flags: &[&str], change: impl FnOnce(&Path, &str) -> String) {
+/// Practises with a bank's door changed: all payments are credited, each once. What works goes on while
+/// what is given back is kept.
+fn paid(
+    flags: &[&str],
+    change: impl FnOnce(&Path, &str) -> String,
+) -> (Running, Running, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let payments = PAYMENTS.to_string();
     let shape = ["practice", "--data", "practice", "--registers", "1", "--payments", &payments];
     let arguments = [&shape[..], &["--kinds", "clean", "--listen", "127.0.0.1:0"], flags].concat();
-    let _practice = Running::start(folder.path(), &arguments);
+    let practice = Running::start(folder.path(), &arguments);
     let data = folder.path().join("practice");
     let path = data.join("daifa.toml");
     let whole = |text: &String| Config::parse(text).is_ok();
@@ -86,7 +95,7 @@ fn paid(flags: &[&str], change: impl FnOnce(&Path, &str) -> String) {
     let changed = change(&data, &text);
     assert!(whole(&changed), "{:?}\n{changed}", Config::parse(&changed));
     std::fs::write(&path, changed).expect("written");
-    let _daemon = Running::start(folder.path(), &["run", "--config", "practice/daifa.toml"]);
+    let daemon = Running::start(folder.path(), &["run", "--config", "practice/daifa.toml"]);
     let books = || {
         let read = |bank: &str| read_book(&data.join(bank).join("bank")).ok();
         Some([read(RURAL)?, read(CITY)?])
@@ -98,11 +107,12 @@ fn paid(flags: &[&str], change: impl FnOnce(&Path, &str) -> String) {
         assert!(book.credited_count > 0, "both banks have a share");
         assert_eq!((book.credits_twice, book.offences), (vec![], vec![]));
     }
+    (daemon, practice, folder)
 }
 
 #[test]
 fn the_readmes_folders_pay_a_register() {
-    paid(&[], |data, config| {
+    let _all = paid(&[], |data, config| {
         let door = readme("directory").replace("/srv/practice", &data.display().to_string());
         with_door(config, RURAL, &door)
     });
@@ -110,7 +120,7 @@ fn the_readmes_folders_pay_a_register() {
 
 #[test]
 fn the_readmes_https_pays_a_register() {
-    paid(&[], |_, config| {
+    let _all = paid(&[], |_, config| {
         let door = readme("https").replace("http://127.0.0.1:7001/", &said(config, CITY, "url"));
         with_door(config, CITY, &door)
     });
@@ -118,16 +128,46 @@ fn the_readmes_https_pays_a_register() {
 
 #[test]
 fn the_readmes_socket_pays_a_register() {
-    paid(&["--sockets"], |_, config| {
+    let _all = paid(&["--sockets"], |_, config| {
         let door = readme("socket").replace("127.0.0.1:7002", &said(config, CITY, "address"));
         with_door(config, CITY, &door)
     });
 }
 
+/// What the daemon has heard of its payments: asked beside it, as an operator's command is.
+fn credited(data: &Path) -> Option<i64> {
+    let database = Location::Sqlite(data.join("daifa/daifa.sqlite"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.expect("a runtime").block_on(async {
+        let store = Store::attach(&database).await.ok()?;
+        let totals = store.totals().await.ok();
+        store.close().await;
+        Some(totals?.counts.credited)
+    })
+}
+
+#[test]
+fn the_readmes_push_brings_the_results() {
+    let mut data = PathBuf::new();
+    let _all = paid(&["--push"], |folder, config| {
+        data = folder.to_owned();
+        let listen = said(config, CITY, "listen");
+        let push = table("[bank.push]\nlisten = ")
+            .replace("127.0.0.1:7010", &listen)
+            .replace("/srv/practice", &folder.display().to_string());
+        // Nobody asks within the time of a test: what is known came by itself.
+        let config = config.replace("ask_after = \"2s\"", "ask_after = \"1h\"");
+        let (before, after) = config.split_once("[bank.push]").expect("the practice has one");
+        let rest = after.split_once("\n\n").map_or("", |(_, rest)| rest);
+        format!("{before}{push}\n{rest}")
+    });
+    until("the results", || credited(&data).filter(|count| *count == PAYMENTS as i64));
+}
+
 #[test]
 fn the_readmes_sftp_pays_a_register() {
     let Some(sshd) = Sshd::start() else { return };
-    paid(&[], |data, config| {
+    let _all = paid(&[], |data, config| {
         let door = readme("sftp")
             .replace("127.0.0.1:7003", &sshd.address().to_string())
             .replace("ssh-ed25519 AAAA...", &sshd.host_key())

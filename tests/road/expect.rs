@@ -13,6 +13,7 @@ use daifa::model::profile::AskBy;
 use daifa::model::reason::Reason;
 use daifa::transport::Transport;
 use daifa::transport::limit::{Limited, Limits};
+use daifa::transport::manner::With;
 
 use crate::counter::{Fate, Reply, Told, Turn};
 use crate::county::{Draft, Offer, person};
@@ -66,6 +67,9 @@ async fn f30_results_that_do_not_come_are_missed_by_their_time_and_end_with_the_
     house.live(HOUR, 10 * MINUTE).await;
     let raised = "SELECT COUNT(*) FROM journal WHERE kind = 'expectation.overdue'";
     assert_eq!(house.number(raised).await, 1);
+    let told = house.life(1, 1).await.events;
+    let late = "the bank's result for A1 did not come in time";
+    assert!(told.iter().any(|event| event.what.starts_with(late)), "{told:#?}");
     house.calls.book().replies.clear();
     house.live(20 * MINUTE, MINUTE).await;
     assert!(house.alert("overdue").await.is_none());
@@ -293,7 +297,7 @@ async fn f55_after_a_restart_a_bank_is_asked_at_its_own_pace() {
     let limits =
         Limits { per_second: NonZeroU32::new(PER_SECOND).expect("some"), at_once: NonZeroU32::MIN };
     let bank: Arc<dyn Transport> = house.calls.clone();
-    let door: Arc<dyn Transport> = Arc::new(Limited::new(bank, limits));
+    let door: Arc<dyn Transport> = Arc::new(With::new(bank, Limited::new(limits)));
     house.doors.insert(CALLS.to_owned(), (door, house.calls.format.clone()));
     house.restart().await;
     (0..BATCHES).for_each(|_| house.calls.next(Turn::Lose { booked: true }));

@@ -64,6 +64,13 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// A server's certificate and key, as files hold them (PEM).
+    pub fn server_files(&self) -> (String, String) {
+        let key = key();
+        let certificate = server(NAME).signed_by(&key, &self.0).expect("signs");
+        (certificate.pem(), key.serialize_pem())
+    }
+
     pub fn signs(&self, params: &CertificateParams) -> Shown {
         let key = key();
         let certificate = params.signed_by(&key, &self.0).expect("signs");

@@ -78,7 +78,10 @@ async fn f54_a_file_that_nobody_picked_up_is_not_called_taken() {
     assert_eq!(names(&outgoing), lying);
     assert_eq!(house.number("SELECT asks FROM attempt").await, 1);
     assert_eq!(house.number("SELECT sends FROM attempt").await, 1);
-    assert_eq!(house.number("SELECT COUNT(*) FROM journal WHERE kind = 'alert.raised'").await, 1);
+    let raised =
+        "SELECT COUNT(*) FROM journal WHERE kind = 'alert.raised' AND body LIKE '%not_fetched%'";
+    assert_eq!(house.number(raised).await, 1);
+    assert!(house.alert("overdue").await.is_some(), "its results are missed as well");
     // A restart knows it again at its first look.
     house.restart().await;
     house.run().await;

@@ -48,6 +48,8 @@ const SELECTED: &[&str] = &[
     "a_failed_payment_is_released_again_and_its_chain_is_kept",
     "i8_settle_time_gives_back_what_is_leftover_and_leaves_what_is_in_flight",
     "the_closing_account_says_what_became_of_everything",
+    "f27_three_answers_that_are_none_stop_the_sending_and_one_batch_goes_to_see",
+    "f30_results_that_do_not_come_are_missed_by_their_time_and_end_with_the_answer",
 ];
 
 #[test]

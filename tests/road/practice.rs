@@ -81,6 +81,7 @@ async fn against(way: &Way, faults: Faults) -> (House, [PracticeBank; 2], [std::
                 content_type: "application/xml; charset=GBK".to_owned(),
                 ca_file: None,
                 identity: None,
+                signing: None,
                 connect_ms: 2_000,
                 total_ms: 5_000,
                 answer_bytes_max: 1 << 20,
@@ -216,6 +217,10 @@ impl Transport for Cut {
             assert!(matches!(sent, Sent::Accepted { .. }), "{sent:?}");
         }
         Sent::Unknown { cause: "the line was cut".to_owned(), evidence: None }
+    }
+
+    fn can_look(&self) -> bool {
+        self.folders.can_look()
     }
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {

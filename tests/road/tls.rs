@@ -124,6 +124,7 @@ async fn behind(
                 content_type: "application/xml; charset=GBK".to_owned(),
                 ca_file: Some(ca_file),
                 identity,
+                signing: None,
                 connect_ms,
                 total_ms,
                 answer_bytes_max,

@@ -62,6 +62,18 @@ impl Transport for Foreign {
         self.bank.set_aside(name).await
     }
 
+    async fn lies_there(&self, parts: &[OutPart]) -> bool {
+        self.bank.lies_there(parts).await
+    }
+
+    async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
+        self.bank.unfetched().await
+    }
+
+    fn opens_at(&self, now_ms: i64) -> Option<i64> {
+        self.bank.opens_at(now_ms)
+    }
+
     fn commit_point(&self) -> &'static str {
         self.bank.commit_point()
     }

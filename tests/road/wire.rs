@@ -224,6 +224,7 @@ async fn f24_to_f28_what_https_does_to_a_batch() {
             content_type: "application/xml; charset=GBK".to_owned(),
             ca_file: None,
             identity: None,
+            signing: None,
             connect_ms: 1_000,
             total_ms: TOTAL_MS,
             answer_bytes_max: 1 << 16,

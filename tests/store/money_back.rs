@@ -413,7 +413,7 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
     let mut new = base.next_refund(register, "nobody").await;
     BANK.clone_into(&mut new.via_bank);
     let number = base.store.next_number(&format!("reference:{BANK}")).await.expect("counts");
-    new.reference = format!("D01{number:010}");
+    new.reference = format!("D00{number:010}");
     let (_, no) = base.store.intend_refund(&new, NOW).await.expect("intends");
     let refund = base.store.attempt_by_reference(BANK, &new.reference).await.expect("reads");
     let refund = refund.expect("is the other bank's");

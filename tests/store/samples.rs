@@ -210,6 +210,7 @@ pub fn answer_of(rows: Vec<TakenRow>, digest: [u8; 32]) -> TakenResult<'static> 
         next_at_ms: None,
         again_at_ms: NOW,
         expects: expected(),
+        bank_references: Vec::new(),
     }
 }
 
@@ -307,7 +308,7 @@ impl Base {
             members: cut.payments.iter().map(|payment| (payment.line, payment.amount)).collect(),
             cut_line: cut.cut_line,
             content: sha256(b"approved"),
-            reference: format!("D01{number:010}"),
+            reference: format!("D00{number:010}"),
             numbered: None,
             format: format_text(),
             parts: parts(),
@@ -394,7 +395,7 @@ impl Base {
             pool_account: "6107280000000000001".to_owned(),
             voucher_no: "5201-1".to_owned(),
             members: open.iter().map(|leftover| (leftover.line, leftover.amount)).collect(),
-            reference: format!("D01{number:010}"),
+            reference: format!("D00{number:010}"),
             format: format_text(),
             parts: parts(),
         }

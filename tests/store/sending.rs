@@ -95,8 +95,8 @@ pub async fn i3_a_listed_payment_is_live_in_one_batch(base: &Base) {
 pub async fn i3_a_batch_has_one_attempt_that_may_be_at_the_bank(base: &Base) {
     let (_, attempt) = base.under_way("2026-1", &lines(&[100])).await;
     let beside = format!(
-        "INSERT INTO attempt (kind, batch_no, register_no, bank, reference, format_digest, state, state_at_ms, made_at_ms, sends, asks, bank_reference, bank_code) \
-         SELECT kind, batch_no, register_no, bank, 'another', format_digest, 'intent', 0, 0, 0, 0, '', '' FROM attempt WHERE attempt_no = {}",
+        "INSERT INTO attempt (kind, batch_no, register_no, bank, reference, format_digest, state, state_at_ms, made_at_ms, sends, asks, bank_code) \
+         SELECT kind, batch_no, register_no, bank, 'another', format_digest, 'intent', 0, 0, 0, 0, '' FROM attempt WHERE attempt_no = {}",
         attempt.no.0
     );
     let error = base.alter(&beside).await.expect_err("is refused").to_string().to_lowercase();
@@ -316,7 +316,7 @@ pub async fn a_bank_s_words_about_the_whole_are_kept(base: &Base) {
     let words = BankWords {
         code: "E9".to_owned(),
         text: Some(b"sealed".to_vec()),
-        bank_reference: "B-1".to_owned(),
+        bank_references: vec!["B-1".to_owned(), "B-2".to_owned()],
     };
     let refusal = Conclusion {
         words,
@@ -324,13 +324,68 @@ pub async fn a_bank_s_words_about_the_whole_are_kept(base: &Base) {
         ..Conclusion::of(AttemptEvent::Refused, None)
     };
     base.store.conclude(&attempt, &refusal, NOW).await.expect("concludes");
-    let kept = "SELECT bank_code || ' ' || bank_reference FROM attempt";
-    assert_eq!(base.texts(kept).await, ["E9 B-1"]);
+    assert_eq!(base.texts("SELECT bank_code FROM attempt").await, ["E9"]);
+    let known = base.store.bank_references(attempt.no).await.expect("reads");
+    assert_eq!(known, ["B-1", "B-2"]);
+    let by = |reference| base.store.attempts_by_bank_reference(BANK, reference);
+    assert_eq!(by("B-2").await.expect("reads").len(), 1);
+    assert_eq!(by("B-3").await.expect("reads").len(), 0);
     assert_eq!(base.alerts().await, ["batch_refused"]);
     let page = base.page(register).await;
     assert_eq!(page.alerts[0].text, "银行拒绝");
     assert_eq!(page.batches[0].state, BatchState::Refused);
     assert_eq!(page.row.places.unsent, Fen::new(100), "it is unsent again");
+    base.clean().await;
+}
+
+pub async fn i2_only_what_never_left_is_withdrawn(base: &Base) {
+    let register = base.accept("2026-1", 1, &lines(&[1, 2, 3])).await;
+    let attempt = base.cut(register, BANK, 1).await;
+    let moved = base.store.withdraw(&attempt, "op", "checked", NOW).await;
+    assert_eq!(moved.expect("no byte left"), 1);
+    let again = base.store.withdraw(&attempt, "op", "checked", NOW).await;
+    assert!(matches!(again, Err(StoreError::Moved { .. })), "{again:?}");
+    assert_eq!(base.again(&attempt).await.state, AttemptState::Closed);
+    // Sent, lost, and not found: it may have arrived once.
+    let sending = base.started(&base.cut(register, BANK, 1).await).await;
+    for attempt in [&sending, &base.concluded(&sending, AttemptEvent::Lost).await] {
+        assert!(base.store.withdraw(attempt, "op", "checked", NOW).await.is_err());
+    }
+    let lost = base.again(&sending).await;
+    let unfound = base.concluded(&lost, AttemptEvent::NotFound).await;
+    assert_eq!(unfound.state, AttemptState::NotSent);
+    assert!(
+        refused(base.store.withdraw(&unfound, "op", "checked", NOW).await).contains("may have")
+    );
+    // Not even where somebody believes that it was never lost.
+    let believed = Attempt { lost_at_ms: None, ..unfound };
+    let moved = base.store.withdraw(&believed, "op", "checked", NOW).await;
+    assert!(matches!(moved, Err(StoreError::Moved { .. })), "{moved:?}");
+    assert_eq!(base.again(&sending).await.state, AttemptState::NotSent);
+    base.clean().await;
+}
+
+pub async fn i6_a_number_that_was_given_back_is_taken_first_and_once(base: &Base) {
+    let register = base.accept("2026-1", 1, &lines(&[1, 2, 3, 4])).await;
+    let day = "day:alpha:20261127".to_owned();
+    let mut made = Vec::new();
+    for number in 1..=3 {
+        let mut batch = base.next_batch(register, BANK, 1).await;
+        assert_eq!(base.store.number_to_come(&day).await.expect("reads"), number);
+        batch.numbered = Some((day.clone(), number));
+        base.store.intend_batch(&batch, NOW).await.expect("cuts");
+        made.push(base.by_reference(BANK, &batch.reference).await);
+    }
+    assert!(base.store.lower_number_waits(made[1].no).await.expect("reads"));
+    assert!(!base.store.lower_number_waits(made[0].no).await.expect("reads"));
+    base.store.withdraw(&made[1], "op", "checked", NOW).await.expect("it never left");
+    for number in [2, 4] {
+        let mut batch = base.next_batch(register, BANK, 1).await;
+        assert_eq!(base.store.number_to_come(&day).await.expect("reads"), number);
+        batch.numbered = Some((day.clone(), number));
+        base.store.intend_batch(&batch, NOW).await.expect("cuts");
+        assert!(base.store.intend_batch(&batch, NOW).await.is_err(), "once");
+    }
     base.clean().await;
 }
 

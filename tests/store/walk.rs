@@ -6,9 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use daifa::guard::digest::sha256;
 use daifa::model::alert::AlertKind;
-use daifa::model::attempt::AttemptEvent;
+use daifa::model::attempt::{AttemptEvent, AttemptState};
+use daifa::model::decision::{Subject, Verdict};
+use daifa::model::id::ResultNo;
 use daifa::model::notice::NoticeState;
 use daifa::model::register::Fault;
+use daifa::store::decide::{Effect, NewDecision};
 use daifa::store::holds::Decision;
 use daifa::store::unread::Unread;
 use daifa::store::{Location, StoreError};
@@ -42,6 +45,11 @@ const WITHOUT: &[(&str, &str, &str)] = &[
         "how often it was asked about, counted at every question; no step sends by it",
     ),
     (
+        "pushed",
+        "next_at_ms",
+        "when it is looked at next, moved where it cannot be taken; the alert about it stands",
+    ),
+    (
         "report",
         "next_at_ms",
         "when it is sent next, moved at every try; what is not acknowledged is told",
@@ -69,6 +77,7 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("attempt", "state", "CASE state WHEN 'accepted' THEN 'not_sent' ELSE 'accepted' END"),
     ("attempt", "kind", "CASE kind WHEN 'refund' THEN 'payment' ELSE 'refund' END"),
     ("part", "committing", "1 - committing"),
+    ("pushed", "state", "CASE state WHEN 'taken' THEN 'waiting' ELSE 'taken' END"),
     ("result", "state", "CASE state WHEN 'held' THEN 'applied' ELSE 'held' END"),
     ("outcome", "kind", "CASE kind WHEN 'credited' THEN 'failed' ELSE 'credited' END"),
     ("notice", "state", "CASE state WHEN 'delivered' THEN 'failed' ELSE 'delivered' END"),
@@ -77,6 +86,9 @@ const OTHERWISE: &[(&str, &str, &str)] = &[
     ("refund", "state", "CASE state WHEN 'open' THEN 'confirmed' ELSE 'open' END"),
     ("posting", "from_place", "CASE from_place WHEN 'unsent' THEN 'finance' ELSE 'unsent' END"),
     ("posting", "to_place", "CASE to_place WHEN 'unsent' THEN 'finance' ELSE 'unsent' END"),
+    ("decision", "subject", "subject || '.1'"),
+    ("decision", "verdict", "CASE verdict WHEN 'never' THEN 'received' ELSE 'never' END"),
+    ("decision", "state", "CASE state WHEN 'proposed' THEN 'withdrawn' ELSE 'proposed' END"),
     ("report", "state", "CASE state WHEN 'due' THEN 'acknowledged' ELSE 'due' END"),
     ("report", "kind", "CASE kind WHEN 'receipt' THEN 'closing' ELSE 'receipt' END"),
 ];
@@ -127,9 +139,24 @@ async fn everything(base: &Base) {
     let mut numbered = base.next_batch(first, BANK, 9).await;
     numbered.numbered = Some(("day:alpha:20261127".to_owned(), 1));
     base.store.intend_batch(&numbered, NOW).await.expect("cuts");
+    // Two that never left: their numbers are free.
+    let never = base.accept("2026-8", 1, &lines(&[11, 12])).await;
+    for number in [2, 3] {
+        let mut batch = base.next_batch(never, BANK, 1).await;
+        batch.numbered = Some(("day:alpha:20261127".to_owned(), number));
+        base.store.intend_batch(&batch, NOW).await.expect("cuts");
+    }
+    for attempt in base.store.due_attempts(&[AttemptState::Intent; 2], NOW, 9).await.expect("reads")
+    {
+        if attempt.register == never {
+            base.store.withdraw(&attempt, "op", "checked", NOW).await.expect("never left");
+        }
+    }
     let range = base.by_reference(BANK, &numbered.reference).await;
     base.sent(&listed).await;
     base.sent(&range).await;
+    let numbers = ["B-1", "B-2"].map(str::to_owned);
+    base.store.keep_bank_references(&range, &numbers, NOW).await.expect("writes");
     base.take(&range, &[(1, CREDITED), (1, Says::Notice(NoticeState::Delivered))]).await;
     base.take(&range, &[(1, RETURNED), (2, FAILED)]).await;
     // A contradiction takes leftover back; a result is put aside in part.
@@ -172,6 +199,26 @@ async fn refuse_and_tell(base: &Base) {
     let digest = sha256(b"nobody's");
     let held = base.store.hold_result(BANK, "x", &digest, None, "unknown", vec![1], NOW).await;
     assert!(held.expect("writes"));
+    let subject = Subject::Result(ResultNo(base.number("SELECT MAX(result_no) FROM result").await));
+    let case = base.store.case(subject).await.expect("reads").expect("is there");
+    for by in ["wang", "li"] {
+        let evidence = b"sealed".to_vec();
+        let verdict = Verdict::Dismissed;
+        let new = NewDecision { subject, verdict, reason: None, case: &case, evidence, by };
+        let no = base.store.propose(new, NOW).await.expect("proposes");
+        match by {
+            "wang" => base.store.withdraw(no, by, NOW).await.expect("withdraws"),
+            _ => base.store.confirm(no, "zhao", Effect::Dismiss, NOW).await.expect("confirms"),
+        }
+    }
+    for (said, taken) in [(b"first", true), (b"again", false)] {
+        let kept = base.store.keep_push(BANK, &sha256(said), 5, vec![1], NOW).await;
+        assert!(kept.expect("writes"));
+        if taken {
+            let due = base.store.due_pushes(BANK, NOW, 1).await.expect("reads");
+            base.store.push_taken(BANK, due[0].no, NOW).await.expect("writes");
+        }
+    }
     let due = base.store.due_reports(NOW, 1, &[]).await.expect("reads");
     base.store.acknowledge(&due, NOW).await.expect("writes");
     let raised = base.store.raise_alert(AlertKind::Finance, "county", None, "text", NOW).await;

@@ -25,6 +25,7 @@ const PRACTICE: &str = "a counterpart judges us by its own book, so it must not 
 pub const ROOMS: &[Room] = &[
     room("model", &[("tokio", PURE), ("serde", PURE), ("async_trait", PURE)]),
     room("clock", &[]),
+    room("seats", &[]),
     room("guard", &[("clock", PURE), ("tokio", PURE)]),
     room("format", &[("clock", "a moment is handed in by flow/values.rs"), ("tokio", PURE)]),
     room("finance", &[("format", DOOR)]),

@@ -144,6 +144,7 @@ async fn answer(store: &Store, sealer: &Sealer, no: AttemptNo) {
             next_at_ms: None,
             again_at_ms: 0,
             expects: Vec::new(),
+            bank_references: Vec::new(),
         };
         store.take_result(&read().await, taken, &|_, _| Vec::new(), NOW).await.expect("takes");
     }

@@ -49,7 +49,7 @@ fn meaning(entry: Table<'_>) -> Option<(TableKind, Meaning)> {
     let outcomes = all(&["credited", "failed", "returned", "processing"]);
     let outcome = entry.word("outcome", &outcomes, |word| match word {
         "processing" => Some(None),
-        _ => OutcomeKind::parse(word).map(Some),
+        _ => OutcomeKind::SAID.into_iter().find(|kind| kind.as_str() == word).map(Some),
     });
     let reasons: Vec<&str> = Reason::ALL.iter().map(|word| word.as_str()).collect();
     let reason = entry.word("reason", &reasons, Reason::parse);

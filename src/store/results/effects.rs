@@ -45,7 +45,7 @@ pub(super) struct Writes {
     pub(super) counts: BTreeMap<Folded, i64>,
     credited_fen: i64,
     conflicts: Vec<i64>,
-    /// Contradictions that a return settled.
+    /// Contradictions that a return or two people settled.
     settled: Vec<i64>,
     disputed: bool,
 }
@@ -175,7 +175,7 @@ pub(super) fn decide(
         *seen = old.with(kind);
         apply_shift(&mut writes, &mut before.leftovers, &row, old, kind)?;
         effects.outcomes.push(row.line);
-        let code = (kind != OutcomeKind::Credited).then_some(row.code);
+        let code = (!kind.is_credit()).then_some(row.code);
         writes.outcomes.push(Outcome {
             line: row.line,
             kind,

@@ -96,21 +96,26 @@ pub(super) fn check_leftover(
 ) -> bool {
     let since = |kind: OutcomeKind| said.iter().find(|(said, _)| *said == kind).map(|(_, at)| *at);
     let (failed, returned) = (since(OutcomeKind::Failed), since(OutcomeKind::Returned));
+    // Credited although a failure was said too: two people settled it.
+    let settled = state == Folded::Credited && failed.is_some();
     let Some(leftover) = leftover else {
         // A credit that was there first is taken back by a failure without ever being leftover.
         let credited = since(OutcomeKind::Credited);
-        return state != Folded::Conflict && (failed.is_some() || returned.is_some())
+        let never = state == Folded::Conflict || settled;
+        return !never && (failed.is_some() || returned.is_some())
             || failed < credited && failed.is_some();
     };
     let begun = match leftover.cause {
-        LeftoverCause::Dropped => None,
-        LeftoverCause::Failed => failed,
-        LeftoverCause::Returned => returned,
+        LeftoverCause::Dropped => vec![],
+        // Two people may have decided so later, of money that a contradiction had taken back.
+        LeftoverCause::Failed => vec![failed, since(OutcomeKind::SettledFailed)],
+        LeftoverCause::Returned => vec![returned],
     };
     let stands = match state {
         Folded::Failed | Folded::Returned => leftover.is_kept(),
         Folded::Conflict => leftover.state != LeftoverState::Open,
-        Folded::Pending | Folded::Credited => false,
+        Folded::Credited => settled && leftover.state == LeftoverState::Withdrawn,
+        Folded::Pending => false,
     };
-    !stands || begun != Some(leftover.at_ms)
+    !stands || !begun.contains(&Some(leftover.at_ms))
 }

@@ -8,7 +8,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::store::sql::{Row, Work, params};
 use crate::store::view::{BATCH_COLUMNS, BatchRow, RegisterRow, batch_row, dynamic, registers};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, bank_references};
 
 /// A batch with its attempts and what went wrong in it.
 #[derive(Debug, Clone)]
@@ -42,6 +42,8 @@ pub struct AttemptRow {
     pub sends: i64,
     pub asks: i64,
     pub bank_code: String,
+    /// What the bank calls it.
+    pub bank_references: Vec<String>,
 }
 
 /// An answer that the bank owes, or owed.
@@ -131,7 +133,10 @@ impl Store {
         let head_digest = work.the(sql, params![row.register], |head| head.digest(0)).await?;
         let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code FROM attempt \
                    WHERE batch_no = $1 ORDER BY attempt_no";
-        let attempts = work.rows(sql, params![batch], attempt_row).await?;
+        let mut attempts = work.rows(sql, params![batch], attempt_row).await?;
+        for attempt in &mut attempts {
+            attempt.bank_references = bank_references::of(&mut work, attempt.no).await?;
+        }
         let sql = "SELECT e.attempt_no, e.kind, e.due_at_ms, e.state, e.state_at_ms FROM attempt a JOIN expectation e ON e.attempt_no = a.attempt_no \
                    WHERE a.batch_no = $1 AND e.state <> 'dropped' ORDER BY e.attempt_no, e.due_at_ms, e.kind";
         let expectations = work
@@ -205,7 +210,9 @@ async fn failures(
                (SELECT COUNT(*) FROM outcome c WHERE c.attempt_no = o.attempt_no AND c.line = o.line AND c.kind = 'credited') \
                FROM attempt a JOIN outcome o ON o.attempt_no = a.attempt_no \
                JOIN payment p ON p.register_no = a.register_no AND p.line = o.line \
-               WHERE a.batch_no = $1 AND o.line > $2 AND o.kind <> 'credited' ORDER BY o.line, o.kind LIMIT $3";
+               WHERE a.batch_no = $1 AND o.line > $2 AND o.kind NOT IN ('credited', 'settled_credited') \
+               AND (o.kind = 'returned' OR NOT EXISTS (SELECT 1 FROM outcome s WHERE s.attempt_no = o.attempt_no AND s.line = o.line \
+               AND s.kind = 'settled_credited')) ORDER BY o.line, o.kind LIMIT $3";
     let mut rows = work.rows(sql, params![batch, after, limit + 1], failure_row).await?;
     let beyond = usize::try_from(limit).ok().and_then(|at| rows.get(at)).map(|row| row.line);
     if let Some(line) = beyond {
@@ -242,5 +249,6 @@ fn attempt_row(row: &Row<'_>) -> Result<AttemptRow, StoreError> {
         sends: row.int(7)?,
         asks: row.int(8)?,
         bank_code: row.string(9)?,
+        bank_references: Vec::new(),
     })
 }

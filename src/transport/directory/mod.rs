@@ -100,6 +100,10 @@ impl Transport for Directory {
         self.hand_over(parts).await
     }
 
+    fn can_look(&self) -> bool {
+        true
+    }
+
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         let (folder, parts) = (self.outgoing.clone(), parts.to_vec());
         let looked = tokio::task::spawn_blocking(move || outgoing::lie_there(&folder, &parts));

@@ -131,6 +131,10 @@ impl Transport for Sftp {
         outgoing::hand_over(&self.link, &self.options, parts).await
     }
 
+    fn can_look(&self) -> bool {
+        true
+    }
+
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         outgoing::lie_there(&self.link, &self.options, parts).await
     }

@@ -1,0 +1,124 @@
+//! What a config says of messages that are signed, and of a bank that calls us.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::config::{Problem, Secret, Span};
+use crate::guard::sign::Algorithm;
+
+/// A code of the body in a header, by a secret that both sides hold.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Signing {
+    pub algorithm: String,
+    /// The name of the header.
+    pub header: String,
+    /// Sixteen bytes or more.
+    pub secret: Secret,
+}
+
+/// A listener on which the bank leaves its messages.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Push {
+    pub listen: SocketAddr,
+    /// The one path that is answered.
+    #[serde(default = "default_path")]
+    pub path: String,
+    /// Our certificate and its key: without them the listener is for this machine alone.
+    pub certificate: Option<PathBuf>,
+    pub key: Option<Secret>,
+    /// Whose certificate the bank must show.
+    pub client_ca: Option<PathBuf>,
+    pub signing: Option<Signing>,
+    /// What the bank wants to read beside the 200.
+    #[serde(default)]
+    pub answer: String,
+    #[serde(default = "default_answer_type")]
+    pub answer_type: String,
+    #[serde(default = "default_message_max")]
+    pub bytes_max: usize,
+    /// Calls at one time.
+    #[serde(default = "default_at_once")]
+    pub at_once: usize,
+    /// For one call, from its connection to its answer.
+    #[serde(default = "super::default_total")]
+    pub total_timeout: Span,
+}
+
+fn default_path() -> String {
+    "/".to_owned()
+}
+
+fn default_answer_type() -> String {
+    "text/plain".to_owned()
+}
+
+const fn default_message_max() -> usize {
+    16 * 1024 * 1024
+}
+
+const fn default_at_once() -> usize {
+    16
+}
+
+impl Signing {
+    /// What cannot work, below `key`.
+    pub(super) fn problems(&self, key: &str) -> Vec<Problem> {
+        let mut out = Vec::new();
+        if Algorithm::parse(&self.algorithm).is_none() {
+            let known = super::known(Algorithm::ALL);
+            let what = format!("{:?} is not known; known: {known}", self.algorithm);
+            out.push(Problem::new(format!("{key}.algorithm"), what));
+        }
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_".contains(&b);
+        if self.header.is_empty() || !self.header.bytes().all(plain) {
+            let what = format!("{:?} is not letters, digits, - and _", self.header);
+            out.push(Problem::new(format!("{key}.header"), what));
+        }
+        out
+    }
+}
+
+impl Push {
+    /// What does not fit together, below `key`.
+    pub(super) fn problems(&self, key: &str) -> Vec<Problem> {
+        let mut out = Vec::new();
+        let mut note = |name: &str, what: &str| {
+            out.push(Problem::new(format!("{key}{name}"), what));
+        };
+        if self.certificate.is_some() != self.key.is_some() {
+            note("", "certificate and key come together");
+        }
+        if self.certificate.is_none() && !self.listen.ip().is_loopback() {
+            let what = "is not loopback, and without certificate and key anybody on the way reads \
+                        and writes along; add them, or listen on 127.0.0.1 behind what has them";
+            note(".listen", what);
+        }
+        if self.client_ca.is_some() && self.certificate.is_none() {
+            note(".client_ca", "a certificate is shown over TLS only; add certificate and key");
+        }
+        if self.client_ca.is_none() && self.signing.is_none() {
+            let what = "nothing says who calls: add client_ca, signing, or both";
+            note("", what);
+        }
+        if !self.path.starts_with('/') || self.path.contains(['?', '#', ' ']) {
+            note(".path", "is no path like \"/push\"");
+        }
+        for (name, empty) in [
+            (".bytes_max", self.bytes_max == 0),
+            (".at_once", self.at_once == 0),
+            (".total_timeout", self.total_timeout.0 == 0),
+        ] {
+            if empty {
+                note(name, "0 lets nothing through");
+            }
+        }
+        if let Some(signing) = &self.signing {
+            out.extend(signing.problems(&format!("{key}.signing")));
+        }
+        out
+    }
+}

@@ -1,0 +1,226 @@
+//! Asking: the questions that are due about an attempt, and what their answers lead to.
+
+use bytes::Bytes;
+
+use crate::flow::answer::{acted_on, read_parts};
+use crate::flow::collect::{hold, take_rows};
+use crate::flow::submit::found_there;
+use crate::flow::values::HeadValues;
+use crate::flow::{Bank, Ctx, FlowError};
+use crate::format::{Format, Key, MessageKind, Part, PartRole};
+use crate::model::alert::AlertKind;
+use crate::model::attempt::{AttemptKind, AttemptState, Heard};
+use crate::model::profile::AskBy;
+use crate::store::attempts::Attempt;
+use crate::transport::{Asked, OutPart};
+
+/// Asks about one attempt what is due to be asked.
+pub(super) async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    if found_there(ctx, bank, attempt).await? {
+        return Ok(());
+    }
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
+        let now = ctx.now_ms();
+        let next = Some(now + bank.rules.return_every_ms);
+        return Ok(ctx.store.asked(attempt, next, Heard::Silence, now).await?);
+    };
+    let (kinds, every) = questions(bank, attempt, ctx.now_ms(), &format);
+    if kinds.is_empty() {
+        return nothing_to_ask(ctx, bank, attempt).await;
+    }
+    let facts = ctx.store.register_facts(attempt.register).await?;
+    let (mut questions, mut lying) = (0, 0);
+    let mut heard_of_it = Heard::Silence;
+    for (question, answer_kind) in kinds {
+        let numbers = numbers_asked_by(ctx, attempt, &format, question).await?;
+        for number in &numbers {
+            questions += 1;
+            let head = HeadValues {
+                facts: &facts,
+                bank: &bank.code,
+                reference: &attempt.reference,
+                bank_reference: number,
+                at_ms: ctx.now_ms(),
+                section: "",
+                day_sequence: None,
+            };
+            match put(ctx, bank, attempt, &format, question, &head).await {
+                Put::Answer(bytes) if numbers.len() == 1 => {
+                    return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
+                }
+                // One answer of several: by the next one, the attempt is what this one made of it.
+                Put::Answer(bytes) => {
+                    let now = ctx.store.attempt_by_reference(&bank.code, &attempt.reference);
+                    let now = now.await?.unwrap_or_else(|| attempt.clone());
+                    heard(ctx, bank, &now, question, answer_kind, &bytes, every).await?;
+                    heard_of_it = Heard::Same;
+                }
+                Put::Posted => heard_of_it = Heard::Posted,
+                Put::Lies => lying += 1,
+                Put::Failed => {}
+            }
+        }
+        if numbers.len() > 1 && heard_of_it == Heard::Same {
+            return Ok(());
+        }
+    }
+    let now = ctx.now_ms();
+    if lying == questions {
+        return Ok(ctx.store.wait(attempt, now + every).await?);
+    }
+    Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
+}
+
+/// The bank's numbers that a question is to be put for, each one alone: a bank that split what we sent, and
+/// is asked by its own numbers, answers for one part at a time. One that is asked by ours is asked once.
+async fn numbers_asked_by(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    format: &Format,
+    question: MessageKind,
+) -> Result<Vec<String>, FlowError> {
+    let mut numbers = Vec::new();
+    if format.asks_for(question, Key::BankReference) {
+        numbers = ctx.store.bank_references(attempt.no).await?;
+    }
+    if numbers.is_empty() {
+        numbers.push(String::new());
+    }
+    Ok(numbers)
+}
+
+/// What became of a question that was put.
+enum Put {
+    Answer(Bytes),
+    Posted,
+    /// The question before it still lies there: another one of its name would only stand in its way.
+    Lies,
+    Failed,
+}
+
+async fn put(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    format: &Format,
+    question: MessageKind,
+    head: &HeadValues<'_>,
+) -> Put {
+    let none: [crate::flow::values::RowValues; 0] = [];
+    let parts = match format.encode(question, head, &none) {
+        Ok(parts) => parts,
+        Err(cause) => {
+            tracing::error!(attempt = %attempt.no, error = %cause, "the question cannot be written");
+            return Put::Failed;
+        }
+    };
+    let parts: Vec<OutPart> = parts
+        .into_iter()
+        .map(|part| OutPart {
+            name: part.name,
+            bytes: Bytes::from(part.bytes),
+            committing: part.committing,
+        })
+        .collect();
+    if parts.iter().any(|part| ctx.unfetched.has_name(&bank.code, &part.name)) {
+        tracing::debug!(attempt = %attempt.no, "the question before it was not picked up yet");
+        return Put::Lies;
+    }
+    match bank.door.ask(&parts).await {
+        Asked::Answer(bytes) => Put::Answer(bytes),
+        Asked::Posted => {
+            tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
+            Put::Posted
+        }
+        Asked::Failed { cause } => {
+            tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
+            Put::Failed
+        }
+    }
+}
+
+/// There is no question for the bank: all is said that can be, or its files are waited for - or it
+/// cannot be asked about what nobody knows, and people must find out (design 4.2).
+async fn nothing_to_ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    if attempt.state != AttemptState::Unknown {
+        if attempt.pending == 0 {
+            ctx.store.returns_told(attempt, None, now).await?;
+        }
+        return Ok(ctx.store.asked(attempt, None, Heard::Same, now).await?);
+    }
+    let waits = match bank.rules.answers.ask {
+        AskBy::DayFile => "该行不能查询，只在日终送来文件；文件中没有这一笔的",
+        AskBy::Reference | AskBy::Batch | AskBy::None => "该行不能按这一笔查询",
+    };
+    let text = format!(
+        "{} 是否收到 {}（流水号 {}）不明，{waits}，须由两人与银行核对台账后决定；决定之前系统不会重发，款项仍算在途",
+        bank.name, attempt.no, attempt.reference
+    );
+    let (subject, register) = (attempt.no.to_string(), Some(attempt.register));
+    ctx.store.raise_alert(AlertKind::CannotAsk, &subject, register, &text, now).await?;
+    // Its door may still see it lying there.
+    Ok(ctx.store.wait(attempt, now + bank.rules.ask_every_ms).await?)
+}
+
+/// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
+fn questions(
+    bank: &Bank,
+    attempt: &Attempt,
+    now_ms: i64,
+    format: &Format,
+) -> (Vec<(MessageKind, MessageKind)>, i64) {
+    use MessageKind as M;
+    let refund = attempt.kind == AttemptKind::Refund;
+    if refund || attempt.state == AttemptState::Unknown || attempt.pending > 0 {
+        let question = if refund {
+            (M::RefundQuery, M::RefundAnswer)
+        } else {
+            (M::StatusQuery, M::StatusAnswer)
+        };
+        let asked = bank.rules.answers.can_ask(attempt, format).then_some(question);
+        return (asked.into_iter().collect(), bank.rules.ask_every_ms);
+    }
+    let window = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
+    if now_ms >= window {
+        return (Vec::new(), 0);
+    }
+    // Notices and returns are asked for in turn, one answer at a time.
+    let mut all = vec![(M::NoticeQuery, M::Notice), (M::ReturnQuery, M::LateReturn)];
+    all.retain(|(question, _)| format.has(*question));
+    if !all.is_empty() {
+        let turn = usize::try_from(attempt.asks).unwrap_or_default() % all.len();
+        all = vec![all[turn]];
+    }
+    (all, bank.rules.return_every_ms)
+}
+
+/// The bank answered a question.
+async fn heard(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    question: MessageKind,
+    kind: MessageKind,
+    bytes: &Bytes,
+    every: i64,
+) -> Result<(), FlowError> {
+    let name = format!("{question} {}", attempt.reference);
+    let part = Part {
+        role: PartRole::Message,
+        name: String::new(),
+        bytes: bytes.to_vec(),
+        committing: false,
+    };
+    if matches!(kind, MessageKind::Notice | MessageKind::LateReturn) {
+        return take_rows(ctx, bank, attempt, kind, &name, &[part]).await.map(drop);
+    }
+    match read_parts(ctx, bank, attempt, kind, vec![part]).await? {
+        Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
+        Err(why) => {
+            hold(ctx, bank, attempt, &name, bytes, &why).await?;
+            let now = ctx.now_ms();
+            Ok(ctx.store.asked(attempt, Some(now + every), Heard::Unclear, now).await?)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Pushed: takes what a bank called in and the listener made durable. From here on it is an answer like
+//! any other; only that nobody asked for it, and that it has no file name to say what it is.
+
+use crate::flow::answer::{acted_on, read_parts};
+use crate::flow::collect::{attempt_of, cannot_take, hold, hold_unknown, take_rows};
+use crate::flow::sealed::open_evidence;
+use crate::flow::{Bank, Ctx, FlowError};
+use crate::format::{Format, Key, MessageKind, Part, PartRole, Record};
+use crate::model::attempt::Answer;
+use crate::store::StoreError;
+use crate::store::attempts::Attempt;
+use crate::store::pushed::Pushed;
+
+/// What a bank may tell us without being asked.
+const TOLD: [MessageKind; 6] = [
+    MessageKind::Result,
+    MessageKind::LateReturn,
+    MessageKind::Notice,
+    MessageKind::Acknowledgement,
+    MessageKind::StatusAnswer,
+    MessageKind::RefundAnswer,
+];
+
+/// Pushes looked at in one step and bank.
+const PER_STEP: usize = 64;
+
+/// The kinds of message that a bank with this format can push, and the role of their only part: without
+/// file names and control files, what belongs to what is said by the message itself.
+fn pushable(format: &Format) -> impl Iterator<Item = (MessageKind, PartRole)> + '_ {
+    TOLD.into_iter().filter_map(|kind| {
+        let mut parts = format.parts(kind);
+        match (parts.next(), parts.next()) {
+            (Some((role, _)), None) if names_an_attempt(format, kind) => Some((kind, role)),
+            _ => None,
+        }
+    })
+}
+
+fn names_an_attempt(format: &Format, kind: MessageKind) -> bool {
+    [Key::Reference, Key::BankReference].iter().any(|key| format.asks_for(kind, *key))
+}
+
+/// Has this format anything that can be called in?
+pub fn can_be_pushed(format: &Format) -> bool {
+    pushable(format).next().is_some()
+}
+
+/// Takes what waits of one bank; says whether anything was got out of the way.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn step(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
+    let due = ctx.store.due_pushes(&bank.code, ctx.now_ms(), PER_STEP).await?;
+    let mut moved = false;
+    for pushed in &due {
+        let name = format!("push-{}", pushed.no);
+        match understand(ctx, bank, &name, pushed).await {
+            Ok(()) => ctx.store.push_taken(&bank.code, pushed.no, ctx.now_ms()).await?,
+            // Another step moved the attempt meanwhile: it is read again at once.
+            Err(FlowError::Store(StoreError::Moved { .. })) => {}
+            Err(cause) if cause.is_fatal() => return Err(cause),
+            Err(cause) => {
+                cannot_take(ctx, bank, None, &name, &cause).await?;
+                let again = ctx.now_ms() + bank.rules.return_every_ms;
+                ctx.store.push_waits(pushed.no, again).await?;
+            }
+        }
+        moved = true;
+    }
+    Ok(moved)
+}
+
+async fn understand(ctx: &Ctx, bank: &Bank, name: &str, pushed: &Pushed) -> Result<(), FlowError> {
+    let Pushed { digest, bytes, .. } = pushed;
+    let bytes = open_evidence(&ctx.sealer, &bank.code, digest, bytes)
+        .map_err(|source| FlowError::Sealed { what: name.to_owned(), source })?;
+    let (kind, head, part) = match recognised(&bank.format, &bytes) {
+        Ok(known) => known,
+        Err(why) => return hold_unknown(ctx, bank, name, &bytes, why).await,
+    };
+    let Some(attempt) = attempt_of(ctx, bank, &head, name, &bytes).await? else {
+        return Ok(());
+    };
+    match kind {
+        MessageKind::Result | MessageKind::LateReturn | MessageKind::Notice => {
+            take_rows(ctx, bank, &attempt, kind, name, &[part]).await.map(drop)
+        }
+        _ => take_whole(ctx, bank, &attempt, kind, name, part).await,
+    }
+}
+
+/// The one kind of message that this is, read to its end, with what it says of the whole.
+fn recognised(format: &Format, bytes: &[u8]) -> Result<(MessageKind, Record, Part), &'static str> {
+    let mut found = None;
+    for (kind, role) in pushable(format) {
+        let part = Part { role, name: String::new(), bytes: bytes.to_vec(), committing: false };
+        let Ok(head) = format.read_head(kind, std::slice::from_ref(&part)) else { continue };
+        if found.is_some() {
+            return Err("报文合乎该行格式中的两种报文，无法判断是哪一种");
+        }
+        found = Some((kind, head, part));
+    }
+    found.ok_or("报文不合乎该行格式中的任何一种答复")
+}
+
+/// What the bank says about the whole of an attempt. That it is not found it says in vain: that counts
+/// where it is the answer to a question that was asked late enough, and nobody knows how old this is (I2).
+async fn take_whole(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    kind: MessageKind,
+    name: &str,
+    part: Part,
+) -> Result<(), FlowError> {
+    let bytes = part.bytes.clone();
+    match read_parts(ctx, bank, attempt, kind, vec![part]).await? {
+        Ok(said) if said.answer == Answer::NotFound => {
+            let why = "银行未经询问称“查无此笔”，不作为重发的依据，仍以查询的答复为准";
+            hold(ctx, bank, attempt, name, &bytes, why).await
+        }
+        Ok(said) => acted_on(ctx, bank, attempt, &said).await,
+        Err(why) => hold(ctx, bank, attempt, name, &bytes, &why).await,
+    }
+}

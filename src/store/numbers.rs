@@ -1,0 +1,100 @@
+//! Numbers: our references, of which none is used twice, and the counters of banks that number what they
+//! are sent in a day and may accept no gap.
+
+use crate::model::id::AttemptNo;
+use crate::store::journal::Entry;
+use crate::store::sql::{Work, params};
+use crate::store::{Store, StoreError, vouch};
+
+impl Store {
+    /// The next number of a bank's own reference series. A number that was taken and not used
+    /// leaves a gap; it is never taken again (I6).
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    pub async fn next_number(&self, name: &str) -> Result<i64, StoreError> {
+        let mut work = self.write().await?;
+        let sql = "INSERT INTO counter (name, value) VALUES ($1, 1) \
+                   ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value";
+        let number = work.the(sql, params![name], |row| row.int(0)).await?;
+        // Nobody waits for a number.
+        work.commit().await?;
+        Ok(number)
+    }
+
+    /// The number that comes next in a counter: the lowest that was given back, else the one behind the
+    /// last. It is taken with what bears it.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn number_to_come(&self, counter: &str) -> Result<i64, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT MIN(number) FROM free_number WHERE counter = $1";
+        let free = work.the(sql, params![counter], |row| row.int_opt(0)).await?;
+        let sql = "SELECT value FROM counter WHERE name = $1";
+        let last = work.one(sql, params![counter], |row| row.int(0)).await?;
+        work.commit().await?;
+        Ok(free.unwrap_or_else(|| last.unwrap_or_default() + 1))
+    }
+
+    /// Does another attempt that bears a lower number of the same counter still wait to leave? A bank that
+    /// accepts no gap would refuse this one.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn lower_number_waits(&self, attempt: AttemptNo) -> Result<bool, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT COUNT(*) FROM attempt a JOIN attempt o ON o.counter = a.counter AND o.number < a.number \
+                   AND o.state IN ('intent', 'not_sent') WHERE a.attempt_no = $1";
+        let waiting = work.the(sql, params![attempt], |row| row.int(0)).await?;
+        work.commit().await?;
+        Ok(waiting > 0)
+    }
+}
+
+/// Takes a number for an attempt: one that was given back, or the next of its counter.
+pub(super) async fn take(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: AttemptNo,
+    (counter, number): (&str, i64),
+) -> Result<(), StoreError> {
+    let sql = "DELETE FROM free_number WHERE counter = $1 AND number = $2";
+    if work.run(sql, params![counter, number]).await? == 1 {
+        entry.vouched.gone(&vouch::FREE_NUMBER, &params![counter, number]);
+    } else {
+        let sql = "INSERT INTO counter (name, value) VALUES ($1, $2) \
+                   ON CONFLICT (name) DO UPDATE SET value = $2 WHERE counter.value = $2 - 1";
+        work.move_one(sql, params![counter, number]).await?;
+    }
+    let sql =
+        "UPDATE attempt SET counter = $1, number = $2 WHERE attempt_no = $3 AND counter IS NULL";
+    work.move_one(sql, params![counter, number, attempt]).await?;
+    entry.fact("counter", counter).fact("number", number);
+    Ok(())
+}
+
+/// Gives the number of an attempt back that is closed and never left.
+pub(super) async fn free(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: AttemptNo,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO free_number (counter, number, freed_at_ms) SELECT a.counter, a.number, CAST($1 AS BIGINT) FROM attempt a \
+               WHERE a.attempt_no = $2 AND a.counter IS NOT NULL AND a.state = 'closed'";
+    entry.vouched.returned(work, &vouch::FREE_NUMBER, sql, params![now_ms, attempt]).await?;
+    Ok(())
+}
+
+/// Of a database that was restored nobody knows whether what is free in it was used after the backup.
+pub(super) async fn forget_free(work: &mut Work, entry: &mut Entry) -> Result<(), StoreError> {
+    let sql = "SELECT counter, number FROM free_number";
+    let free = work.rows(sql, params![], |row| Ok((row.string(0)?, row.int(1)?))).await?;
+    for (counter, number) in free {
+        let sql = "DELETE FROM free_number WHERE counter = $1 AND number = $2";
+        work.move_one(sql, params![&counter, number]).await?;
+        entry.vouched.gone(&vouch::FREE_NUMBER, &params![counter, number]);
+    }
+    Ok(())
+}

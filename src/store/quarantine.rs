@@ -1,0 +1,235 @@
+//! What banks said and nobody could use: lines put aside and answers held whole, until a later answer or
+//! two people settle them.
+//!
+//! Whether something is settled is not written down anywhere: it follows from the outcomes and decisions
+//! that came after it, so it can neither be forgotten nor be said of what is not.
+
+use crate::model::alert::AlertKind;
+use crate::model::id::{BatchNo, DecisionNo, RegisterNo, ResultNo};
+use crate::store::attempts::Attempt;
+use crate::store::sql::{Row, Work, params};
+use crate::store::{Store, StoreError};
+
+/// Results that are looked through for the count of what is open; more of them are an alert each.
+const RESULTS_COUNTED_MAX: i64 = 1_000;
+
+/// The decision that settled line `q`, or its whole result.
+const ROW_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.state = 'confirmed' AND d.subject IN \
+    ('E' || CAST(q.result_no AS TEXT), 'E' || CAST(q.result_no AS TEXT) || '.' || CAST(q.row_no AS TEXT)))";
+
+/// The later result in which the payment of line `q` got an answer.
+const ROW_RESULT: &str = "(SELECT MIN(o.result_no) FROM outcome o WHERE o.attempt_no = q.attempt_no AND o.line = q.line \
+    AND o.result_no > q.result_no)";
+
+/// The decision that settled result `x`.
+const HELD_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.state = 'confirmed' \
+    AND d.subject = 'E' || CAST(x.result_no AS TEXT))";
+
+/// The later result after which nothing of the batch of result `x` was open.
+const HELD_RESULT: &str = "(SELECT MAX(y.result_no) FROM result y JOIN attempt a ON a.attempt_no = x.attempt_no \
+    JOIN batch b ON b.batch_no = a.batch_no WHERE y.attempt_no = x.attempt_no AND y.state = 'applied' AND y.result_no > x.result_no \
+    AND b.pending = 0 AND b.conflicts = 0)";
+
+/// The attempt that result `x` is about came to its end after it.
+const HELD_OVER: &str = "EXISTS (SELECT 1 FROM attempt a LEFT JOIN refund f ON f.refund_no = a.refund_no \
+    WHERE a.attempt_no = x.attempt_no AND ((a.state = 'refused' AND a.state_at_ms > x.taken_at_ms) \
+    OR (f.state = 'confirmed' AND f.state_at_ms > x.taken_at_ms)))";
+
+/// The condition under which line `q` waits for somebody.
+pub(super) fn row_is_open() -> String {
+    format!("{ROW_DECISION} IS NULL AND {ROW_RESULT} IS NULL")
+}
+
+/// The condition under which result `x` waits for somebody as a whole.
+fn held_is_open() -> String {
+    format!(
+        "x.state = 'held' AND {HELD_DECISION} IS NULL AND {HELD_RESULT} IS NULL AND NOT {HELD_OVER}"
+    )
+}
+
+/// What settled something that was put aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettledBy {
+    Result(ResultNo),
+    Decision(DecisionNo),
+}
+
+/// A line that was put aside, or an answer that is held whole. No personal data.
+#[derive(Debug, Clone)]
+pub struct Aside {
+    pub result: ResultNo,
+    /// The line, from 1; 0 where the whole answer is held.
+    pub row: i64,
+    pub bank: String,
+    /// The file's name, or the kind of answer and our reference.
+    pub name: String,
+    /// Why: a cause of the quarantine, or `held`.
+    pub cause: String,
+    pub detail: String,
+    pub register: Option<RegisterNo>,
+    pub batch: Option<BatchNo>,
+    /// The payment's line in its register, where it is known.
+    pub line: Option<i64>,
+    pub at_ms: i64,
+    /// By what and when it was settled; nothing while it waits.
+    pub settled: Option<(SettledBy, i64)>,
+}
+
+/// A page of what was put aside.
+#[derive(Debug, Clone, Default)]
+pub struct QuarantinePage {
+    pub items: Vec<Aside>,
+    /// There are more behind those listed.
+    pub more: bool,
+    /// How many wait for somebody in all.
+    pub open: i64,
+}
+
+fn settled(
+    row: &Row<'_>,
+    (decision, decided_at): (usize, usize),
+    (result, taken_at): (usize, usize),
+) -> Result<Option<(SettledBy, i64)>, StoreError> {
+    let decided = row.int_opt(decision)?.zip(row.int_opt(decided_at)?);
+    let answered = row.int_opt(result)?.zip(row.int_opt(taken_at)?);
+    Ok(decided
+        .map(|(no, at)| (SettledBy::Decision(DecisionNo(no)), at))
+        .or_else(|| answered.map(|(no, at)| (SettledBy::Result(ResultNo(no)), at))))
+}
+
+impl Store {
+    /// What was put aside, newest first, behind a line of a result (`row` 0 is the result as a whole);
+    /// only what waits for somebody, unless `all` is asked for.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn quarantine_page(
+        &self,
+        before: Option<(ResultNo, i64)>,
+        all: bool,
+        limit: i64,
+    ) -> Result<QuarantinePage, StoreError> {
+        let mut work = self.read().await?;
+        let (result, row) = before.map_or((i64::MAX, 0), |(result, row)| (result.0, row));
+        let only = |open: String| if all { "1 = 1".to_owned() } else { open };
+        // Held answers and lines are read apart, each along its key, and merged.
+        let held = format!(
+            "SELECT x.result_no, CAST(0 AS BIGINT), x.bank, x.name, 'held', x.why, x.register_no, a.batch_no, CAST(NULL AS BIGINT), x.taken_at_ms, \
+             {HELD_DECISION}, (SELECT d.confirmed_at_ms FROM decision d WHERE d.decision_no = {HELD_DECISION}), \
+             {HELD_RESULT}, (SELECT z.taken_at_ms FROM result z WHERE z.result_no = {HELD_RESULT}), \
+             CASE WHEN {HELD_OVER} THEN a.state_at_ms ELSE NULL END \
+             FROM result x LEFT JOIN attempt a ON a.attempt_no = x.attempt_no \
+             WHERE x.state = 'held' AND x.result_no < $1 AND {} ORDER BY x.result_no DESC LIMIT $2",
+            only(held_is_open())
+        );
+        let rows = format!(
+            "SELECT q.result_no, q.row_no, x.bank, x.name, q.cause, q.detail, x.register_no, a.batch_no, q.line, q.at_ms, \
+             {ROW_DECISION}, (SELECT d.confirmed_at_ms FROM decision d WHERE d.decision_no = {ROW_DECISION}), \
+             {ROW_RESULT}, (SELECT z.taken_at_ms FROM result z WHERE z.result_no = {ROW_RESULT}), CAST(NULL AS BIGINT) \
+             FROM quarantine q JOIN result x ON x.result_no = q.result_no LEFT JOIN attempt a ON a.attempt_no = x.attempt_no \
+             WHERE (q.result_no < $1 OR (q.result_no = $2 AND q.row_no > $3)) AND {} \
+             ORDER BY q.result_no DESC, q.row_no LIMIT $4",
+            only(row_is_open())
+        );
+        let mut items = Vec::new();
+        let held_params = params![result, limit + 1];
+        let rows_params = params![result, result, row, limit + 1];
+        for (sql, params) in [(held, held_params), (rows, rows_params)] {
+            work.0
+                .rows(sql.into(), params, &mut |row| {
+                    items.push(aside(row)?);
+                    Ok(())
+                })
+                .await?;
+        }
+        items.sort_by_key(|item| (std::cmp::Reverse(item.result), item.row));
+        let fit = usize::try_from(limit).unwrap_or_default();
+        let more = items.len() > fit;
+        items.truncate(fit);
+        let open = open_in_all(&mut work).await?;
+        work.commit().await?;
+        Ok(QuarantinePage { items, more, open })
+    }
+}
+
+fn aside(row: &Row<'_>) -> Result<Aside, StoreError> {
+    let over = row.int_opt(14)?;
+    let result = ResultNo(row.int(0)?);
+    let settled = settled(row, (10, 11), (12, 13))?;
+    Ok(Aside {
+        result,
+        row: row.int(1)?,
+        bank: row.string(2)?,
+        name: row.string(3)?,
+        cause: row.string(4)?,
+        detail: row.string(5)?,
+        register: row.int_opt(6)?.map(RegisterNo),
+        batch: row.int_opt(7)?.map(BatchNo),
+        line: row.int_opt(8)?,
+        at_ms: row.int(9)?,
+        // A refusal or a confirmation has no number of its own.
+        settled: settled.or_else(|| over.map(|at| (SettledBy::Result(result), at))),
+    })
+}
+
+/// How much of a result waits for somebody: its open lines, or itself where it is held.
+pub(super) async fn open_of(work: &mut Work, result: ResultNo) -> Result<i64, StoreError> {
+    let sql = format!(
+        "SELECT (SELECT COUNT(*) FROM quarantine q WHERE q.result_no = $1 AND {}) + (SELECT COUNT(*) FROM result x WHERE x.result_no = $2 AND {})",
+        row_is_open(),
+        held_is_open()
+    );
+    let mut open = 0;
+    work.0
+        .rows(sql.into(), params![result, result], &mut |row| {
+            open = row.int(0)?;
+            Ok(())
+        })
+        .await?;
+    Ok(open)
+}
+
+/// How much waits for somebody in all: found by the alerts that stand, so that what was settled long ago
+/// is not looked through.
+pub(super) async fn open_in_all(work: &mut Work) -> Result<i64, StoreError> {
+    let sql = "SELECT subject FROM alert WHERE cleared_at_ms IS NULL AND kind IN ('quarantine', 'result_held') \
+               GROUP BY subject ORDER BY subject LIMIT $1";
+    let mut open = 0;
+    for subject in work.rows(sql, params![RESULTS_COUNTED_MAX], |row| row.string(0)).await? {
+        if let Some(result) = ResultNo::parse(&subject) {
+            open += open_of(work, result).await?;
+        }
+    }
+    Ok(open)
+}
+
+/// Clears the alerts about answers to an attempt of which nothing waits any more.
+pub(super) async fn clear_settled(
+    work: &mut Work,
+    attempt: &Attempt,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT subject FROM alert WHERE cleared_at_ms IS NULL AND kind IN ('quarantine', 'result_held') \
+               AND register_no = $1 GROUP BY subject ORDER BY subject";
+    for subject in work.rows(sql, params![attempt.register], |row| row.string(0)).await? {
+        if let Some(result) = ResultNo::parse(&subject) {
+            clear_result(work, result, now_ms).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Clears the alerts about a result, where nothing of it waits any more.
+pub(super) async fn clear_result(
+    work: &mut Work,
+    result: ResultNo,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    if open_of(work, result).await? > 0 {
+        return Ok(());
+    }
+    for kind in [AlertKind::Quarantine, AlertKind::ResultHeld] {
+        super::alerts::clear(work, kind, &result.to_string(), now_ms).await?;
+    }
+    Ok(())
+}
