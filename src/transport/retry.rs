@@ -97,10 +97,10 @@ mod tests {
         }
 
         fn can_look(&self) -> bool {
-        false
-    }
+            false
+        }
 
-    async fn lies_there(&self, _parts: &[OutPart]) -> bool {
+        async fn lies_there(&self, _parts: &[OutPart]) -> bool {
             false
         }
 
