@@ -2,8 +2,6 @@
 //! acknowledged it. Its rows are read from those facts whenever it is sent, so a repetition says
 //! the same.
 
-use std::collections::HashMap;
-
 use crate::model::alert::AlertKind;
 use crate::model::hold::HoldReason;
 use crate::model::id::{AttemptNo, RefundNo, RegisterNo, ResultNo};
@@ -396,58 +394,33 @@ impl Store {
 }
 
 /// Folds the few payments with more than one answer up to this result; a later answer does not
-/// change what this report said. A credit that is told after the return of it changes nothing, and finance
-/// is told again why the money came back.
+/// change what this report said. A credit that is told with or after the return of it moves nothing, and is
+/// no news.
 async fn fold_several(
     work: &mut Work,
     attempt: AttemptNo,
     result: ResultNo,
-    rows: &mut [OutcomeRow],
+    rows: &mut Vec<OutcomeRow>,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT o.line, o.kind, o.reason, o.code, o.words, p.person FROM outcome o \
-               JOIN attempt a ON a.attempt_no = o.attempt_no \
-               JOIN payment p ON p.register_no = a.register_no AND p.line = o.line WHERE o.attempt_no = $1 AND o.result_no <= $2 AND o.line IN \
+    let sql = "SELECT o.line, o.kind FROM outcome o WHERE o.attempt_no = $1 AND o.result_no <= $2 AND o.line IN \
                (SELECT n.line FROM outcome n WHERE n.attempt_no = $3 AND n.result_no <= $4 GROUP BY n.line HAVING COUNT(*) > 1)";
     let several = work
         .rows(sql, params![attempt, result, attempt, result], |row| {
-            let why = Why {
-                reason: row.text_opt(2)?.and_then(Reason::parse),
-                code: row.text_opt(3)?.unwrap_or_default().to_owned(),
-                words: row.blob_opt(4)?.map(<[u8]>::to_vec),
-                person: row.blob_opt(5)?.map(<[u8]>::to_vec),
-            };
-            Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?, why))
+            Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?))
         })
         .await?;
-    let mut seen = HashMap::<i64, Seen>::new();
-    let mut back = HashMap::<i64, Why>::new();
-    for (line, kind, why) in several {
+    let mut seen = std::collections::HashMap::<i64, Seen>::new();
+    for (line, kind) in several {
         let entry = seen.entry(line).or_default();
         *entry = entry.with(kind);
-        if kind == OutcomeKind::Returned {
-            back.insert(line, why);
+    }
+    for row in rows.iter_mut() {
+        if let Some(seen) = seen.get(&row.line) {
+            row.folded = seen.fold();
         }
     }
-    for row in rows {
-        let Some(seen) = seen.get(&row.line) else { continue };
-        row.folded = seen.fold();
-        if row.kind == OutcomeKind::Credited
-            && row.folded == Folded::Returned
-            && let Some(why) = back.remove(&row.line)
-        {
-            (row.reason, row.code) = (why.reason, why.code);
-            (row.words, row.person) = (why.words, why.person);
-        }
-    }
+    rows.retain(|row| row.kind != OutcomeKind::Credited || row.folded != Folded::Returned);
     Ok(())
-}
-
-/// Why money came back, and whose it is. `words` and `person` are sealed.
-struct Why {
-    reason: Option<Reason>,
-    code: String,
-    words: Option<Vec<u8>>,
-    person: Option<Vec<u8>>,
 }
 
 async fn result_head(work: &mut Work, result: ResultNo) -> Result<ResultHead, StoreError> {

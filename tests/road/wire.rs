@@ -319,7 +319,10 @@ impl Folders {
     fn seen(&self) -> usize {
         let entries = std::fs::read_dir(self.path("out")).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter(|name| !name.starts_with('.') && name.ends_with(".ok")).count()
+        let is_whole = |name: &String| {
+            !name.starts_with('.') && Path::new(name).extension() == Some("ok".as_ref())
+        };
+        names.filter(is_whole).count()
     }
 }
 

@@ -177,8 +177,8 @@ impl Stage {
         panic!("the daemon does not begin: {}", self.logged());
     }
 
-    /// Waits until `done` says so of what the store says, and stays so for `still`; false after `limit`.
-    pub async fn until(
+    /// Waits until the store says that it is done, or says nothing new for `still`; false after `limit`.
+    pub async fn at_rest(
         &self,
         store: &Store,
         limit: Duration,
@@ -186,15 +186,19 @@ impl Stage {
         done: impl Fn(&Totals) -> bool,
     ) -> bool {
         let clock = SystemClock;
-        let (begun, mut since) = (clock.running_ms(), None);
+        let ms = |time: Duration| i64::try_from(time.as_millis()).expect("short");
         // A look costs the machine too: the longer it may take, the fewer.
         let pause = (limit / 1_000).max(LOOK);
-        let ms = |time: Duration| i64::try_from(time.as_millis()).expect("short");
+        let begun = clock.running_ms();
+        let (mut last, mut since) = (String::new(), begun);
         loop {
             let now = clock.running_ms();
             let totals = store.totals().await.expect("read");
-            since = if done(&totals) { since.or(Some(now)) } else { None };
-            if since.is_some_and(|since| now - since >= ms(still)) {
+            let says = format!("{totals:?}");
+            if says != last {
+                (last, since) = (says, now);
+            }
+            if done(&totals) || now - since >= ms(still) {
                 return true;
             }
             if now - begun > ms(limit) {

@@ -226,6 +226,55 @@ fn f51_a_racing_reader_sees_all_or_nothing() {
     assert_eq!(reader.join().expect("the reader saw nothing wrong"), 200);
 }
 
+#[test]
+fn f51_a_reader_that_the_system_wakes_at_each_name_sees_all_or_nothing() {
+    use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
+    const BATCHES: usize = 200;
+    let share = Share::new();
+    let out = share.path("out");
+    let watch = inotify::init(CreateFlags::CLOEXEC).expect("watches");
+    let told = WatchFlags::CREATE | WatchFlags::MOVED_TO | WatchFlags::CLOSE_WRITE;
+    inotify::add_watch(&watch, &out, told).expect("watches");
+    let reader = std::thread::spawn({
+        let out = out.clone();
+        move || {
+            let mut buffer = vec![std::mem::MaybeUninit::uninit(); 1 << 16];
+            let mut events = inotify::Reader::new(watch, &mut buffer);
+            let mut taken = 0;
+            while taken < BATCHES {
+                let event = events.next().expect("told");
+                assert!(!event.events().contains(ReadFlags::QUEUE_OVERFLOW), "it keeps up");
+                let name =
+                    event.file_name().and_then(|name| name.to_str().ok()).unwrap_or_default();
+                if name.starts_with('.') {
+                    continue;
+                }
+                // Whatever has its own name is whole from the moment it has it.
+                let path = out.join(name);
+                if path.extension() == Some("txt".as_ref()) {
+                    assert_eq!(fs::read(path).expect("the data is there").len(), 20_000);
+                    continue;
+                }
+                assert_eq!(fs::read(&path).expect("the control file is there"), b"20000");
+                let data = path.with_extension("txt");
+                assert_eq!(fs::read(&data).expect("the data came before").len(), 20_000);
+                fs::remove_file(path).expect("taken");
+                fs::remove_file(data).expect("taken");
+                taken += 1;
+            }
+        }
+    });
+    let body = "x".repeat(20_000);
+    for n in 0..BATCHES {
+        let parts =
+            [part(&format!("DF{n}.txt"), &body, false), part(&format!("DF{n}.ok"), "20000", true)];
+        let sent = hand_over(&out, &parts);
+        assert!(accepted(&sent), "{sent:?}");
+    }
+    reader.join().expect("the reader saw nothing wrong");
+    assert_eq!(fs::read_dir(&out).expect("listed").count(), 0);
+}
+
 #[tokio::test]
 async fn i14_a_file_is_taken_only_with_its_control_file() {
     let share = Share::new();

@@ -2,6 +2,7 @@
 //! the bank saw is read from its folder: a batch is there once its control file is.
 
 mod line;
+mod porter;
 mod sshd;
 
 use std::fs;
@@ -357,6 +358,40 @@ async fn f24_a_wrong_password_or_key_is_not_sent() {
         assert!(!cause(&sent).contains("wrong"), "a password is not told: {sent:?}");
     }
     assert_eq!(bank.names("out").len(), 0);
+}
+
+#[tokio::test]
+async fn f24_the_right_password_lets_us_in_and_a_wrong_one_does_not() {
+    let bank = bank!();
+    let text = fs::read_to_string(bank.sshd.private("host")).expect("the host's key");
+    let host = russh::keys::PrivateKey::from_openssh(text).expect("a key");
+    let address = porter::open(host, "agent", "correct horse").await.to_string();
+    for (user, password, is_let_in) in [
+        ("agent", "correct horse", true),
+        ("agent", "correct house", false),
+        ("agent", "", false),
+        ("other", "correct horse", false),
+    ] {
+        let proof = Proof::Password(SecretString::from(password));
+        let (address, user) = (address.clone(), user.to_owned());
+        let options = SftpOptions { address, user, proof, ..bank.options() };
+        let door = Sftp::new(options).expect("good settings");
+        let sent = send(&door, &pair()).await;
+        assert_eq!(accepted(&sent), is_let_in, "{sent:?}");
+        assert_eq!(bank.seen(), usize::from(is_let_in));
+        if is_let_in {
+            bank.put("in/HP1.txt", b"done");
+            bank.put("in/HP1.ok", b"1");
+            let names = door.arrivals(10).await.expect("listed");
+            let arrival = door.fetch(&names[0]).await.expect("read");
+            assert_eq!(arrival.parts[0].bytes, "done");
+            door.archive(&arrival).await.expect("put away");
+            assert_eq!(bank.names("in"), Vec::<String>::new());
+        } else {
+            assert!(matches!(sent, Sent::NotSent { .. }), "{sent:?}");
+        }
+        bank.empty();
+    }
 }
 
 #[tokio::test]

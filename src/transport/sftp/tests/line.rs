@@ -108,13 +108,18 @@ impl Shared {
 
 /// Is everything but the committing rename done in this folder?
 fn prepared(folder: &Path) -> bool {
-    has(folder, |name| !name.starts_with('.') && name.ends_with(".txt"))
+    has(folder, |name| plain(name, "txt"))
         && has(folder, |name| name.starts_with('.') && name.ends_with(".ok.part"))
 }
 
 /// Does the control file lie there under its own name?
 fn committed(folder: &Path) -> bool {
-    has(folder, |name| !name.starts_with('.') && name.ends_with(".ok"))
+    has(folder, |name| plain(name, "ok"))
+}
+
+/// Is it the own name of a file of this kind?
+fn plain(name: &str, kind: &str) -> bool {
+    !name.starts_with('.') && Path::new(name).extension() == Some(kind.as_ref())
 }
 
 fn has(folder: &Path, is_it: impl Fn(&str) -> bool) -> bool {
