@@ -90,14 +90,15 @@ impl AttemptState {
                 Some(Self::Accepted)
             }
             (Self::Sending | Self::Unknown | Self::Accepted, E::Refused) => Some(Self::Refused),
-            (Self::Sending, E::NotSent) | (Self::Unknown, E::NotFound) => Some(Self::NotSent),
+            (Self::Sending, E::NotSent) | (Self::Unknown, E::NotFound | E::DecidedNotReceived) => {
+                Some(Self::NotSent)
+            }
             (Self::Sending | Self::Unknown, E::Lost) => Some(Self::Unknown),
             // An answer about what never left was given to whoever sent it before this database.
             (Self::Intent | Self::Sending | Self::Unknown | Self::NotSent, E::OtherContent) => {
                 Some(Self::Stopped)
             }
             (Self::Unknown | Self::Accepted, E::DecidedReceived) => Some(Self::Accepted),
-            (Self::Unknown, E::DecidedNotReceived) => Some(Self::NotSent),
             (Self::Unknown | Self::Accepted | Self::Stopped, E::DecidedNever) => {
                 Some(Self::Refused)
             }

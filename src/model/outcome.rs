@@ -151,9 +151,6 @@ pub fn shift(before: Seen, leftover: Option<LeftoverState>, kind: OutcomeKind) -
         (Folded::Pending, Folded::Credited) => {
             moved(Place::InFlight, Place::Credited, LeftoverChange::None)
         }
-        (Folded::Pending, Folded::Failed) => {
-            moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Failed))
-        }
         (Folded::Credited, Folded::Conflict) => {
             moved(Place::Credited, Place::InFlight, LeftoverChange::None)
         }
@@ -176,7 +173,7 @@ pub fn shift(before: Seen, leftover: Option<LeftoverState>, kind: OutcomeKind) -
         (Folded::Pending | Folded::Conflict, Folded::Returned) => {
             moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Returned))
         }
-        (Folded::Conflict, Folded::Failed) => {
+        (Folded::Pending | Folded::Conflict, Folded::Failed) => {
             moved(Place::InFlight, Place::Refundable, LeftoverChange::Open(LeftoverCause::Failed))
         }
         (Folded::Conflict, Folded::Credited) if !promised => {

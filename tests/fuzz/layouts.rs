@@ -142,6 +142,7 @@ struct Record {
 }
 
 /// The parts of a description while it is put together.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 struct Maker<'d, 'b> {
     dice: &'d mut Dice<'b>,
     style: Style,

@@ -13,7 +13,7 @@ use daifa::model::outcome::OutcomeKind;
 use daifa::model::reason::Reason;
 
 use crate::counter::{Counter, Fate, Reply, Told, Turn};
-use crate::county::{Draft, person};
+use crate::county::{Delivery, Draft, person};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
 /// A batch of `count` at the bank with folders, and our reference of it.
@@ -574,7 +574,7 @@ async fn f34_a_return_that_comes_before_its_credit_is_told_once_with_its_reason(
     assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
     let told = house.county.told("results", "finance");
     let of_line_2: Vec<serde_json::Value> =
-        told.iter().flat_map(|told| told.rows()).filter(|row| row["line"] == 2).collect();
+        told.iter().flat_map(Delivery::rows).filter(|row| row["line"] == 2).collect();
     assert_eq!(of_line_2.len(), 1, "the credit that comes behind it is no news");
     let (outcome, failure) = (&of_line_2[0]["outcome"], &of_line_2[0]["failure"]);
     assert_eq!((outcome, &failure["reason"]), (&"returned".into(), &"returned".into()));

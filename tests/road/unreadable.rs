@@ -24,7 +24,7 @@ struct Foreign {
 }
 
 impl Foreign {
-    fn denied(&self, doing: &'static str) -> DoorError {
+    fn denied(doing: &'static str) -> DoorError {
         let source = io::Error::from_raw_os_error(13);
         DoorError::Io { doing, path: "/srv/bank/in".into(), source }
     }
@@ -46,14 +46,14 @@ impl Transport for Foreign {
 
     async fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
         if self.locked.lock().expect("not poisoned").contains(name) {
-            return Err(self.denied("opening a file in"));
+            return Err(Self::denied("opening a file in"));
         }
         self.bank.fetch(name).await
     }
 
     async fn archive(&self, arrival: &Arrival) -> Result<(), DoorError> {
         if *self.nailed.lock().expect("not poisoned") {
-            return Err(self.denied("moving a file out of"));
+            return Err(Self::denied("moving a file out of"));
         }
         self.bank.archive(arrival).await
     }

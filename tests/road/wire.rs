@@ -389,6 +389,9 @@ async fn f13_f45_f48_what_folders_do_to_a_batch() {
     }
 }
 
+type Settings = fn(&Sshd, &mut SftpOptions);
+type OnLine = fn(PathBuf) -> Plan;
+
 #[tokio::test]
 async fn f24_f26_f47_to_f50_what_sftp_does_to_a_batch() {
     let Some(sshd) = Sshd::start() else { return };
@@ -413,7 +416,6 @@ async fn f24_f26_f47_to_f50_what_sftp_does_to_a_batch() {
             total_ms: 1_500,
         }
     };
-    type Settings = fn(&Sshd, &mut SftpOptions);
     let wrong: &[(&str, Settings)] = &[
         ("another host key", |sshd, options| {
             options.host_keys = vec![host_key(&sshd.public("other-host")).expect("a key")];
@@ -431,7 +433,6 @@ async fn f24_f26_f47_to_f50_what_sftp_does_to_a_batch() {
         let (found, sends, _) = sent(FILES, door, "example-rural-fixed").await;
         assert_eq!((&*found, folders.seen(), sends), ("not_sent", 0, 1), "{what}");
     }
-    type OnLine = fn(PathBuf) -> Plan;
     let rows: &[(&str, OnLine, usize, &str)] = &[
         ("nothing", |_| Plan::Whole, 1, "accepted"),
         ("refused", |_| Plan::Refuse, 0, "not_sent"),

@@ -86,7 +86,8 @@ async fn unknown(base: &Base) -> (RegisterNo, Attempt) {
 /// Unsent, in flight, credited, refundable.
 async fn places(base: &Base, register: RegisterNo) -> [i64; 4] {
     let places = base.places(register).await;
-    [places.unsent, places.in_flight, places.credited, places.refundable].map(|fen| fen.get())
+    [places.unsent, places.in_flight, places.credited, places.refundable]
+        .map(daifa::model::money::Fen::get)
 }
 
 pub async fn i31_the_database_refuses_that_one_person_decides_alone(base: &Base) {
