@@ -67,7 +67,7 @@ impl LineReader<'_> {
         let end = plan.line.end.as_slice();
         let window = self.input.seen(0, there);
         let line = window.get(..there.min(plan.longest + end.len())).unwrap_or_default();
-        let ended = line.windows(end.len()).position(|found| found == end);
+        let ended = line_end(self.charset, line, end);
         let open = plan.line.last_open && window.ends_with(&plan.line.file_end);
         let (shown, passed) = match ended {
             Some(at) if !plan.line.last_open || at + end.len() < there => (at, at + end.len()),
@@ -81,9 +81,10 @@ impl LineReader<'_> {
             }
         };
         let line = line.get(..shown).unwrap_or_default();
-        if line.last() == Some(&b' ') {
-            let expected = "no blanks at the end of a line";
-            return self.fail(self.input.at + shown - 1, "", "one", expected);
+        if line.last().is_none_or(|last| *last == b' ') {
+            let expected = "a line that does not end with a blank, and is not empty";
+            let found = if line.is_empty() { "nothing" } else { "one" };
+            return self.fail(self.input.at + shown.saturating_sub(1), "", found, expected);
         }
         let taken = if characters { self.charset.count(line) } else { shown };
         let mut filled = std::mem::take(&mut self.filled);
@@ -289,6 +290,18 @@ impl LineReader<'_> {
             }
         };
         Ok((next, at, passed))
+    }
+}
+
+/// Where a line ends: at the first line end that is no part of a character.
+fn line_end(charset: Charset, bytes: &[u8], end: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = charset.find(bytes, from, *end.first()?)?;
+        if bytes.get(at..)?.starts_with(end) {
+            return Some(at);
+        }
+        from = at + 1;
     }
 }
 

@@ -266,6 +266,11 @@ impl<'p> LineWriter<'p> {
             let written = out.get(from..).unwrap_or_default();
             let blanks = written.iter().rev().take_while(|byte| **byte == b' ').count();
             out.truncate(out.len() - blanks);
+            if out.len() == from {
+                let fault =
+                    FieldFault::OutOfRange { expected: "a record that is not blank".to_owned() };
+                return Err(self.fault(FieldError { key: None, field: plan.name.clone(), fault }));
+            }
         }
         if !self.plan.line.last_open {
             out.extend_from_slice(&self.plan.line.end);
