@@ -336,14 +336,7 @@ impl Config {
                 out.push(Problem::new(format!("{key}.code"), what));
             }
             out.extend(bank.problems(&key));
-            let own = bank
-                .push
-                .as_ref()
-                .is_none_or(|push| push.listen.port() == 0 || listening.insert(push.listen));
-            if !own {
-                let what = "is there twice; each bank is heard on an address of its own";
-                out.push(Problem::new(format!("{key}.push.listen"), what));
-            }
+            out.extend(bank.push.as_ref().and_then(|push| push.shared(&mut listening, &key)));
             out.extend(bank.answers.problems(&key, self.duty.allowed));
         }
         let mut names = BTreeSet::new();

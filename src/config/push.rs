@@ -1,5 +1,6 @@
 //! What a config says of messages that are signed, and of a bank that calls us.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -83,6 +84,13 @@ impl Signing {
 }
 
 impl Push {
+    /// That somebody else is heard on its address, below the bank's `key`.
+    pub(super) fn shared(&self, taken: &mut BTreeSet<SocketAddr>, key: &str) -> Option<Problem> {
+        let own = self.listen.port() == 0 || taken.insert(self.listen);
+        let what = "is there twice; each bank is heard on an address of its own";
+        (!own).then(|| Problem::new(format!("{key}.push.listen"), what))
+    }
+
     /// What does not fit together, below `key`.
     pub(super) fn problems(&self, key: &str) -> Vec<Problem> {
         let mut out = Vec::new();

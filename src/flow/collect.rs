@@ -467,14 +467,8 @@ pub(super) async fn take_rows(
             })
             .collect()
     };
-    match ctx.store.take_result(attempt, taken, &follow, ctx.now_ms()).await? {
-        Taken::Applied { result, outcomes, notices } => {
-            let subject = attempt.no.to_string();
-            ctx.store.clear_alert(AlertKind::Vanished, &subject, ctx.now_ms()).await?;
-            tracing::info!(%result, attempt = %attempt.no, outcomes, notices, "a result is applied");
-        }
-        Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
-    }
+    let taken = ctx.store.take_result(attempt, taken, &follow, ctx.now_ms()).await?;
+    end_vanished(ctx, attempt, taken).await?;
     if kind == MessageKind::LateReturn {
         let (now, next) =
             (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
@@ -493,6 +487,19 @@ async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result
     let (kind, subject) = (AlertKind::Contradiction, attempt.no.to_string());
     let register = Some(attempt.register);
     ctx.store.raise_alert(kind, &subject, register, &text, ctx.now_ms()).await?;
+    Ok(())
+}
+
+/// A batch of which the bank tells results has not vanished there.
+async fn end_vanished(ctx: &Ctx, attempt: &Attempt, taken: Taken) -> Result<(), FlowError> {
+    match taken {
+        Taken::Applied { result, outcomes, notices } => {
+            let subject = attempt.no.to_string();
+            ctx.store.clear_alert(AlertKind::Vanished, &subject, ctx.now_ms()).await?;
+            tracing::info!(%result, attempt = %attempt.no, outcomes, notices, "a result is applied");
+        }
+        Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
+    }
     Ok(())
 }
 
