@@ -468,7 +468,7 @@ pub(super) async fn take_rows(
             .collect()
     };
     let taken = ctx.store.take_result(attempt, taken, &follow, ctx.now_ms()).await?;
-    end_vanished(ctx, attempt, taken).await?;
+    log_taken(attempt, taken);
     if kind == MessageKind::LateReturn {
         let (now, next) =
             (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
@@ -490,17 +490,13 @@ async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result
     Ok(())
 }
 
-/// A batch of which the bank tells results has not vanished there.
-async fn end_vanished(ctx: &Ctx, attempt: &Attempt, taken: Taken) -> Result<(), FlowError> {
+fn log_taken(attempt: &Attempt, taken: Taken) {
     match taken {
         Taken::Applied { result, outcomes, notices } => {
-            let subject = attempt.no.to_string();
-            ctx.store.clear_alert(AlertKind::Vanished, &subject, ctx.now_ms()).await?;
             tracing::info!(%result, attempt = %attempt.no, outcomes, notices, "a result is applied");
         }
         Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
     }
-    Ok(())
 }
 
 /// The towns that lines of a register belong to, each once.

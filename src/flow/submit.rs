@@ -174,8 +174,6 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
             lost(ctx, bank, &sending).await
         }
     }?;
-    ctx.store.clear_alert(AlertKind::Submit, &attempt.no.to_string(), ctx.now_ms()).await?;
-    ctx.store.clear_alert(AlertKind::NotSent, &bank.code, ctx.now_ms()).await?;
     Ok(None)
 }
 

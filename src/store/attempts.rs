@@ -340,6 +340,12 @@ async fn tell(
 ) -> Result<(), StoreError> {
     let subject = attempt.no.to_string();
     let (register, batch) = (Some(attempt.register), attempt.batch);
+    // It left: what kept it, or its bank's others, from leaving is over. In this transaction, since after a
+    // crash behind it nobody would come by here again.
+    if attempt.state == AttemptState::Sending && to != AttemptState::NotSent {
+        super::alerts::clear(work, AlertKind::Submit, &subject, now_ms).await?;
+        super::alerts::clear(work, AlertKind::NotSent, &attempt.bank, now_ms).await?;
+    }
     if to == AttemptState::Unknown {
         let sql = "UPDATE attempt SET lost_at_ms = COALESCE(lost_at_ms, sent_at_ms) WHERE attempt_no = $1";
         work.move_one(sql, params![attempt.no]).await?;

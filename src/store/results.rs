@@ -165,7 +165,6 @@ impl Store {
         entry
             .fact("digest", crate::guard::key::hex(&taken.digest))
             .fact("quarantined", taken.quarantined.len());
-        super::alerts::clear(&mut work, AlertKind::ResultHeld, &result.to_string(), now_ms).await?;
         let references = &taken.bank_references;
         let numbered =
             bank_references::keep(&mut work, &mut entry, attempt, references, now_ms).await?;
@@ -367,6 +366,9 @@ async fn insert_result(
     let result = work.one(sql, row, |row| Ok(ResultNo(row.int(0)?))).await?;
     if let Some(result) = result {
         super::alerts::clear(work, AlertKind::ResultHeld, &result.to_string(), now_ms).await?;
+        // A batch of which the bank tells results has not vanished there.
+        let subject = attempt.no.to_string();
+        super::alerts::clear(work, AlertKind::Vanished, &subject, now_ms).await?;
     }
     Ok(result)
 }

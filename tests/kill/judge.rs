@@ -96,7 +96,8 @@ pub struct Account {
     pub attempts: Vec<String>,
     pub reports_due: i64,
     pub quarantined: i64,
-    pub alerts_open: i64,
+    /// What somebody must still look at.
+    pub alerts: Vec<String>,
 }
 
 impl Account {
@@ -105,11 +106,13 @@ impl Account {
         let store = Store::attach(stage.location()).await?;
         let totals = store.totals().await?;
         let set_aside = store.set_aside_count().await?;
+        let alerts = store.overview(1).await?.alerts;
         store.close().await;
-        Ok(Self::of(totals, set_aside))
+        let alerts = alerts.into_iter().map(|alert| format!("{}: {}", alert.kind, alert.text));
+        Ok(Self::of(totals, set_aside, alerts.collect()))
     }
 
-    fn of(totals: Totals, set_aside: i64) -> Self {
+    fn of(totals: Totals, set_aside: i64, alerts: Vec<String>) -> Self {
         Self {
             registers: totals.registers,
             counts: totals.counts,
@@ -119,7 +122,7 @@ impl Account {
             attempts: totals.attempts.into_iter().map(|(state, _)| state).collect(),
             reports_due: totals.reports_due,
             quarantined: totals.quarantined,
-            alerts_open: totals.alerts_open,
+            alerts,
         }
     }
 }

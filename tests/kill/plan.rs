@@ -124,7 +124,7 @@ impl Reference {
         assert!(happened.iter().all(|count| *count > 0), "{counts:?}");
         assert_eq!(self.account.attempts, ["accepted"]);
         assert_eq!(self.account.registers, [("closed".to_owned(), self.shape.registers.into())]);
-        let rest = (self.account.reports_due, self.account.quarantined, self.account.alerts_open);
+        let rest = (self.account.reports_due, self.account.quarantined, self.account.alerts.len());
         assert_eq!(rest, (0, 0, 0));
     }
 }
