@@ -243,7 +243,7 @@ CREATE TABLE attempt (
     state_at_ms BIGINT NOT NULL, -- when it came into that state
     made_at_ms BIGINT NOT NULL, -- when INTENT became durable
     sent_at_ms BIGINT, -- when bytes last may have left
-    lost_at_ms BIGINT, -- when it first may have arrived without an answer: the bank's duplicate window runs from here
+    lost_at_ms BIGINT, -- when it first may have arrived without an answer, or when two people found that it had not: the bank's duplicate window runs from here
     sends BIGINT NOT NULL, -- how often it was started, always with the same bytes
     asks BIGINT NOT NULL, -- how often the bank was asked about it
     next_at_ms BIGINT, -- when to do the next thing about it; nothing means nothing is due

@@ -243,7 +243,7 @@ CREATE TABLE attempt (
     state_at_ms INTEGER NOT NULL, -- when it came into that state
     made_at_ms INTEGER NOT NULL, -- when INTENT became durable
     sent_at_ms INTEGER, -- when bytes last may have left
-    lost_at_ms INTEGER, -- when it first may have arrived without an answer: the bank's duplicate window runs from here
+    lost_at_ms INTEGER, -- when it first may have arrived without an answer, or when two people found that it had not: the bank's duplicate window runs from here
     sends INTEGER NOT NULL, -- how often it was started, always with the same bytes
     asks INTEGER NOT NULL, -- how often the bank was asked about it
     next_at_ms INTEGER, -- when to do the next thing about it; nothing means nothing is due

@@ -368,9 +368,10 @@ async fn tell(
         }
     }
     if conclusion.event == AttemptEvent::DecidedNotReceived {
-        // It never arrived, so no bank's window runs: the next send is the first that may.
-        let sql = "UPDATE attempt SET lost_at_ms = NULL WHERE attempt_no = $1";
-        work.move_one(sql, params![attempt.no]).await?;
+        // Nothing arrived until now, so the bank's window runs from here. It stays known that its fate was
+        // unknown: people may be wrong, and the same bytes under the same reference alone are safe then.
+        let sql = "UPDATE attempt SET lost_at_ms = $1 WHERE attempt_no = $2";
+        work.move_one(sql, params![now_ms, attempt.no]).await?;
     }
     if to == AttemptState::Stopped {
         let (kind, text) = (AlertKind::OtherContent, &conclusion.alert);

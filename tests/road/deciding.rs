@@ -141,6 +141,27 @@ async fn i2_what_never_arrived_goes_again_once_with_the_same_bytes() {
 }
 
 #[tokio::test]
+async fn i2_what_people_let_go_again_is_never_written_anew() {
+    let mut house = lost(false).await;
+    // It cannot be handed over until its day is over: people may be wrong, and then it is its reference
+    // alone by which the bank knows it again.
+    let away = std::iter::repeat_n(Turn::NotSent, 5_000);
+    house.calls.book().turns.extend(away);
+    decided(&mut house, Subject::Attempt(AttemptNo(1)), Verdict::NotReceived).await;
+    house.live(20 * HOUR, 5 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["not_sent"], "it is not closed");
+    let refused = house.store().recut(BatchNo(1), "op", house.ctx().now_ms()).await;
+    assert!(refused.is_err(), "nor at somebody's wish");
+    house.calls.book().turns.clear();
+    house.live(HOUR, MINUTE).await;
+    let sent = house.calls.batches();
+    assert!(sent.len() > 2 && sent.iter().all(|each| each.digest == sent[0].digest), "other bytes");
+    assert_eq!(house.texts(STATES).await, ["accepted"]);
+    paid_once(&house, 3);
+    house.sound().await;
+}
+
+#[tokio::test]
 async fn f31_what_two_people_closed_is_cut_again_and_a_late_answer_is_told_at_once() {
     let mut house = House::open().await;
     house.files.next(Turn::Lose { booked: false });

@@ -65,7 +65,8 @@ async fn confirm(store: &Store, no: DecisionNo, by: &str) -> Result<(), StoreErr
             Effect::Say(rows, &follow)
         }
     };
-    store.confirm(no, by, effect, NOW).await
+    // Later than what it is about.
+    store.confirm(no, by, effect, NOW + 1).await
 }
 
 /// Proposed by one and confirmed by another.
@@ -199,12 +200,13 @@ pub async fn i2_two_people_end_what_no_bank_can_say(base: &Base) {
         let after = base.again(&attempt).await;
         assert_eq!(after.state, state, "{verdict}");
         assert_eq!(places(&base, register).await, expected, "{verdict}");
-        // The bank's window runs from the next send, or nothing would ever go again.
-        let never_left = verdict == Verdict::NotReceived;
-        assert_eq!(after.lost_at_ms.is_none(), never_left, "{verdict}");
+        // The bank's window runs anew, or nothing would ever go again; and it never counts as unsent.
+        let goes_again = verdict == Verdict::NotReceived;
+        assert_eq!(after.lost_at_ms > attempt.lost_at_ms, goes_again, "{verdict}");
+        assert!(!after.never_left(), "{verdict}");
         let left = if verdict == Verdict::Never { vec!["batch_refused"] } else { vec![] };
         assert_eq!(base.alerts().await, left, "{verdict}");
-        if never_left {
+        if goes_again {
             base.sent(&after).await;
         }
     }
