@@ -122,7 +122,9 @@ async fn put(
             committing: part.committing,
         })
         .collect();
-    if parts.iter().any(|part| ctx.unfetched.has_name(&bank.code, &part.name)) {
+    // Half a question, without the part that commits it, is none: nobody at the bank will ever read it.
+    let lies = |part: &OutPart| part.committing && ctx.unfetched.has_name(&bank.code, &part.name);
+    if parts.iter().any(lies) {
         tracing::debug!(attempt = %attempt.no, "the question before it was not picked up yet");
         return Put::Lies;
     }

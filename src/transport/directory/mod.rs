@@ -14,7 +14,7 @@ pub mod outgoing;
 #[cfg(test)]
 mod tests;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -82,10 +82,10 @@ impl Directory {
             .map_err(|_| DoorError::Interrupted)?
     }
 
-    async fn hand_over(&self, parts: &[OutPart]) -> Sent {
+    async fn leave(&self, parts: &[OutPart], how: fn(&Path, &[OutPart]) -> Sent) -> Sent {
         let folder = self.outgoing.clone();
         let parts = parts.to_vec();
-        match tokio::task::spawn_blocking(move || outgoing::hand_over(&folder, &parts)).await {
+        match tokio::task::spawn_blocking(move || how(&folder, &parts)).await {
             Ok(sent) => sent,
             Err(_) => {
                 Sent::Unknown { cause: "the hand-over was interrupted".to_owned(), evidence: None }
@@ -97,7 +97,7 @@ impl Directory {
 #[async_trait]
 impl Transport for Directory {
     async fn send(&self, _committed: &Committed, parts: &[OutPart]) -> Sent {
-        self.hand_over(parts).await
+        self.leave(parts, outgoing::hand_over).await
     }
 
     fn can_look(&self) -> bool {
@@ -112,7 +112,7 @@ impl Transport for Directory {
 
     /// A question is a file like any other; one that is still lying there is not left again.
     async fn ask(&self, parts: &[OutPart]) -> Asked {
-        match self.hand_over(parts).await {
+        match self.leave(parts, outgoing::leave_question).await {
             Sent::Accepted { answer: _ } => Asked::Posted,
             Sent::NotSent { cause } | Sent::Unknown { cause, evidence: _ } => {
                 Asked::Failed { cause }

@@ -39,6 +39,32 @@ pub fn hand_over(folder: &Path, parts: &[OutPart]) -> Sent {
     }
 }
 
+/// Leaves a question. Data of an earlier one of its name without the part that commits it was handed over to
+/// nobody, and a stop between the two leaves it there: it gives way, since each question tells its moment.
+pub fn leave_question(folder: &Path, parts: &[OutPart]) -> Sent {
+    match check_parts(parts).and_then(|()| {
+        clear_half(folder, parts).map_err(|e| format!("an earlier question does not give way: {e}"))
+    }) {
+        Ok(()) => hand_over(folder, parts),
+        Err(cause) => not_sent(cause),
+    }
+}
+
+fn clear_half(folder: &Path, parts: &[OutPart]) -> io::Result<()> {
+    let Some((last, data)) = parts.split_last() else { return Ok(()) };
+    let folder = files::open_folder(folder)?;
+    if files::look(&folder, &last.name)?.is_some() {
+        return Ok(());
+    }
+    for part in data {
+        let plain = files::look(&folder, &part.name)?.is_some_and(|stat| files::is_plain(&stat));
+        if plain && state_of(&folder, part)? == Place::Other {
+            files::remove(&folder, &part.name)?;
+        }
+    }
+    Ok(())
+}
+
 /// Do all these parts lie in `folder` under their own names, with these bytes?
 pub(super) fn lie_there(folder: &Path, parts: &[OutPart]) -> bool {
     let Ok(folder) = files::open_folder(folder) else { return false };

@@ -452,3 +452,27 @@ fn settings_that_cannot_work_are_refused() {
         ));
     }
 }
+
+#[tokio::test]
+async fn f51_half_a_question_gives_way_and_a_whole_one_does_not() {
+    let share = Share::new();
+    let question = |moment: &'static str| {
+        [("CX1.txt", moment, false), ("CX1.ok", "whole", true)].map(|(name, bytes, committing)| {
+            OutPart { name: name.to_owned(), bytes: Bytes::from(bytes), committing }
+        })
+    };
+    // A stop between the data and the part that commits it.
+    share.put("out/CX1.txt", b"10:00");
+    share.put("out/.CX1.ok.part", b"who");
+    assert!(matches!(share.door.ask(&question("11:00")).await, Asked::Posted));
+    assert_eq!(share.names("out"), ["CX1.ok", "CX1.txt"]);
+    assert_eq!(fs::read(share.path("out/CX1.txt")).expect("read"), b"11:00");
+    // This one the bank may be reading.
+    assert!(matches!(share.door.ask(&question("12:00")).await, Asked::Failed { .. }));
+    assert_eq!(fs::read(share.path("out/CX1.txt")).expect("read"), b"11:00");
+    // What is handed over with money in it gives way to nothing.
+    fs::remove_file(share.path("out/CX1.ok")).expect("removed");
+    let sent = share.hand_over(&question("13:00"));
+    assert!(matches!(sent, Sent::Unknown { .. }), "{sent:?}");
+    assert_eq!(fs::read(share.path("out/CX1.txt")).expect("read"), b"11:00");
+}
