@@ -377,3 +377,26 @@ fn f38_a_text_of_which_nothing_whole_is_left_is_none() {
     let error = read(&field(""), b"H|\xB3\n").unwrap_err();
     assert!(error.contains("field a") && error.contains("expected a value"), "{error}");
 }
+
+#[test]
+fn i21_a_value_with_the_line_end_in_it_is_not_written_where_nothing_else_ends_the_line() {
+    let fields = "{ literal = \"H\" }, { own = \"a\", width = 4, pad = \" \", side = \"left\" }, \
+                  { own = \"b\", width = 4, pad = \" \", side = \"left\" }";
+    for widths in ["bytes", "characters"] {
+        for last in ["", "last_line_end = false\n"] {
+            let layout = format!(
+                "layout = \"fixed\"\nwidths = \"{widths}\"\nline_end = \"'\"\n{last}short = true"
+            );
+            let format = format("GBK", &one(&layout, fields));
+            let end = if last.is_empty() { "'" } else { "" };
+            let whole = write(&format, "{\"a\":\"x\",\"b\":\"张\"}").unwrap();
+            assert!(whole.ends_with(end.as_bytes()), "{}", whole.escape_ascii());
+            for (a, b, field) in [("x'", "y", "a"), ("张", "y'", "b"), ("x", "'", "b")] {
+                let error =
+                    write(&format, &format!("{{\"a\":\"{a}\",\"b\":\"{b}\"}}")).unwrap_err();
+                assert!(error.contains(&format!("field {field}")), "{error}");
+                assert!(error.contains("U+0027 cannot be written here"), "{error}");
+            }
+        }
+    }
+}

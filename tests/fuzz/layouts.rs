@@ -154,6 +154,8 @@ struct Maker<'d, 'b> {
     escape: bool,
     /// Nothing else says where the last field of a line ends.
     open: bool,
+    /// A line of fixed width ends where its line end first stands.
+    trimmed: bool,
     text: String,
     fits: bool,
 }
@@ -176,6 +178,7 @@ pub fn layout(dice: &mut Dice<'_>) -> Layout {
         quote,
         escape,
         open,
+        trimmed: false,
         text,
         fits: true,
     };
@@ -243,6 +246,7 @@ impl Maker<'_, '_> {
             }
             let wide = matches!(self.style, Style::Fixed | Style::Characters);
             if wide && self.charset.plain && end != "none" && self.dice.once_in(4) {
+                self.trimmed = true;
                 self.text.push_str("short = true\n");
             } else if self.style == Style::Fixed && self.charset.unit == 1 && self.dice.once_in(4) {
                 self.text.push_str("block = { lines = 4, fill = \"9\" }\n");
@@ -654,7 +658,7 @@ impl Maker<'_, '_> {
                     !self.separator.contains(*sign) && !self.end.contains(*sign)
                 }
                 Style::Tagged => !matches!(sign, '<' | '>'),
-                _ => true,
+                _ => !self.trimmed || !self.end.contains(*sign),
             })
             .collect();
         *self.dice.one(&signs)

@@ -294,7 +294,7 @@ impl LineReader<'_> {
 }
 
 /// Where a line ends: at the first line end that is no part of a character.
-fn line_end(charset: Charset, bytes: &[u8], end: &[u8]) -> Option<usize> {
+pub(super) fn line_end(charset: Charset, bytes: &[u8], end: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
         let at = charset.find(bytes, from, *end.first()?)?;

@@ -6,10 +6,11 @@ use crate::format::computed::{DigestOf, Facts, check_digits};
 use crate::format::digests::{Digesting, Passing};
 use crate::format::error::{FieldError, FieldFault};
 use crate::format::grammar::{Item, Next};
+use crate::format::lines::next::line_end;
 use crate::format::lines::{LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
 use crate::format::pouring::{HELD_BYTES, Spill};
 use crate::format::tallies::{NUMBERS, Tallies};
-use crate::format::words::Source;
+use crate::format::words::{Slot, Source};
 use crate::format::writing::{RowAndHead, WriteFault};
 
 /// What is done with each record of a message, in its order.
@@ -271,11 +272,45 @@ impl<'p> LineWriter<'p> {
                     FieldFault::OutOfRange { expected: "a record that is not blank".to_owned() };
                 return Err(self.fault(FieldError { key: None, field: plan.name.clone(), fault }));
             }
+            self.ends_once(plan, from, out)?;
         }
         if !self.plan.line.last_open {
             out.extend_from_slice(&self.plan.line.end);
         }
         Ok(())
+    }
+
+    /// A line that is not told by its length ends where its end first stands, so that no value may
+    /// have it in it.
+    fn ends_once(
+        &self,
+        plan: &RecordPlan,
+        from: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<(), WriteFault> {
+        let (length, end) = (out.len(), self.plan.line.end.as_slice());
+        out.extend_from_slice(end);
+        let line = out.get(from..).unwrap_or_default();
+        let found = line_end(self.charset, line, end);
+        let inside = found.filter(|at| from + at != length).map(|at| match self.plan.style {
+            Style::Fixed { characters: true } => {
+                self.charset.count(line.get(..at).unwrap_or_default())
+            }
+            _ => at,
+        });
+        out.truncate(length);
+        let Some(at) = inside else { return Ok(()) };
+        let begun = plan
+            .fields
+            .iter()
+            .take_while(|field| matches!(&field.place, Place::Slab(slab) if slab.start <= at));
+        let cell = begun.last().map(|field| &field.cell);
+        let character = end.first().copied().map_or(' ', char::from);
+        Err(self.fault(FieldError {
+            key: cell.and_then(|cell| cell.slot()).and_then(Slot::key),
+            field: cell.map_or_else(|| plan.name.clone(), |cell| cell.name.clone()),
+            fault: FieldFault::NotEncodable { character },
+        }))
     }
 
     /// What stands where no other record begins must not begin like one.
@@ -363,7 +398,7 @@ pub(crate) fn write_fields(
             _ => Ok(()),
         };
         put.map_err(|fault| FieldError {
-            key: field.cell.slot().and_then(crate::format::words::Slot::key),
+            key: field.cell.slot().and_then(Slot::key),
             field: field.cell.name.clone(),
             fault,
         })?;
