@@ -400,3 +400,19 @@ fn i21_a_value_with_the_line_end_in_it_is_not_written_where_nothing_else_ends_th
         }
     }
 }
+
+#[test]
+fn i21_a_last_record_of_nothing_is_not_written_where_its_line_has_no_end() {
+    let records = "[[message.part.record]]\nname = \"a\"\noccurs = \"1\"\nfields = [ { literal = \"A\" } ]\n\
+                   [[message.part.record]]\nname = \"c\"\noccurs = \"0..n\"\notherwise = true\n\
+                   fields = [ { own = \"c0\", optional = true } ]\n";
+    let rows = |last: &str| {
+        format!("{{\"record\":\"a\"}}\n{{\"record\":\"c\"}}\n{{\"record\":\"c\"{last}}}")
+    };
+    let ended = format("GBK", &format!("{PIPES}\n{records}"));
+    assert_eq!(write(&ended, &rows("")), Ok(b"A\n\n\n".to_vec()));
+    let open = format("GBK", &format!("{PIPES}\nlast_line_end = false\n{records}"));
+    assert_eq!(write(&open, &rows(",\"c0\":\"x\"")), Ok(b"A\n\nx".to_vec()));
+    let error = write(&open, &rows("")).unwrap_err();
+    assert!(error.contains("a last record that is not empty"), "{error}");
+}

@@ -168,6 +168,10 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("a record that does not begin like {}", "开头与 {0} 记录不同的内容"),
     ("a line that does not end with a blank, and is not empty", "行末没有空格、且不为空的一行"),
     ("a record that is not blank", "不为空白的记录"),
+    (
+        "a last record that is not empty, as its line has no end",
+        "最后一条记录不为空（其行尾没有换行）",
+    ),
     ("at most {} of the record {}", "{1} 记录最多 {0} 位"),
     ("a record that is not like a filling line", "与补齐行不同的内容"),
     ("the {} of what stands before", "之前内容的 {0} 摘要"),

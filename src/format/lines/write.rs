@@ -29,6 +29,8 @@ pub(crate) struct LineWriter<'p> {
     digested: usize,
     /// Records so far.
     records: usize,
+    /// The last one has nothing in it.
+    empty: bool,
 }
 
 impl LinesPlan {
@@ -154,7 +156,8 @@ impl<'p> LineWriter<'p> {
     pub fn new(plan: &'p LinesPlan, charset: Charset, mut facts: Facts) -> Self {
         let tallies = Tallies::new(&plan.tallies, &plan.grammar);
         let before = std::mem::take(&mut facts.before);
-        Self { plan, charset, state: None, tallies, facts, before, digested: 0, records: 0 }
+        let (state, digested, records, empty) = (None, 0, 0, false);
+        Self { plan, charset, state, tallies, facts, before, digested, records, empty }
     }
 
     /// Lets the records pass once before they are written, where a number must be known before the
@@ -274,6 +277,7 @@ impl<'p> LineWriter<'p> {
             }
             self.ends_once(plan, from, out)?;
         }
+        self.empty = out.len() == from;
         if !self.plan.line.last_open {
             out.extend_from_slice(&self.plan.line.end);
         }
@@ -346,6 +350,13 @@ impl<'p> LineWriter<'p> {
     fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), WriteFault> {
         self.close()?;
         let line = &self.plan.line;
+        if let (true, true, Some(last)) = (line.last_open, self.empty, self.state) {
+            // Nothing at all behind the line end before it would be read as that record.
+            let expected = "a last record that is not empty, as its line has no end".to_owned();
+            let field = self.plan.records[last].name.clone();
+            let fault = FieldFault::OutOfRange { expected };
+            return Err(self.fault(FieldError { key: None, field, fault }));
+        }
         if let Some(block) = line.block {
             while !self.records.is_multiple_of(block.lines) {
                 if line.last_open && self.records > 0 {
