@@ -1,6 +1,6 @@
 //! Writing records one after the other, in the order that the description allows.
 
-use crate::format::cell::Pen;
+use crate::format::cell::{Cell, Pen};
 use crate::format::charset::Charset;
 use crate::format::computed::{DigestOf, Facts, check_digits};
 use crate::format::digests::{Digesting, Passing};
@@ -311,7 +311,7 @@ impl<'p> LineWriter<'p> {
         let cell = begun.last().map(|field| &field.cell);
         let character = end.first().copied().map_or(' ', char::from);
         Err(self.fault(FieldError {
-            key: cell.and_then(|cell| cell.slot()).and_then(Slot::key),
+            key: cell.and_then(Cell::slot).and_then(Slot::key),
             field: cell.map_or_else(|| plan.name.clone(), |cell| cell.name.clone()),
             fault: FieldFault::NotEncodable { character },
         }))
