@@ -3,11 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
-
 use crate::finance::{Faulty, Finance, FinanceError, Listed, RegisterEvent};
 use crate::flow::checks::{PaymentCheck, WholeCheck};
-use crate::flow::report::recipients;
+use crate::flow::receipt::{Receipt, receipts, set_asides};
 use crate::flow::sealed::PersonSealer;
 use crate::flow::{Ctx, FlowError};
 use crate::guard::chain::RowDigest;
@@ -19,12 +17,10 @@ use crate::model::money::Fen;
 use crate::model::payment::{Line, Replaces};
 use crate::model::person::{comparable_number, town_of, village_code_is_plausible};
 use crate::model::register::{Fault, RegisterHead};
-use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::doubles::PersonKey;
 use crate::store::holds::Standing;
-use crate::store::intake::{Acceptance, Begun, NewHold, NewPayment, Receiving, faults_json};
-use crate::store::reports::NewReport;
+use crate::store::intake::{Acceptance, Begun, NewHold, NewPayment, Receiving};
 
 /// Lines kept in one transaction.
 const LINES_PER_WRITE: usize = 10_000;
@@ -141,23 +137,6 @@ pub(super) async fn refuse(
             let reports = receipts(ctx, register, &head, &Receipt::refused(faults.clone()), "0");
             Ok(ctx.store.refuse_register(register, &faults, &reports, ctx.now_ms()).await?)
         }
-    }
-}
-
-/// What a receipt says.
-#[derive(Default)]
-struct Receipt {
-    faults: Vec<Fault>,
-    count: i64,
-    sum: Fen,
-    held_count: i64,
-    held_sum: Fen,
-    warnings: Vec<String>,
-}
-
-impl Receipt {
-    fn refused(faults: Vec<Fault>) -> Self {
-        Self { faults, ..Self::default() }
     }
 }
 
@@ -354,8 +333,9 @@ impl Streaming<'_> {
         if !self.whole.faults.is_empty() {
             let faults = std::mem::take(&mut self.whole.faults);
             tracing::warn!(%register, faults = faults.len(), "a register is refused as a whole");
-            let reports =
-                receipts(ctx, register, self.head, &Receipt::refused(faults.clone()), "0");
+            let (count, sum) = self.whole.read();
+            let receipt = Receipt { count, sum, ..Receipt::refused(faults.clone()) };
+            let reports = receipts(ctx, register, self.head, &receipt, "0");
             ctx.store.refuse_register(register, &faults, &reports, ctx.now_ms()).await?;
             return Ok(());
         }
@@ -401,6 +381,16 @@ impl Streaming<'_> {
         Ok(())
     }
 
+    /// Where a payment stands, in the words of finance, which does not know our numbers.
+    async fn place(&self, payment: PaymentId) -> Result<String, FlowError> {
+        let PaymentId { register, line } = payment;
+        if register == self.receiving.register {
+            return Ok(format!("本清册第 {line} 行"));
+        }
+        let other = self.ctx.store.register_facts(register).await?;
+        Ok(format!("清册 {} 第 {} 版第 {line} 行（{payment}）", other.id, other.revision))
+    }
+
     /// Sets aside lines whose person is already paid or under way for this programme and period;
     /// the first of several in one register stays. Says also which were sent under an earlier
     /// revision; those are set aside for that.
@@ -429,7 +419,8 @@ impl Streaming<'_> {
                 matches!(standing.first(), Some(Standing::Unsent | Standing::Sent))
             };
             if under_way {
-                let detail = format!("与 {} 是同一人、同一项目、同一期", double.other);
+                let other = self.place(double.other).await?;
+                let detail = format!("与{other}是同一人、同一项目、同一期");
                 out.insert(double.line, NewHold { reason: HoldReason::Double, detail });
             }
         }
@@ -440,71 +431,4 @@ impl Streaming<'_> {
         }
         Ok((out.into_iter().collect(), sent_earlier))
     }
-}
-
-/// The receipt of a register, to each recipient.
-fn receipts(
-    ctx: &Ctx,
-    register: RegisterNo,
-    head: &RegisterHead,
-    receipt: &Receipt,
-    subject: &str,
-) -> Vec<NewReport> {
-    let body = json!({
-        "accepted": receipt.faults.is_empty(),
-        "count": receipt.count,
-        "sum_fen": receipt.sum.get(),
-        "held_count": receipt.held_count,
-        "held_sum_fen": receipt.held_sum.get(),
-        "warnings": receipt.warnings,
-        "faults": faults_json(&receipt.faults),
-    });
-    recipients(&head.department, &head.town, &[])
-        .into_iter()
-        .map(|recipient| NewReport {
-            report_id: crate::flow::report::report_id(
-                ctx,
-                register,
-                ReportKind::Receipt,
-                subject,
-                &recipient,
-            ),
-            register,
-            kind: ReportKind::Receipt,
-            recipient,
-            subject: 0,
-            body: body.to_string(),
-        })
-        .collect()
-}
-
-/// The list of payments set aside, to each recipient that it concerns.
-fn set_asides(
-    ctx: &Ctx,
-    register: RegisterNo,
-    head: &RegisterHead,
-    held: &BTreeMap<i64, Fen>,
-    towns: &BTreeSet<i64>,
-) -> Vec<NewReport> {
-    if held.is_empty() {
-        return Vec::new();
-    }
-    let towns: Vec<i64> = towns.iter().copied().filter(|town| *town > 0).collect();
-    recipients(&head.department, "", &towns)
-        .into_iter()
-        .map(|recipient| NewReport {
-            report_id: crate::flow::report::report_id(
-                ctx,
-                register,
-                ReportKind::SetAside,
-                "0",
-                &recipient,
-            ),
-            register,
-            kind: ReportKind::SetAside,
-            recipient,
-            subject: 0,
-            body: String::new(),
-        })
-        .collect()
 }

@@ -19,6 +19,7 @@ pub mod matching;
 pub mod pushed;
 pub mod reach;
 pub mod readback;
+pub mod receipt;
 pub mod report;
 pub mod sealed;
 pub mod settle;

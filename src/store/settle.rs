@@ -57,6 +57,9 @@ pub struct Unfunded {
     pub revision: i64,
     pub received_at_ms: i64,
     pub approved_at_ms: i64,
+    /// Over head and lines, and over the head alone, as they were taken in.
+    pub digest: [u8; 32],
+    pub head_digest: [u8; 32],
 }
 
 /// Leftover of a share whose money never came.
@@ -233,7 +236,7 @@ impl Store {
     /// Where the database cannot be read.
     pub async fn unfunded(&self) -> Result<Vec<Unfunded>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT register_no, source, id, revision, received_at_ms, approved_at_ms FROM register \
+        let sql = "SELECT register_no, source, id, revision, received_at_ms, approved_at_ms, digest, head_digest FROM register \
                    WHERE funded_at_ms IS NULL AND state IN ('accepted', 'superseded', 'revoked') ORDER BY register_no";
         let rows = work
             .rows(sql, params![], |row| {
@@ -244,6 +247,8 @@ impl Store {
                     revision: row.int(3)?,
                     received_at_ms: row.int(4)?,
                     approved_at_ms: row.int(5)?,
+                    digest: row.digest(6)?,
+                    head_digest: row.digest(7)?,
                 })
             })
             .await?;
