@@ -2,8 +2,10 @@
 //! any other; only that nobody asked for it, and that it has no file name to say what it is.
 
 use crate::flow::answer::{acted_on, read_parts};
-use crate::flow::collect::{attempt_of, cannot_take, hold, hold_unknown, take_rows};
+use crate::flow::held::{cannot_take, hold, hold_unknown};
 use crate::flow::sealed::open_evidence;
+use crate::flow::taking::take_rows;
+use crate::flow::whose::attempt_of;
 use crate::flow::{Bank, Ctx, FlowError};
 use crate::format::{Format, Key, MessageKind, Part, PartRole, Record};
 use crate::model::attempt::Answer;

@@ -1,4 +1,5 @@
-//! What finance, the department and the towns are told at intake: the receipt, and the list of what was set aside.
+//! What finance, department and town are told of a register that came: its receipt, and what of it was
+//! set aside.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,6 @@ use crate::store::reports::NewReport;
 #[derive(Default)]
 pub(super) struct Receipt {
     pub faults: Vec<Fault>,
-    /// Payments that were read, and what they are worth: also of a register that is refused.
     pub count: i64,
     pub sum: Fen,
     pub held_count: i64,
@@ -26,7 +26,7 @@ pub(super) struct Receipt {
 }
 
 impl Receipt {
-    pub(super) fn refused(faults: Vec<Fault>) -> Self {
+    pub fn refused(faults: Vec<Fault>) -> Self {
         Self { faults, ..Self::default() }
     }
 }
