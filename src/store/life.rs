@@ -76,7 +76,7 @@ impl Store {
         reissues(&mut work, id, &mut life).await?;
         let held = holds(&mut work, id, &mut life).await?;
         let carried = attempts(&mut work, id, &mut life).await?;
-        let standing = standing(&state, held, carried);
+        let standing = standing(&state, held, carried.as_ref());
         money_back(&mut work, id, &mut life, standing).await?;
         work.commit().await?;
         life.events.sort_by_key(|event| event.at_ms);
@@ -92,7 +92,7 @@ struct Carried {
 }
 
 /// Where a payment stands whose money did not move yet, or the bank's last word on it.
-fn standing(register: &str, held: bool, carried: Option<Carried>) -> String {
+fn standing(register: &str, held: bool, carried: Option<&Carried>) -> String {
     let closed = match carried {
         Some(Carried { seen, state, .. }) if state.is_live() || seen.fold() != Folded::Pending => {
             return seen.fold().as_str().to_owned();

@@ -151,7 +151,7 @@ impl Store {
         let ended = work
             .rows(sql, params![], |row| {
                 let fen = |at| row.int(at).map(Fen::new);
-                let counts = Counts {
+                let mut counts = Counts {
                     payments: row.int(1)?,
                     held: row.int(2)?,
                     dropped: row.int(3)?,
@@ -159,7 +159,10 @@ impl Store {
                     failed: row.int(5)?,
                     returned: row.int(6)?,
                     conflicts: row.int(7)?,
+                    withdrawn: 0,
                 };
+                // All has ended here, so what is none of these is another revision's.
+                counts.withdrawn = counts.payments - counts.finished();
                 let places = crate::model::place::Places {
                     approved: fen(8)?,
                     credited: fen(9)?,
