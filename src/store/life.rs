@@ -101,7 +101,9 @@ fn standing(register: &str, held: bool, carried: Option<&Carried>) -> String {
         _ => None,
     };
     match (register, closed) {
-        ("superseded", _) => "withdrawn: a higher revision has it, unsent from here".to_owned(),
+        ("superseded", _) => {
+            "withdrawn: a higher revision has it, and it was not paid from here".to_owned()
+        }
         ("revoked", _) => "withdrawn: its register was revoked before it was paid".to_owned(),
         (_, Some(batch)) => {
             format!("unsent: the bank refused {batch}, and an operator cuts it again")
