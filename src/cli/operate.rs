@@ -190,7 +190,7 @@ async fn decide_one(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     if store.standings(&[payment]).await? == [Standing::Absent] {
-        return Err(StoreError::Refused(format!("there is no payment {payment}")));
+        return Err(StoreError::Refused(format!("{payment} is no payment of any register")));
     }
     if let (Decision::Release, Some(bank)) = (decision, store.unknown_bank(payment, known).await?) {
         return Err(StoreError::Refused(format!(
