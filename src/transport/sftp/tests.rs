@@ -420,6 +420,37 @@ async fn f3_f11_a_repeat_ends_in_the_same_place_from_every_step_of_a_crash() {
 }
 
 #[tokio::test]
+async fn f51_a_reader_of_the_server_s_folder_sees_all_or_nothing() {
+    let bank = bank!();
+    let (done, watch) = std::sync::mpsc::channel::<()>();
+    let folder = bank.path("out");
+    let body: Vec<u8> = (0..200_000_u32).map(|n| (n * 13 % 241) as u8).collect();
+    let whole = body.clone();
+    // Whoever sees the control file finds all of the data at that very moment.
+    let reader = std::thread::spawn(move || {
+        let mut seen = 0;
+        loop {
+            let over = !matches!(watch.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
+            if folder.join("DF1.ok").exists() {
+                seen += 1;
+                assert_eq!(fs::read(folder.join("DF1.txt")).expect("its data is there"), whole);
+            } else if let Ok(found) = fs::read(folder.join("DF1.txt")) {
+                assert_eq!(found, whole, "never under its own name before it is whole");
+            }
+            if over {
+                return seen;
+            }
+        }
+    });
+    let parts = [part("DF1.txt", &body, false), part("DF1.ok", b"1", true)];
+    let sent = send(&bank.door(), &parts).await;
+    assert!(accepted(&sent), "{sent:?}");
+    drop(done);
+    let seen = tokio::task::spawn_blocking(move || reader.join()).await.expect("joined");
+    assert!(seen.expect("the reader saw nothing wrong") > 0);
+}
+
+#[tokio::test]
 async fn f51_half_a_question_gives_way_and_a_whole_one_does_not() {
     let bank = bank!();
     let line = Line::to(bank.sshd.address()).await;
