@@ -4,9 +4,11 @@
 use std::collections::BTreeSet;
 
 use crate::flow::answer::{acted_on, read_parts};
-use crate::flow::collect::{attempt_of, cannot_take, hold, hold_unknown, take_rows};
 use crate::flow::convert::end_alerts;
+use crate::flow::held::{cannot_take, hold, hold_unknown};
 use crate::flow::sealed::open_evidence;
+use crate::flow::taking::take_rows;
+use crate::flow::whose::attempt_of;
 use crate::flow::{Bank, Ctx, FlowError};
 use crate::format::{Format, Key, MessageKind, Part, PartRole, Record};
 use crate::model::alert::AlertKind;

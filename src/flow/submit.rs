@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use crate::clock::local_parts;
 use crate::flow::answer::{acted_on, read_answer, too_late};
+use crate::flow::held::hold;
 use crate::flow::sealed::open_part;
 use crate::flow::spoken::{chinese, flow_error};
 use crate::flow::{Bank, Ctx, FlowError, Progress, breaker, expect};
@@ -169,7 +170,7 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
             tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "no clear answer; the bank will be asked");
             if let Some(evidence) = evidence {
                 let why = chinese(&cause);
-                crate::flow::collect::hold(ctx, bank, &sending, "answer", &evidence, &why).await?;
+                hold(ctx, bank, &sending, "answer", &evidence, &why).await?;
             }
             lost(ctx, bank, &sending).await
         }
@@ -277,7 +278,7 @@ async fn answered(
     match read_answer(ctx, bank, attempt, kind, &bytes).await? {
         Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
         Err(why) => {
-            crate::flow::collect::hold(ctx, bank, attempt, kind.as_str(), &bytes, &why).await?;
+            hold(ctx, bank, attempt, kind.as_str(), &bytes, &why).await?;
             lost(ctx, bank, attempt).await
         }
     }
