@@ -197,5 +197,5 @@ fn i31_killed_while_two_people_decide() {
         Plan { beside: at.is_multiple_of(3), deaths }
     };
     let tally = run_group("people decide", (0..12).map(plan), |plan| carry_out(plan, reference));
-    assert!(tally.kills >= 60, "{tally:?}");
+    assert!(tally.kills >= 50, "{tally:?}");
 }

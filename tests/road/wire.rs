@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::counter::format_named;
 use crate::county::Draft;
-use crate::house::{CALLS, FILES, House, MINUTE};
+use crate::house::{CALLS, FILES, House, MINUTE, SECOND};
 use crate::line::{Line, Plan};
 use crate::sshd::Sshd;
 
@@ -633,7 +633,7 @@ async fn f24_what_a_message_names_lies_there_before_it_and_goes_once_more_in_the
         let read = Whole::Framed(ending).read(&mut stream, usize::MAX).await;
         (read, std::fs::read(folder.join(FILE)).expect("it lies there"))
     });
-    house.pass(2 * 1_000).await;
+    house.pass(10 * SECOND).await;
     let (read, found) = listens.await.expect("the bank's side");
     assert!(read && found == first);
     assert_eq!(lying(&folders), [FILE]);
