@@ -51,10 +51,11 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     for done in join_all(banks).await {
         more |= done?;
     }
+    let next_push = pushed::look(ctx).await?;
     if more {
         return Ok(Progress::More);
     }
     let look_again = ctx.now_ms() + ctx.pace.arrivals_every_ms;
-    let due = [ctx.store.next_due_at(&states).await?, ctx.store.next_push_at().await?];
+    let due = [ctx.store.next_due_at(&states).await?, next_push];
     Ok(Progress::Idle { until_ms: due.into_iter().flatten().chain([look_again]).min() })
 }

@@ -3,6 +3,7 @@
 //!
 //! Nothing is decided that a bank can still be asked about: people are for what no bank can say.
 
+pub mod entry;
 mod rules;
 mod words;
 
