@@ -7,6 +7,7 @@ pub mod operators;
 mod parts;
 mod profile;
 pub mod push;
+mod side;
 
 use std::sync::Arc;
 use std::time::Duration;

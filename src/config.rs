@@ -24,7 +24,7 @@ pub use crate::config::counterpart::{
 };
 pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 pub use crate::config::looked::{Looked, Problem};
-pub use crate::config::operator::Operator;
+pub use crate::config::operator::{Operator, is_name};
 pub use crate::config::profile::{Answers, Breaker};
 pub use crate::config::push::{Push, Signing};
 pub use crate::config::secret::Secret;
@@ -118,6 +118,8 @@ pub struct Bank {
     /// A folder of `formats`, or a path to one.
     pub format: String,
     pub door: Door,
+    /// Where files go that a message names, for a door that takes messages.
+    pub side_door: Option<Door>,
     /// Payments in one batch at most; the format's own limit holds as well.
     #[serde(default = "default_rows_max")]
     pub rows_max: usize,

@@ -109,7 +109,7 @@
 //! # Where to start reading
 //!
 //! [`model::attempt`] and [`model::outcome`] for what may happen, `flow/submit.rs` and
-//! `flow/collect.rs` for how it does, `store/cut.rs` and `store/results/effects.rs` for what is durable when,
+//! `flow/taking.rs` for how it does, `store/cut.rs` and `store/results/effects.rs` for what is durable when,
 //! and `cli/demo.rs` for all of it at once.
 
 pub mod app;

@@ -12,6 +12,8 @@
 mod beside;
 #[path = "store/cluster.rs"]
 mod cluster;
+#[path = "kill/deciding.rs"]
+mod deciding;
 #[path = "kill/judge.rs"]
 mod judge;
 #[path = "kill/line.rs"]

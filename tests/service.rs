@@ -4,6 +4,9 @@
 
 #![expect(clippy::disallowed_methods, reason = "processes are waited for by the machine's clock")]
 
+#[allow(dead_code, reason = "the tests of the store ask it more")]
+#[path = "store/beside.rs"]
+mod beside;
 #[path = "service/calls.rs"]
 mod calls;
 #[path = "service/commands.rs"]

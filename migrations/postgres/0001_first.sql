@@ -434,7 +434,7 @@ CREATE TABLE refund (
     voucher_no TEXT COLLATE "C" NOT NULL, -- original voucher
     payments BIGINT NOT NULL, -- payments listed
     sum_fen BIGINT NOT NULL, -- their sum
-    state TEXT COLLATE "C" NOT NULL, -- open, confirmed, refused
+    state TEXT COLLATE "C" NOT NULL, -- open, confirmed, refused, withdrawn
     opened_at_ms BIGINT NOT NULL, -- when
     state_at_ms BIGINT NOT NULL -- when it came into that state
 );

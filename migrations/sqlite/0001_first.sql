@@ -434,7 +434,7 @@ CREATE TABLE refund (
     voucher_no TEXT NOT NULL, -- original voucher
     payments INTEGER NOT NULL, -- payments listed
     sum_fen INTEGER NOT NULL, -- their sum
-    state TEXT NOT NULL, -- open, confirmed, refused
+    state TEXT NOT NULL, -- open, confirmed, refused, withdrawn
     opened_at_ms INTEGER NOT NULL, -- when
     state_at_ms INTEGER NOT NULL -- when it came into that state
 ) STRICT;

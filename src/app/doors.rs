@@ -8,6 +8,7 @@ use jiff::civil::Time;
 use reqwest::header::HeaderName;
 use secrecy::ExposeSecret as _;
 
+use crate::app::side;
 use crate::clock::{Clock, Dice, local_parts};
 use crate::config::{
     Bank, Config, Door, LineSecurity, Secret, SftpDoor, Signing, SocketDoor, Span,
@@ -16,6 +17,7 @@ use crate::format::{CutOff, Format, MessageKind};
 use crate::guard::mac::{Mac, SECRET_BYTES_MIN};
 use crate::guard::sign::Algorithm;
 use crate::transport::Transport;
+use crate::transport::beside::Beside;
 use crate::transport::calendar::Calendar;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::hours::{Hours, Opening};
@@ -75,7 +77,14 @@ pub fn open(
     common: &Common<'_>,
 ) -> Result<Arc<dyn Transport>, String> {
     // From the inside out: a try is one of the limit's, and a closed bank is not tried.
-    let mut door = plain(bank, format)?;
+    let mut door = plain(&bank.door, format)?;
+    if let Some(format) = format {
+        side::fits(bank, format)?;
+    }
+    if let Some(side) = &bank.side_door {
+        let files = plain(side, format).map_err(|cause| side::told(&cause))?;
+        door = Arc::new(Beside::new(door, files));
+    }
     if let Some(limit) = &bank.limit {
         let limits = Limits { per_second: limit.per_second, at_once: limit.at_once };
         door = Arc::new(With::new(door, Limited::new(limits)));
@@ -128,8 +137,8 @@ fn hours(
 }
 
 /// The door itself.
-fn plain(bank: &Bank, format: Option<&Arc<Format>>) -> Result<Arc<dyn Transport>, String> {
-    let door: Arc<dyn Transport> = match &bank.door {
+fn plain(door: &Door, format: Option<&Arc<Format>>) -> Result<Arc<dyn Transport>, String> {
+    let door: Arc<dyn Transport> = match door {
         Door::Directory {
             outgoing,
             incoming,
@@ -355,6 +364,54 @@ mod tests {
         let session = "session = { heartbeat = \"1\", answer = \"1\", every = \"30s\" }\n";
         assert!(opened("example-gx-tagged", &format!("{plain}{session}")).is_ok());
         refused("example-city-xml", &format!("{plain}{session}"), "without a frame");
+    }
+
+    #[test]
+    fn a_message_and_the_file_that_it_names_go_by_doors_that_can_take_them() {
+        let https = "[bank.door]\nkind = \"https\"\nurl = \"http://127.0.0.1:1/\"\n";
+        let folders =
+            "outgoing = \"/o\"\nincoming = \"/i\"\narchive = \"/a\"\nquarantine = \"/q\"\n";
+        let side =
+            format!("[bank.side_door]\nkind = \"directory\"\n{folders}stable_for = \"5s\"\n");
+        let directory = side.replace("side_door", "door");
+        let another = https.replace("[bank.door]", "[bank.side_door]");
+        let wild = side.replace("stable_for = \"5s\"\n", "");
+        let twice = side.replace("\"/a\"", "\"/o\"");
+        // The big bank's example, of a bank whose answers are one message.
+        let text = crate::format::example::example("example-abc-framed").expect("it ships");
+        let (before, answer) = text.split_once("kind = \"status_answer\"\n").expect("it has one");
+        let (_, message) =
+            answer.split_once("[[message.part]]\nrole = \"message\"").expect("two parts");
+        let message = message.replace(
+            "  { path = \"BatchFileName\", computed = \"part_name\", of = \"side\" },\n",
+            "",
+        );
+        let text = format!(
+            "{before}kind = \"status_answer\"\n\n[[message.part]]\nrole = \"message\"{message}"
+        );
+        let format = Arc::new(Format::compile("big", &text).expect("compiles"));
+        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
+        let big = |bank: &str| {
+            let config = config("big", bank)?;
+            open(&config.banks[0], Some(&format), &Common { clock: &clock, calendar: None })
+        };
+        let both = big(&format!("{https}{side}")).unwrap_or_else(|cause| panic!("{cause}"));
+        let alone = opened("example-city-xml", https).unwrap_or_else(|cause| panic!("{cause}"));
+        assert_eq!(both.commit_point(), alone.commit_point());
+        let socket = format!("{SOCKET}security = \"plain\"\n{side}");
+        assert!(big(&socket).is_ok(), "{:?}", big(&socket).err());
+        for (bank, word) in [
+            (https.to_owned(), "side_door says where the files go"),
+            (format!("{directory}{side}"), "takes all parts of a hand-over"),
+            (format!("{https}{another}"), "files are left in folders"),
+            (format!("{https}{wild}"), "side_door: neither control_suffix nor stable_for"),
+            (format!("{https}{twice}"), "used for two purposes"),
+        ] {
+            let cause = big(&bank).err().expect("is refused");
+            assert!(cause.contains(word), "{word}: {cause}");
+        }
+        refused("example-city-xml", &format!("{https}{side}"), "has a file beside its message");
+        refused("example-abc-framed", &format!("{https}{side}"), "an answer over this door is one");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::config::{Config, Problem, entries};
+use crate::config::{Config, Problem, entries, is_name};
 use crate::guard::credential::Credential;
 
 /// The operators of a config, with their credentials as they are kept.
@@ -20,6 +20,17 @@ pub enum NotLetIn {
         "this is the credential of {0} and of {1}: each operator has one that nobody else knows"
     )]
     Shared(String, String),
+}
+
+impl NotLetIn {
+    /// The same in a word, for the journal.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Unknown(_) => "unknown",
+            Self::Wrong(_) => "wrong",
+            Self::Shared(..) => "shared",
+        }
+    }
 }
 
 impl Operators {
@@ -56,6 +67,16 @@ impl Operators {
     pub fn know(&self, name: &str) -> Result<(), NotLetIn> {
         let known = self.0.iter().any(|(known, _)| known == name);
         if known { Ok(()) } else { Err(NotLetIn::Unknown(name.to_owned())) }
+    }
+
+    /// What may be written down of who somebody says they are; nothing where it is no name. Whoever types their
+    /// credential in the place of their name must not find it in the journal.
+    pub fn claimed<'n>(&self, name: &'n str) -> Option<&'n str> {
+        if self.know(name).is_ok() {
+            return Some(name);
+        }
+        let guarded = self.0.iter().any(|(_, credential)| credential.is(name));
+        (is_name(name) && !guarded).then_some(name)
     }
 
     /// Lets somebody in who says that they are `name`.
@@ -106,6 +127,15 @@ mod tests {
         {
             let refused = all.admit(name, &typed(text)).expect_err("is refused").to_string();
             assert!(!refused.contains("alone"), "{refused}");
+        }
+        for (name, written) in [
+            ("wang", Some("wang")),
+            ("Wang", Some("Wang")),
+            ("what wang alone knows", None),
+            ("a b", None),
+            ("", None),
+        ] {
+            assert_eq!(all.claimed(name), written, "{name}");
         }
         let shared = all.admit("li", &typed("what li alone knows")).expect_err("is refused");
         assert!(matches!(shared, NotLetIn::Shared(..)), "{shared}");

@@ -310,19 +310,27 @@ fn unusable_data(data: &Path) -> Option<Problem> {
 fn missing_folders(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (bank, place) in config.banks.iter().zip(entries("bank")) {
-        let Door::Directory { outgoing, incoming, .. } = &bank.door else { continue };
-        for (key, folder) in [("outgoing", outgoing), ("incoming", incoming)] {
-            let what = if !folder.is_dir() {
-                format!("{} is no folder; make it, or mount what the bank shares", folder.display())
-            } else if rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_err() {
-                format!("{} cannot be written; give daifa's user the right to", folder.display())
-            } else {
-                continue;
-            };
-            problems.push(Problem::new(format!("{place}.door.{key}"), what));
+        for (door, at) in [(Some(&bank.door), "door"), (bank.side_door.as_ref(), "side_door")] {
+            let Some(Door::Directory { outgoing, incoming, .. }) = door else { continue };
+            for (key, folder) in [("outgoing", outgoing), ("incoming", incoming)] {
+                if let Some(what) = unusable_folder(folder) {
+                    problems.push(Problem::new(format!("{place}.{at}.{key}"), what));
+                }
+            }
         }
     }
     problems
+}
+
+/// Why a folder that a bank shares cannot be used, if so.
+fn unusable_folder(folder: &Path) -> Option<String> {
+    if !folder.is_dir() {
+        let folder = folder.display();
+        return Some(format!("{folder} is no folder; make it, or mount what the bank shares"));
+    }
+    let may_write = rustix::fs::access(folder, Access::WRITE_OK | Access::EXEC_OK).is_ok();
+    (!may_write)
+        .then(|| format!("{} cannot be written; give daifa's user the right to", folder.display()))
 }
 
 #[cfg(test)]

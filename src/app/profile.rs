@@ -28,7 +28,8 @@ pub fn answers(
     place: &str,
     allowed: Span,
 ) -> Result<Answers, Vec<Problem>> {
-    let files = matches!(bank.door, Door::Directory { .. } | Door::Sftp(_));
+    let has_folders = |door: &Door| matches!(door, Door::Directory { .. } | Door::Sftp(_));
+    let files = has_folders(&bank.door) || bank.side_door.as_ref().is_some_and(has_folders);
     let said = &bank.answers;
     let heard = bank.push.is_some();
     let mut agreed = Agreed { said, format, files, heard, problems: Vec::new() };

@@ -1,6 +1,7 @@
 //! `daifa decide`: two people say what no bank can. One proposes with evidence, another looks at it and
 //! confirms; each is known by a credential that is typed and never stands in the command.
 
+mod entry;
 mod list;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -12,7 +13,7 @@ use clap::Subcommand;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::app::{self, operators::Operators};
-use crate::cli::say;
+use crate::cli::{DeathArgs, say};
 use crate::clock::{Clock, local_text};
 use crate::config::{Config, ConfigError};
 use crate::flow::decide::{EVIDENCE_BYTES_MAX, Wish, confirm, foresee, look, propose};
@@ -25,6 +26,7 @@ use crate::model::id::DecisionNo;
 use crate::model::reason::Reason;
 use crate::model::report::redact;
 use crate::store::Store;
+use crate::store::death::Death;
 use crate::store::decide::Decision;
 
 #[derive(Debug, Subcommand)]
@@ -64,6 +66,8 @@ pub struct Who {
     /// Where your credential is read from instead of being asked for.
     #[arg(long, value_name = "FILE")]
     credential_file: Option<PathBuf>,
+    #[command(flatten)]
+    death: DeathArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -107,7 +111,7 @@ pub async fn run(command: DecideCommand, clock: &Arc<dyn Clock>) -> anyhow::Resu
         DecideCommand::Withdraw(answer) => {
             let (operators, ctx) = open_for(&answer.who, clock).await?;
             let no = number(&answer.decision)?;
-            admit(&operators, &answer.who)?;
+            entry::admit(&operators, &ctx, &answer.who).await?;
             ctx.store.take_back(no, &answer.who.name, ctx.now_ms()).await?;
             say(format_args!("{no} is withdrawn; nothing has changed"))?;
             Ok(Exit::Done)
@@ -118,20 +122,33 @@ pub async fn run(command: DecideCommand, clock: &Arc<dyn Clock>) -> anyhow::Resu
 
 /// Opens what a config refers to, and its database beside a running daemon.
 async fn open(path: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<(Config, Ctx)> {
+    open_doomed(path, clock, None).await
+}
+
+/// The same; only practice plans a death.
+async fn open_doomed(
+    path: &Path,
+    clock: &Arc<dyn Clock>,
+    death: Option<Death>,
+) -> anyhow::Result<(Config, Ctx)> {
     let config = Config::read(path)?;
     let parts = app::open_parts(&config, clock).map_err(ConfigError)?;
-    let store = Arc::new(Store::attach(&parts.location).await?);
+    let store = Store::attach(&parts.location).await?;
+    let store = Arc::new(match death {
+        None => store,
+        Some(death) => store.doomed(death),
+    });
     let ctx = app::context(&config, parts, store, Arc::clone(clock)).await?;
     Ok((config, ctx))
 }
 
 /// The same for an operator whom the config knows.
 async fn open_for(who: &Who, clock: &Arc<dyn Clock>) -> anyhow::Result<(Operators, Ctx)> {
-    let (config, ctx) = open(&who.config, clock).await?;
+    let (config, ctx) = open_doomed(&who.config, clock, who.death.planned()).await?;
     let line = |problem: crate::config::Problem| format!("{}: {}", problem.key, problem.what);
     let operators = Operators::read(&config)
         .map_err(|problems| ConfigError(problems.into_iter().map(line).collect()))?;
-    operators.know(&who.name)?;
+    entry::known(&operators, &ctx, &who.name).await?;
     Ok((operators, ctx))
 }
 
@@ -167,7 +184,7 @@ async fn put_forward(wish: Propose, clock: &Arc<dyn Clock>) -> anyhow::Result<Ex
     for words in &foreseen.words {
         say(format_args!("  {words}"))?;
     }
-    admit(&operators, &wish.who)?;
+    entry::admit(&operators, &ctx, &wish.who).await?;
     let no = propose(&ctx, &wished, &foreseen, &evidence, &wish.who.name).await.map_err(plain)?;
     say(format_args!(
         "{no} is proposed; nothing has changed yet. Another operator looks at it and decides:\n  \
@@ -185,7 +202,7 @@ async fn confirmed(answer: Answer, clock: &Arc<dyn Clock>) -> anyhow::Result<Exi
     for words in &words {
         say(format_args!("  {words}"))?;
     }
-    admit(&operators, &answer.who)?;
+    entry::admit(&operators, &ctx, &answer.who).await?;
     confirm(&ctx, no, &answer.who.name).await.map_err(plain)?;
     say(format_args!("{no} is confirmed and carried out"))?;
     Ok(Exit::Done)
@@ -260,18 +277,6 @@ fn plain(cause: FlowError) -> anyhow::Error {
         FlowError::Store(cause) => cause.into(),
         other => other.into(),
     }
-}
-
-/// Asks who somebody is, and lets them in or not.
-fn admit(operators: &Operators, who: &Who) -> anyhow::Result<()> {
-    let typed = match &who.credential_file {
-        Some(file) => {
-            let secret = crate::config::Secret { file: Some(file.clone()), credential: None };
-            secret.read().map_err(anyhow::Error::msg)?
-        }
-        None => ask(&format!("credential of {}: ", who.name))?,
-    };
-    Ok(operators.admit(&who.name, &typed)?)
 }
 
 /// Asks for a line that is not shown while it is typed. Where nobody sits at a terminal, the next line

@@ -34,7 +34,7 @@ struct Cli {
     command: Command,
 }
 
-/// Practice only: where a daemon that a test starts kills itself, counted in its commits from 1.
+/// Practice only: where a daemon or command that a test starts kills itself, counted in its commits from 1.
 #[derive(Debug, Args)]
 struct DeathArgs {
     /// Once this commit is durable.

@@ -262,8 +262,8 @@ async fn start_bank(
             folder.join("quarantine").display(),
         ),
     };
-    // Notices and returns are asked for some seconds longer than all of it takes, or those of a large
-    // register's first batches are waited for in vain; and the more batches, the less often.
+    // Notices and returns are asked for a good deal longer than all of it takes on a slow machine, or those
+    // of the first batches are waited for in vain; and the more batches, the less often.
     let work = shape.payments * i64::from(shape.registers);
     let people = if takes_files(at) { "练习农商行" } else { "练习城商行" };
     let table = format!(
@@ -274,7 +274,7 @@ async fn start_bank(
         // Some banks answer by themselves; asking is for silence.
         if takes_files(at) || shape.push { "2s" } else { "100ms" },
         300 + work / 1_000,
-        20 + work / 4_000,
+        60 + work / 4_000,
         heard.unwrap_or_default(),
     );
     Ok((bank, table))

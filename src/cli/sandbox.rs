@@ -115,7 +115,7 @@ fn options(counterpart: &Counterpart) -> Options {
 
 fn shown(door: &Listens) -> Option<Shown> {
     let (certificate, key) = (door.certificate.clone()?, door.key.clone()?);
-    Some(Shown { certificate, key })
+    Some(Shown { certificate, key, client_ca: door.client_ca.clone() })
 }
 
 fn faults(counterpart: &Counterpart) -> Faults {

@@ -90,6 +90,8 @@ pub struct Listens {
     /// What it shows, and its key (PEM). Both, or neither: then it speaks in the clear.
     pub certificate: Option<PathBuf>,
     pub key: Option<PathBuf>,
+    /// Whose certificates (PEM) callers must show; anybody may call where there is none.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// What is wrong with it. Shares are parts of a million here; the file has them as `0.02`.
@@ -177,6 +179,13 @@ impl Counterpart {
         {
             let what = "needs both certificate and key, or neither: what TLS shows, and its proof";
             out.push(Problem::new("door", what));
+        }
+        if let CounterpartDoor::Https(door) | CounterpartDoor::Socket(door) = &self.door
+            && door.client_ca.is_some()
+            && door.certificate.is_none()
+        {
+            let what = "needs certificate and key: who is met in the clear asks nobody who calls";
+            out.push(Problem::new("door.client_ca", what));
         }
         if let Some(Away { every, lasts }) = &self.faults.outage
             && (lasts >= every || lasts.0 == 0)

@@ -23,8 +23,7 @@ pub(super) fn problems(operators: &[Operator]) -> Vec<Problem> {
     let mut names: Vec<String> = Vec::new();
     for (operator, key) in operators.iter().zip(entries("operator")) {
         let name = operator.name.to_lowercase();
-        let plain = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
-        if name.is_empty() || !name.chars().all(plain) || name.chars().count() > NAME_CHARS_MAX {
+        if !is_name(&name) {
             let what = format!(
                 "{:?} is not 1 to {NAME_CHARS_MAX} letters, digits, - and _",
                 operator.name
@@ -47,6 +46,12 @@ pub(super) fn problems(operators: &[Operator]) -> Vec<Problem> {
         out.push(Problem::new("operator", what));
     }
     out
+}
+
+/// May an operator be called so?
+pub fn is_name(name: &str) -> bool {
+    let plain = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
+    (1..=NAME_CHARS_MAX).contains(&name.chars().count()) && name.chars().all(plain)
 }
 
 fn same(one: &Secret, other: &Secret) -> bool {

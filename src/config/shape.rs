@@ -90,6 +90,7 @@ const BANK: &[Field] = &[
     must("name", Kind::Text),
     must("format", Kind::Text),
     must("door", Kind::Either(DOORS)),
+    may("side_door", Kind::Either(DOORS)),
     may("rows_max", SIZE),
     may("visibility_delay", Kind::Time),
     may("duplicate_window", Kind::Time),
@@ -244,8 +245,12 @@ const FOLDERS: &[Field] = &[
     may("control_suffix", Kind::Text),
 ];
 
-const LISTENS: &[Field] =
-    &[must("listen", Kind::Listen), may("certificate", Kind::Path), may("key", Kind::Path)];
+const LISTENS: &[Field] = &[
+    must("listen", Kind::Listen),
+    may("certificate", Kind::Path),
+    may("key", Kind::Path),
+    may("client_ca", Kind::Path),
+];
 
 const SICKNESS: &[Field] = &[
     may("loss", Kind::Share),

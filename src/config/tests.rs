@@ -54,6 +54,7 @@ resend_after = "1s"
 reference_prefix = "A"
 push = { listen = "127.0.0.1:2", path = "/p", certificate = "/c", key = { file = "/k" }, client_ca = "/a", signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, answer = "OK", answer_type = "t", bytes_max = 1, at_once = 1, total_timeout = "1s" }
 limit = { per_second = 1, at_once = 2 }
+side_door = { kind = "directory", outgoing = "/o2", incoming = "/i2", archive = "/a2", quarantine = "/q2", stable_for = "1s" }
 breaker = { after = 5, rest = "1m" }
 [bank.answers]
 results = "file"
@@ -320,6 +321,11 @@ fn every_key_of_a_practice_bank_is_known_to_both() {
         assert_eq!(folders.control_suffix, ".ok");
     }
     Counterpart::parse(&silent.replace("\"https\"", "\"socket\"")).expect("good");
+    let shown = "certificate = \"/c\"\nkey = \"/k\"\n";
+    let asking = silent.replace(shown, &format!("{shown}client_ca = \"/a\"\n"));
+    Counterpart::parse(&asking).expect("good");
+    let problems = Counterpart::parse(&asking.replace(shown, ""));
+    assert!(problems.expect_err("in the clear").0[0].contains("door.client_ca: needs certificate"));
     let problems = Counterpart::parse(&COUNTERPART.replace("\"https\"", "\"socket\""));
     assert!(problems.expect_err("no https").0[0].contains("push"));
 }

@@ -4,10 +4,10 @@
 use bytes::Bytes;
 
 use crate::clock::local_text;
-use crate::flow::collect::{row_reports, take_rows};
 use crate::flow::matching::note_reference;
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
+use crate::flow::taking::{row_reports, take_rows};
 use crate::flow::{Bank, Ctx, FlowError, expect, time};
 use crate::format::{DataError, Format, Item, Key, MessageKind, Part, PartRole, Record};
 use crate::model::alert::AlertKind;

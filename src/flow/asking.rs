@@ -3,8 +3,9 @@
 use bytes::Bytes;
 
 use crate::flow::answer::{acted_on, read_parts};
-use crate::flow::collect::{hold, take_rows};
+use crate::flow::held::hold;
 use crate::flow::submit::found_there;
+use crate::flow::taking::take_rows;
 use crate::flow::values::HeadValues;
 use crate::flow::{Bank, Ctx, FlowError};
 use crate::format::{Format, Key, MessageKind, Part, PartRole};

@@ -2,11 +2,12 @@
 //! and what sets a single payment aside.
 
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::flow::Bank;
 use crate::flow::spoken::field_error;
 use crate::flow::values::{IntakeHead, LineValues};
-use crate::format::{FieldError, Fitter, MessageKind};
+use crate::format::{DataError, FieldError, Fitter, MessageKind, Source};
 use crate::model::hold::HoldReason;
 use crate::model::money::Fen;
 use crate::model::payment::Line;
@@ -259,12 +260,91 @@ impl<'a> PaymentCheck<'a> {
             self.luhn_warnings += 1;
         }
         let head = IntakeHead { head: self.head, bank: &line.bank };
-        fitter.check(&head, &LineValues(line)).err().map(|fault| hold_for(&fault))
+        misfit(fitter, &head, &LineValues(line))
     }
 }
 
 /// A field that cannot be written sets its payment aside, whatever the fault: nothing is cut,
 /// guessed or substituted (design 4.7).
-pub(super) fn hold_for(fault: &FieldError) -> NewHold {
+fn hold_for(fault: &FieldError) -> NewHold {
     NewHold { reason: fault.hold_reason(), detail: field_error(fault) }
+}
+
+/// Why a payment cannot be written by itself, where it cannot. One that breaks the writer down is set aside
+/// like any other: it would stop the daemon each time that it comes up again, and everybody behind it (F56).
+pub(super) fn misfit(
+    fitter: &mut Fitter<'_>,
+    head: &dyn Source,
+    row: &dyn Source,
+) -> Option<NewHold> {
+    match catch_unwind(AssertUnwindSafe(|| fitter.check(head, row))) {
+        Ok(fits) => fits.err().map(|fault| hold_for(&fault)),
+        Err(_) => Some(NewHold {
+            reason: HoldReason::NotAccepted,
+            detail: "系统写不出这一笔，原因在程序，请银行技术人员检查".to_owned(),
+        }),
+    }
+}
+
+/// Writes a message; that the writer broke down is a fault of the message, and not the end of the daemon (F56).
+///
+/// # Errors
+/// Where it cannot be written.
+pub(super) fn written<T>(
+    kind: MessageKind,
+    write: impl FnOnce() -> Result<T, DataError>,
+) -> Result<T, DataError> {
+    catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|_| {
+        Err(DataError {
+            message: kind,
+            part: None,
+            record: 0,
+            field: String::new(),
+            offset: None,
+            found: String::new(),
+            expected: "what this program can write".to_owned(),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow::spoken::data_error;
+    use crate::format::{Format, Key, Value, example};
+
+    /// A payment; one of nobody breaks down whoever wants to know the payee.
+    struct Payment(Option<&'static str>);
+
+    impl Source for Payment {
+        fn get(&self, key: Key) -> Option<Value<'_>> {
+            match key {
+                Key::PayeeName => Some(Value::Text(self.0.expect("a payee"))),
+                Key::Account => Some(Value::Text("6217000000000000001")),
+                Key::Amount => Some(Value::Amount(Fen::new(100))),
+                Key::Summary => Some(Value::Text("补贴")),
+                Key::DocumentNumber => Some(Value::Text("11010519491231002X")),
+                Key::PoolAccount => Some(Value::Text("6107280000000000001")),
+                _ => None,
+            }
+        }
+    }
+
+    #[test]
+    fn f56_a_payment_that_breaks_the_writer_down_is_set_aside_and_the_others_go() {
+        let text = example::example("example-city-xml").expect("it ships");
+        let format = Format::compile("example-city-xml", text).expect("compiles");
+        let mut fitter = format.fitter(MessageKind::PaymentRequest);
+        let payments = [Payment(Some("王一")), Payment(None), Payment(Some("李三"))];
+        let mut held =
+            |payment: &Payment| misfit(&mut fitter, &payments[0], payment).map(|hold| hold.reason);
+        let reasons: Vec<_> = payments.iter().map(&mut held).collect();
+        assert_eq!(reasons, [None, Some(HoldReason::NotAccepted), None]);
+        // All of them at once, as convert writes them.
+        let kind = MessageKind::PaymentRequest;
+        let told = written(kind, || Ok(payments[1].get(Key::PayeeName).is_some()));
+        let words = data_error(&told.expect_err("it broke down"));
+        assert!(words.contains("本程序写得出的内容"), "{words}");
+        assert_eq!(written(kind, || Ok(1)).ok(), Some(1));
+    }
 }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::clock::local_parts;
-use crate::flow::checks::hold_for;
+use crate::flow::checks::{misfit, written};
 use crate::flow::matching::telling;
 use crate::flow::readback::{PaymentWords, ReadBack, payments};
 use crate::flow::report::{recipients, report_id};
@@ -141,18 +141,18 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
         day_sequence: numbered.as_ref().map(|(_, number)| *number),
     };
     let (parts, content) = loop {
-        let written =
-            bank.format.encode(MessageKind::PaymentRequest, &head, &rows).and_then(|parts| {
-                let words = PaymentWords {
-                    reference: &reference,
-                    pool_account: &facts.pool_account,
-                    voucher_no: &facts.voucher_no,
-                    summary: &facts.summary,
-                    rows: &rows,
-                };
-                payments(&bank.format, parts, &words)
-            });
-        let cause = match written {
+        let done = written(MessageKind::PaymentRequest, || {
+            let words = PaymentWords {
+                reference: &reference,
+                pool_account: &facts.pool_account,
+                voucher_no: &facts.voucher_no,
+                summary: &facts.summary,
+                rows: &rows,
+            };
+            let parts = bank.format.encode(MessageKind::PaymentRequest, &head, &rows)?;
+            payments(&bank.format, parts, &words)
+        });
+        let cause = match done {
             Ok(written) => break written,
             Err(cause) => cause,
         };
@@ -286,9 +286,8 @@ pub fn seal_parts(ctx: &Ctx, bank: &str, reference: &str, parts: ReadBack) -> Ve
 /// Payments that cannot be written by themselves, with the reason.
 fn misfits(bank: &Bank, head: &HeadValues<'_>, rows: &[RowValues]) -> Vec<(i64, NewHold)> {
     let mut fitter = bank.format.fitter(MessageKind::PaymentRequest);
-    let misfit =
-        |row: &RowValues| fitter.check(head, row).err().map(|fault| (row.line, hold_for(&fault)));
-    rows.iter().filter_map(misfit).collect()
+    let hold = |row: &RowValues| misfit(&mut fitter, head, row).map(|hold| (row.line, hold));
+    rows.iter().filter_map(hold).collect()
 }
 
 /// Payments that the format cannot write wait for another decision of finance, and hold up nobody

@@ -3,14 +3,15 @@
 //!
 //! Nothing is decided that a bank can still be asked about: people are for what no bank can say.
 
+pub mod entry;
 mod rules;
 mod words;
 
 use std::collections::BTreeSet;
 
 use crate::flow::answer::refund_reports;
-use crate::flow::collect::row_reports;
 use crate::flow::sealed::{seal_decision, seal_words};
+use crate::flow::taking::row_reports;
 use crate::flow::{Ctx, FlowError};
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};

@@ -4,7 +4,8 @@
 
 use crate::finance::wire::nothing_read;
 use crate::finance::{self, Faulty, Finance, FinanceError, Listed, RegisterEvent, Verdict};
-use crate::flow::intake::{TakeError, read_head, refuse, take};
+use crate::flow::intake::{read_head, refuse, take};
+use crate::flow::receiving::TakeError;
 use crate::flow::spoken::{chinese, finance_error};
 use crate::flow::{Ctx, FlowError, Progress};
 use crate::model::alert::AlertKind;

@@ -6,6 +6,7 @@
 //! fails the process (design 4, rule 9); what a door says never does.
 
 pub mod answer;
+pub mod arrivals;
 pub mod asking;
 pub mod breaker;
 pub mod checks;
@@ -14,20 +15,25 @@ pub mod convert;
 pub mod decide;
 pub mod expect;
 pub mod feed;
+pub mod held;
 pub mod intake;
 pub mod matching;
 pub mod pushed;
 pub mod reach;
 pub mod readback;
+pub mod receipts;
+pub mod receiving;
 pub mod report;
 pub mod sealed;
 pub mod settle;
 pub mod spoken;
 pub mod submit;
+pub mod taking;
 pub mod time;
 pub mod unfetched;
 pub mod values;
 pub mod watch;
+pub mod whose;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};

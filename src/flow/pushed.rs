@@ -1,15 +1,21 @@
 //! Pushed: takes what a bank called in and the listener made durable. From here on it is an answer like
 //! any other; only that nobody asked for it, and that it has no file name to say what it is.
 
+use std::collections::BTreeSet;
+
 use crate::flow::answer::{acted_on, read_parts};
-use crate::flow::collect::{attempt_of, cannot_take, hold, hold_unknown, take_rows};
+use crate::flow::convert::end_alerts;
+use crate::flow::held::{cannot_take, hold, hold_unknown};
 use crate::flow::sealed::open_evidence;
+use crate::flow::taking::take_rows;
+use crate::flow::whose::attempt_of;
 use crate::flow::{Bank, Ctx, FlowError};
 use crate::format::{Format, Key, MessageKind, Part, PartRole, Record};
+use crate::model::alert::AlertKind;
 use crate::model::attempt::Answer;
 use crate::store::StoreError;
 use crate::store::attempts::Attempt;
-use crate::store::pushed::Pushed;
+use crate::store::pushed::{Pushed, WaitingPushes};
 
 /// What a bank may tell us without being asked.
 const TOLD: [MessageKind; 6] = [
@@ -68,6 +74,36 @@ pub(super) async fn step(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
         moved = true;
     }
     Ok(moved)
+}
+
+/// Looks at what waits of all banks, and says when the next of it is due. What a bank called in that has left
+/// the config since is read by nobody, and somebody is told until it is back: it may say what became of money
+/// that is in flight.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn look(ctx: &Ctx) -> Result<Option<i64>, FlowError> {
+    let (mut next, mut unheard) = (None, BTreeSet::new());
+    for waiting in ctx.store.waiting_pushes().await? {
+        if ctx.banks.contains_key(&waiting.bank) {
+            next = [next, Some(waiting.next_at_ms)].into_iter().flatten().min();
+            continue;
+        }
+        let WaitingPushes { bank, count, .. } = waiting;
+        let text = format!(
+            "银行 {bank} 推送来的报文有 {count} 份无人读取：该行已不在配置中。报文已原样封存，其中可能有款项的结果；请恢复该行的配置，系统会自动读取"
+        );
+        if ctx.store.raise_alert(AlertKind::Unheard, &bank, None, &text, ctx.now_ms()).await? {
+            tracing::error!(
+                bank,
+                count,
+                "what this bank pushed is read by nobody: it is not in the config"
+            );
+        }
+        unheard.insert(bank);
+    }
+    end_alerts(ctx, AlertKind::Unheard, &unheard).await?;
+    Ok(next)
 }
 
 async fn understand(ctx: &Ctx, bank: &Bank, name: &str, pushed: &Pushed) -> Result<(), FlowError> {

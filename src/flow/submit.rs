@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 
 use crate::clock::local_parts;
 use crate::flow::answer::{acted_on, read_answer, too_late};
+use crate::flow::held::hold;
 use crate::flow::sealed::open_part;
 use crate::flow::spoken::{chinese, flow_error};
 use crate::flow::{Bank, Ctx, FlowError, Progress, breaker, expect};
@@ -169,7 +170,7 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
             tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "no clear answer; the bank will be asked");
             if let Some(evidence) = evidence {
                 let why = chinese(&cause);
-                crate::flow::collect::hold(ctx, bank, &sending, "answer", &evidence, &why).await?;
+                hold(ctx, bank, &sending, "answer", &evidence, &why).await?;
             }
             lost(ctx, bank, &sending).await
         }
@@ -196,8 +197,8 @@ async fn not_sent(
 }
 
 /// Closes an attempt whose bytes bear a day that is over, where provably none of them left: its payments are
-/// cut again under a new reference, with today's date and number, which a bank may insist on (design 4,
-/// rule 2). What may have arrived once goes again as it is, or not at all.
+/// cut again under a new reference, or go back in a new refund, with today's date and number, which a bank may
+/// insist on (design 4, rule 2). What may have arrived once goes again as it is, or not at all.
 ///
 /// # Errors
 /// Where the store fails.
@@ -206,22 +207,21 @@ async fn out_of_date(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool, 
         let (year, [month, day, ..]) = local_parts(at_ms);
         (year, month, day)
     };
-    if attempt.batch.is_none()
-        || !attempt.never_left()
-        || day(attempt.made_at_ms) == day(ctx.now_ms())
-    {
+    if !attempt.never_left() || day(attempt.made_at_ms) == day(ctx.now_ms()) {
         return Ok(false);
     }
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else { return Ok(false) };
-    let dated = [Key::Moment, Key::DaySequence]
-        .iter()
-        .any(|key| format.asks_for(MessageKind::PaymentRequest, *key));
+    let kind = match attempt.kind {
+        AttemptKind::Payment => MessageKind::PaymentRequest,
+        AttemptKind::Refund => MessageKind::RefundRequest,
+    };
+    let dated = [Key::Moment, Key::DaySequence].iter().any(|key| format.asks_for(kind, *key));
     if !dated {
         return Ok(false);
     }
     match ctx.store.withdraw(attempt, "daifa", "its day is over", ctx.now_ms()).await {
         Ok(payments) => {
-            tracing::warn!(attempt = %attempt.no, bank = bank.code, payments, "it never left and its day is over: its payments are cut again");
+            tracing::warn!(attempt = %attempt.no, bank = bank.code, payments, "it never left and its day is over: what it carried is written anew");
             Ok(true)
         }
         Err(StoreError::Refused(why)) => {
@@ -278,7 +278,7 @@ async fn answered(
     match read_answer(ctx, bank, attempt, kind, &bytes).await? {
         Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
         Err(why) => {
-            crate::flow::collect::hold(ctx, bank, attempt, kind.as_str(), &bytes, &why).await?;
+            hold(ctx, bank, attempt, kind.as_str(), &bytes, &why).await?;
             lost(ctx, bank, attempt).await
         }
     }

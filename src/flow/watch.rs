@@ -3,6 +3,7 @@
 //! recomputed; a jump of the clock can bring an alert early or late, and moves no money (I16).
 
 use crate::clock::local_text;
+use crate::flow::decide::entry;
 use crate::flow::{Ctx, FlowError, Progress, breaker, expect, time};
 use crate::model::alert::AlertKind;
 use crate::model::deadline::{length, level};
@@ -19,6 +20,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     time::bounds(ctx).await?;
     expect::look(ctx).await?;
     breaker::look(ctx).await?;
+    entry::look(ctx).await?;
     let now = ctx.now_ms();
     for running in ctx.store.running().await? {
         let reached = level(running.start_at_ms, running.deadline_at_ms, now);

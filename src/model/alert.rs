@@ -52,6 +52,8 @@ words! {
         Submit = "submit",
         /// What a bank said cannot be taken: what is kept about its batch does not open.
         Collect = "collect",
+        /// What a bank called in is read by nobody: it has left the config.
+        Unheard = "unheard",
         /// Leftover cannot go back.
         Settle = "settle",
         /// A bank does not pick up the files that lie ready for it.
@@ -60,6 +62,8 @@ words! {
         Door = "door",
         /// A file of a bank was moved away unread.
         DoorFile = "door_file",
+        /// Somebody was several times not let in as an operator.
+        NotLetIn = "not_let_in",
         /// The time of day was set by more than time passed: nobody knows which is right.
         ClockStep = "clock_step",
     }
@@ -93,10 +97,12 @@ impl AlertKind {
             Self::Convert => "无法组批",
             Self::Submit => "无法送出",
             Self::Collect => "结果无法处理",
+            Self::Unheard => "来报无人读取",
             Self::Settle => "无法退回",
             Self::NotFetched => "银行未取件",
             Self::Door => "结果目录",
             Self::DoorFile => "文件无法读取",
+            Self::NotLetIn => "操作员未通过验证",
             Self::ClockStep => "系统时钟跳变",
         }
     }
@@ -120,7 +126,9 @@ impl AlertKind {
                 | Self::Convert
                 | Self::Submit
                 | Self::Collect
+                | Self::Unheard
                 | Self::Settle
+                | Self::NotLetIn
                 | Self::ClockStep
         )
     }

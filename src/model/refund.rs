@@ -32,6 +32,8 @@ words! {
         Confirmed = "confirmed",
         /// The bank refused it; its payments are refundable again.
         Refused = "refused",
+        /// It never left and its day is over; its payments are refundable again.
+        Withdrawn = "withdrawn",
     }
 }
 
@@ -51,6 +53,7 @@ impl RefundState {
             Self::Open => "退款中",
             Self::Confirmed => "已退回",
             Self::Refused => "银行拒绝退款",
+            Self::Withdrawn => "已作废（从未送出）",
         }
     }
 }

@@ -6,9 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use secrecy::SecretString;
 use tokio::io::{self, AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -16,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::sandbox::bank::BankError;
 use crate::sandbox::bank_desk::Desk;
+use crate::transport::tls::{Identity, server};
 
 /// How long a caller has for the handshake.
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -27,6 +26,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub struct Shown {
     pub certificate: PathBuf,
     pub key: PathBuf,
+    /// Whose certificates callers must show, where it asks who calls.
+    pub client_ca: Option<PathBuf>,
 }
 
 /// A caller.
@@ -107,17 +108,11 @@ fn millis(ms: i64) -> Duration {
 
 fn acceptor(shown: &Shown) -> Result<TlsAcceptor, BankError> {
     let told = |path: &Path, cause: String| BankError::Shown { path: path.to_owned(), cause };
-    let chain = CertificateDer::pem_file_iter(&shown.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|e| told(&shown.certificate, e.to_string()))?;
-    // The library's words about a key could quote it.
-    let key = PrivateKeyDer::from_pem_file(&shown.key)
-        .map_err(|_| told(&shown.key, "it holds no private key (PEM)".to_owned()))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .and_then(|built| built)
-        .map_err(|e| told(&shown.certificate, e.to_string()))?;
+    let key =
+        std::fs::read_to_string(&shown.key).map_err(|cause| told(&shown.key, cause.to_string()))?;
+    let certificate_file = shown.certificate.clone();
+    let identity = Identity { certificate_file, key: SecretString::from(key) };
+    let config = server(&identity, shown.client_ca.as_deref())
+        .map_err(|cause| told(&shown.certificate, cause.to_string()))?;
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

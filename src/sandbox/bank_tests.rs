@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use secrecy::SecretString;
 
 use crate::clock::SystemClock;
 use crate::format::{Format, Key, MessageKind, Record, Value, example};
@@ -20,6 +22,7 @@ use crate::sandbox::bank::{
 };
 use crate::sandbox::bank_town::{Booked, Said, Town, message_part, payment};
 use crate::transport::https::{Https, HttpsOptions};
+use crate::transport::tls::Identity;
 use crate::transport::{Asked, Sent, Transport as _};
 
 /// One of each: credited, three kinds of failure, returned later.
@@ -395,41 +398,83 @@ async fn f24_f53_an_outage_refuses_callers_and_ends() {
     assert_eq!(town.verdict().requests, taken);
 }
 
-#[tokio::test]
-async fn f24_a_practice_bank_shows_its_certificate() {
+/// A practice bank met by TLS, and where its own certificate is.
+async fn met_by_tls(root: &Path, client_ca: Option<PathBuf>) -> (PracticeBank, PathBuf) {
     let key = rcgen::KeyPair::generate().expect("a key");
     let params = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
     let certificate = params.self_signed(&key).expect("signed").pem();
-    let root = tempfile::tempdir().expect("a folder");
-    let shown = Shown { certificate: root.path().join("c.pem"), key: root.path().join("k.pem") };
+    let shown = Shown { certificate: root.join("c.pem"), key: root.join("k.pem"), client_ca };
     std::fs::write(&shown.certificate, certificate).expect("written");
     std::fs::write(&shown.key, key.serialize_pem()).expect("written");
     let format = example::example("example-city-xml").expect("an example");
     let format = Arc::new(Format::compile("example-city-xml", format).expect("compiles"));
     let wire = Wire::Http { listen: SocketAddr::from(([127, 0, 0, 1], 0)) };
-    let options =
-        Options { shown: Some(shown.clone()), ..Options::new(root.path().join("bank"), wire) };
+    let certificate = shown.certificate.clone();
+    let options = Options { shown: Some(shown), ..Options::new(root.join("bank"), wire) };
     let bank = PracticeBank::start(options, format, Arc::new(SystemClock)).await.expect("starts");
+    (bank, certificate)
+}
+
+fn tls_door(bank: &PracticeBank, ca_file: Option<PathBuf>, identity: Option<Identity>) -> Https {
+    let port = bank.address().expect("it listens").port();
+    let door = Https::new(&HttpsOptions {
+        url: format!("https://localhost:{port}/"),
+        content_type: "application/xml; charset=GBK".to_owned(),
+        ca_file,
+        identity,
+        signing: None,
+        connect_ms: 2_000,
+        total_ms: 5_000,
+        answer_bytes_max: 1 << 20,
+    });
+    door.expect("good settings")
+}
+
+#[tokio::test]
+async fn f24_a_practice_bank_shows_its_certificate() {
+    let root = tempfile::tempdir().expect("a folder");
+    let (bank, certificate) = met_by_tls(root.path(), None).await;
     let town = Town::http(Faults::default()).await;
     let batch = town.batch("A1", &["1000"]);
-    let port = bank.address().expect("it listens").port();
-    let door = |ca_file| {
-        let door = Https::new(&HttpsOptions {
-            url: format!("https://localhost:{port}/"),
-            content_type: "application/xml; charset=GBK".to_owned(),
-            ca_file,
-            identity: None,
-            signing: None,
-            connect_ms: 2_000,
-            total_ms: 5_000,
-            answer_bytes_max: 1 << 20,
-        });
-        door.expect("good settings")
-    };
     let committed = Committed::after_commit(AttemptNo(1));
-    let sent = door(None).send(&committed, &batch).await;
+    let sent = tls_door(&bank, None, None).send(&committed, &batch).await;
     assert!(matches!(sent, Sent::NotSent { .. }), "nobody vouches for it: {sent:?}");
-    let sent = door(Some(shown.certificate)).send(&committed, &batch).await;
+    let sent = tls_door(&bank, Some(certificate), None).send(&committed, &batch).await;
+    assert!(matches!(sent, Sent::Accepted { .. }), "{sent:?}");
+    assert_eq!(bank.judge().expect("the book reads").requests, 1);
+}
+
+#[tokio::test]
+async fn f24_a_practice_bank_that_asks_who_calls_hears_nobody_else() {
+    let root = tempfile::tempdir().expect("a folder");
+    // An authority for clients, one certificate of it, and one of another authority.
+    let identity = |name: &str| {
+        let params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        let mut authority = params.clone();
+        authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let ca_key = rcgen::KeyPair::generate().expect("a key");
+        let ca_pem = authority.self_signed(&ca_key).expect("signed").pem();
+        let issuer = rcgen::Issuer::new(authority, ca_key);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let pem = params.signed_by(&key, &issuer).expect("signed").pem();
+        let (ca, certificate_file) =
+            (root.path().join(format!("{name}-ca.pem")), root.path().join(format!("{name}.pem")));
+        std::fs::write(&ca, ca_pem).expect("written");
+        std::fs::write(&certificate_file, pem).expect("written");
+        (ca, Identity { certificate_file, key: SecretString::from(key.serialize_pem()) })
+    };
+    let ((client_ca, agent), (_, stranger)) = (identity("agent"), identity("stranger"));
+    let (bank, certificate) = met_by_tls(root.path(), Some(client_ca)).await;
+    let town = Town::http(Faults::default()).await;
+    let batch = town.batch("A1", &["1000"]);
+    let committed = Committed::after_commit(AttemptNo(1));
+    for unknown in [None, Some(stranger)] {
+        let door = tls_door(&bank, Some(certificate.clone()), unknown);
+        let sent = door.send(&committed, &batch).await;
+        assert!(!matches!(sent, Sent::Accepted { .. }), "{sent:?}");
+    }
+    assert_eq!(bank.judge().expect("the book reads").requests, 0);
+    let sent = tls_door(&bank, Some(certificate), Some(agent)).send(&committed, &batch).await;
     assert!(matches!(sent, Sent::Accepted { .. }), "{sent:?}");
     assert_eq!(bank.judge().expect("the book reads").requests, 1);
 }

@@ -208,6 +208,9 @@ pub(super) const DAEMON_CHAIN: &str = "daemon";
 /// their own says in which order each of them was raised and cleared.
 pub(super) const ALERTS_CHAIN: &str = "alerts";
 
+/// The chain of who was not let in as an operator.
+pub(super) const OPERATORS_CHAIN: &str = "operators";
+
 /// The chain of a register.
 pub(super) fn register_chain(register: RegisterNo) -> String {
     format!("register:{}", register.0)

@@ -33,6 +33,7 @@ mod journal;
 pub mod life;
 pub mod migrations;
 pub mod numbers;
+pub mod operators;
 mod postgres;
 pub mod pushed;
 pub mod quarantine;

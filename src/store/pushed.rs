@@ -18,6 +18,15 @@ pub struct Pushed {
     pub bytes: Vec<u8>,
 }
 
+/// What waits of one bank, in any of the banks that ever called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingPushes {
+    pub bank: String,
+    pub count: i64,
+    /// When the next of them is looked at.
+    pub next_at_ms: i64,
+}
+
 impl Store {
     /// Keeps what a bank pushed. The same bytes of the same bank are kept once, and stay taken where
     /// they were (F33); says whether they are new.
@@ -71,16 +80,21 @@ impl Store {
         Ok(due)
     }
 
-    /// When the next one that nobody has taken is looked at again.
+    /// What nobody has taken, by bank: also of banks that are not in the config any more.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn next_push_at(&self) -> Result<Option<i64>, StoreError> {
+    pub async fn waiting_pushes(&self) -> Result<Vec<WaitingPushes>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT MIN(next_at_ms) FROM pushed WHERE state = 'waiting'";
-        let next = work.the(sql, params![], |row| row.int_opt(0)).await?;
+        let sql = "SELECT bank, COUNT(*), MIN(next_at_ms) FROM pushed WHERE state = 'waiting' GROUP BY bank ORDER BY bank";
+        let waiting = work
+            .rows(sql, params![], |row| {
+                let (bank, count) = (row.string(0)?, row.int(1)?);
+                Ok(WaitingPushes { bank, count, next_at_ms: row.int(2)? })
+            })
+            .await?;
         work.commit().await?;
-        Ok(next)
+        Ok(waiting)
     }
 
     /// What was pushed is applied or held, durably. A crash before this takes it once more, which changes

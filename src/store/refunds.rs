@@ -112,11 +112,7 @@ pub(super) async fn refuse_refund(
     }
     let sql = "UPDATE refund SET state = 'refused', state_at_ms = $1 WHERE refund_no = $2 AND state = 'open'";
     work.move_one(sql, params![now_ms, refund]).await?;
-    freeze_contradicted(work, entry, attempt, refund).await?;
-    let sql =
-        "UPDATE leftover SET state = $1, refund_no = NULL WHERE refund_no = $2 AND state = $3";
-    work.run(sql, params![LeftoverState::Open.as_str(), refund, LeftoverState::Reserved.as_str()])
-        .await?;
+    set_free(work, entry, attempt, refund).await?;
     entry.fact("refund", refund.0);
     super::alerts::raise(
         work,
@@ -132,7 +128,22 @@ pub(super) async fn refuse_refund(
     Ok(())
 }
 
-/// A payment of a refused refund that was credited meanwhile: its money never went back, so the
+/// Makes the payments of a refund that will not be made free leftover again, but for those that were credited
+/// meanwhile. Says how many are free.
+pub(super) async fn set_free(
+    work: &mut Work,
+    entry: &mut Entry,
+    attempt: &Attempt,
+    refund: RefundNo,
+) -> Result<i64, StoreError> {
+    freeze_contradicted(work, entry, attempt, refund).await?;
+    let sql =
+        "UPDATE leftover SET state = $1, refund_no = NULL WHERE refund_no = $2 AND state = $3";
+    let row = params![LeftoverState::Open.as_str(), refund, LeftoverState::Reserved.as_str()];
+    Ok(i64::try_from(work.run(sql, row).await?).unwrap_or(i64::MAX))
+}
+
+/// A payment of a refund that will not be made and that was credited meanwhile: its money never went back, so the
 /// credit is no more than was approved. It is a contradiction like any other, frozen in flight, and
 /// not leftover that the next refund could list (I8, I11).
 async fn freeze_contradicted(

@@ -10,6 +10,7 @@
 //! Sending takes a [`Committed`], which only the store can make, after the state SENDING is
 //! durable (I4). Adding a door is one file and one line here.
 
+pub mod beside;
 pub mod calendar;
 pub mod directory;
 pub mod hours;

@@ -133,6 +133,7 @@ impl Refund {
             RefundState::Open => Tone::Busy,
             RefundState::Confirmed => Tone::Good,
             RefundState::Refused => Tone::Bad,
+            RefundState::Withdrawn => Tone::Quiet,
         };
         Self {
             no: row.no.to_string(),

@@ -9,11 +9,12 @@ use daifa::flow::Step;
 use daifa::format::{Format, Item, Key, MessageKind, Moment, Part, PartRole, example};
 use daifa::model::attempt::Answer;
 use daifa::model::id::BatchNo;
+use daifa::model::reason::Reason;
 use daifa::store::restore::NamedBank;
 use daifa::transport::Transport;
 
-use crate::counter::{Counter, SentThing, Turn};
-use crate::county::Draft;
+use crate::counter::{Counter, Fate, SentThing, Turn};
+use crate::county::{Draft, person};
 use crate::house::{CALLS, HOUR, House, MINUTE, NOW, SECOND};
 
 /// From 15:49 to ten minutes past midnight in the county.
@@ -49,6 +50,11 @@ fn is_back(counter: &Counter) {
 
 /// The number of the day and the day itself, as what was sent says them.
 fn number_and_day(counter: &Counter, sent: &SentThing) -> (i64, u8) {
+    let (number, day) = head_of(counter, sent);
+    (number.expect("a number"), day)
+}
+
+fn head_of(counter: &Counter, sent: &SentThing) -> (Option<i64>, u8) {
     let part = Part {
         role: PartRole::Message,
         name: String::new(),
@@ -56,11 +62,11 @@ fn number_and_day(counter: &Counter, sent: &SentThing) -> (i64, u8) {
         committing: true,
     };
     let parts = [part];
-    let mut reading = counter.format.read(MessageKind::PaymentRequest, &parts).expect("reads");
+    let mut reading = counter.format.read(sent.kind, &parts).expect("reads");
     while let Some(item) = reading.next().expect("reads") {
         if let Item::Head(head) = item {
             let Some(Moment { day, .. }) = head.moment() else { panic!("a moment") };
-            return (head.int(Key::DaySequence).expect("a number"), day);
+            return (head.int(Key::DaySequence), day);
         }
     }
     panic!("no head")
@@ -246,4 +252,88 @@ async fn f31_a_bank_that_answers_for_what_never_left_is_sent_nothing_more() {
     house.live(HOUR, 5 * MINUTE).await;
     assert!(counter.book().booked.is_empty(), "people compare first");
     house.sound().await;
+}
+
+/// A house whose bank was sent three payments, of which one failed; the bank has not told it yet.
+async fn with_leftover() -> (House, Arc<Counter>) {
+    let (mut house, counter) = house().await;
+    counter.fate(&person(2).account, Fate::Failed(Reason::AccountClosed, "已销户"));
+    house.take(draft("A")).await;
+    assert_eq!(attempts(&house).await, ["T000000000001 accepted"]);
+    (house, counter)
+}
+
+/// The day in each refund request that was handed over, in order, and how many of the bytes differ.
+fn refund_days(counter: &Counter) -> (Vec<u8>, usize) {
+    let refunds = counter.refunds();
+    let digests: BTreeSet<[u8; 32]> = refunds.iter().map(|sent| sent.digest).collect();
+    (refunds.iter().map(|sent| head_of(counter, sent).1).collect(), digests.len())
+}
+
+#[tokio::test]
+async fn f54_a_refund_that_never_left_before_midnight_goes_with_the_next_day_s_date() {
+    let (mut house, counter) = with_leftover().await;
+    is_away(&counter);
+    house.live(8 * HOUR, 10 * MINUTE).await;
+    let first = ["T000000000001 accepted", "T000000000002 not_sent"];
+    assert_eq!(attempts(&house).await, first, "the same all day");
+    let (days, written) = refund_days(&counter);
+    assert!(days.len() > 10 && written == 1 && days[0] == 23, "in the same bytes: {days:?}");
+    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0]);
+    house.live(TO_THE_NEXT_DAY - 8 * HOUR, MINUTE).await;
+    let next = ["T000000000001 accepted", "T000000000002 closed", "T000000000003 not_sent"];
+    assert_eq!(attempts(&house).await, next, "its day is over");
+    let states = house.texts("SELECT state FROM refund ORDER BY refund_no").await;
+    assert_eq!(states, ["withdrawn", "open"]);
+    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0]);
+    assert_eq!(house.page(1).await.refunds.len(), 2, "both stay to be seen");
+    house.sound().await;
+    is_back(&counter);
+    house.live(30 * MINUTE, MINUTE).await;
+    let (days, written) = refund_days(&counter);
+    assert_eq!((days.last(), written), (Some(&24), 2));
+    let booked = counter.book().booked.clone();
+    let refunds = booked.iter().filter(|one| one.kind == MessageKind::RefundRequest);
+    assert_eq!(refunds.map(|one| one.reference.as_str()).collect::<Vec<_>>(), ["T000000000003"]);
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    house.finished().await;
+}
+
+#[tokio::test]
+async fn f3_the_intent_of_a_refund_of_yesterday_is_written_anew_as_well() {
+    let (mut house, counter) = with_leftover().await;
+    house.clock.advance_ms(HOUR);
+    for step in [Step::Collect, Step::Settle] {
+        house.only(step).await;
+    }
+    assert_eq!(attempts(&house).await, ["T000000000001 accepted", "T000000000002 intent"]);
+    house.stop();
+    house.clock.advance_ms(TO_THE_NEXT_DAY);
+    house.restart().await;
+    // Closed, and the process dies before it is written anew.
+    house.step(Step::Submit).await.expect("goes on");
+    assert_eq!(attempts(&house).await, ["T000000000001 accepted", "T000000000002 closed"]);
+    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0]);
+    house.sound().await;
+    house.restart().await;
+    house.live(30 * MINUTE, MINUTE).await;
+    assert_eq!(refund_days(&counter), (vec![24], 1));
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    house.finished().await;
+}
+
+#[tokio::test]
+async fn i2_a_refund_that_a_bank_did_not_find_is_never_written_anew() {
+    let (mut house, counter) = with_leftover().await;
+    counter.next(Turn::Lose { booked: false });
+    is_away(&counter);
+    // Asked, not found after its delay, and then it cannot be sent.
+    house.live(TO_THE_NEXT_DAY + HOUR, 5 * MINUTE).await;
+    let kept = ["T000000000001 accepted", "T000000000002 not_sent"];
+    assert_eq!(attempts(&house).await, kept, "it may have arrived once");
+    is_back(&counter);
+    house.live(30 * MINUTE, MINUTE).await;
+    assert_eq!(refund_days(&counter).1, 1, "the same bytes, whatever the day");
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    house.finished().await;
 }

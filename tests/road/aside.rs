@@ -171,7 +171,7 @@ async fn every_reason_can_be_dropped_and_its_money_goes_back() {
 }
 
 #[tokio::test]
-async fn a_released_payment_that_still_cannot_be_written_does_not_block_the_others() {
+async fn f56_a_released_payment_that_still_cannot_be_written_does_not_block_the_others() {
     let mut house = House::open().await;
     let draft = Draft::new("A", 1)
         .lines(CALLS, 4)

@@ -82,6 +82,15 @@ fn paid(
     flags: &[&str],
     change: impl FnOnce(&Path, &str) -> String,
 ) -> (Running, Running, tempfile::TempDir) {
+    paid_out_of(flags, CITY, change)
+}
+
+/// The same, where the book of the bank that is called is another's.
+fn paid_out_of(
+    flags: &[&str],
+    called: &str,
+    change: impl FnOnce(&Path, &str) -> String,
+) -> (Running, Running, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let payments = PAYMENTS.to_string();
     let shape = ["practice", "--data", "practice", "--registers", "1", "--payments", &payments];
@@ -98,7 +107,7 @@ fn paid(
     let daemon = Running::start(folder.path(), &["run", "--config", "practice/daifa.toml"]);
     let books = || {
         let read = |bank: &str| read_book(&data.join(bank).join("bank")).ok();
-        Some([read(RURAL)?, read(CITY)?])
+        Some([read(RURAL)?, read(called)?])
     };
     let books = until("the credits", || {
         books().filter(|[a, b]| a.credited_count + b.credited_count >= PAYMENTS as u64)
@@ -132,6 +141,36 @@ fn the_readmes_socket_pays_a_register() {
         let door = readme("socket").replace("127.0.0.1:7002", &said(config, CITY, "address"));
         with_door(config, CITY, &door)
     });
+}
+
+#[test]
+fn the_readmes_bank_that_asks_who_calls_pays_a_register() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(path).expect("the README");
+    let (_, block) = text.split_once("```sh\nopenssl req -x509").expect("a block");
+    let script = format!("openssl req -x509{}", block.split_once("```").expect("its end").0);
+    let mut bank = None;
+    let _all = paid_out_of(&[], "asking", |data, config| {
+        let tls = data.join("tls");
+        std::fs::create_dir_all(&tls).expect("made");
+        let mut shell = Command::new("sh");
+        let made = shell.args(["-ec", &script]).current_dir(&tls).output().expect("sh runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = free.local_addr().expect("bound").port().to_string();
+        drop(free);
+        let here = |text: &str| {
+            text.replace("/srv/practice", &data.display().to_string()).replace("7004", &port)
+        };
+        let asking = table("format = \"example-city-xml\"\nbook = \"/srv/practice/asking/bank\"");
+        std::fs::create_dir_all(data.join("asking")).expect("made");
+        std::fs::write(data.join("asking.toml"), here(&asking)).expect("written");
+        let arguments = ["sandbox", "bank", "--config", "asking.toml"];
+        bank = Some(Running::start(data, &arguments));
+        let door = table("[bank.door]                                      # of a bank that asks");
+        with_door(config, CITY, &here(&door))
+    });
+    drop(bank);
 }
 
 /// What the daemon has heard of its payments: asked beside it, as an operator's command is.

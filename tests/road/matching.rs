@@ -11,8 +11,9 @@ use daifa::guard::seal::Sealer;
 use daifa::model::id::AttemptNo;
 use daifa::model::money::Fen;
 use daifa::model::outcome::OutcomeKind;
+use daifa::transport::Transport;
 
-use crate::counter::Counter;
+use crate::counter::{Counter, Turn};
 use crate::county::{Draft, person};
 use crate::house::{CALLS, HOUR, House, MINUTE};
 
@@ -407,4 +408,53 @@ async fn files_of_a_day_are_counted_without_a_gap() {
     let next = house.number("SELECT value FROM counter WHERE name = 'day:city:20261124'").await;
     assert_eq!(next, 1);
     house.sound().await;
+}
+
+/// The same format, with another name for what an answer says of the whole.
+const RENAMED: [(&str, &str); 1] = [("path = \"Head/Status\"", "path = \"Head/State\"")];
+
+/// From now on the bank's format is another one; the bank itself goes on as it is.
+async fn described_anew(house: &mut House, changes: &[(&str, &str)]) {
+    let mut text = house.calls.format.text().to_owned();
+    for (from, to) in changes {
+        assert!(text.contains(from), "{from}");
+        text = text.replace(from, to);
+    }
+    let format = Format::compile("anew", &text).unwrap_or_else(|e| panic!("{e}"));
+    let door: Arc<dyn Transport> = house.calls.clone();
+    house.doors.insert(CALLS.to_owned(), (door, Arc::new(format)));
+    house.restart().await;
+}
+
+#[tokio::test]
+async fn f57_answers_to_what_was_sent_are_read_by_the_format_that_wrote_it() {
+    let mut house = House::open().await;
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    described_anew(&mut house, &RENAMED).await;
+    house.live(HOUR, 5 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0], "{:?}", house.alerts().await);
+    assert_eq!(house.number("SELECT COUNT(*) FROM result WHERE state = 'held'").await, 0);
+    // What is sent from now on is the new one's: this bank does not speak it, and nothing is believed.
+    house.take(Draft::new("B", 1).lines(CALLS, 3).declared()).await;
+    house.live(HOUR, 5 * MINUTE).await;
+    assert_eq!(house.five(2).await, [0, 303, 0, 0, 0]);
+    assert!(house.number("SELECT COUNT(*) FROM result WHERE state = 'held'").await > 0);
+    assert_eq!(house.number("SELECT COUNT(DISTINCT format_digest) FROM attempt").await, 2);
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f57_what_was_not_sent_goes_again_in_the_bytes_that_were_written() {
+    let mut house = House::open().await;
+    house.calls.next(Turn::NotSent);
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    let path = ("path = \"Body/PoolAccount\"", "path = \"Body/Pool\"");
+    described_anew(&mut house, &[path]).await;
+    house.live(HOUR, 5 * MINUTE).await;
+    let sent = house.calls.batches();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0].digest, sent[1].digest, "byte for byte (I5)");
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    house.finished().await;
 }

@@ -2,8 +2,8 @@
 //! other answer, and says nothing that only the answer to a question can say.
 
 use bytes::Bytes;
-use daifa::flow::Step;
 use daifa::flow::sealed::seal_evidence;
+use daifa::flow::{Progress, Step};
 use daifa::format::MessageKind;
 use daifa::guard::digest::sha256;
 use daifa::model::attempt::Answer;
@@ -212,4 +212,36 @@ async fn i20_a_push_that_does_not_open_waits_and_others_do_not() {
     assert!(alert.text.contains("push-1"), "{}", alert.text);
     let found = house.store().verify().await.expect("verified").problems;
     assert_eq!(found, ["pushed 1 is not what the journal tells"]);
+}
+
+#[tokio::test]
+async fn i15_what_a_bank_pushed_that_left_the_config_is_told_of_until_it_is_back() {
+    let mut house = House::open().await;
+    let reference = sent(&mut house).await;
+    push(&house, &results(&house, &reference)).await;
+    house.forget_bank(CALLS);
+    house.run().await;
+    assert_eq!(states(&house).await, ["waiting"]);
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    let alert = house.alert("unheard").await.expect("somebody is told");
+    let text = &alert.text;
+    assert!(text.contains(CALLS) && text.contains("有 1 份无人读取"), "{text}");
+    assert!(text.contains("请恢复该行的配置"), "{text}");
+    // It is told once, and nobody is kept busy by it.
+    let raised = alert.raised_at_ms;
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.alert("unheard").await.expect("it stands").raised_at_ms, raised);
+    let now = house.ctx().now_ms();
+    let found = house.step(Step::Collect).await.expect("goes on");
+    assert!(
+        matches!(found, Progress::Idle { until_ms: Some(until) } if until > now),
+        "it would look again and again: {found:?}"
+    );
+    house.restart().await;
+    house.run().await;
+    assert!(house.alert("unheard").await.is_none(), "it is over");
+    assert_eq!(states(&house).await, ["taken"]);
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    house.live(30 * MINUTE, MINUTE).await;
+    house.finished().await;
 }

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use daifa::app::doors::framed;
+use daifa::format::{Format, example};
 use daifa::transport::Transport;
+use daifa::transport::beside::Beside;
 use daifa::transport::directory::{Completion, Directory, DirectoryOptions};
 use daifa::transport::https::{Https, HttpsOptions};
 use daifa::transport::sftp::{Proof, Sftp, SftpOptions, host_key, private_key};
@@ -20,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use crate::counter::format_named;
 use crate::county::Draft;
-use crate::house::{CALLS, FILES, House};
+use crate::house::{CALLS, FILES, House, MINUTE, SECOND};
 use crate::line::{Line, Plan};
 use crate::sshd::Sshd;
 
@@ -141,8 +143,12 @@ async fn serve(mut stream: TcpStream, peer: Peer, whole: Whole, seen: Arc<Atomic
 
 /// Sends a batch through a door: its state, how often it was sent, and what is kept of the answer.
 async fn sent(bank: &str, door: Arc<dyn Transport>, format: &str) -> (String, i64, i64) {
+    written(bank, door, format_named(format)).await
+}
+
+async fn written(bank: &str, door: Arc<dyn Transport>, format: Arc<Format>) -> (String, i64, i64) {
     let mut house = House::open().await;
-    house.doors.insert(bank.to_owned(), (door, format_named(format)));
+    house.doors.insert(bank.to_owned(), (door, format));
     house.restart().await;
     let draft = Draft::new("A", 1).lines(bank, 3);
     // The bank of the tagged messages has the summary as a code.
@@ -235,7 +241,7 @@ async fn f24_to_f28_what_https_does_to_a_batch() {
 }
 
 #[tokio::test]
-async fn f24_to_f26_f52_what_a_socket_does_to_a_batch() {
+async fn f24_to_f27_f52_what_a_socket_does_to_a_batch() {
     let ending = framed(&format_named("example-gx-tagged")).expect("a format for a line");
     let rows: &[Row<Peer>] = &[
         (Peer::Nobody, 0, "not_sent", false),
@@ -389,33 +395,33 @@ async fn f13_f45_f48_what_folders_do_to_a_batch() {
     }
 }
 
+/// A bank's server that lets us in, and where its folders are.
+fn served(sshd: &Sshd, folders: &Folders, address: String) -> SftpOptions {
+    let text = |name: &str| folders.path(name).display().to_string();
+    let key = std::fs::read_to_string(sshd.private("login")).expect("a key");
+    SftpOptions {
+        address,
+        host_keys: vec![host_key(&sshd.host_key()).expect("its key")],
+        user: sshd.user.clone(),
+        proof: private_key(&SecretString::from(key)).expect("a key of ours"),
+        outgoing: text("out"),
+        incoming: text("in"),
+        archive: Some(text("archive")),
+        quarantine: text("quarantine"),
+        completion: Completion::Control { suffix: ".ok".to_owned() },
+        bytes_max: 1 << 20,
+        connect_ms: 3_000,
+        total_ms: 1_500,
+    }
+}
+
 type Settings = fn(&Sshd, &mut SftpOptions);
 type OnLine = fn(PathBuf) -> Plan;
 
 #[tokio::test]
 async fn f24_f26_f47_to_f50_what_sftp_does_to_a_batch() {
     let Some(sshd) = Sshd::start() else { return };
-    let key = |name: &str| {
-        let text = std::fs::read_to_string(sshd.private(name)).expect("a key");
-        private_key(&SecretString::from(text)).expect("a key of ours")
-    };
-    let options = |folders: &Folders, address: String| {
-        let text = |name: &str| folders.path(name).display().to_string();
-        SftpOptions {
-            address,
-            host_keys: vec![host_key(&sshd.host_key()).expect("its key")],
-            user: sshd.user.clone(),
-            proof: key("login"),
-            outgoing: text("out"),
-            incoming: text("in"),
-            archive: Some(text("archive")),
-            quarantine: text("quarantine"),
-            completion: Completion::Control { suffix: ".ok".to_owned() },
-            bytes_max: 1 << 20,
-            connect_ms: 3_000,
-            total_ms: 1_500,
-        }
-    };
+    let options = |folders: &Folders, address: String| served(&sshd, folders, address);
     let wrong: &[(&str, Settings)] = &[
         ("another host key", |sshd, options| {
             options.host_keys = vec![host_key(&sshd.public("other-host")).expect("a key")];
@@ -473,4 +479,165 @@ async fn f24_f26_f47_to_f50_what_sftp_does_to_a_batch() {
         let (found, sends, _) = sent(FILES, Arc::new(door), "example-rural-fixed").await;
         assert_eq!((&*found, folders.seen(), sends), (*state, *times, 1), "{what}");
     }
+}
+
+#[tokio::test]
+async fn f50_a_host_key_that_changed_is_told_and_nothing_is_sent_before_it_is_pinned() {
+    let Some(sshd) = Sshd::start() else { return };
+    let folders = Folders::open();
+    let options = served(&sshd, &folders, sshd.address().to_string());
+    let pinned = vec![host_key(&sshd.public("other-host")).expect("a key")];
+    let door = |options: SftpOptions| -> Arc<dyn Transport> {
+        Arc::new(Sftp::new(options).expect("good settings"))
+    };
+    let mut house = House::open().await;
+    let format = format_named("example-rural-fixed");
+    let changed = door(SftpOptions { host_keys: pinned, ..options.clone() });
+    house.doors.insert(FILES.to_owned(), (changed, Arc::clone(&format)));
+    house.restart().await;
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    house.live(10 * MINUTE, MINUTE).await;
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["not_sent"]);
+    let names: Vec<_> = std::fs::read_dir(folders.path("out")).expect("listed").collect();
+    assert!(names.is_empty(), "not even under a hidden name: {names:?}");
+    let alert = house.alert("not_sent").await.expect("somebody is told");
+    assert!(alert.text.contains("主机密钥"), "{}", alert.text);
+    house.sound().await;
+    // The bank said that it has another one, and it is pinned: the same attempt goes.
+    house.doors.insert(FILES.to_owned(), (door(options), format));
+    house.restart().await;
+    house.live(2 * MINUTE, MINUTE).await;
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["accepted"]);
+    assert_eq!(folders.seen(), 1);
+    assert!(house.alert("not_sent").await.is_none(), "it is over");
+    house.sound().await;
+}
+
+/// The big bank's example, of a bank whose answers are one message.
+fn big_bank() -> Arc<Format> {
+    let text = example::example("example-abc-framed").expect("it ships");
+    let message = "[[message.part]]\nrole = \"message\"";
+    let (before, answer) = text.split_once("kind = \"status_answer\"\n").expect("it has one");
+    let (_, rest) = answer.split_once(message).expect("two parts");
+    let named = "  { path = \"BatchFileName\", computed = \"part_name\", of = \"side\" },\n";
+    let rest = rest.replace(named, "");
+    let text = format!("{before}kind = \"status_answer\"\n\n{message}{rest}");
+    Arc::new(Format::compile("big", &text).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
+/// Files of payments that lie where the bank reads them, by name.
+fn lying(folders: &Folders) -> Vec<String> {
+    let entries = std::fs::read_dir(folders.path("out")).into_iter().flatten().flatten();
+    let mut names: Vec<String> =
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+/// A line for messages, with a folder beside it.
+fn beside(format: &Arc<Format>, address: SocketAddr, folders: &Folders) -> Arc<dyn Transport> {
+    let line = Socket::new(SocketOptions {
+        address: address.to_string(),
+        security: Security::Plain,
+        connect_ms: 1_000,
+        total_ms: TOTAL_MS,
+        answer_bytes_max: 1 << 16,
+        ending: framed(format).expect("a format for a line"),
+        staying: None,
+    });
+    let files = Directory::new(DirectoryOptions {
+        outgoing: folders.path("out"),
+        incoming: folders.path("in"),
+        archive: folders.path("archive"),
+        quarantine: folders.path("quarantine"),
+        completion: Completion::StableMs(1_000),
+        bytes_max: 1 << 20,
+    });
+    let (line, files) = (line.expect("good settings"), files.expect("good settings"));
+    Arc::new(Beside::new(Arc::new(line), Arc::new(files)))
+}
+
+const FILE: &str = "APT000000000001.txt";
+
+#[tokio::test]
+async fn f24_f25_f47_what_a_line_with_a_folder_beside_it_does_to_a_batch() {
+    type Before = fn(&Path);
+    let format = big_bank();
+    // What stands in the file's way, what the line does, how often the bank saw the message, the state, and
+    // whether the file lies there.
+    let rows: &[(&str, Before, Peer, usize, &str, bool)] = &[
+        ("nobody listens", |_| {}, Peer::Nobody, 0, "not_sent", true),
+        ("the message is lost", |_| {}, Peer::Close, 1, "unknown", true),
+        ("a line that breaks", |_| {}, Peer::CutAfter(20), 0, "unknown", true),
+        ("no answer", |_| {}, Peer::Hang, 1, "unknown", true),
+        ("rubbish", |_| {}, Peer::Say(b"<html>log in</html>"), 1, "unknown", true),
+        (
+            "the folder is gone",
+            |out| std::fs::remove_dir(out).expect("removed"),
+            Peer::Close,
+            0,
+            "not_sent",
+            false,
+        ),
+        (
+            "the file's name is taken",
+            |out| std::fs::write(out.join(FILE), "other").expect("written"),
+            Peer::Close,
+            0,
+            "not_sent",
+            true,
+        ),
+        (
+            "half a file of an earlier try",
+            |out| std::fs::write(out.join(format!(".{FILE}.part")), "ha").expect("written"),
+            Peer::Close,
+            1,
+            "unknown",
+            true,
+        ),
+    ];
+    for (what, before, peer, times, state, lies) in rows {
+        let folders = Folders::open();
+        before(&folders.path("out"));
+        let whole = Whole::Framed(framed(&format).expect("a format for a line"));
+        let bank = Bank::open(*peer, whole).await;
+        let door = beside(&format, bank.address, &folders);
+        let (found, sends, _) = written(CALLS, door, Arc::clone(&format)).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        let seen = bank.seen.load(Ordering::SeqCst);
+        assert_eq!((&*found, seen, sends), (*state, *times, 1), "{what}");
+        let there = lying(&folders);
+        assert_eq!(there, if *lies { vec![FILE] } else { vec![] }, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn f24_what_a_message_names_lies_there_before_it_and_goes_once_more_in_the_same_bytes() {
+    let format = big_bank();
+    let folders = Folders::open();
+    // The address of somebody who will listen later.
+    let later = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = later.local_addr().expect("bound");
+    drop(later);
+    let mut house = House::open().await;
+    house.doors.insert(CALLS.to_owned(), (beside(&format, address, &folders), Arc::clone(&format)));
+    house.restart().await;
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["not_sent"]);
+    let first = std::fs::read(folders.path("out").join(FILE)).expect("it lies there");
+    // The bank listens, and finds the file when the message comes.
+    let listener = TcpListener::bind(address).await.expect("the same port");
+    let (ending, folder) = (framed(&format).expect("a format for a line"), folders.path("out"));
+    let listens = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a caller");
+        let read = Whole::Framed(ending).read(&mut stream, usize::MAX).await;
+        (read, std::fs::read(folder.join(FILE)).expect("it lies there"))
+    });
+    house.pass(10 * SECOND).await;
+    let (read, found) = listens.await.expect("the bank's side");
+    assert!(read && found == first);
+    assert_eq!(lying(&folders), [FILE]);
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["unknown"], "no answer came");
+    assert_eq!(house.number("SELECT sends FROM attempt").await, 2);
+    house.sound().await;
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use daifa::model::alert::AlertKind;
 use daifa::store::{Location, Store};
 
 /// Runs a command; `typed` is what somebody types.
@@ -63,6 +64,34 @@ fn practised(folder: &Path) -> (PathBuf, String) {
     (data, config.display().to_string())
 }
 
+/// Who was not let in and why, as the journal has it; nothing that was typed is in the database.
+fn noted(data: &Path) -> Vec<(String, String)> {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let folder = data.join("daifa");
+    for file in std::fs::read_dir(&folder).expect("listed") {
+        let Ok(bytes) = std::fs::read(file.expect("an entry").path()) else { continue };
+        assert!(!bytes.windows(11).any(|words| words == b"alone knows"), "what was typed is kept");
+    }
+    runtime.block_on(async {
+        let location = Location::Sqlite(folder.join("daifa.sqlite"));
+        let store = Store::attach(&location).await.expect("attaches");
+        let alerts = store.standing_alerts(AlertKind::NotLetIn).await.expect("reads");
+        assert_eq!(alerts, ["wang"]);
+        store.close().await;
+        let sql = "SELECT body FROM journal WHERE chain = 'operators' ORDER BY seq";
+        let found = crate::beside::texts(&location, sql).await;
+        let word =
+            |body: &serde_json::Value, name: &str| body[name].as_str().expect("a word").to_owned();
+        found
+            .iter()
+            .map(|text| {
+                let body: serde_json::Value = serde_json::from_str(text).expect("JSON");
+                (word(&body, "claimed"), word(&body, "why"))
+            })
+            .collect()
+    })
+}
+
 #[test]
 fn i31_two_operators_decide_and_one_alone_does_not() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -116,7 +145,20 @@ fn i31_two_operators_decide_and_one_alone_does_not() {
     assert_eq!(code, Some(0), "{words}");
     let (code, words) = decide("confirm", &by_file, "");
     assert_eq!(code, Some(1), "a second time changes nothing: {words}");
-    assert_eq!(decide("list", &[], ""), (Some(0), "nothing waits for people\n".to_owned()));
+    // Who was not let in is written down, without what was typed, and told where it happened again and again.
+    let (code, list) = decide("list", &[], "");
+    assert!(code == Some(0) && list.starts_with("nothing waits for people\n"), "{list}");
+    assert!(list.contains("wang was not let in 3 times within a day, last at "), "{list}");
+    assert!(!list.contains("li was not"), "once is no more than a slip: {list}");
+    let (_, words) = decide("withdraw", &["--as", "wang", "D1"], WANG);
+    assert!(words.contains("wang was not let in 3 times"), "they are told themselves: {words}");
+    let (code, words) = decide("withdraw", &["--as", WANG.trim(), "D1"], "");
+    assert!(code == Some(1) && words.contains("there is no operator"), "{words}");
+    let noted = noted(&data);
+    let claimed: Vec<&str> = noted.iter().map(|(claimed, _)| claimed.as_str()).collect();
+    assert_eq!(claimed, ["zhao", "wang", "wang", "wang", "li", "?"], "{noted:?}");
+    let why: Vec<&str> = noted.iter().map(|(_, why)| why.as_str()).collect();
+    assert_eq!(why, ["unknown", "wrong", "wrong", "wrong", "wrong", "unknown"]);
     let verified = daifa(&["verify", "--config", &config], "");
     assert_eq!(verified.status.code(), Some(0), "{}", said(&verified));
 }

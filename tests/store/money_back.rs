@@ -10,6 +10,7 @@ use daifa::model::id::{RefundNo, RegisterNo};
 use daifa::model::money::Fen;
 use daifa::model::refund::{LeftoverCause, RefundState};
 use daifa::model::register::RegisterState;
+use daifa::store::attempts::Attempt;
 use daifa::store::holds::Decision;
 use daifa::store::settle::REFUND_RETRY_MS;
 
@@ -350,6 +351,47 @@ pub async fn f34_a_refund_that_is_refused_after_a_late_credit_leaves_no_money_tw
     assert_eq!(base.store.open_leftovers(register, BANK, 9).await.expect("reads"), []);
     base.take(&attempt, &[(1, RETURNED)]).await;
     assert_eq!(base.places(register).await.refundable, Fen::new(100));
+}
+
+pub async fn i2_only_a_refund_that_never_left_is_withdrawn(base: &Base) {
+    let (register, attempt) = base.under_way("2026-1", &lines(&[100, 10])).await;
+    base.take(&attempt, &[(1, FAILED), (2, FAILED)]).await;
+    let refund = base.give_back(register, BANK).await;
+    let withdraw = async |attempt: &Attempt| {
+        base.store.withdraw(attempt, "daifa", "its day is over", NOW).await
+    };
+    // Under way, and of unknown fate, and not found: it may have arrived.
+    let sending = base.started(&refund).await;
+    refused(withdraw(&sending).await);
+    moved(withdraw(&refund).await);
+    let lost = base.concluded(&sending, AttemptEvent::Lost).await;
+    refused(withdraw(&lost).await);
+    let not_found = base.concluded(&lost, AttemptEvent::NotFound).await;
+    assert!(refused(withdraw(&not_found).await).contains("may have reached the bank"));
+    assert_eq!(base.store.open_leftovers(register, BANK, 9).await.expect("reads"), []);
+    base.clean().await;
+    // Another one never left; one of its payments was credited meanwhile.
+    let other = base.another().await;
+    let (register, attempt) = other.under_way("2026-2", &lines(&[100, 10])).await;
+    other.take(&attempt, &[(1, FAILED), (2, FAILED)]).await;
+    let refund = other.give_back(register, BANK).await;
+    let sending = other.started(&refund).await;
+    let waits = other.concluded(&sending, AttemptEvent::NotSent).await;
+    other.take(&attempt, &[(1, CREDITED)]).await;
+    let free = other.store.withdraw(&waits, "daifa", "its day is over", NOW).await;
+    assert_eq!(free.expect("it never left"), 1, "the other is frozen in flight");
+    let places = other.places(register).await;
+    assert_eq!((places.disputed, places.refundable), (Fen::ZERO, Fen::new(10)), "{places:?}");
+    assert_eq!(places.in_flight, Fen::new(100));
+    other.clean().await;
+    moved(other.store.withdraw(&waits, "daifa", "its day is over", NOW).await);
+    let open = other.store.open_leftovers(register, BANK, 9).await.expect("reads");
+    assert_eq!(open.iter().map(|one| one.line).collect::<Vec<_>>(), [2]);
+    let next = other.give_back(register, BANK).await;
+    other.started(&next).await;
+    other.refund_answer(&next, AttemptEvent::Accepted).await;
+    assert_eq!(other.places(register).await.refunded, Fen::new(10));
+    other.clean().await;
 }
 
 pub async fn i15_a_register_is_closed_when_all_has_ended_and_opened_by_a_late_return(base: &Base) {

@@ -1,13 +1,16 @@
 //! `daifa decide list`: everything that waits for people, what can be decided of it, and how.
 
+use crate::cli::decide::entry;
 use crate::cli::say;
 use crate::clock::local_text;
 use crate::flow::Ctx;
+use crate::flow::decide::entry::lately;
 use crate::flow::decide::{Hope, Undecided, hope, stands, undecided, verdicts};
 use crate::lifecycle::Exit;
 use crate::model::decision::{Subject, Verdict};
 use crate::model::reason::Reason;
 use crate::store::decide::{Case, Stands};
+use crate::store::operators::TOLD_FROM;
 use crate::store::quarantine::Aside;
 
 /// Of each kind so many are told; of the rest, that there are more.
@@ -38,6 +41,11 @@ pub async fn run(ctx: &Ctx) -> anyhow::Result<Exit> {
     }
     if told == 0 {
         say("nothing waits for people")?;
+    }
+    for one in lately(ctx).await?.iter().filter(|one| one.times >= TOLD_FROM) {
+        say(format_args!("{}; ask whether it was they", entry::told(one)))?;
+    }
+    if told == 0 {
         return Ok(Exit::Done);
     }
     let reasons: Vec<&str> = Reason::ALL.iter().map(|reason| reason.as_str()).collect();

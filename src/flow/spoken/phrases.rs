@@ -14,6 +14,8 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("looking at {} failed: {}", "查看 {0} 时出错（{1}）"),
     ("writing {} failed: {}", "写 {0} 时出错（{1}）"),
     ("renaming {} failed: {}", "{0} 改名时出错（{1}）"),
+    ("an earlier question does not give way: {}", "先前留下的半份查询文件清除不了（{0}）"),
+    ("clearing away an earlier {} failed: {}", "清除先前的 {0} 时出错（{1}）"),
     ("making the folder durable for {} failed: {}", "{0} 所在目录落盘时出错（{1}）"),
     (
         "{} is there, but {} is not: the bank may be taking them now",
@@ -28,6 +30,10 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("the door is closed", "通道已关闭"),
     // A bank or a finance that is called.
     ("this door takes a message of one part", "该行的接口只收单个报文"),
+    (
+        "the file that the message names could not be left for the bank: {}",
+        "报文所附的文件没有送到银行（{0}）",
+    ),
     (
         "the bank answered {}, a redirect; it was not followed: check the bank's address",
         "银行答复状态 {0}，要求改到别的地址，未照办；请核对银行接口地址",
@@ -57,6 +63,11 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("its certificate is not valid: {}", "对方的证书无效（{0}）"),
     // A bank's server, and a line to it.
     ("{} did not let us in within {} ms", "{0} 在 {1} 毫秒内没有完成登录"),
+    (
+        "{} shows a host key that is not pinned ({}): it is another machine, or the bank has changed its key; \
+         nothing was sent. Ask the bank before host_keys is changed",
+        "{0} 出示的主机密钥 {1} 不是配置中登记的：可能是别的机器冒充，也可能是银行更换了密钥；没有发送任何内容，请先向银行核实，再改配置项 host_keys",
+    ),
     ("{} cannot be reached: {}", "{0} 连接不上（{1}）"),
     ("SFTP did not begin: {}", "银行服务器的 SFTP 没有应答（{0}）"),
     ("{}; it does not lie there under its name", "{0}；目录中没有以该名称存放的文件"),
@@ -180,6 +191,7 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("a code of its table", "格式代码表中的代码"),
     ("a message that this format has", "该行格式中有的报文"),
     ("what was to be written, when the finished bytes are read back", "回读与原内容一致"),
+    ("what this program can write", "本程序写得出的内容"),
     ("a record of {}", "约定长度的记录"),
     ("a line of at most {} bytes and its end", "不超过 {0} 字节并有行尾的一行"),
     ("no line end behind the last line", "最后一行之后没有行尾"),

@@ -163,9 +163,10 @@ impl Registers {
     /// What is wrong with a line: a troubled register has about 1 % lines to be set aside, 2 % that
     /// the bank fails and 0.5 % that come back, and each of them within its first forty lines.
     pub fn trouble(&self, at: usize, line: i64) -> Trouble {
-        let lost = line == self.lost_line();
         match self.kind(at) {
-            RegisterKind::Lost if lost => return Trouble::Bank(Trigger::LoseAnswer),
+            RegisterKind::Lost if line == self.lost_line() => {
+                return Trouble::Bank(Trigger::LoseAnswer);
+            }
             RegisterKind::Clean | RegisterKind::Lost => return Trouble::None,
             RegisterKind::Troubled => {}
         }
@@ -192,7 +193,9 @@ impl Registers {
         let middle = self.options.payments / 2 + 1;
         let called =
             |line: &i64| self.options.banks.get(self.in_turn(*line)).is_some_and(|bank| bank.gbk);
-        (middle..=self.options.payments).find(called).unwrap_or(middle)
+        // Each bank has had its turn by then.
+        let round = 10 * i64::try_from(self.options.banks.len()).unwrap_or(1);
+        (middle..=self.options.payments.min(middle + round)).find(called).unwrap_or(middle)
     }
 
     /// Ten lines for one bank, ten for the next.

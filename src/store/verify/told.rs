@@ -155,7 +155,7 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
             "attempt.not_sent" => Some("not_sent"),
             "attempt.unknown" => Some("unknown"),
             "attempt.stopped" => Some("stopped"),
-            "batch.withdrawn" => Some("closed"),
+            "batch.withdrawn" | "refund.withdrawn" => Some("closed"),
             "result.applied" if body.get("accepted_from").is_some() => Some("accepted"),
             _ => None,
         };

@@ -29,6 +29,7 @@ use tokio::time::timeout;
 use crate::model::attempt::Committed;
 use crate::transport::sftp::incoming::{Away, Desk, Inbox};
 use crate::transport::sftp::link::Link;
+use crate::transport::sftp::outgoing::Cargo;
 pub use crate::transport::sftp::session::Proof;
 use crate::transport::sftp::session::Session;
 use crate::transport::whole::Completion;
@@ -128,7 +129,7 @@ impl Sftp {
 #[async_trait]
 impl Transport for Sftp {
     async fn send(&self, _committed: &Committed, parts: &[OutPart]) -> Sent {
-        outgoing::hand_over(&self.link, &self.options, parts).await
+        outgoing::hand_over(&self.link, &self.options, parts, Cargo::Batch).await
     }
 
     fn can_look(&self) -> bool {
@@ -141,7 +142,7 @@ impl Transport for Sftp {
 
     /// A question is a file like any other; one that is still lying there is not left again.
     async fn ask(&self, parts: &[OutPart]) -> Asked {
-        match outgoing::hand_over(&self.link, &self.options, parts).await {
+        match outgoing::hand_over(&self.link, &self.options, parts, Cargo::Question).await {
             Sent::Accepted { answer: _ } => Asked::Posted,
             Sent::NotSent { cause } | Sent::Unknown { cause, evidence: _ } => {
                 Asked::Failed { cause }

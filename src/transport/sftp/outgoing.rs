@@ -13,8 +13,22 @@ use crate::transport::sftp::session::{Content, Session, Trouble};
 use crate::transport::sftp::{SftpOptions, path};
 use crate::transport::{DoorError, OutPart, Sent, check_parts, names};
 
+/// What is handed over: something with money in it, which gives way to nothing, or a question.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cargo {
+    Batch,
+    /// Data of an earlier question of its name without the part that commits it was handed over to nobody,
+    /// and a cut between the two leaves it there: it gives way, since each question tells its moment.
+    Question,
+}
+
 /// Hands the parts over within the door's total time.
-pub(super) async fn hand_over(link: &Link, options: &SftpOptions, parts: &[OutPart]) -> Sent {
+pub(super) async fn hand_over(
+    link: &Link,
+    options: &SftpOptions,
+    parts: &[OutPart],
+    cargo: Cargo,
+) -> Sent {
     if let Err(cause) = check_parts(parts) {
         return not_sent(cause);
     }
@@ -22,7 +36,7 @@ pub(super) async fn hand_over(link: &Link, options: &SftpOptions, parts: &[OutPa
         return not_sent("there is nothing to send".to_owned());
     };
     let committing = AtomicBool::new(false);
-    let over = Over { link, folder: &options.outgoing, committing: &committing };
+    let over = Over { link, folder: &options.outgoing, cargo, committing: &committing };
     let limit = Duration::from_millis(options.total_ms);
     let ended = timeout(limit, over.deliver(data, last)).await;
     let sent = ended.unwrap_or_else(|_| {
@@ -72,6 +86,7 @@ pub(super) async fn lying(
 struct Over<'o> {
     link: &'o Link,
     folder: &'o str,
+    cargo: Cargo,
     /// Was the committing rename asked for?
     committing: &'o AtomicBool,
 }
@@ -105,11 +120,15 @@ impl Over<'_> {
         data: &[OutPart],
         last: &OutPart,
     ) -> Result<bool, Stop> {
+        let place = self.place(session, last).await?;
         let mut places = Vec::with_capacity(data.len());
         for part in data {
-            places.push((part, self.place(session, part).await?));
+            let mut there = self.place(session, part).await?;
+            if there == Place::Other && place == Place::Free && self.cargo == Cargo::Question {
+                there = self.clear(session, part).await?;
+            }
+            places.push((part, there));
         }
-        let place = self.place(session, last).await?;
         let missing = match placing::next(&places, (last, place)) {
             Next::Write(missing) => missing,
             Next::DoneBefore => return Ok(false),
@@ -133,6 +152,17 @@ impl Over<'_> {
         place(session, self.folder, part)
             .await
             .map_err(|trouble| before("looking at", part, &trouble))
+    }
+
+    /// Makes room where half an earlier question lies; a folder or a link is none of ours.
+    async fn clear(&self, session: &Session, part: &OutPart) -> Result<Place, Stop> {
+        let at = path(self.folder, &part.name);
+        let wrong = |trouble: Trouble| before("clearing away an earlier", part, &trouble);
+        match session.look(&at).await.map_err(wrong)? {
+            Some(seen) if !seen.plain => Ok(Place::Other),
+            Some(_) => session.remove(&at).await.map(|()| Place::Free).map_err(wrong),
+            None => Ok(Place::Free),
+        }
     }
 
     /// Writes a part under its hidden name, going on where a cut line left off, and reads it back.

@@ -420,6 +420,74 @@ async fn f3_f11_a_repeat_ends_in_the_same_place_from_every_step_of_a_crash() {
 }
 
 #[tokio::test]
+async fn f51_a_reader_of_the_server_s_folder_sees_all_or_nothing() {
+    let bank = bank!();
+    let (done, watch) = std::sync::mpsc::channel::<()>();
+    let folder = bank.path("out");
+    let body: Vec<u8> = (0..200_000_u32).map(|n| (n * 13 % 241) as u8).collect();
+    let whole = body.clone();
+    // Whoever sees the control file finds all of the data at that very moment.
+    let reader = std::thread::spawn(move || {
+        let mut seen = 0;
+        loop {
+            let over = !matches!(watch.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty));
+            if folder.join("DF1.ok").exists() {
+                seen += 1;
+                assert_eq!(fs::read(folder.join("DF1.txt")).expect("its data is there"), whole);
+            } else if let Ok(found) = fs::read(folder.join("DF1.txt")) {
+                assert_eq!(found, whole, "never under its own name before it is whole");
+            }
+            if over {
+                return seen;
+            }
+        }
+    });
+    let parts = [part("DF1.txt", &body, false), part("DF1.ok", b"1", true)];
+    let sent = send(&bank.door(), &parts).await;
+    assert!(accepted(&sent), "{sent:?}");
+    drop(done);
+    let seen = tokio::task::spawn_blocking(move || reader.join()).await.expect("joined");
+    assert!(seen.expect("the reader saw nothing wrong") > 0);
+}
+
+#[tokio::test]
+async fn f51_half_a_question_gives_way_and_a_whole_one_does_not() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    let door = bank.through(&line, 3_000);
+    let question =
+        |moment: &str| [part("CX1.txt", moment.as_bytes(), false), part("CX1.ok", b"whole", true)];
+    let lies = || fs::read(bank.path("out/CX1.txt")).expect("read");
+    // The line is cut between the data and the part that commits it.
+    line.plan(Plan::BeforeRename { folder: bank.path("out"), then_refuse: true });
+    assert!(matches!(door.ask(&question("10:00")).await, Asked::Failed { .. }));
+    assert_eq!(bank.names("out"), [".CX1.ok.part", "CX1.txt"]);
+    line.plan(Plan::Whole);
+    let asked = door.ask(&question("11:00")).await;
+    assert!(matches!(asked, Asked::Posted), "{asked:?}");
+    assert_eq!(bank.names("out"), ["CX1.ok", "CX1.txt"]);
+    assert_eq!(lies(), b"11:00");
+    // This one the bank may be reading.
+    assert!(matches!(door.ask(&question("12:00")).await, Asked::Failed { .. }));
+    assert_eq!(lies(), b"11:00");
+    // What is handed over with money in it gives way to nothing, cut at the same place.
+    bank.empty();
+    line.plan(Plan::BeforeRename { folder: bank.path("out"), then_refuse: true });
+    assert!(matches!(send(&door, &question("13:00")).await, Sent::Unknown { .. }));
+    line.plan(Plan::Whole);
+    let sent = send(&door, &question("14:00")).await;
+    assert!(matches!(sent, Sent::Unknown { .. }), "{sent:?}");
+    assert_eq!(lies(), b"13:00");
+    // A link or a folder in the way is nobody's half question.
+    bank.empty();
+    bank.put("victim", b"keep");
+    symlink(bank.path("victim"), bank.path("out/CX1.txt")).expect("linked");
+    assert!(matches!(door.ask(&question("15:00")).await, Asked::Failed { .. }));
+    assert_eq!(bank.names("out"), ["CX1.txt"]);
+    assert_eq!(fs::read(bank.path("victim")).expect("read"), b"keep");
+}
+
+#[tokio::test]
 async fn f48_a_taken_name_is_compared_and_never_overwritten() {
     let bank = bank!();
     let door = bank.door();

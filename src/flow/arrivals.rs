@@ -1,0 +1,175 @@
+//! The files that banks leave: which are taken, which stay, and what is told of those that cannot be
+//! opened.
+
+use crate::flow::held::{cannot_take, hold_unknown};
+use crate::flow::spoken::door_error;
+use crate::flow::whose::{attempt_of, names_an_attempt, take_message};
+use crate::flow::{Bank, Ctx, FlowError};
+use crate::format::{Key, Part, PartRole, Record};
+use crate::model::alert::AlertKind;
+use crate::model::id::RegisterNo;
+use crate::store::StoreError;
+use crate::transport::{Arrival, DoorError};
+
+/// Arrivals looked at in one step and bank.
+const PER_STEP: usize = 64;
+/// Where so many arrivals stay where they are, those that came after them wait until some are mended.
+const STAYING_MAX: usize = 65_536;
+
+/// Takes the files that a bank left. Those that cannot be taken stay and hold up none behind them; of those
+/// that cannot even be opened or put away, somebody is told.
+pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
+    let (mut taken, mut seen, mut limit) = (false, 0, PER_STEP);
+    let mut trouble = Trouble::default();
+    loop {
+        let names = match bank.door.arrivals(limit).await {
+            Ok(names) => names,
+            Err(DoorError::NoArrivals) => return Ok(false),
+            Err(cause) => {
+                tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
+                let text = format!("{} 的结果目录无法读取：{}", bank.name, door_error(&cause));
+                ctx.store
+                    .raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms())
+                    .await?;
+                return Ok(false);
+            }
+        };
+        for name in names.iter().skip(seen) {
+            taken |= take_one(ctx, bank, name, &mut trouble).await?;
+        }
+        // Where all that was listed stays where it is, what came after it has its turn.
+        if taken || names.len() < limit || limit >= STAYING_MAX {
+            break;
+        }
+        (seen, limit) = (names.len(), limit * 4);
+    }
+    trouble.tell(ctx, bank).await?;
+    Ok(taken)
+}
+
+/// Arrivals of one bank that can be opened by nobody, or not be put away.
+#[derive(Default)]
+struct Trouble {
+    files: usize,
+    /// The first of them, and why.
+    first: Option<(String, String)>,
+}
+
+impl Trouble {
+    fn note(&mut self, bank: &Bank, name: &str, doing: &str, cause: &DoorError) {
+        tracing::warn!(bank = bank.code, name, error = %cause, "cannot be {doing}");
+        self.files += 1;
+        if self.first.is_none() {
+            self.first = Some((name.to_owned(), door_error(cause)));
+        }
+    }
+
+    /// Tells of them in one sentence, or that there are none any more.
+    async fn tell(&self, ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
+        let Some((name, why)) = &self.first else {
+            return Ok(ctx.store.clear_alert(AlertKind::Door, &bank.code, ctx.now_ms()).await?);
+        };
+        let text = format!(
+            "{} 送来的文件有 {} 个打不开或移不走（例如 {name}：{why}）。打不开的文件尚未入账；请检查文件和目录的权限，处理后系统会自动读取",
+            bank.name, self.files
+        );
+        ctx.store.raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms()).await?;
+        Ok(())
+    }
+}
+
+/// Takes one of the files that were listed; says whether it is out of the way.
+async fn take_one(
+    ctx: &Ctx,
+    bank: &Bank,
+    name: &str,
+    trouble: &mut Trouble,
+) -> Result<bool, FlowError> {
+    let cause = match bank.door.fetch(name).await {
+        Ok(arrival) => return take_arrival(ctx, bank, &arrival, trouble).await,
+        Err(cause) => cause,
+    };
+    match cause {
+        // It went, or is not finished: the next look tells.
+        DoorError::Gone(_) | DoorError::Changing(_) | DoorError::Interrupted => {
+            tracing::info!(bank = bank.code, error = %cause, "not readable now");
+        }
+        DoorError::TooLarge { .. } | DoorError::NotAFile(_) => {
+            tracing::warn!(bank = bank.code, error = %cause, "set aside unread");
+            let text = format!(
+                "{} 送来的文件 {name} 无法读取，已移到隔离目录：{}",
+                bank.name,
+                door_error(&cause)
+            );
+            let subject = format!("{}/{name}", bank.code);
+            ctx.store.raise_alert(AlertKind::DoorFile, &subject, None, &text, ctx.now_ms()).await?;
+            if let Err(cause) = bank.door.set_aside(name).await {
+                trouble.note(bank, name, "set aside", &cause);
+            }
+        }
+        cause => trouble.note(bank, name, "opened", &cause),
+    }
+    Ok(false)
+}
+
+/// Takes one arrival and archives it once that is durable; says whether it is out of the way.
+async fn take_arrival(
+    ctx: &Ctx,
+    bank: &Bank,
+    arrival: &Arrival,
+    trouble: &mut Trouble,
+) -> Result<bool, FlowError> {
+    match understand(ctx, bank, arrival).await {
+        Ok(()) => {}
+        // Another step moved the attempt meanwhile: the file stays and is read again.
+        Err(FlowError::Store(StoreError::Moved { .. })) => return Ok(true),
+        Err(cause) if cause.is_fatal() => return Err(cause),
+        // It stays where it is, and does not hold up what else has come.
+        Err(cause) => {
+            let register = about(ctx, bank, arrival).await?;
+            cannot_take(ctx, bank, register, &arrival.name, &cause).await?;
+            return Ok(false);
+        }
+    }
+    match bank.door.archive(arrival).await {
+        Ok(()) => Ok(true),
+        Err(cause) => {
+            trouble.note(bank, &arrival.name, "put away", &cause);
+            Ok(false)
+        }
+    }
+}
+
+/// The register that an arrival is about, where that is known.
+async fn about(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<Option<RegisterNo>, FlowError> {
+    let known = bank.format.recognise(&arrival.name);
+    let reference = known.as_ref().and_then(|known| known.keys.text(Key::Reference));
+    let Some(reference) = reference else { return Ok(None) };
+    let attempt = ctx.store.attempt_by_reference(&bank.code, reference).await?;
+    Ok(attempt.map(|attempt| attempt.register))
+}
+
+async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), FlowError> {
+    let all: Vec<u8> = arrival.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
+    let Some(known) = bank.format.recognise(&arrival.name) else {
+        return hold_unknown(ctx, bank, &arrival.name, &all, "文件名不属于该行格式").await;
+    };
+    let parts: Vec<Part> = arrival
+        .parts
+        .iter()
+        .map(|part| Part {
+            role: bank.format.recognise(&part.name).map_or(PartRole::Data, |known| known.role),
+            name: part.name.clone(),
+            bytes: part.bytes.to_vec(),
+            committing: false,
+        })
+        .collect();
+    let mut said = known.keys;
+    if !names_an_attempt(&said) {
+        // What the name does not tell the content may. One that cannot be read is held below.
+        said = bank.format.read_head(known.kind, &parts).unwrap_or_else(|_| Record::new());
+    }
+    let found = attempt_of(ctx, bank, &said, &arrival.name, &all).await?;
+    let Some(attempt) = found else { return Ok(()) };
+    take_message(ctx, bank, &attempt, known.kind, &arrival.name, parts).await
+}

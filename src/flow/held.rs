@@ -1,0 +1,74 @@
+//! Answers that cannot be used: kept as evidence, sealed, and told of.
+
+use crate::flow::sealed::seal_evidence;
+use crate::flow::spoken::flow_error;
+use crate::flow::{Bank, Ctx, FlowError};
+use crate::format::Part;
+use crate::guard::digest::sha256;
+use crate::model::alert::AlertKind;
+use crate::model::id::RegisterNo;
+use crate::store::attempts::Attempt;
+
+/// What is kept about a batch does not open: its answers wait, and somebody is told.
+pub(super) async fn cannot_take(
+    ctx: &Ctx,
+    bank: &Bank,
+    register: impl Into<Option<RegisterNo>>,
+    what: &str,
+    cause: &FlowError,
+) -> Result<(), FlowError> {
+    tracing::error!(bank = bank.code, what, error = %cause, "an answer cannot be taken");
+    let text = format!(
+        "{} 对 {what} 的答复无法入账：{}。未作处理，请银行技术人员处理",
+        bank.name,
+        flow_error(cause)
+    );
+    let subject = format!("{}/{what}", bank.code);
+    ctx.store
+        .raise_alert(AlertKind::Collect, &subject, register.into(), &text, ctx.now_ms())
+        .await?;
+    Ok(())
+}
+
+/// Keeps an answer that cannot be used, as evidence, and tells somebody.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn hold(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    name: &str,
+    bytes: &[u8],
+    why: &str,
+) -> Result<(), FlowError> {
+    let digest = sha256(bytes);
+    let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
+    let new = ctx
+        .store
+        .hold_result(&bank.code, name, &digest, Some(attempt), why, evidence, ctx.now_ms())
+        .await?;
+    if new {
+        tracing::warn!(attempt = %attempt.no, bank = bank.code, why, "an answer is held as a whole");
+    }
+    Ok(())
+}
+
+/// Keeps what cannot be said to be about any attempt, and tells somebody.
+pub(super) async fn hold_unknown(
+    ctx: &Ctx,
+    bank: &Bank,
+    name: &str,
+    bytes: &[u8],
+    why: &str,
+) -> Result<(), FlowError> {
+    let digest = sha256(bytes);
+    let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
+    ctx.store.hold_result(&bank.code, name, &digest, None, why, evidence, ctx.now_ms()).await?;
+    tracing::warn!(bank = bank.code, why, "a file of the bank is held");
+    Ok(())
+}
+
+pub(super) fn joined(parts: &[Part]) -> Vec<u8> {
+    parts.iter().flat_map(|part| part.bytes.iter().copied()).collect()
+}

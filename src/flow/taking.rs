@@ -1,0 +1,162 @@
+//! Takes what banks say of single payments: matched, made durable with all that follows from it, or held
+//! as a whole.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::flow::convert::open_rows;
+use crate::flow::held::{hold, joined};
+use crate::flow::matching::match_rows;
+use crate::flow::report::{recipients, report_id};
+use crate::flow::sealed::seal_evidence;
+use crate::flow::{Bank, Ctx, FlowError, expect};
+use crate::format::{Format, MessageKind, Part};
+use crate::guard::digest::sha256;
+use crate::model::alert::AlertKind;
+use crate::model::attempt::AttemptState;
+use crate::model::id::ResultNo;
+use crate::model::report::ReportKind;
+use crate::store::attempts::Attempt;
+use crate::store::reports::NewReport;
+use crate::store::results::{Effects, Taken, TakenResult, can_have_results};
+
+/// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held. Says
+/// whether they were taken.
+pub(super) async fn take_rows(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    kind: MessageKind,
+    name: &str,
+    parts: &[Part],
+) -> Result<bool, FlowError> {
+    let bytes = joined(parts);
+    let digest = sha256(&bytes);
+    let Some(batch) = attempt.batch.filter(|_| can_have_results(attempt.state)) else {
+        let why = format!("{} 的状态是“{}”，不应有结果", attempt.no, attempt.state.chinese());
+        if attempt.state == AttemptState::Refused {
+            answered_after_all(ctx, bank, attempt).await?;
+        }
+        hold(ctx, bank, attempt, name, &bytes, &why).await?;
+        return Ok(false);
+    };
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
+        hold(ctx, bank, attempt, name, &bytes, "发送时所用的格式已无法读取").await?;
+        return Ok(false);
+    };
+    let facts = ctx.store.register_facts(attempt.register).await?;
+    let payments = ctx.store.members(batch).await?;
+    let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
+    let matched = match match_rows(
+        &format,
+        kind,
+        parts,
+        (attempt.no, &attempt.reference),
+        &members,
+        &ctx.sealer,
+    ) {
+        Ok(matched) => matched,
+        Err(why) => {
+            hold(ctx, bank, attempt, name, &bytes, &why).await?;
+            return Ok(false);
+        }
+    };
+    let next_at_ms = next_question(ctx, bank, attempt, &format);
+    let evidence = (!matched.quarantined.is_empty())
+        .then(|| seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes));
+    let taken = TakenResult {
+        name,
+        digest,
+        rows: matched.rows,
+        quarantined: matched.quarantined,
+        evidence,
+        next_at_ms,
+        again_at_ms: ctx.now_ms()
+            + match kind {
+                MessageKind::Acknowledgement => bank.rules.ask_after_ms,
+                _ => bank.rules.ask_every_ms,
+            },
+        expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
+        bank_references: matched.bank_references,
+    };
+    let town_of_line: HashMap<i64, i64> =
+        payments.iter().map(|payment| (payment.line, payment.town)).collect();
+    let follow = |result: ResultNo, effects: &Effects| {
+        let reports =
+            [(ReportKind::Results, &effects.outcomes), (ReportKind::Notices, &effects.notices)];
+        reports
+            .into_iter()
+            .filter(|(_, lines)| !lines.is_empty())
+            .flat_map(|(kind, lines)| {
+                let towns = towns_of(lines, &town_of_line);
+                row_reports(ctx, attempt, &facts.department, kind, result.0, &towns)
+            })
+            .collect()
+    };
+    let taken = ctx.store.take_result(attempt, taken, &follow, ctx.now_ms()).await?;
+    log_taken(attempt, taken);
+    if kind == MessageKind::LateReturn {
+        let (now, next) =
+            (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
+        ctx.store.returns_told(attempt, next, now).await?;
+    }
+    Ok(true)
+}
+
+/// The bank tells results of what it refused, or of what two people closed: its payments may have gone
+/// out under another reference meanwhile, and then they are paid twice (F31).
+async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+    let text = format!(
+        "{} 对已关闭的 {}（流水号 {}）又送来结果：如果该批已重新组批发放，可能重复入账。结果已暂存、未入账，请立即与银行核对，必要时请银行追回",
+        bank.name, attempt.no, attempt.reference
+    );
+    let (kind, subject) = (AlertKind::Contradiction, attempt.no.to_string());
+    let register = Some(attempt.register);
+    ctx.store.raise_alert(kind, &subject, register, &text, ctx.now_ms()).await?;
+    Ok(())
+}
+
+fn log_taken(attempt: &Attempt, taken: Taken) {
+    match taken {
+        Taken::Applied { result, outcomes, notices } => {
+            tracing::info!(%result, attempt = %attempt.no, outcomes, notices, "a result is applied");
+        }
+        Taken::Repeated => tracing::debug!(attempt = %attempt.no, "nothing new"),
+    }
+}
+
+/// The towns that lines of a register belong to, each once.
+fn towns_of(lines: &[i64], town_of_line: &HashMap<i64, i64>) -> Vec<i64> {
+    let towns = lines.iter().filter_map(|line| town_of_line.get(line)).copied();
+    let towns: BTreeSet<i64> = towns.filter(|town| *town > 0).collect();
+    towns.into_iter().collect()
+}
+
+/// When to ask next about an attempt all of whose payments are answered for.
+fn next_question(ctx: &Ctx, bank: &Bank, attempt: &Attempt, format: &Format) -> Option<i64> {
+    let now = ctx.now_ms();
+    let until = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
+    let asked_for = format.has(MessageKind::ReturnQuery) || format.has(MessageKind::NoticeQuery);
+    (asked_for && now < until).then_some(now + bank.rules.return_every_ms)
+}
+
+/// One report per recipient whom rows of this subject concern.
+pub(super) fn row_reports(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    department: &str,
+    kind: ReportKind,
+    subject: i64,
+    towns: &[i64],
+) -> Vec<NewReport> {
+    recipients(department, "", towns)
+        .into_iter()
+        .map(|recipient| NewReport {
+            report_id: report_id(ctx, attempt.register, kind, &subject.to_string(), &recipient),
+            register: attempt.register,
+            kind,
+            recipient,
+            subject,
+            body: String::new(),
+        })
+        .collect()
+}
