@@ -178,6 +178,7 @@ pub(crate) struct Stated {
 }
 
 impl Stated {
+    /// Forgets what the record before stated.
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.texts.clear();

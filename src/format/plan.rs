@@ -331,7 +331,7 @@ fn record_plan(
 ) -> RecordPlan {
     signs::find(&mut spec.fields, faults);
     let (fields, length) = placed(spec.fields, charset, faults);
-    if matches!(style, Style::Fixed { .. }) {
+    if matches!(style, Style::Fixed { .. }) && spec.whole {
         stated_length(spec.length.as_ref(), length, faults);
     }
     let measure: &dyn Fn(&[u8]) -> usize = match style {

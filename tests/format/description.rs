@@ -270,10 +270,11 @@ fn a_slip_is_told_with_the_word_that_was_meant() {
         ),
     ] {
         let problems = told(RURAL, from, to);
-        let problem = problems.list.first().unwrap();
-        assert!(problem.what.contains(what) && problem.hint.contains(hint), "{to}: {problem:?}");
+        let mut told = problems.list.iter();
+        assert!(told.any(|p| p.what.contains(what) && p.hint.contains(hint)), "{to}: {problems}");
         let several = to.starts_with('[');
-        assert!(several || problems.list.len() == 1, "{to}: {problems}");
+        let missing = usize::from(to.contains("widht"));
+        assert!(several || problems.list.len() == 1 + missing, "{to}: {problems}");
     }
     // One field that stands wrong is one problem, whichever of the two ways it is mended.
     let text = "language = 1\ntitle = \"x\"\nstatus = \"bank\"\nsource = \"x\"\ncharset = \"GBK\"\n[limits]\nrows_max = 1\namount_max = \"1.00\"\nsum_max = \"1.00\"\nbytes_max = 100\n[[message]]\nkind = \"statement\"\n[[message.part]]\nrole = \"message\"\ncommitting = true\nlayout = \"fixed\"\nline_end = \"LF\"\n[[message.part.record]]\nis = \"head\"\nfields = [ { own = \"a\", at = 1, width = 4, full = true }, { own = \"b\", at = 4, width = 4, full = true }, { own = \"c\", at = 9, width = 4, full = true } ]\n";

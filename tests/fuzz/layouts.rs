@@ -599,7 +599,8 @@ impl Maker<'_, '_> {
             }
             _ => {
                 let (pattern, moment) = *self.dice.one(PATTERNS);
-                if pattern.contains(' ') && self.separator == "blanks" {
+                let apart = !self.inner.is_empty() && !self.escape && pattern.contains(self.inner);
+                if apart || (pattern.contains(' ') && self.separator == "blanks") {
                     self.fits = false;
                 }
                 let here = self.place(name, pattern.replace('\'', "").len(), " ", "left");

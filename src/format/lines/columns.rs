@@ -34,15 +34,12 @@ impl RecordPlan {
         line: &[u8],
         columns: &[Range<usize>],
     ) -> bool {
-        let mut split = Vec::new();
-        let mut columns = columns;
-        if self.is_split(delimited) {
-            match self.split(delimited, charset, line, columns) {
-                Some(values) => split = values,
-                None => return false,
-            }
-            columns = &split;
-        }
+        let split = self.is_split(delimited).then(|| self.split(delimited, charset, line, columns));
+        let columns = match &split {
+            None => columns,
+            Some(Some(values)) => values.as_slice(),
+            Some(None) => return false,
+        };
         self.marks.iter().all(|mark| {
             let column = columns.get(mark.field).and_then(|at| line.get(at.clone()));
             let mut plain = Vec::new();

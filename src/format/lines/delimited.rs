@@ -48,7 +48,9 @@ impl Delimited {
         let zeros = width.filter(|_| cell.is_number()).unwrap_or(0);
         let there = cell.write(pen, source, zeros, out)?;
         let needed = out.len() - from;
-        if let Some(exact) = width.filter(|exact| there && *exact != needed) {
+        let absent =
+            cell.absent.as_ref().is_some_and(|absent| out.get(from..) == Some(&absent.bytes));
+        if let Some(exact) = width.filter(|exact| there && !absent && *exact != needed) {
             if needed > exact {
                 return Err(FieldFault::TooWide { needed, there: exact });
             }
@@ -78,7 +80,9 @@ impl Delimited {
         }
         match self.quote {
             None if special || lost => {
-                let character = char::from(self.separator);
+                let signs = [Some(self.separator), self.inner, Some(self.end)];
+                let sign = signs.into_iter().flatten().find(|sign| has(*sign));
+                let character = char::from(sign.unwrap_or(self.separator));
                 Err(FieldFault::NotEncodable { character })
             }
             Some(quote) if special || has(quote.sign) || (quote.always && there) => {

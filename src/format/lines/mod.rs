@@ -191,6 +191,8 @@ impl RecordPlan {
         let mark = |(index, field): (usize, &Field)| {
             let words = match (&field.cell.bind, &field.cell.spelling) {
                 (Bind::Literal { bytes, .. }, _) => vec![bytes.clone()],
+                // A wrong sign is a fault of its record, not another record.
+                (Bind::Sign { .. }, _) => return None,
                 (_, crate::format::cell::Spelling::Words(words)) => {
                     words.iter().map(|word| word.bytes.clone()).collect()
                 }

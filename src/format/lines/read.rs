@@ -150,7 +150,7 @@ impl<'f> LineReader<'f> {
         };
         if self.plan.grammar.counted {
             let bounds = self.bounds.pass(&self.plan.grammar, next);
-            bounds.map_err(|beyond| self.beyond(beyond))?;
+            bounds.map_err(|beyond| Box::new(self.beyond(beyond)))?;
         }
         if next.enters.is_some() {
             let enter =
@@ -213,7 +213,7 @@ impl<'f> LineReader<'f> {
             return self.fail(self.input.at, "", "the end", &expected);
         }
         let end = self.bounds.end(&self.plan.grammar);
-        end.map_err(|beyond| self.beyond(beyond))?;
+        end.map_err(|beyond| Box::new(self.beyond(beyond)))?;
         let finish = self.tallies.finish(&self.plan.tallies);
         finish.map_err(|open| Box::new(self.open(self.input.at, &open)))?;
         self.input.pass(self.plan.line.file_end.len());
@@ -393,9 +393,9 @@ impl<'f> LineReader<'f> {
     }
 
     /// A record or group here stands too often, or one before it not often enough.
-    fn beyond(&self, beyond: Beyond) -> Box<Stop> {
+    fn beyond(&self, beyond: Beyond) -> Stop {
         let found = if beyond.too_often { "more" } else { "fewer" };
-        Box::new(self.stop(self.input.at, "", found, &self.plan.beyond(beyond)))
+        self.stop(self.input.at, "", found, &self.plan.beyond(beyond))
     }
 
     fn open(&self, at: usize, open: &Open) -> Stop {

@@ -32,11 +32,7 @@ pub(super) fn cell(
     let name = table.text("name").map(|found| found.value.to_owned());
     let optional = table.flag("optional").is_some_and(|found| found.value);
     let when = when(table, scope, "when");
-    if CONTENTS.iter().filter(|key| table.has(key)).count() != 1 {
-        let hint = "a field is one of key, own, literal, computed, ignored or sign_of = \"...\"";
-        table.faults().note(table.at, "a field that does not say what stands in it", hint);
-        return None;
-    }
+    says_what(table)?;
     let plain = |name: String, bind: Bind, spelling: Spelling| Cell {
         name,
         bind,
@@ -63,12 +59,9 @@ pub(super) fn cell(
         return Some(plain(name.unwrap_or(word.value), Bind::Computed(computed), spelling));
     }
     if let Some(of) = sign_of {
-        let signs = signs(table, scope);
-        // Where a plus is not written there may be nothing.
-        let optional = optional || signs.first().is_some_and(|plus| plus.theirs.is_empty());
-        let bind = Bind::Sign { name: of.value.to_owned(), of: SignOf::Named };
+        let (bind, spelling, unsigned) = sign(table, scope, &of);
         let name = name.unwrap_or_else(|| format!("sign of {}", of.value));
-        return Some(Cell { optional, ..plain(name, bind, Spelling::Words(signs)) });
+        return Some(Cell { optional: optional || unsigned, ..plain(name, bind, spelling) });
     }
     let slot = match (key, &own) {
         (Some(key), _) => Slot::Key(key.value),
@@ -102,6 +95,16 @@ pub(super) fn cell(
         cut_tail: table.flag("cut_tail").is_some_and(|found| found.value),
         codes: codes(table, scope),
     })
+}
+
+/// A field says what stands in it by one key.
+fn says_what(table: &Table<'_>) -> Option<()> {
+    if CONTENTS.iter().filter(|key| table.has(key)).count() == 1 {
+        return Some(());
+    }
+    let hint = "a field is one of key, own, literal, computed, ignored or sign_of = \"...\"";
+    table.faults().note(table.at, "a field that does not say what stands in it", hint);
+    None
 }
 
 /// `split = "/", piece = 1, pieces = 2`: the first of two texts that are one value.
@@ -264,6 +267,15 @@ fn map(words: &Table<'_>, scope: &Scope<'_>) -> Vec<Word> {
         list.push(Word { ours: ours.to_owned(), theirs: theirs.value.to_owned(), bytes });
     }
     list
+}
+
+/// `sign_of = "amount"`: the sign of a number that stands elsewhere in the record, and whether there may
+/// be nothing in its place, as a plus is not written.
+fn sign(table: &Table<'_>, scope: &Scope<'_>, of: &Found<&str>) -> (Bind, Spelling, bool) {
+    let bind = Bind::Sign { name: of.value.to_owned(), of: SignOf::Named };
+    let signs = signs(table, scope);
+    let unsigned = signs.first().is_some_and(|plus| plus.theirs.is_empty());
+    (bind, Spelling::Words(signs), unsigned)
 }
 
 /// `plus = "0", minus = "1"`: the bank's words for the sign of a number.

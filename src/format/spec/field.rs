@@ -50,7 +50,7 @@ fn column(table: &Table<'_>, cell: Option<&Cell>, rest: Option<usize>) -> Place 
     }
     let own = cell.and_then(|cell| match (&cell.spelling, &cell.bind) {
         (Spelling::Moment(pieces), _) => Some(pieces.iter().map(|piece| piece.width()).sum()),
-        (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => Some(bytes.len()),
+        (_, Bind::Literal { bytes, .. }) => Some(bytes.len()),
         _ => None,
     });
     if let (Some(width), Some(own)) = (width, own)

@@ -116,6 +116,8 @@ pub(crate) struct RecordSpec {
     pub path: Option<Found<Vec<String>>>,
     pub ignore: Vec<Found<Vec<String>>>,
     pub fields: Vec<FieldSpec>,
+    /// All fields that the description has could be read.
+    pub whole: bool,
 }
 
 pub(crate) struct FieldSpec {

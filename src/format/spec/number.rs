@@ -149,18 +149,18 @@ fn form(table: &Table<'_>, sign: Option<Sign>) -> Option<Form> {
     if !packed {
         return Some(Form::Binary { width, little: found.value == 3, signed: inside });
     }
-    let halves = halves(table)?;
-    let (positive, negative) = match (halves, inside) {
-        (Some((positive, negative)), true) => (positive, Some(negative)),
-        (None, true) => (0xC, Some(0xD)),
-        (_, false) => (0xF, None),
-    };
-    Some(Form::Packed { width, positive, negative })
+    let (positive, negative) = halves(table);
+    Some(if inside {
+        Form::Packed { width, positive, negative: Some(negative) }
+    } else {
+        Form::Packed { width, positive: 0xF, negative: None }
+    })
 }
 
-/// `signs = "FD"`: the half bytes behind the digits of a packed number.
-fn halves(table: &Table<'_>) -> Option<Option<(u8, u8)>> {
-    let Some(text) = table.text("signs") else { return Some(None) };
+/// `signs = "FD"`: the half bytes behind the digits of a packed number, of plus and minus.
+fn halves(table: &Table<'_>) -> (u8, u8) {
+    let usual = (0xC, 0xD);
+    let Some(text) = table.text("signs") else { return usual };
     let half = |byte: &u8| match byte {
         b'A'..=b'F' => Some(byte - b'A' + 0xA),
         _ => None,
@@ -169,9 +169,9 @@ fn halves(table: &Table<'_>) -> Option<Option<(u8, u8)>> {
         [positive, negative] => half(positive).zip(half(negative)),
         _ => None,
     };
-    if found.is_none() {
+    found.unwrap_or_else(|| {
         let hint = "signs = \"CD\": the half bytes of plus and minus, A to F";
         table.faults().note(text.at, "signs: expected two half bytes", hint);
-    }
-    found.map(Some)
+        usual
+    })
 }

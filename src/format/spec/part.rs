@@ -443,10 +443,10 @@ fn record(
             "fields = [ { key = \"reference\", width = 32, pad = \" \", side = \"left\" } ]",
         );
     }
-    let fields = fields
-        .into_iter()
-        .filter_map(|table| field::field(table, layout, scope, tallies))
-        .collect();
+    let given = fields.len();
+    let fields = fields.into_iter();
+    let fields: Vec<_> =
+        fields.filter_map(|table| field::field(table, layout, scope, tallies)).collect();
     table.finish();
     let own = if frame { "frame".to_owned() } else { format!("record {}", index + 1) };
     let name = name.or_else(|| role.as_ref().map(|role| role.value.as_str().to_owned()));
@@ -461,6 +461,7 @@ fn record(
         length,
         path,
         ignore,
+        whole: fields.len() == given,
         fields,
     }
 }
