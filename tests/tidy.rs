@@ -195,3 +195,33 @@ fn both_databases_have_the_same_migrations() {
         }
     }
 }
+
+/// The fuzzer is a package of its own, which nothing builds but `tests/run --long`: what the rooms in it
+/// came to need would be missed for weeks.
+#[test]
+fn the_fuzzer_has_what_its_rooms_use() {
+    let dependencies = |path: &str| -> BTreeSet<String> {
+        let manifest: toml::Table = read(Path::new(path)).raw.parse().expect("it reads");
+        let table = manifest.get("dependencies").and_then(toml::Value::as_table);
+        table.expect("dependencies").keys().map(|name| name.replace('-', "_")).collect()
+    };
+    let all: BTreeSet<String> =
+        dependencies("Cargo.toml").into_iter().map(|name| name.replace("md_5", "md5")).collect();
+    let here: BTreeSet<String> = dependencies("tests/fuzz/Cargo.toml")
+        .into_iter()
+        .map(|name| name.replace("md_5", "md5"))
+        .collect();
+    let rooms = ["src/clock.rs", "src/finance", "src/format", "src/guard", "src/model"];
+    let files = rust_files("src").into_iter();
+    for path in files.filter(|path| rooms.iter().any(|room| path.starts_with(room))) {
+        let code = read(&path);
+        let text: String = code.lines().map(|(_, line)| format!(" {line}\n")).collect();
+        for name in all.difference(&here) {
+            let used = text.match_indices(&format!("{name}::")).any(|(at, _)| {
+                text[..at]
+                    .ends_with(|before: char| !before.is_alphanumeric() && !"_:".contains(before))
+            });
+            assert!(!used, "{}: {name} is not in tests/fuzz/Cargo.toml", path.display());
+        }
+    }
+}

@@ -380,6 +380,9 @@ mod tests {
         // The big bank's example, of a bank whose answers are one message.
         let text = crate::format::example::example("example-abc-framed").expect("it ships");
         let (before, answer) = text.split_once("kind = \"status_answer\"\n").expect("it has one");
+        let (head, codes) = before.split_once("[codes.results]").expect("it has some");
+        let (_, requests) = codes.split_once("\n\n").expect("and more");
+        let before = format!("{head}\n{requests}");
         let (_, message) =
             answer.split_once("[[message.part]]\nrole = \"message\"").expect("two parts");
         let message = message.replace(

@@ -1,5 +1,6 @@
 //! Which records may follow each other, and whether anything tells them apart when they are read.
 
+use crate::format::lines::columns;
 use crate::format::lines::delimited::Delimited;
 use crate::format::lines::{Field, LinesPlan, Place, Style};
 use crate::format::table::Faults;
@@ -45,6 +46,7 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
     }
     if let Style::Delimited(delimited) = &plan.style {
         rests(plan, delimited, places, faults);
+        columns::joints(plan, delimited, places, faults);
     }
     if plan.line.block.is_some() && !matches!(plan.style, Style::Fixed { characters: false }) {
         faults.note(

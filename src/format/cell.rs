@@ -7,86 +7,13 @@ use crate::format::charset::Charset;
 use crate::format::computed::{Computed, Facts, Stated};
 use crate::format::condition::When;
 use crate::format::error::{FieldFault, shape};
-use crate::format::moment::{self, Piece};
-use crate::format::number::{AmountShape, Shape};
+use crate::format::moment;
+use crate::format::number::{Form, Shape};
 use crate::format::record::Record;
 use crate::format::text::{Only, joined, read_text, write_default, write_text};
 use crate::format::words::{Moment, Slot, Source, Value};
 
-/// What stands in a place.
-#[derive(Debug, Clone)]
-pub(crate) enum Bind {
-    /// Always the same text; `bytes` is how the character set spells it.
-    Literal {
-        text: String,
-        bytes: Vec<u8>,
-    },
-    Slot(Slot),
-    /// Put together from other values; read back as one text of its own name.
-    Joined {
-        slot: Slot,
-        pieces: Vec<Join>,
-    },
-    /// One of several texts that stand in places of their own and are one value to the road, like a
-    /// status and its reason.
-    Piece {
-        slot: Slot,
-        sign: char,
-        /// Counted from 0.
-        at: usize,
-        of: usize,
-    },
-    /// Worked out from the message itself, and compared with it when read.
-    Computed(Computed),
-    /// Written as this, read whatever it is.
-    Ignored {
-        bytes: Vec<u8>,
-    },
-}
-
-/// A piece of a value that is put together.
-#[derive(Debug, Clone)]
-pub(crate) enum Join {
-    Sign(String),
-    Value(Slot),
-}
-
-/// How a value is spelled.
-#[derive(Debug, Clone)]
-pub(crate) enum Spelling {
-    Text(Only),
-    Int(Shape),
-    Amount(AmountShape),
-    Decimal(Shape),
-    Moment(Vec<Piece>),
-    /// Our words and the bank's for them.
-    Words(Vec<Word>),
-    Literal,
-    /// Hexadecimal digits.
-    Hex {
-        upper: bool,
-    },
-    /// A number of so many bytes that is no text.
-    Binary {
-        width: usize,
-        little: bool,
-    },
-    Anything,
-}
-
-#[derive(Debug, Clone)]
-pub(crate) struct Word {
-    pub ours: String,
-    pub theirs: String,
-    pub bytes: Vec<u8>,
-}
-
-/// A sign that says that there is no value, like a hyphen.
-#[derive(Debug, Clone)]
-pub(crate) struct Absent {
-    pub text: String,
-    pub bytes: Vec<u8>,
-}
+pub(crate) use crate::format::content::{Absent, Bind, Join, Spelling, Word};
 
 /// One place for one value.
 #[derive(Debug, Clone)]
@@ -128,13 +55,20 @@ impl Cell {
     pub const fn slot(&self) -> Option<Slot> {
         match self.bind {
             Bind::Slot(slot) | Bind::Joined { slot, .. } | Bind::Piece { slot, .. } => Some(slot),
-            Bind::Literal { .. } | Bind::Computed(_) | Bind::Ignored { .. } => None,
+            Bind::Literal { .. } | Bind::Computed(_) | Bind::Ignored { .. } | Bind::Sign { .. } => {
+                None
+            }
         }
     }
 
     /// Is it spelled in digits, before which zeros change nothing?
     pub const fn is_number(&self) -> bool {
-        matches!(self.spelling, Spelling::Int(_) | Spelling::Amount(_) | Spelling::Decimal(_))
+        matches!(self.spelling.shape(), Some(Shape { form: Form::Text, .. }))
+    }
+
+    /// Is it a number that is no text, so that all bytes of its place belong to it?
+    pub const fn is_raw_number(&self) -> bool {
+        self.spelling.shape().is_some() && !self.is_number()
     }
 
     /// May there be nothing in its place?
@@ -173,6 +107,22 @@ impl Cell {
                 Ok(true)
             }
             Bind::Computed(computed) => self.write_computed(computed, pen, fill, out),
+            Bind::Sign { of, .. } => {
+                let Some(number) = of.number(pen, source) else {
+                    return if self.optional {
+                        Ok(self.write_absent(out))
+                    } else {
+                        Err(FieldFault::Missing)
+                    };
+                };
+                let Spelling::Words(words) = &self.spelling else { return Ok(false) };
+                match words.get(usize::from(number < 0)) {
+                    Some(word) if !word.bytes.is_empty() => out.extend_from_slice(&word.bytes),
+                    // No sign is a plus.
+                    _ => return Ok(self.write_absent(out)),
+                }
+                Ok(true)
+            }
             Bind::Slot(slot) => self.write_value(source.slot(*slot), pen, fill, out),
             Bind::Piece { slot, sign, at, of } => {
                 let Some(Value::Text(text)) = source.slot(*slot) else {
@@ -248,7 +198,7 @@ impl Cell {
             }
             _ => return Err(out_of_range("a value of the kind that its name says")),
         }
-        if !pen.charset.has_ascii() {
+        if !pen.charset.has_ascii() && !self.is_raw_number() {
             pen.charset.respell(from, out);
         }
         Ok(true)
@@ -295,10 +245,16 @@ impl Cell {
                 return write_text(pen.charset, Only::Any, text, out).map(|()| true);
             }
         }
-        if !pen.charset.has_ascii() {
+        if !pen.charset.has_ascii() && !self.is_raw_number() {
             pen.charset.respell(from, out);
         }
         Ok(true)
+    }
+
+    /// The bytes of a number or date as ASCII spells it, whatever the character set.
+    #[inline]
+    fn plain<'b>(&self, charset: Charset, bytes: &'b [u8], plain: &'b mut Vec<u8>) -> &'b [u8] {
+        if self.is_raw_number() { bytes } else { charset.plain(bytes, plain) }
     }
 
     /// Reads the value, which has no filling around it any more and is not empty.
@@ -329,6 +285,13 @@ impl Cell {
                 Err(Box::new(ReadFault { at: 0, found: shape(bytes), expected }))
             }
             Bind::Computed(computed) => self.read_computed(computed, charset, bytes, stated),
+            Bind::Sign { of, .. } => {
+                let Spelling::Words(words) = &self.spelling else { return Ok(()) };
+                let sign = words.iter().position(|word| word.is(charset, bytes));
+                let sign = sign.ok_or_else(|| not(bytes, &told_theirs(words)))?;
+                stated.signs.push((*of, sign > 0));
+                Ok(())
+            }
             Bind::Piece { slot, sign, at, .. } => {
                 let Spelling::Text(only) = self.spelling else { return Ok(()) };
                 let mut piece = String::new();
@@ -379,28 +342,20 @@ impl Cell {
                 return read;
             }
             Spelling::Words(words) => {
-                let theirs = |word: &&Word| {
-                    let theirs = if charset == Charset::Utf8 {
-                        word.theirs.as_bytes()
-                    } else {
-                        word.bytes.as_slice()
-                    };
-                    theirs == bytes
-                };
-                let word = words.iter().find(theirs);
+                let word = words.iter().find(|word| word.is(charset, bytes));
                 let word = word.ok_or_else(|| not(bytes, &told_theirs(words)))?;
                 record.set_slot(slot, Value::Text(&word.ours));
             }
             Spelling::Int(shape) => {
-                let number = shape.take(charset.plain(bytes, &mut plain))?;
+                let number = shape.take(self.plain(charset, bytes, &mut plain))?;
                 record.set_slot(slot, Value::Int(number));
             }
             Spelling::Decimal(shape) => {
-                let number = shape.take(charset.plain(bytes, &mut plain))?;
+                let number = shape.take(self.plain(charset, bytes, &mut plain))?;
                 record.set_slot(slot, Value::Decimal(number));
             }
             Spelling::Amount(amount) => {
-                let fen = amount.take(charset.plain(bytes, &mut plain))?;
+                let fen = amount.take(self.plain(charset, bytes, &mut plain))?;
                 record.set_slot(slot, Value::Amount(fen));
             }
             Spelling::Moment(pieces) => {
@@ -409,7 +364,7 @@ impl Cell {
                     Some(Value::Moment(moment)) => moment,
                     _ => NO_MOMENT,
                 };
-                let moment = moment::read(pieces, known, charset.plain(bytes, &mut plain))?;
+                let moment = moment::read(pieces, known, self.plain(charset, bytes, &mut plain))?;
                 record.set_slot(slot, Value::Moment(moment));
             }
             Spelling::Literal
@@ -441,15 +396,15 @@ impl Cell {
                 stated.number(computed, number, &self.name);
             }
             Spelling::Int(shape) | Spelling::Decimal(shape) => {
-                let number = shape.take(charset.plain(bytes, &mut plain))?;
+                let number = shape.take(self.plain(charset, bytes, &mut plain))?;
                 stated.number(computed, number, &self.name);
             }
             Spelling::Amount(amount) => {
-                let fen = amount.take(charset.plain(bytes, &mut plain))?;
+                let fen = amount.take(self.plain(charset, bytes, &mut plain))?;
                 stated.number(computed, fen.get(), &self.name);
             }
             Spelling::Hex { upper } => {
-                let text = charset.plain(bytes, &mut plain);
+                let text = self.plain(charset, bytes, &mut plain);
                 let cased = |b: &u8| b.is_ascii_digit() || (b.is_ascii_uppercase() == *upper);
                 if !text.iter().all(|b| b.is_ascii_hexdigit() && cased(b)) {
                     let case = if *upper { "upper" } else { "lower" };

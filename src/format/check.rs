@@ -8,7 +8,7 @@ use crate::format::computed::{Computed, DigestOf};
 use crate::format::lines::RecordRole;
 use crate::format::lines::fixed::Side;
 use crate::format::matched;
-use crate::format::number::{AmountShape, Shape};
+use crate::format::number::{AmountShape, Form, Shape, Sign};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::spec::{
     FieldSpec, FormatSpec, LayoutSpec, MessageSpec, PartSpec, Place, RecordSpec,
@@ -30,7 +30,7 @@ pub(crate) fn spec(spec: &FormatSpec, whole: bool, faults: &Faults<'_>) {
                 "one [[message]] for each kind; several parts belong to one",
             );
         }
-        parts(message, faults);
+        parts(message, whole, faults);
         for part in &message.parts {
             records(part, faults);
             for record in part.frame.iter().chain(&part.records) {
@@ -54,7 +54,7 @@ pub(crate) fn spec(spec: &FormatSpec, whole: bool, faults: &Faults<'_>) {
     }
 }
 
-fn parts(message: &MessageSpec, faults: &Faults<'_>) {
+fn parts(message: &MessageSpec, whole: bool, faults: &Faults<'_>) {
     let Some(last) = message.parts.last() else { return };
     let committing = message.parts.iter().filter(|part| part.committing).count();
     if committing != 1 || !last.committing {
@@ -74,7 +74,7 @@ fn parts(message: &MessageSpec, faults: &Faults<'_>) {
         let is_message = part.role == PartRole::Message;
         if is_message && part.name.is_some() {
             faults.note(part.at, "a message part has no file name", "role = \"data\" is a file");
-        } else if !is_message && part.name.is_none() {
+        } else if !is_message && part.name.is_none() && whole {
             faults.note(part.at, "a file without name", "name = \"DF{reference}.txt\"");
         }
         if part.role == PartRole::Control && part.records.iter().any(|r| part.is_of_row(r)) {
@@ -138,6 +138,7 @@ fn fields(
             );
         }
         computed(message, part, record, field, faults);
+        raw_number(part, record, field, faults);
         if let LayoutSpec::Delimited { delimited, .. } = &part.layout
             && let Spelling::Int(Shape { sign, .. })
             | Spelling::Decimal(Shape { sign, .. })
@@ -157,6 +158,37 @@ fn fields(
             filling(field, width, (pad, absent), side, of_sign, faults);
             width_of(charset, limits, field, width, characters, faults);
         }
+    }
+}
+
+/// Numbers that are no text stand where nothing but their width says where they end.
+fn raw_number(part: &PartSpec, record: &RecordSpec, field: &FieldSpec, faults: &Faults<'_>) {
+    let cell = &field.cell;
+    let framed = part.frame.as_ref().is_some_and(|frame| std::ptr::eq(frame, record));
+    if framed && matches!(cell.spelling.shape(), Some(Shape { sign: Sign::Apart, .. })) {
+        let hint = "a number in a record, or sign = \"minus\"";
+        faults.note(field.at, format!("{}: a frame has no signs apart", cell.name), hint);
+    }
+    let Some(Shape { form, .. }) = cell.spelling.shape().filter(|_| cell.is_raw_number()) else {
+        return;
+    };
+    let name = &cell.name;
+    let bytes =
+        matches!(&part.layout, LayoutSpec::Fixed { characters: false, line } if !line.short);
+    if !framed && !bytes {
+        let hint = "layout = \"fixed\" with widths in bytes, and without short";
+        faults.note(field.at, format!("{name}: a number that is no text has no place here"), hint);
+    }
+    if cell.default.is_some() {
+        let hint = "take default out";
+        faults.note(field.at, format!("{name}: a default is text, and this number is none"), hint);
+    }
+    let Place::Fixed { pad, absent, .. } = field.place else { return };
+    let clear = matches!(absent.unwrap_or(pad), ' ' | '0');
+    if cell.may_be_absent() && (matches!(form, Form::Binary { .. }) || !clear) {
+        let hint = "a packed number may be missing, with absent = \" \" or \"0\"; a binary one is \
+                    always there";
+        faults.note(field.at, format!("{name}: no value would read as a number"), hint);
     }
 }
 
@@ -230,6 +262,7 @@ fn filling(
         faults.note(field.at, what, format!("a multiple of {of_sign} in this charset"));
     }
     match &cell.spelling {
+        _ if cell.is_raw_number() => {}
         Spelling::Int(Shape { sign, .. })
         | Spelling::Decimal(Shape { sign, .. })
         | Spelling::Amount(AmountShape { shape: Shape { sign, .. }, .. })
@@ -293,8 +326,9 @@ fn width_of(
             let most = if key == Some(Key::Sum) { limits.sum_max } else { limits.amount_max };
             amount.width(most)
         }
-        (Spelling::Int(_), _) if key.is_some() => {
-            Shape::WHOLE.width(i64::try_from(limits.rows_max).unwrap_or(i64::MAX))
+        (Spelling::Int(Shape { form, .. }), _) if key.is_some() => {
+            Shape { form: *form, ..Shape::WHOLE }
+                .width(i64::try_from(limits.rows_max).unwrap_or(i64::MAX))
         }
         (Spelling::Text(Only::Any), Bind::Slot(Slot::Key(_))) if !characters => {
             charset.character_bytes_max()

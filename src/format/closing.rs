@@ -1,6 +1,7 @@
 //! What the records of a part say of each other, while they are read: each is counted, and what it
 //! states is compared as soon as that can be done.
 
+use crate::format::bounds::{Beyond, Bounds};
 use crate::format::computed::{Computed, Stated, check_digits};
 use crate::format::grammar::Next;
 use crate::format::lines::LinesPlan;
@@ -10,6 +11,7 @@ use crate::format::tallies::{Open, Tallies};
 
 /// Numbers kept over the records, and what was stated.
 pub(crate) struct Closing {
+    bounds: Bounds,
     tallies: Tallies,
     /// What the record being read states.
     pub stated: Stated,
@@ -20,7 +22,7 @@ pub(crate) struct Closing {
 impl Closing {
     pub fn new(plan: &LinesPlan) -> Self {
         let tallies = Tallies::new(&plan.tallies, &plan.grammar);
-        Self { tallies, stated: Stated::default(), declared: Vec::new() }
+        Self { bounds: Bounds::default(), tallies, stated: Stated::default(), declared: Vec::new() }
     }
 
     /// A record was read: `bad` where it has a fault.
@@ -35,6 +37,7 @@ impl Closing {
         bad: bool,
     ) -> Result<(), Open> {
         let read = &plan.records[next.record];
+        self.bounds.pass(&plan.grammar, next).map_err(|beyond| out_of_bounds(plan, beyond))?;
         if !plan.tallies.is_empty() {
             self.tallies.enter(&plan.tallies, &plan.grammar, next, read.group)?;
             if !self.tallies.count(&plan.tallies, &read.touches, record, bad) {
@@ -68,6 +71,13 @@ impl Closing {
     /// # Errors
     /// As [`Closing::record`].
     pub fn finish(&mut self, plan: &LinesPlan) -> Result<(), Open> {
+        self.bounds.end(&plan.grammar).map_err(|beyond| out_of_bounds(plan, beyond))?;
         self.tallies.finish(&plan.tallies)
     }
+}
+
+/// A record or group that stands too often or not often enough.
+fn out_of_bounds(plan: &LinesPlan, beyond: Beyond) -> Open {
+    let found = if beyond.too_often { "more" } else { "fewer" };
+    Open { field: String::new(), found: found.to_owned(), expected: plan.beyond(beyond) }
 }

@@ -2,6 +2,7 @@
 //! names of its own files. Worked out when written, compared when read, never taken from a caller.
 
 use crate::format::digests::{Digesting, Passing};
+use crate::format::signs::SignOf;
 use crate::format::words::{PartRole, Slot, Source, Value};
 
 /// One such value.
@@ -172,12 +173,16 @@ impl LengthOf {
 pub(crate) struct Stated {
     pub numbers: Vec<(Computed, i64, String)>,
     pub texts: Vec<(Computed, String, String)>,
+    /// Signs that stand in fields of their own: `true` below zero.
+    pub signs: Vec<(SignOf, bool)>,
 }
 
 impl Stated {
+    /// Forgets what the record before stated.
     pub fn clear(&mut self) {
         self.numbers.clear();
         self.texts.clear();
+        self.signs.clear();
     }
 
     pub fn number(&mut self, computed: &Computed, number: i64, field: &str) {

@@ -5,21 +5,40 @@
 /// How often a record or group stands in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Occurs {
-    pub optional: bool,
-    pub many: bool,
+    pub least: usize,
+    /// `usize::MAX` where there is no bound.
+    pub most: usize,
 }
 
 impl Occurs {
-    pub const ONE: Self = Self { optional: false, many: false };
+    pub const ONE: Self = Self { least: 1, most: 1 };
+    pub const ANY: Self = Self { least: 0, most: usize::MAX };
 
+    /// Reads `1`, `0..1`, `1..n`, `0..n`, or bounds like `0..3`.
     pub fn parse(text: &str) -> Option<Self> {
-        Some(match text {
-            "1" => Self::ONE,
-            "0..1" => Self { optional: true, many: false },
-            "1..n" => Self { optional: false, many: true },
-            "0..n" => Self { optional: true, many: true },
-            _ => return None,
-        })
+        let number = |text: &str| {
+            let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+            text.parse().ok().filter(|_| plain || text == "0")
+        };
+        let (least, most) = match text.split_once("..") {
+            None => (number(text)?, number(text)?),
+            Some((least, "n")) => (number(least)?, usize::MAX),
+            Some((least, most)) => (number(least)?, number(most)?),
+        };
+        (least <= most && most > 0).then_some(Self { least, most })
+    }
+
+    pub const fn optional(self) -> bool {
+        self.least == 0
+    }
+
+    pub const fn many(self) -> bool {
+        self.most > 1
+    }
+
+    /// Must it be counted? What may follow what says the rest.
+    pub const fn is_counted(self) -> bool {
+        self.least > 1 || (self.many() && self.most != usize::MAX)
     }
 }
 
@@ -55,6 +74,10 @@ pub(crate) struct Grammar {
     pub groups: Vec<Group>,
     /// The items of each group, and of the top behind them.
     pub items: Vec<Vec<Item>>,
+    /// The group of each record, and how often it stands there.
+    pub records: Vec<(Option<usize>, Occurs)>,
+    /// Some stand so often and no more: they are counted.
+    pub counted: bool,
     /// What may begin a part.
     pub start: Vec<Next>,
     /// What may follow each record.
@@ -73,7 +96,10 @@ impl Grammar {
         items: Vec<Vec<Item>>,
         records: &[(Option<usize>, Occurs)],
     ) -> Self {
-        let mut grammar = Self { groups, items, ..Self::default() };
+        let counted = groups.iter().any(|group| group.occurs.is_counted())
+            || records.iter().any(|(_, occurs)| occurs.is_counted());
+        let known = records.to_vec();
+        let mut grammar = Self { groups, items, records: known, counted, ..Self::default() };
         for group in 0..grammar.groups.len() {
             let mut at = grammar.groups[group].parent;
             while let Some(parent) = at {
@@ -114,13 +140,13 @@ impl Grammar {
             let optional = match *item {
                 Item::Record(record) => {
                     found.push(Next { record, enters: None });
-                    records[record].1.optional
+                    records[record].1.optional()
                 }
                 Item::Group(group) => {
                     let (inside, empty) = self.first(&self.items[group], 0, records);
                     let entered = inside.iter().map(|next| Next { enters: Some(group), ..*next });
                     found.extend(entered);
-                    empty || self.groups[group].occurs.optional
+                    empty || self.groups[group].occurs.optional()
                 }
             };
             if !optional {
@@ -141,7 +167,7 @@ impl Grammar {
                 }
             }
         };
-        if records[record].1.many {
+        if records[record].1.many() {
             found.push(Next { record, enters: None });
         }
         let (mut item, mut group) = (Item::Record(record), records[record].0);
@@ -154,7 +180,7 @@ impl Grammar {
                 return (found, false);
             }
             let Some(here) = group else { return (found, true) };
-            if self.groups[here].occurs.many {
+            if self.groups[here].occurs.many() {
                 let (again, _) = self.first(&self.items[here], 0, records);
                 let again = again.into_iter().map(|next| Next { enters: Some(here), ..next });
                 add(again.collect(), &mut found);
@@ -189,9 +215,9 @@ impl Grammar {
 mod tests {
     use super::*;
 
-    const MANY: Occurs = Occurs { optional: false, many: true };
-    const ANY: Occurs = Occurs { optional: true, many: true };
-    const MAYBE: Occurs = Occurs { optional: true, many: false };
+    const MANY: Occurs = Occurs { least: 1, most: usize::MAX };
+    const ANY: Occurs = Occurs::ANY;
+    const MAYBE: Occurs = Occurs { least: 0, most: 1 };
 
     fn group(name: &str, parent: Option<usize>, occurs: Occurs) -> Group {
         Group { name: name.to_owned(), parent, occurs, row: false, within: Vec::new() }

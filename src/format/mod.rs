@@ -6,11 +6,12 @@
 //! to a plan (`plan`). One plan writes and reads: what it writes it can read back, byte for byte.
 //!
 //! * `words`, `record`: what a field may bind to, and a reusable head or row.
-//! * `charset`, `cell`: how one value is spelled; strict both ways, nothing is cut or substituted.
+//! * `charset`, `cell`, `content`, `number`, `packed`, `signs`: how one value is spelled; strict both ways,
+//!   nothing is cut or substituted.
 //! * `lines`, `xml`: layouts around the values. `lines` are records one after the other, in fixed
 //!   width, delimited or tagged, in the order that `grammar` allows; `xml` puts the same records
 //!   into elements. A new layout is a file beside them; the values inside stay as they are.
-//! * `order`, `apart`: which record stands where, and what tells it from others.
+//! * `placing`: where fields stand. `order`, `apart`, `bounds`: which record stands where, what tells it from others, how often it may.
 //! * `check`, `matched`: what a description must be beyond its shape.
 //! * `steps`, `closing`: from records to payments, and what records say of each other.
 //! * `computed`, `tallies`, `digests`: what a message says about itself: lengths and names, counts and
@@ -28,6 +29,7 @@
 
 mod answers;
 mod apart;
+mod bounds;
 mod cell;
 mod charset;
 mod check;
@@ -35,6 +37,7 @@ mod closing;
 mod codes;
 mod computed;
 mod condition;
+mod content;
 mod digests;
 pub mod error;
 pub mod example;
@@ -47,16 +50,20 @@ mod matched;
 mod moment;
 mod name;
 mod names;
+mod nearest;
 mod number;
 mod opening;
 mod order;
+mod packed;
 mod pieces;
+mod placing;
 mod plan;
 mod pouring;
 mod reader;
 mod reading;
 pub mod record;
 pub mod sample;
+mod signs;
 mod spec;
 mod steps;
 mod sums;
@@ -212,12 +219,13 @@ impl Format {
             errors.into_iter().partition(|error| error.message() == "duplicate key");
         let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
         if let Some(first) = broken.iter().min_by_key(|error| place(error)) {
-            let hint = "this is not TOML: look at this line and the one before it";
+            let hint = table::why_broken(text, place(first));
             faults.note(place(first), first.message(), hint);
         } else {
             for error in &twice {
-                let hint = "each key stands once in its table, and each code in its list";
-                faults.note(place(error), error.message(), hint);
+                let key = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+                let (what, hint) = table::why_twice(text, place(error), key);
+                faults.note(place(error), what, hint);
             }
         }
         if !faults.is_empty() {

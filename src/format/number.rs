@@ -2,9 +2,10 @@
 //! say that one is negative. Never a float, and never a digit that is dropped (F37, I22).
 
 use crate::format::cell::{ReadFault, not};
-use crate::format::error::FieldFault;
-use crate::format::error::shape;
+use crate::format::error::{FieldFault, shape};
 use crate::model::money::Fen;
+
+pub(crate) use crate::format::packed::Form;
 
 /// How a sign is spelled. The default is none: an amount of a payment has no business with one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +27,8 @@ pub(crate) enum Sign {
     LetterAfter { positive: u8, negative: u8 },
     /// The last digit carries the sign (`{ABC...I` and `}JKL...R`), as COBOL has it.
     Overpunch,
+    /// It stands in a field of its own, which says what this number is.
+    Apart,
 }
 
 impl Sign {
@@ -48,7 +51,7 @@ impl Sign {
 const fn around(sign: Sign, negative: bool) -> (Option<u8>, Option<u8>) {
     let plus_minus = if negative { b'-' } else { b'+' };
     match sign {
-        Sign::None | Sign::Overpunch => (None, None),
+        Sign::None | Sign::Overpunch | Sign::Apart => (None, None),
         Sign::Minus => (if negative { Some(b'-') } else { None }, None),
         Sign::Before => (Some(plus_minus), None),
         Sign::After => (None, Some(plus_minus)),
@@ -72,18 +75,32 @@ pub(crate) struct Shape {
     /// The sign that stands for the point; nothing where it is implied.
     pub point: Option<u8>,
     pub sign: Sign,
+    pub form: Form,
 }
 
 impl Shape {
     /// Digits alone.
-    pub const WHOLE: Self = Self { scale: 0, point: None, sign: Sign::None };
+    pub const WHOLE: Self = Self { scale: 0, point: None, sign: Sign::None, form: Form::Text };
 
     /// Appends a number that is counted in its last digit, with zeros before it up to `fill` bytes.
     pub fn write(self, number: i64, fill: usize, out: &mut Vec<u8>) -> Result<(), FieldFault> {
         let negative = number < 0;
-        if negative && self.sign == Sign::None {
+        if negative && self.sign == Sign::None && !self.form.is_signed() {
             let expected = "a number that is not negative".to_owned();
             return Err(FieldFault::OutOfRange { expected });
+        }
+        if self.sign == Sign::Apart && number == i64::MIN {
+            // Without its sign it is more than can be kept when it is read.
+            return Err(FieldFault::TooWide { needed: 20, there: 19 });
+        }
+        if let Some(there) = self.form.width() {
+            let number = if self.sign == Sign::Apart { number.abs() } else { number };
+            let needed = self.form.needed(number);
+            if needed > there {
+                return Err(FieldFault::TooWide { needed, there });
+            }
+            self.form.write(number, out);
+            return Ok(());
         }
         let (before, after) = around(self.sign, negative);
         let scale = usize::from(self.scale);
@@ -142,7 +159,7 @@ impl Shape {
         let (first, but_first) = bytes.split_first()?;
         Some(match self.sign {
             Sign::Minus if *first == b'-' => (true, but_first),
-            Sign::None | Sign::Minus => (false, bytes),
+            Sign::None | Sign::Minus | Sign::Apart => (false, bytes),
             Sign::Before => (by(*first, b'+', b'-')?, but_first),
             Sign::After => (by(*last, b'+', b'-')?, but_last),
             Sign::MinusAfter => (by(*last, b' ', b'-')?, but_last),
@@ -174,14 +191,20 @@ impl Shape {
         }
     }
 
+    /// Reads the number, however it is spelled.
+    #[inline]
+    fn any(self, bytes: &[u8]) -> Option<i64> {
+        match (self.form, self.sign) {
+            (Form::Text, Sign::Overpunch) => self.read_overpunched(bytes),
+            (Form::Text, _) => self.read(bytes),
+            (form, _) => form.read(bytes),
+        }
+    }
+
     /// As [`Shape::read`], with a fault that says what was expected.
     #[inline]
     pub fn take(self, bytes: &[u8]) -> Result<i64, Box<ReadFault>> {
-        let number = match self.sign {
-            Sign::Overpunch => self.read_overpunched(bytes),
-            _ => self.read(bytes),
-        };
-        number.ok_or_else(|| not(bytes, &self.told()))
+        self.any(bytes).ok_or_else(|| not(bytes, &self.told()))
     }
 
     /// What a number of this shape looks like.
@@ -195,7 +218,26 @@ impl Shape {
             Sign::LetterBefore { .. } => " behind the letter of its sign",
             Sign::LetterAfter { .. } => " before the letter of its sign",
             Sign::Overpunch => ", the last one with the sign in it",
+            Sign::Apart => ", the sign in a field of its own",
         };
+        let behind = match self.scale {
+            0 => String::new(),
+            scale => format!(", {scale} digits of it behind the point"),
+        };
+        match self.form {
+            Form::Text => {}
+            Form::Packed { width, positive, negative } => {
+                let signs = negative.map_or_else(String::new, |negative| format!("/{negative:X}"));
+                let comma = if self.scale == 0 { "" } else { "," };
+                return format!(
+                    "a packed number of {width} bytes{behind}{comma} that ends in {positive:X}{signs}"
+                );
+            }
+            Form::Binary { width, signed, .. } => {
+                let signed = if signed { "signed " } else { "" };
+                return format!("a {signed}binary number of {width} bytes{behind}");
+            }
+        }
         match (self.point, self.scale) {
             (_, 0) => format!("digits alone{sign}"),
             (Some(point), scale) => {
@@ -207,6 +249,9 @@ impl Shape {
 
     /// How many bytes this number takes at least.
     pub fn width(self, number: i64) -> usize {
+        if self.form != Form::Text {
+            return self.form.needed(number);
+        }
         let mut out = Vec::new();
         // What cannot be written has no width; writing it says so.
         self.write(number, 0, &mut out).map_or(0, |()| out.len())
@@ -301,10 +346,7 @@ impl AmountShape {
 
     /// Reads the amount, with a fault that says what was expected.
     pub fn take(self, bytes: &[u8]) -> Result<Fen, Box<ReadFault>> {
-        let number = match self.shape.sign {
-            Sign::Overpunch => self.shape.read_overpunched(bytes),
-            _ => self.shape.read(bytes),
-        };
+        let number = self.shape.any(bytes);
         number.and_then(|number| number.checked_mul(self.step())).map(Fen::new).ok_or_else(|| {
             let unit = if self.unit == Unit::Fen { "fen" } else { "yuan" };
             let expected = format!("{unit} as {}", self.shape.told());
@@ -323,7 +365,7 @@ mod tests {
     use super::*;
 
     const fn yuan(scale: u8, point: Option<u8>) -> AmountShape {
-        AmountShape { unit: Unit::Yuan, shape: Shape { scale, point, sign: Sign::None } }
+        AmountShape { unit: Unit::Yuan, shape: Shape { scale, point, ..Shape::WHOLE } }
     }
 
     fn written(shape: AmountShape, fen: i64) -> Option<String> {
@@ -394,7 +436,7 @@ mod tests {
             (behind, "012.05C", "012.05D"),
             (Sign::Overpunch, "0012.0E", "0012.0N"),
         ] {
-            let shape = Shape { scale: 2, point: Some(b'.'), sign };
+            let shape = Shape { scale: 2, point: Some(b'.'), sign, ..Shape::WHOLE };
             for (number, text) in [(1_205, positive), (-1_205, negative)] {
                 let mut out = Vec::new();
                 shape.write(number, 7, &mut out).unwrap();
@@ -408,7 +450,7 @@ mod tests {
             }
         }
         // Minus zero is nobody's spelling.
-        let shape = Shape { scale: 0, point: None, sign: Sign::Minus };
+        let shape = Shape { sign: Sign::Minus, ..Shape::WHOLE };
         assert!(shape.take(b"-0").is_err());
     }
 }

@@ -37,7 +37,7 @@ pub(super) fn break_circles(
 /// How often a record stands: a row any number of times, anything else once, unless it says so.
 pub(super) fn times(spec: &RecordSpec) -> Occurs {
     let usual = match spec.role {
-        Some(RecordRole::Row) => Occurs { optional: true, many: true },
+        Some(RecordRole::Row) => Occurs::ANY,
         _ => Occurs::ONE,
     };
     spec.occurs.unwrap_or(usual)

@@ -9,14 +9,14 @@ use crate::format::codes::{CodeTable, Meaning, TableKind};
 use crate::format::computed::{Computed, DigestOf, LengthOf};
 use crate::format::digests::{Digesting, SecretName};
 use crate::format::grammar::{Grammar, Group, Occurs};
-use crate::format::lines::fixed::Slab;
 use crate::format::lines::{Field, Line, LinesPlan, Place, RecordPlan, RecordRole, Style};
 use crate::format::name::NamePattern;
 use crate::format::names::OwnNames;
 use crate::format::order::{break_circles, items, times};
+use crate::format::placing::{placed, stated_length};
+use crate::format::signs;
 use crate::format::spec::{
-    self, FieldSpec, FormatSpec, GroupSpec, LayoutSpec, MessageSpec, PartSpec, RecordSpec,
-    TallySpec,
+    FormatSpec, GroupSpec, LayoutSpec, MessageSpec, PartSpec, RecordSpec, TallySpec,
 };
 use crate::format::table::{Faults, Found};
 use crate::format::tallies::{Counting, Tally};
@@ -249,6 +249,7 @@ fn frame_plan(mut fields: Vec<Field>, length: usize) -> RecordPlan {
         length,
         marks: RecordPlan::find_marks(&fields, &|bytes| bytes.len()),
         conditions: Vec::new(),
+        signs: Vec::new(),
         fields,
         touches: Vec::new(),
         check_digits: Vec::new(),
@@ -324,12 +325,13 @@ fn lines(
 fn record_plan(
     style: &Style,
     charset: Charset,
-    spec: RecordSpec,
+    mut spec: RecordSpec,
     (group, occurs): (Option<usize>, Occurs),
     faults: &Faults<'_>,
 ) -> RecordPlan {
+    signs::find(&mut spec.fields, faults);
     let (fields, length) = placed(spec.fields, charset, faults);
-    if matches!(style, Style::Fixed { .. }) {
+    if matches!(style, Style::Fixed { .. }) && spec.whole {
         stated_length(spec.length.as_ref(), length, faults);
     }
     let measure: &dyn Fn(&[u8]) -> usize = match style {
@@ -340,6 +342,8 @@ fn record_plan(
         Bind::Computed(Computed::CheckDigit(digit)) => Some(digit.clone()),
         _ => None,
     });
+    let signs = fields.iter().enumerate();
+    let signs = signs.filter(|(_, field)| matches!(field.cell.bind, Bind::Sign { .. }));
     RecordPlan {
         name: spec.name,
         role: spec.role,
@@ -350,68 +354,11 @@ fn record_plan(
         length,
         marks: RecordPlan::find_marks(&fields, measure),
         conditions: RecordPlan::find_conditions(&fields),
+        signs: signs.map(|(at, _)| at).collect(),
         touches: Vec::new(),
         check_digits: check_digits.collect(),
         computes: fields.iter().any(|field| matches!(field.cell.bind, Bind::Computed(_))),
         fields,
-    }
-}
-
-/// Puts fields in their places: no gap, no overlap. Tells the length of them all.
-fn placed(specs: Vec<FieldSpec>, charset: Charset, faults: &Faults<'_>) -> (Vec<Field>, usize) {
-    let mut at = 0;
-    let mut fields = Vec::new();
-    for FieldSpec { at: place, cell, place: spelled } in specs {
-        let place = match spelled {
-            spec::Place::Column { width_max, rest } => {
-                Place::Column { width_max, rest: rest.is_some() }
-            }
-            spec::Place::Tag { name, width_max } => {
-                Place::Tag { open: format!("<{name}>").into_bytes(), width_max }
-            }
-            spec::Place::Xml { width_max, empty, .. } => Place::Element { width_max, empty },
-            spec::Place::Fixed { start, width, pad, absent, side } => {
-                if let Some(start) = start {
-                    gap(&start, at + 1, &cell.name, faults);
-                    at = start.value.saturating_sub(1);
-                }
-                if width == 0 {
-                    let what = format!("{} has no width", cell.name);
-                    faults.note(place, what, "at least 1 byte");
-                }
-                let spelled = |sign: char| {
-                    let mut bytes = Vec::new();
-                    charset.ascii_into(&[u8::try_from(sign).unwrap_or(b' ')], &mut bytes);
-                    bytes
-                };
-                let zeros = pad == '0' && side == spec::SIDE_OF_NUMBERS && cell.is_number();
-                let start = at;
-                at += width;
-                let absent = spelled(absent.unwrap_or(pad));
-                Place::Slab(Slab { start, width, pad: spelled(pad), absent, side, zeros })
-            }
-        };
-        fields.push(Field::new(cell, place));
-    }
-    (fields, at)
-}
-
-fn gap(start: &Found<usize>, expected: usize, name: &str, faults: &Faults<'_>) {
-    if start.value > expected {
-        let what = format!("a gap of {} bytes before {name}", start.value - expected);
-        let hint = format!("at = {expected}, or a literal field that fills the gap");
-        faults.note(start.at, what, hint);
-    } else if start.value < expected {
-        let over = expected - start.value;
-        let what = format!("{name} overlaps the field before it by {over} bytes");
-        faults.note(start.at, what, format!("at = {expected}"));
-    }
-}
-
-fn stated_length(stated: Option<&Found<usize>>, length: usize, faults: &Faults<'_>) {
-    if let Some(stated) = stated.filter(|stated| stated.value != length) {
-        let what = format!("the fields take {length} bytes, the record says {}", stated.value);
-        faults.note(stated.at, what, "widths are bytes after encoding, without the line end");
     }
 }
 
@@ -475,7 +422,7 @@ fn place_tallies(plan: &mut LinesPlan) {
         tally.ahead = !running
             && written.any(|holder| {
                 tally.of.iter().any(|counted| {
-                    let again = *counted == holder && plan.records[holder].occurs.many;
+                    let again = *counted == holder && plan.records[holder].occurs.many();
                     *counted > holder || again
                 })
             });

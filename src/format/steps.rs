@@ -29,6 +29,17 @@ enum Gathered {
 }
 
 impl Steps {
+    /// Was all told that was read, the head too?
+    #[inline]
+    pub const fn is_between_rows(&self) -> bool {
+        self.ahead.is_none() && self.head_told && matches!(self.row, Gathered::Nothing)
+    }
+
+    /// A record was read and not told.
+    pub fn put_back(&mut self, one: One) {
+        self.ahead = Some(one);
+    }
+
     /// Takes records from `one` up to the next thing that the road knows.
     ///
     /// # Errors

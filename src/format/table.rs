@@ -9,6 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::format::error::{Problem, Problems};
+use crate::format::nearest::nearest;
 
 /// Faults found so far in one text.
 pub(crate) struct Faults<'a> {
@@ -48,6 +49,45 @@ pub(crate) fn place(text: &str, at: usize) -> (usize, usize) {
     let line = before.matches('\n').count() + 1;
     let column = before.rsplit('\n').next().map_or(0, |last| last.chars().count()) + 1;
     (line, column)
+}
+
+/// What may stand there, the word that was meant before all others.
+fn meant(word: &str, known: &[&str], all: &str) -> String {
+    let known_all = format!("{all} {}", known.join(", "));
+    match nearest(word, known) {
+        Some(meant) => format!("{meant}? {known_all}"),
+        None => known_all,
+    }
+}
+
+/// The line around a byte.
+fn line_of(text: &str, at: usize) -> &str {
+    let start = text.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |end| end + 1);
+    text.get(start..).and_then(|rest| rest.lines().next()).unwrap_or_default()
+}
+
+/// What to do about text that is no TOML.
+pub(crate) fn why_broken(text: &str, at: usize) -> String {
+    let wide =
+        |c: &char| matches!(c, '\u{201C}' | '\u{201D}' | '\u{FF01}'..='\u{FF5E}' | '\u{3000}');
+    match line_of(text, at).chars().find(wide) {
+        Some(sign) => {
+            format!("{sign} is a sign of Chinese text: quotes, commas and = are those of ASCII")
+        }
+        None => "this is not TOML: look at this line and the one before it".to_owned(),
+    }
+}
+
+/// What stands twice, and what to do about it.
+pub(crate) fn why_twice(text: &str, at: usize, key: &str) -> (String, String) {
+    let line = line_of(text, at).trim();
+    if line.starts_with('[') {
+        let name = line.trim_matches(['[', ']']);
+        let hint = format!("[[{name}]] with two brackets, each time, where there may be several");
+        return (format!("{name} stands twice"), hint);
+    }
+    let hint = "each key stands once in its table, and each code in its list".to_owned();
+    (format!("{key} stands twice"), hint)
 }
 
 /// A value with its place.
@@ -98,7 +138,10 @@ impl<'a> Table<'a> {
         let at = value.span().start;
         let read = read(value.get_ref());
         if read.is_none() {
-            let found = value.get_ref().type_str();
+            let found = match value.get_ref().as_integer() {
+                Some(number) => number.as_str(),
+                None => value.get_ref().type_str(),
+            };
             self.faults.note(
                 at,
                 format!("{key}: expected {expected}, found {found}"),
@@ -179,7 +222,7 @@ impl<'a> Table<'a> {
         let parsed = parse(text.value);
         if parsed.is_none() {
             let what = format!("{key}: there is no {:?}", text.value);
-            self.faults.note(text.at, what, format!("one of {}", all.join(", ")));
+            self.faults.note(text.at, what, meant(text.value, all, "one of"));
         }
         parsed.map(|value| Found { at: text.at, value })
     }
@@ -270,7 +313,8 @@ impl<'a> Table<'a> {
         for name in self.keys.keys() {
             if !asked.contains(&name.get_ref().as_ref()) {
                 let what = format!("{} has no key {:?}", self.label, name.get_ref());
-                self.faults.note(name.span().start, what, format!("keys are {}", asked.join(", ")));
+                let hint = meant(name.get_ref(), &asked, "keys are");
+                self.faults.note(name.span().start, what, hint);
             }
         }
     }

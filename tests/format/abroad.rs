@@ -319,3 +319,350 @@ fn the_blank_of_a_sign_is_no_separator() {
     let lines = "{\"record\":\"head\",\"reference\":\"1\",\"n\":7,\"a\":\"x\"}\n";
     assert_eq!(both_ways(&format, lines), b"7+ x\n");
 }
+
+/// As of CODA: `0` or `1` before an amount is its sign, in the movements and in the new balance.
+const APART: &str = r#"
+layout = "fixed"
+line_end = "LF"
+[[message.part.record]]
+name = "movement"
+occurs = "0..n"
+fields = [
+  { literal = "21" },
+  { sign_of = "amount", plus = "0", minus = "1", width = 1, full = true },
+  { own = "amount", name = "amount", type = "decimal", scale = 3, point = false, sign = "apart", width = 8, pad = "0", side = "right" },
+]
+[[message.part.record]]
+name = "balance"
+fields = [
+  { literal = "8" },
+  { computed = "sum", value = "amount", name = "balance", scale = 3, point = false, sign = "apart", width = 9, pad = "0", side = "right" },
+  { sign_of = "balance", plus = "", minus = "-", width = 1, pad = " ", side = "left" },
+]
+"#;
+
+#[test]
+fn a_sign_in_a_field_of_its_own_counts_in_sums() {
+    let format = format("US-ASCII", &APART.replace("\"amount\"", "\"moved\""));
+    let lines = |amounts: &[&str]| {
+        let movement = |amount: &&str| {
+            format!("{{\"record\":\"movement\",\"reference\":\"1\",\"moved\":\"{amount}\"}}\n")
+        };
+        let movements: String = amounts.iter().map(movement).collect();
+        format!("{movements}{{\"record\":\"balance\",\"reference\":\"1\"}}\n")
+    };
+    let bytes = both_ways(&format, &lines(&["100.000", "-25.500"]));
+    assert_eq!(bytes, b"21000100000\n21100025500\n8000074500 \n");
+    let bytes = both_ways(&format, &lines(&["1.000", "-2.000", "0.000"]));
+    assert_eq!(bytes, b"21000001000\n21100002000\n21000000000\n8000001000-\n");
+    for (bad, told) in [
+        ("21000100000\n21100025500\n8000074500-\n", "-74500, as stated"),
+        ("21000100000\n21000025500\n8000074500 \n", "74500, as stated"),
+        ("21100000000\n8000000000 \n", "a plus, as the number is zero"),
+        ("21200000000\n8000000000 \n", "one of 0, 1"),
+    ] {
+        let error = read(&format, bad.as_bytes()).unwrap_err();
+        assert!(error.contains(told), "{error}");
+    }
+    let explained = format.explain().unwrap();
+    assert!(explained.contains("the sign of `moved`: `0` = +, `1` = -"), "{explained}");
+    assert!(explained.contains("the sign of `balance`: nothing = +, `-` = -"), "{explained}");
+    let part = APART.replace("\"amount\"", "\"moved\"");
+    let named = "sign_of = \"moved\"";
+    refused("US-ASCII", &part.replace(named, "sign_of = \"other\""), "no number \"other\"");
+    let no_sign = part.replace(
+        "{ sign_of = \"moved\", plus = \"0\", minus = \"1\", width = 1, full = true },",
+        "",
+    );
+    refused("US-ASCII", &no_sign, "its sign stands in 0 fields");
+    refused("US-ASCII", &part.replace("minus = \"1\"", "minus = \"0\""), "not two signs");
+    let missing =
+        part.replace("own = \"moved\"", "own = \"moved\", optional = true, absent = \" \"");
+    refused("US-ASCII", &missing, "moved may be missing, and its sign may not");
+}
+
+/// As of hosts in the middle of COBOL: packed and binary numbers between texts of EBCDIC.
+const PACKED: &str = r#"
+layout = "fixed"
+line_end = "none"
+[[message.part.record]]
+name = "detail"
+occurs = "0..n"
+fields = [
+  { literal = "D" },
+  { own = "paid", type = "decimal", scale = 2, point = false, spelled = "packed", sign = "inside", width = 4 },
+  { own = "fee", type = "integer", spelled = "packed", width = 2, optional = true, absent = " " },
+  { own = "branch", type = "integer", spelled = "binary", width = 2 },
+]
+[[message.part.record]]
+name = "trailer"
+fields = [
+  { literal = "T" },
+  { computed = "count", of = ["detail"], spelled = "packed", width = 3 },
+  { computed = "sum", value = "paid", scale = 2, point = false, spelled = "packed", sign = "inside", width = 5 },
+]
+"#;
+
+#[test]
+fn packed_and_binary_numbers_stand_between_texts() {
+    let format = format("cp037", PACKED);
+    let lines = concat!(
+        "{\"record\":\"detail\",\"reference\":\"1\",\"paid\":\"123.45\",\"fee\":7,\"branch\":258}\n",
+        "{\"record\":\"detail\",\"reference\":\"1\",\"paid\":\"-0.01\",\"branch\":65535}\n",
+        "{\"record\":\"trailer\",\"reference\":\"1\"}\n"
+    );
+    let bytes = both_ways(&format, lines);
+    let expected = [
+        &[0xC4, 0x00, 0x12, 0x34, 0x5C, 0x00, 0x7F, 0x01, 0x02][..],
+        &[0xC4, 0x00, 0x00, 0x00, 0x1D, 0x40, 0x40, 0xFF, 0xFF],
+        &[0xE3, 0x00, 0x00, 0x2F, 0x00, 0x00, 0x12, 0x34, 0x4C],
+    ]
+    .concat();
+    assert_eq!(bytes, expected);
+    for (at, byte, told) in [
+        (4, 0x5F, "a packed number of 4 bytes, 2 digits of it behind the point, that ends in C/D"),
+        (4, 0xAC, "a packed number"),
+        (6, 0x7C, "a packed number of 2 bytes that ends in F"),
+        (26, 0x4D, "as stated"),
+    ] {
+        let mut bad = bytes.clone();
+        bad[at] = byte;
+        let error = read(&format, &bad).unwrap_err();
+        assert!(error.contains(told), "{at}: {error}");
+    }
+    let wide = lines.replace("\"fee\":7", "\"fee\":1000");
+    let error = write(&format, &wide).unwrap_err();
+    assert!(error.contains("3 bytes, the field has 2") || error.contains("fee"), "{error}");
+    let explained = format.explain().unwrap();
+    assert!(explained.contains("| 2-5 | 4 | paid | yes | number: a packed number"), "{explained}");
+    for (from, to, told) in [
+        (
+            "\"packed\", sign = \"inside\", width = 4",
+            "\"packed\", sign = \"minus\", width = 4",
+            "one of numbers that are text",
+        ),
+        ("width = 4", "width = 11", "a packed number has 1 to 10 bytes"),
+        (
+            "spelled = \"packed\", sign = \"inside\", width = 4",
+            "sign = \"inside\", width = 4, pad = \"0\", side = \"right\"",
+            "of a number that is text",
+        ),
+        (
+            "width = 2 },\n]\n[[",
+            "width = 2, optional = true, absent = \" \" },\n]\n[[",
+            "branch: no value would read as a number",
+        ),
+        (
+            "point = false, spelled = \"packed\", sign = \"inside\", width = 4",
+            "point = true, spelled = \"packed\", sign = \"inside\", width = 4",
+            "with a point",
+        ),
+        ("line_end = \"none\"", "line_end = \"NL\"\nwidths = \"characters\"", "has no place here"),
+        ("width = 4 }", "width = 4, signs = \"XY\" }", "expected two half bytes"),
+    ] {
+        let changed = PACKED.replacen(from, to, 1);
+        assert_ne!(changed, PACKED, "{from}");
+        refused("cp037", &changed, told);
+    }
+}
+
+/// As of many: up to so many lines of text, and batches of so many at most.
+const BOUNDED: &str = r#"
+layout = "fixed"
+line_end = "LF"
+[[message.part.group]]
+name = "batch"
+occurs = "1..2"
+[[message.part.record]]
+name = "b"
+in = "batch"
+fields = [ { literal = "B" } ]
+[[message.part.record]]
+name = "d"
+in = "batch"
+occurs = "2..3"
+fields = [ { literal = "D" } ]
+[[message.part.record]]
+name = "text"
+occurs = "0..2"
+fields = [ { literal = "X" } ]
+"#;
+
+#[test]
+fn records_and_groups_stand_so_often_and_no_more() {
+    let format = format("US-ASCII", BOUNDED);
+    let lines = |signs: &str| -> String {
+        let name = |sign| match sign {
+            'B' => "b",
+            'D' => "d",
+            _ => "text",
+        };
+        let line = |sign| format!("{{\"record\":\"{}\",\"reference\":\"1\"}}\n", name(sign));
+        signs.chars().map(line).collect()
+    };
+    let spelled = |signs: &str| signs.chars().map(|sign| format!("{sign}\n")).collect::<String>();
+    for good in ["BDD", "BDDBDDD", "BDDDXX"] {
+        // Cut behind a whole record it may be refused, or be whole.
+        assert_eq!(both_ways(&format, &lines(good)), spelled(good).as_bytes(), "{good}");
+    }
+    for (bad, told) in [
+        ("BD", "at least 2 records d"),
+        ("BDX", "at least 2 records d"),
+        ("BDBDD", "at least 2 records d"),
+        ("BDDDD", "no more than 3 records d"),
+        ("BDDBDDBDD", "no more than 2 groups batch"),
+        ("BDDXXX", "no more than 2 records text"),
+    ] {
+        let error = read(&format, spelled(bad).as_bytes()).unwrap_err();
+        assert!(error.contains(told), "{bad}: {error}");
+        let error = write(&format, &lines(bad)).unwrap_err();
+        assert!(error.contains(told), "{bad}: {error}");
+    }
+    let explained = format.explain().unwrap();
+    assert!(explained.contains("Group `batch`: 1 to 2 times in the part"), "{explained}");
+    assert!(explained.contains("up to 2 times"), "{explained}");
+    for bad in ["0", "3..2", "n", "1..", "0..0"] {
+        let part = BOUNDED.replace("\"2..3\"", &format!("\"{bad}\""));
+        refused("US-ASCII", &part, &format!("occurs: there is no {bad:?}"));
+    }
+    // In a document an element is counted too.
+    let xml = "layout = \"xml\"\nroot = \"R\"\n[[message.part.record]]\nname = \"line\"\noccurs = \"1..2\"\npath = \"Line\"\nfields = [ { own = \"a\", path = \"A\" } ]\n";
+    let format = crate::layouts::format("UTF-8", xml);
+    let line = "{\"record\":\"line\",\"reference\":\"1\",\"a\":\"x\"}\n";
+    let bytes = both_ways(&format, &line.repeat(2));
+    assert!(write(&format, &line.repeat(3)).unwrap_err().contains("no more than 2 groups line"));
+    let text =
+        String::from_utf8(bytes).unwrap().replacen("<Line>", "<Line><A>x</A></Line><Line>", 1);
+    let error = read(&format, text.as_bytes()).unwrap_err();
+    assert!(error.contains("no more than 2 groups line"), "{error}");
+}
+
+/// As of EDIFACT's FINSTA and CREMUL: values that share a column, with a sign of their own between them.
+const COMPOSITES: &str = r#"
+layout = "delimited"
+separator = "+"
+inner = ":"
+escape = "?"
+line_end = "'"
+short = true
+[[message.part.record]]
+name = "bgm"
+fields = [ { literal = "BGM" }, { own = "kind", only = "digits" }, { own = "list", optional = true, inner = true }, { own = "agency", optional = true, inner = true }, { own = "number" } ]
+[[message.part.group]]
+name = "movement"
+[[message.part.record]]
+name = "moa"
+in = "movement"
+fields = [ { literal = "MOA" }, { literal = "9" }, { own = "paid", type = "decimal", scale = 2, point = true, inner = true }, { own = "currency", width = 3, only = "ascii", optional = true, inner = true } ]
+[[message.part.record]]
+name = "debit"
+in = "movement"
+occurs = "0..1"
+fields = [ { literal = "MOA" }, { literal = "10" }, { own = "fee", type = "decimal", scale = 2, point = true, inner = true } ]
+[[message.part.record]]
+name = "ftx"
+in = "movement"
+occurs = "0..5"
+fields = [ { literal = "FTX" }, { literal = "PMD" }, { own = "words" }, { own = "more", optional = true, inner = true } ]
+[[message.part.record]]
+name = "unt"
+fields = [ { literal = "UNT" }, { computed = "count" }, { computed = "sum", value = "paid", scale = 2, point = true, inner = true } ]
+"#;
+
+#[test]
+fn values_share_a_column() {
+    let format = format("ISO-8859-1", COMPOSITES);
+    let lines = concat!(
+        "{\"record\":\"bgm\",\"reference\":\"1\",\"kind\":\"435\",\"agency\":\"X\",\"number\":\"A:1\"}\n",
+        "{\"record\":\"moa\",\"paid\":\"12.50\",\"currency\":\"EUR\"}\n",
+        "{\"record\":\"debit\",\"fee\":\"0.10\"}\n",
+        "{\"record\":\"moa\",\"paid\":\"3.00\"}\n",
+        "{\"record\":\"ftx\",\"words\":\"DE+?:\",\"more\":\"\u{e9}'\"}\n",
+        "{\"record\":\"ftx\",\"words\":\"x\"}\n",
+        "{\"record\":\"unt\"}\n"
+    );
+    let bytes = both_ways(&format, lines);
+    let expected = b"BGM+435::X+A?:1'MOA+9:12.50:EUR'MOA+10:0.10'MOA+9:3.00'FTX+PMD+DE?+???::\xE9?''FTX+PMD+x'UNT+7:15.50'";
+    assert_eq!(bytes, expected, "{}", bytes.escape_ascii());
+    let explained = format.explain().unwrap();
+    assert!(explained.contains("| 2, value 3 | 3 | currency | no |"), "{explained}");
+    for (from, to) in [
+        (":12.50:EUR", ":12.50:EUR:"),
+        (":12.50:EUR", ":12.50:"),
+        (":12.50:EUR", ":12.50:EU"),
+        (":12.50:EUR", ":12.50:EUR:X"),
+        ("+9:3.00", "+9"),
+        ("A?:1", "A:1"),
+        ("435::X", "435::X:"),
+        ("7:15.50", "7:15.51"),
+        ("PMD+x", "PMD+x:"),
+    ] {
+        let text: String = expected.iter().map(|byte| char::from(*byte)).collect();
+        let text = text.replacen(from, to, 1);
+        let text: Vec<u8> = text.chars().map(|c| u8::try_from(c).unwrap()).collect();
+        assert_ne!(text, expected);
+        assert!(read(&format, &text).is_err(), "{to}");
+    }
+    refused(
+        "ISO-8859-1",
+        &COMPOSITES.replace("inner = \":\"", "inner = \"+\""),
+        "says something else",
+    );
+    refused(
+        "ISO-8859-1",
+        &COMPOSITES.replace("inner = \":\"\n", ""),
+        "no inner sign stands before it",
+    );
+    let first =
+        COMPOSITES.replacen("{ literal = \"BGM\" }", "{ literal = \"BGM\", inner = true }", 1);
+    refused("ISO-8859-1", &first, "there is no field before it in its column");
+}
+
+/// As of SWIFT's 32A and 61: a date, a currency and an amount with nothing between them.
+const GLUED: &str = r#"
+layout = "delimited"
+separator = ":"
+line_end = "CRLF"
+[[message.part.record]]
+name = "f32a"
+fields = [
+  { literal = "" }, { literal = "32A" },
+  { own = "day", type = "date", pattern = "yyMMdd" },
+  { own = "currency", width = 3, only = "ascii", glued = true },
+  { own = "paid", type = "decimal", scale = 2, point = ",", glued = true },
+]
+[[message.part.record]]
+name = "f71"
+occurs = "0..6"
+fields = [ { literal = "" }, { literal = "71G" }, { own = "kind", width = 3 }, { own = "number", type = "integer", width = 5, glued = true }, { literal = "/", glued = true }, { own = "info", rest = true, glued = true } ]
+"#;
+
+#[test]
+fn values_stand_glued_together() {
+    let format = format("US-ASCII", GLUED);
+    let lines = concat!(
+        "{\"record\":\"f32a\",\"reference\":\"1\",\"day\":\"2026-11-27T00:00:00\",\"currency\":\"EUR\",\"paid\":\"1234.50\"}\n",
+        "{\"record\":\"f71\",\"kind\":\"OUR\",\"number\":12,\"info\":\"A:B\"}\n"
+    );
+    let bytes = both_ways(&format, lines);
+    assert_eq!(bytes, b":32A:261127EUR1234,50\r\n:71G:OUR00012/A:B\r\n");
+    let text = String::from_utf8(bytes).unwrap();
+    for (from, to) in
+        [("261127", "2611"), ("1234,50", ""), ("00012", "12"), ("/A", "A"), ("OUR00012/A:B", "OUR")]
+    {
+        assert!(read(&format, text.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
+    }
+    let error = write(&format, &lines.replace("EUR", "EURO")).unwrap_err();
+    assert!(error.contains("currency"), "{error}");
+    let error = write(&format, &lines.replace("EUR", "EU")).unwrap_err();
+    assert!(error.contains("3 bytes, no more and no fewer"), "{error}");
+    let open = GLUED.replace("own = \"currency\", width = 3,", "own = \"currency\",");
+    refused("US-ASCII", &open, "paid: where currency ends before it is not known");
+    let quoted = GLUED.replace("line_end", "quote = \"\\\"\"\nline_end");
+    refused("US-ASCII", &quoted, "is not known");
+    let both = GLUED.replace(
+        "width = 3, only = \"ascii\", glued = true",
+        "width = 3, only = \"ascii\", glued = true, inner = true",
+    );
+    refused("US-ASCII", &both, "both behind an inner sign and glued");
+}

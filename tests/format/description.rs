@@ -39,13 +39,13 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
         RURAL,
         ORDINAL,
         "{ key = \"ordinal\", at = 3, width = 8, pad = \"0\", side = \"right\" }",
-        "a gap of 1 bytes before ordinal",
+        "a gap of 1 byte before ordinal",
     ),
     (
         RURAL,
         ORDINAL,
         "{ key = \"ordinal\", at = 1, width = 8, pad = \"0\", side = \"right\" }",
-        "ordinal overlaps the field before it by 1 bytes",
+        "ordinal overlaps the field before it by 1 byte",
     ),
     (
         RURAL,
@@ -120,7 +120,7 @@ const FAULTS: &[(&str, &str, &str, &str)] = &[
         RURAL,
         "0001 = { answer = \"processing\" }",
         "0000 = { answer = \"processing\" }",
-        "duplicate key",
+        "0000 stands twice",
     ),
     (RURAL, "bytes_max = 4194304", "bytes_max = 1000000", "a data part of rows_max rows takes"),
     (RURAL, "line_end = \"CRLF\"", "line_end = \"CRLF", ""),
@@ -240,4 +240,45 @@ fn nothing_in_a_description_makes_the_compiler_panic() {
             assert!(!problems.list.is_empty());
         }
     }
+}
+
+#[test]
+fn a_slip_is_told_with_the_word_that_was_meant() {
+    let told = |name: &str, from: &str, to: &str| {
+        let text = example::example(name).unwrap();
+        assert!(text.contains(from), "{from}");
+        Format::compile(name, &text.replacen(from, to, 1)).unwrap_err()
+    };
+    for (from, to, what, hint) in [
+        ("charset = \"GB18030\"", "charset = \"GB-18030\"", "no \"GB-18030\"", "GB18030? one of"),
+        ("charset = \"GB18030\"", "charset = \"ANSI\"", "no \"ANSI\"", "GBK, which Windows calls"),
+        ("key = \"payee_name\"", "key = \"payee\\u005fnam\"", "no \"payee_nam\"", "payee_name? "),
+        ("width = 8, pad", "widht = 8, pad", "no key \"widht\"", "width? keys are"),
+        (
+            "reason = \"account_not_found\"",
+            "reason = \"no_account\"",
+            "no \"no_account\"",
+            "one of",
+        ),
+        ("title = \"", "title = \u{201C}", "", "\u{201C} is a sign of Chinese text"),
+        ("width = 8, pad", "width = -8, pad", "found -8", "without"),
+        (
+            "[[message.part.record]]",
+            "[message.part.record]",
+            "message.part.record stands twice",
+            "[[message.part.record]] with two brackets",
+        ),
+    ] {
+        let problems = told(RURAL, from, to);
+        let mut told = problems.list.iter();
+        assert!(told.any(|p| p.what.contains(what) && p.hint.contains(hint)), "{to}: {problems}");
+        let several = to.starts_with('[');
+        let missing = usize::from(to.contains("widht"));
+        assert!(several || problems.list.len() == 1 + missing, "{to}: {problems}");
+    }
+    // One field that stands wrong is one problem, whichever of the two ways it is mended.
+    let text = "language = 1\ntitle = \"x\"\nstatus = \"bank\"\nsource = \"x\"\ncharset = \"GBK\"\n[limits]\nrows_max = 1\namount_max = \"1.00\"\nsum_max = \"1.00\"\nbytes_max = 100\n[[message]]\nkind = \"statement\"\n[[message.part]]\nrole = \"message\"\ncommitting = true\nlayout = \"fixed\"\nline_end = \"LF\"\n[[message.part.record]]\nis = \"head\"\nfields = [ { own = \"a\", at = 1, width = 4, full = true }, { own = \"b\", at = 4, width = 4, full = true }, { own = \"c\", at = 9, width = 4, full = true } ]\n";
+    let problems = Format::compile("x", text).unwrap_err();
+    assert_eq!(problems.list.len(), 1, "{problems}");
+    assert_eq!(problems.list[0].what, "b overlaps the field before it by 1 byte");
 }

@@ -98,6 +98,8 @@ const FIELDS: &[&str] = &[
     "computed = \"mac\"\nalgorithm = \"md5\"\nsecret = \"bank\"\nof = \"side\"",
     "computed = \"length\"\nof = \"body\"\nbinary = \"big\"",
     "computed = \"part_name\"\nof = \"side\"",
+    "sign_of = \"fee\"",
+    "own = \"packed\"\ntype = \"integer\"\nspelled = \"packed\"\nwidth = 3",
     "computed = \"check_digit\"\nalgorithm = \"luhn\"",
 ];
 

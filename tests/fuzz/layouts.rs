@@ -96,6 +96,7 @@ const SIGNS: &[(&str, bool)] = &[
     (", sign = \"letter_before\", signs = \"CD\"", true),
     (", sign = \"letter_after\", signs = \"DC\"", true),
     (", sign = \"overpunch\"", true),
+    (", sign = \"apart\"", true),
 ];
 
 const PATTERNS: &[(&str, &str)] = &[
@@ -152,6 +153,8 @@ struct Maker<'d, 'b> {
     quote: bool,
     /// A sign stands before what would separate.
     escape: bool,
+    /// Sets values inside a column apart.
+    inner: &'static str,
     /// Nothing else says where the last field of a line ends.
     open: bool,
     /// A line of fixed width ends where its line end first stands.
@@ -177,6 +180,7 @@ pub fn layout(dice: &mut Dice<'_>) -> Layout {
         end: "",
         quote,
         escape,
+        inner: "",
         open,
         trimmed: false,
         text,
@@ -222,6 +226,10 @@ impl Maker<'_, '_> {
                     text.push_str("trailing = true\n");
                 } else if self.separator != "blanks" && self.dice.once_in(4) {
                     text.push_str("short = true\n");
+                }
+                if self.separator != "blanks" && !self.quote && self.dice.once_in(3) {
+                    self.inner = *self.dice.one(&[":", ";"]);
+                    writeln!(text, "inner = \"{}\"", self.inner).expect("a text grows");
                 }
                 self.open = !trailing && !self.quote && !self.escape;
                 text
@@ -284,12 +292,20 @@ impl Maker<'_, '_> {
         let details = batches || self.dice.once_in(2);
         let (mut most, mut least) = (1, 1);
         if batches {
-            let (occurs, from, to) =
-                *self.dice.one(&[("0..n", 0, 3), ("1..n", 1, 3), ("0..1", 0, 1), ("1", 1, 1)]);
+            let (occurs, from, to) = *self.dice.one(&[
+                ("0..n", 0, 3),
+                ("1..n", 1, 3),
+                ("0..1", 0, 1),
+                ("1", 1, 1),
+                ("0..3", 0, 3),
+                ("2..3", 2, 3),
+                ("2", 2, 2),
+            ]);
             (least, most) = (from, to);
             self.group("batch", "", occurs);
         }
-        let mut details_least = 0;
+        let (mut details_least, mut details_most) = (0, 3);
+        let mut addenda_most = 2;
         let inside = if batches { "in = \"batch\"\n" } else { "" };
         let head = self.record("a", "", "1", None);
         let mut batch_head = None;
@@ -298,11 +314,14 @@ impl Maker<'_, '_> {
         }
         let (mut detail, mut addenda, mut batch_tail) = (None, None, None);
         if details {
-            let (occurs, from) = *self.dice.one(&[("0..n", 0), ("1..n", 1)]);
-            details_least = from;
+            let (occurs, from, to) =
+                *self.dice.one(&[("0..n", 0, 3), ("1..n", 1, 4), ("1..2", 1, 2), ("2..4", 2, 4)]);
+            (details_least, details_most) = (from, to);
             detail = Some(self.record("c", inside, occurs, None));
             if batches && self.dice.once_in(3) {
-                addenda = Some(self.record("d", inside, "0..n", None));
+                let (occurs, to) = *self.dice.one(&[("0..n", 2), ("0..2", 2), ("0..1", 1)]);
+                addenda_most = to;
+                addenda = Some(self.record("d", inside, occurs, None));
             }
         }
         if batches && self.dice.once_in(2) {
@@ -319,12 +338,12 @@ impl Maker<'_, '_> {
                 self.line(record, &mut lines);
             }
             if let Some(record) = &detail {
-                for _ in 0..details_least + self.dice.of(4) {
+                for _ in 0..details_least + self.dice.of(details_most - details_least + 1) {
                     self.line(record, &mut lines);
                 }
             }
             if let Some(record) = &addenda {
-                for _ in 0..self.dice.of(3) {
+                for _ in 0..self.dice.of(addenda_most + 1) {
                     self.line(record, &mut lines);
                 }
             }
@@ -380,7 +399,24 @@ impl Maker<'_, '_> {
                 matches!(field.kind, Kind::Words) && !field.optional && field.when.is_none()
             });
             let words = words.map(|field| field.name.clone());
-            let (field, text) = self.field(&format!("{name}{at}"), words);
+            let (field, mut text) = self.field(&format!("{name}{at}"), words);
+            // A date has its width, so that nothing needs to stand behind it.
+            let known = fields.last().is_some_and(|before: &Field| {
+                matches!(before.kind, Kind::Date(_)) && !before.optional && before.when.is_none()
+            });
+            let one = text.matches("{ ").count() == 1 + text.matches("= { ").count();
+            let alone = one && !fields.is_empty();
+            if known
+                && alone
+                && self.style == Style::Delimited
+                && !self.quote
+                && !self.escape
+                && self.dice.once_in(2)
+            {
+                text = text.replacen("{ ", "{ glued = true, ", 1);
+            } else if alone && !self.inner.is_empty() && self.dice.once_in(2) {
+                text = text.replacen("{ ", "{ inner = true, ", 1);
+            }
             fields.push(field);
             spelled.push(text);
         }
@@ -430,7 +466,31 @@ impl Maker<'_, '_> {
         into.push(format!("{{ computed = \"count\", {of}{within}{only}{per}{here} }}"));
         for field in &counted.fields {
             match &field.kind {
-                Kind::Number { spelled, .. } if self.dice.once_in(2) => {
+                Kind::Number { scale, spelled, .. }
+                    if spelled.is_empty() && self.dice.once_in(2) =>
+                {
+                    let point = match scale {
+                        0 => String::new(),
+                        _ => format!(", scale = {scale}, point = false"),
+                    };
+                    into.push(format!(
+                        "{{ computed = \"sum\", name = \"{name}sum{}\", value = \"{}\", {of}{within}{only}{point}, spelled = \"packed\", sign = \"inside\", width = 10 }}",
+                        field.name, field.name
+                    ));
+                }
+                Kind::Number { spelled, .. } if spelled.contains("\"apart\"") => {
+                    let sum = format!("{name}sum{}", field.name);
+                    let here = self.place(&format!("{sum}sign"), 1, " ", "left");
+                    into.push(format!(
+                        "{{ sign_of = \"{sum}\", plus = \"P\", minus = \"M\"{here} }}"
+                    ));
+                    let here = self.place(&sum, 44, "0", "right");
+                    into.push(format!(
+                        "{{ computed = \"sum\", name = \"{sum}\", value = \"{}\", {of}{within}{only}{spelled}{here} }}",
+                        field.name
+                    ));
+                }
+                Kind::Number { spelled, .. } if !spelled.is_empty() && self.dice.once_in(2) => {
                     let here = self.place(&format!("{name}sum{}", field.name), 44, "0", "right");
                     into.push(format!(
                         "{{ computed = \"sum\", value = \"{}\", {of}{within}{only}{spelled}{here} }}",
@@ -475,6 +535,7 @@ impl Maker<'_, '_> {
         let when = words.filter(|_| self.dice.once_in(3));
         let optional = when.is_none() && self.dice.once_in(4);
         let absent_by = optional || when.is_some();
+        let when_of = when.clone();
         let mut around = String::new();
         if let Some(words) = &when {
             write!(around, ", when = {{ value = \"{words}\", is = [\"one\"] }}").expect("grows");
@@ -521,6 +582,11 @@ impl Maker<'_, '_> {
                 let width = 2 + self.dice.of(3);
                 (Kind::Words, map, self.place(name, width, " ", blank))
             }
+            5 if self.style == Style::Fixed && self.dice.once_in(2) => {
+                let (kind, spelled, width) = self.raw_number();
+                let absent = if absent_by { ", absent = \" \"" } else { "" };
+                (kind, spelled, format!(", width = {width}{absent}"))
+            }
             5 | 6 => {
                 let (kind, spelled, width) = self.number();
                 let pad = *self.dice.one(&["0", " "]);
@@ -533,14 +599,39 @@ impl Maker<'_, '_> {
             }
             _ => {
                 let (pattern, moment) = *self.dice.one(PATTERNS);
-                if pattern.contains(' ') && self.separator == "blanks" {
+                let apart = !self.inner.is_empty() && !self.escape && pattern.contains(self.inner);
+                if apart || (pattern.contains(' ') && self.separator == "blanks") {
                     self.fits = false;
                 }
                 let here = self.place(name, pattern.replace('\'', "").len(), " ", "left");
                 (Kind::Date(moment), format!(", type = \"date\", pattern = \"{pattern}\""), here)
             }
         };
-        let text = format!("{{ own = \"{name}\"{spelled}{around}{here} }}");
+        let mut text = format!("{{ own = \"{name}\"{spelled}{around}{here} }}");
+        if spelled.contains("\"apart\"") {
+            let (plus, minus) = *self.dice.one(&[("+", "-"), ("0", "1"), ("CR", "D"), ("", "-")]);
+            // Where blanks separate there must be something.
+            let plus = if plus.is_empty() && self.separator == "blanks" { "p" } else { plus };
+            let (mut when, mut absent) = (String::new(), String::new());
+            if let Some(words) = &when_of {
+                write!(when, ", when = {{ value = \"{words}\", is = [\"one\"] }}").expect("grows");
+            }
+            if optional {
+                when.push_str(", optional = true");
+            }
+            if (absent_by || plus.is_empty()) && self.separator == "blanks" {
+                absent.push_str(", absent = \"=\"");
+            }
+            let here = self.place(&format!("{name}sign"), 2, " ", "left");
+            let sign = format!(
+                "{{ sign_of = \"{name}\", plus = \"{plus}\", minus = \"{minus}\"{when}{absent}{here} }}"
+            );
+            text = if self.dice.once_in(2) {
+                format!("{sign}, {text}")
+            } else {
+                format!("{text}, {sign}")
+            };
+        }
         (Field { name: name.to_owned(), kind, optional, when }, text)
     }
 
@@ -568,6 +659,30 @@ impl Maker<'_, '_> {
             self.fits = false;
         }
         let kind = Kind::Number { digits, scale, negative, spelled: spelled.clone() };
+        (kind, spelled, width)
+    }
+
+    /// A number that is no text, how it is spelled, and its width.
+    fn raw_number(&mut self) -> (Kind, String, usize) {
+        let scale = self.dice.of(3);
+        let digits = (1 + self.dice.of(15)).max(scale + 1);
+        let form = *self.dice.one(&["packed", "packed", "binary", "binary_little"]);
+        let signs: &[(&str, bool)] = match form {
+            "packed" => &[
+                ("", false),
+                (", sign = \"inside\"", true),
+                (", sign = \"inside\", signs = \"FB\"", true),
+            ],
+            _ => &[("", false), (", sign = \"inside\"", true)],
+        };
+        let (sign, negative) = *self.dice.one(signs);
+        let width = if form == "packed" { digits / 2 + 1 } else { 8 };
+        let mut spelled = match scale {
+            0 => ", type = \"integer\"".to_owned(),
+            _ => format!(", type = \"decimal\", scale = {scale}, point = false"),
+        };
+        write!(spelled, ", spelled = \"{form}\"{sign}").expect("a text grows");
+        let kind = Kind::Number { digits, scale, negative, spelled: String::new() };
         (kind, spelled, width)
     }
 
@@ -655,7 +770,8 @@ impl Maker<'_, '_> {
             .chars()
             .filter(|sign| match self.style {
                 Style::Delimited if !self.quote && !self.escape => {
-                    !self.separator.contains(*sign) && !self.end.contains(*sign)
+                    let apart = [self.separator, self.end, self.inner];
+                    apart.iter().all(|signs| !signs.contains(*sign))
                 }
                 Style::Tagged => !matches!(sign, '<' | '>'),
                 _ => !self.trimmed || !self.end.contains(*sign),

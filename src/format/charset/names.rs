@@ -52,6 +52,11 @@ impl Charset {
         Self::NAMES.iter().find(|(_, names)| known(names)).map(|(charset, _)| *charset)
     }
 
+    /// One name for each.
+    pub fn first_names() -> Vec<&'static str> {
+        Self::NAMES.iter().filter_map(|(_, names)| names.first().copied()).collect()
+    }
+
     /// The name that a format declares it by.
     pub fn as_str(self) -> &'static str {
         match self {

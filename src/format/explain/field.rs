@@ -2,14 +2,15 @@
 
 use std::fmt::Write;
 
-use crate::format::cell::{Bind, Cell, Join, Spelling};
+use crate::format::cell::{Bind, Cell, Join, Spelling, Word};
 use crate::format::computed::{CheckAlgorithm, Computed, DigestOf, LengthOf};
 use crate::format::condition::When;
 use crate::format::explain::{escaped, meaning, quoted};
+use crate::format::lines::Joint;
 use crate::format::lines::fixed::Side;
 use crate::format::moment;
 use crate::format::number::Unit;
-use crate::format::spec::{FormatSpec, PartSpec, Place, RecordSpec, TallySpec};
+use crate::format::spec::{FieldSpec, FormatSpec, PartSpec, Place, RecordSpec, TallySpec};
 use crate::format::tallies::Counting;
 use crate::format::text::Only;
 use crate::format::words::Slot;
@@ -46,7 +47,10 @@ pub(super) fn table(
     let title = column.title();
     writeln!(out, "| {title} | width | field | must | type | what stands there | filling |")?;
     writeln!(out, "|---|---|---|---|---|---|---|")?;
-    let mut at = 0;
+    let (mut at, mut number, mut piece) = (0, 0, 0);
+    let is_joined = |field: &FieldSpec| {
+        matches!(field.place, Place::Column { joint: Joint::Inner | Joint::Glued, .. })
+    };
     for (index, field) in record.fields.iter().enumerate() {
         let (place, width, filling) = match &field.place {
             Place::Fixed { width, pad, absent, side, .. } => {
@@ -56,9 +60,22 @@ pub(super) fn table(
                 let filling = filling(&field.cell, *width, (*pad, *absent), *side);
                 (place, width.to_string(), filling)
             }
-            Place::Column { width_max, rest } => {
+            Place::Column { width, width_max, rest, joint } => {
                 let rest = if rest.is_some() { "all that is left of the line" } else { "" };
-                ((index + 1).to_string(), most(*width_max), rest.to_owned())
+                (number, piece) = match joint {
+                    Joint::Separator => (number + 1, 1),
+                    Joint::Inner | Joint::Glued => (number, piece + 1),
+                };
+                let joined = record.fields.get(index + 1).is_some_and(is_joined);
+                let told = if joined || is_joined(field) {
+                    let with = if *joint == Joint::Glued { ", nothing before it" } else { "" };
+                    format!("{number}, value {piece}{with}")
+                } else {
+                    number.to_string()
+                };
+                let width = width.filter(|_| !matches!(field.cell.spelling, Spelling::Literal));
+                let width = width.map_or_else(|| most(*width_max), |width| width.to_string());
+                (told, width, rest.to_owned())
             }
             Place::Tag { name, width_max } => {
                 (quoted(&format!("<{name}>")), most(*width_max), String::new())
@@ -98,6 +115,7 @@ fn filling(cell: &Cell, width: usize, (pad, absent): (char, Option<char>), side:
     };
     let own = match (&cell.spelling, &cell.bind) {
         (Spelling::Binary { width, .. }, _) => Some(*width),
+        _ if cell.is_raw_number() => cell.spelling.shape().and_then(|shape| shape.form.width()),
         (Spelling::Hex { .. }, Bind::Computed(computed)) => computed.hex_width(),
         (Spelling::Moment(pieces), _) => Some(pieces.iter().map(|piece| piece.width()).sum()),
         (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => Some(bytes.len()),
@@ -132,6 +150,7 @@ fn spelled(cell: &Cell) -> String {
             format!("amount in {unit}: {}", amount.shape.told())
         }
         Spelling::Moment(pieces) => quoted(&moment::told(pieces)),
+        Spelling::Words(_) if matches!(cell.bind, Bind::Sign { .. }) => "sign".to_owned(),
         Spelling::Words(_) => "one word of a list".to_owned(),
         Spelling::Literal => "constant".to_owned(),
         Spelling::Hex { upper: true } => "hexadecimal, upper case".to_owned(),
@@ -167,10 +186,14 @@ fn what(spec: &FormatSpec, part: &PartSpec, cell: &Cell) -> String {
             quoted(&sign.to_string())
         ),
         Bind::Computed(computed) => self::computed(spec, part, computed),
+        Bind::Sign { name, .. } => format!("the sign of {}", quoted(name)),
     };
     if let Spelling::Words(words) = &cell.spelling {
-        let words: Vec<String> =
-            words.iter().map(|word| format!("{} = {}", quoted(&word.theirs), word.ours)).collect();
+        let word = |word: &Word| match word.theirs.as_str() {
+            "" => format!("nothing = {}", word.ours),
+            theirs => format!("{} = {}", quoted(theirs), word.ours),
+        };
+        let words: Vec<String> = words.iter().map(word).collect();
         told.push_str(": ");
         told.push_str(&escaped(&words.join(", ")));
     }

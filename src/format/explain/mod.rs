@@ -167,7 +167,7 @@ fn part(spec: &FormatSpec, part: &PartSpec, several: bool, out: &mut String) -> 
             (None, false) => "a record",
         };
         let occurs = record.occurs.unwrap_or(match record.role {
-            Some(RecordRole::Row) => Occurs { optional: true, many: true },
+            Some(RecordRole::Row) => Occurs::ANY,
             _ => Occurs::ONE,
         });
         let often = often(occurs);
@@ -183,12 +183,16 @@ fn part(spec: &FormatSpec, part: &PartSpec, several: bool, out: &mut String) -> 
     Ok(())
 }
 
-const fn often(occurs: Occurs) -> &'static str {
-    match (occurs.optional, occurs.many) {
-        (false, false) => "once",
-        (true, false) => "once or not at all",
-        (false, true) => "once or more often",
-        (true, true) => "any number of times",
+fn often(occurs: Occurs) -> String {
+    match (occurs.least, occurs.most) {
+        (1, 1) => "once".to_owned(),
+        (0, 1) => "once or not at all".to_owned(),
+        (1, usize::MAX) => "once or more often".to_owned(),
+        (0, usize::MAX) => "any number of times".to_owned(),
+        (0, most) => format!("up to {most} times"),
+        (least, usize::MAX) => format!("{least} times or more often"),
+        (least, most) if least == most => format!("{least} times"),
+        (least, most) => format!("{least} to {most} times"),
     }
 }
 
@@ -231,13 +235,16 @@ fn layout(part: &PartSpec) -> String {
             let escape = delimited.escape.map_or_else(String::new, |sign| {
                 format!(" `{}` before a sign that separates nothing.", char::from(sign))
             });
+            let inner = delimited.inner.map_or_else(String::new, |sign| {
+                format!(" Values inside a column separated by `{}`.", char::from(sign))
+            });
             let end = match (delimited.trailing, delimited.short) {
                 (true, _) => " A separator follows the last field too.",
                 (false, true) => " Fields without a value at the end of a line are left out.",
                 (false, false) => "",
             };
             format!(
-                "Fields separated by {separator}; a line has at most {line_max} bytes.{quote}{escape}{end} {}",
+                "Fields separated by {separator}; a line has at most {line_max} bytes.{inner}{quote}{escape}{end} {}",
                 lines(line)
             )
         }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::format::cell::{Cell, Pen};
+use crate::format::cell::{Cell, Pen, out_of_range};
 use crate::format::charset::Charset;
 use crate::format::error::FieldFault;
 use crate::format::words::Source;
@@ -17,6 +17,8 @@ pub(crate) struct Delimited {
     pub quote: Option<Quote>,
     /// Stands before a sign that separates nothing, and before itself.
     pub escape: Option<u8>,
+    /// Sets values apart that stand in one column together.
+    pub inner: Option<u8>,
     /// The first byte of what ends a line.
     pub end: u8,
     /// A separator stands behind the last field too.
@@ -37,14 +39,23 @@ impl Delimited {
     pub fn put(
         &self,
         cell: &Cell,
-        (width_max, rest): (Option<usize>, bool),
+        (width, width_max, rest): (Option<usize>, Option<usize>, bool),
         pen: &Pen<'_>,
         source: &dyn Source,
         out: &mut Vec<u8>,
     ) -> Result<(), FieldFault> {
         let from = out.len();
-        let there = cell.write(pen, source, 0, out)?;
+        let zeros = width.filter(|_| cell.is_number()).unwrap_or(0);
+        let there = cell.write(pen, source, zeros, out)?;
         let needed = out.len() - from;
+        let absent =
+            cell.absent.as_ref().is_some_and(|absent| out.get(from..) == Some(&absent.bytes));
+        if let Some(exact) = width.filter(|exact| there && !absent && *exact != needed) {
+            if needed > exact {
+                return Err(FieldFault::TooWide { needed, there: exact });
+            }
+            return Err(out_of_range(&format!("{exact} bytes, no more and no fewer")));
+        }
         if let Some(most) = width_max.filter(|most| needed > *most) {
             return Err(FieldFault::TooWide { needed, there: most });
         }
@@ -52,7 +63,8 @@ impl Delimited {
         let has = |sign: u8| pen.charset.find(value, 0, sign).is_some();
         let other = |sign: u8| self.end != sign && has(sign);
         let ends = has(self.end) || other(b'\n') || other(b'\r');
-        let special = ends || (!rest && has(self.separator));
+        let sets_apart = |sign: u8| !rest && has(sign);
+        let special = ends || sets_apart(self.separator) || self.inner.is_some_and(sets_apart);
         // Blanks before what is left would be taken for more of the same separator.
         let lost = self.blanks
             && match value.first() {
@@ -68,7 +80,9 @@ impl Delimited {
         }
         match self.quote {
             None if special || lost => {
-                let character = char::from(self.separator);
+                let signs = [Some(self.separator), self.inner, Some(self.end)];
+                let sign = signs.into_iter().flatten().find(|sign| has(*sign));
+                let character = char::from(sign.unwrap_or(self.separator));
                 Err(FieldFault::NotEncodable { character })
             }
             Some(quote) if special || has(quote.sign) || (quote.always && there) => {
@@ -92,7 +106,7 @@ impl Delimited {
     fn escaped(&self, charset: Charset, plain: &[u8], escape: u8, out: &mut Vec<u8>) {
         let mut from = 0;
         loop {
-            let signs = [escape, self.separator, self.end];
+            let signs = self.signs(escape);
             let next = signs.iter().filter_map(|sign| charset.find(plain, from, *sign)).min();
             let Some(at) = next else { break };
             out.extend_from_slice(&plain[from..at]);
@@ -102,8 +116,19 @@ impl Delimited {
         out.extend_from_slice(plain.get(from..).unwrap_or_default());
     }
 
+    /// The signs that an escape stands before.
+    fn signs(&self, escape: u8) -> [u8; 4] {
+        [escape, self.separator, self.end, self.inner.unwrap_or(escape)]
+    }
+
     /// The first place from `from` on where a sign stands for itself.
-    fn find(&self, charset: Charset, bytes: &[u8], from: usize, sign: u8) -> Option<usize> {
+    pub(super) fn find(
+        &self,
+        charset: Charset,
+        bytes: &[u8],
+        from: usize,
+        sign: u8,
+    ) -> Option<usize> {
         let mut found = charset.find(bytes, from, sign)?;
         let Some(escape) = self.escape else { return Some(found) };
         let mut at = from;
@@ -124,7 +149,7 @@ impl Delimited {
         let mut from = 0;
         while let Some(at) = charset.find(column, from, escape) {
             match column.get(at + 1) {
-                Some(next) if [escape, self.separator, self.end].contains(next) => from = at + 2,
+                Some(next) if self.signs(escape).contains(next) => from = at + 2,
                 _ => return Some(at),
             }
         }

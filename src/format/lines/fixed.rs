@@ -27,6 +27,8 @@ pub(crate) struct Slab {
     pub side: Side,
     /// The filling is zeros, which belong to a number.
     pub zeros: bool,
+    /// A number that is no text: all bytes belong to it.
+    pub raw: bool,
 }
 
 impl Slab {
@@ -111,7 +113,7 @@ impl Slab {
         if cell.may_be_absent() && self.is_absent(bytes) {
             return Ok(());
         }
-        let (from, to) = if self.zeros { (0, bytes.len()) } else { self.value(bytes) };
+        let (from, to) = if self.zeros || self.raw { (0, bytes.len()) } else { self.value(bytes) };
         if from >= to {
             if cell.may_be_absent() {
                 return Ok(());

@@ -1,6 +1,7 @@
 //! Parts that are records one after the other: in fixed width, delimited, or tagged. What stands in
 //! a record differs; which records follow each other, what they count, and how lines end is one.
 
+pub(crate) mod columns;
 pub(crate) mod delimited;
 pub(crate) mod fixed;
 mod next;
@@ -9,6 +10,7 @@ pub(crate) mod read;
 pub(crate) mod tagged;
 pub(crate) mod write;
 
+use crate::format::bounds::Beyond;
 use crate::format::cell::{Bind, Cell, Pen};
 use crate::format::computed::{CheckDigit, Computed, DigestOf};
 use crate::format::condition::When;
@@ -98,6 +100,8 @@ pub(crate) struct RecordPlan {
     /// The fields whose condition is about another value of this record, so that it can be seen when
     /// the record is read whether they stand as they should.
     pub conditions: Vec<usize>,
+    /// The fields that are signs of numbers elsewhere in it.
+    pub signs: Vec<usize>,
     /// Has a value that is worked out.
     pub computes: bool,
 }
@@ -120,15 +124,26 @@ impl Field {
         };
         Self { cell, place, chosen_by }
     }
+
+    /// What stands before it.
+    pub const fn joint(&self) -> Joint {
+        match self.place {
+            Place::Column { joint, .. } => joint,
+            _ => Joint::Separator,
+        }
+    }
 }
 
 #[derive(Debug)]
 pub(crate) enum Place {
     Slab(Slab),
     Column {
+        /// It always takes so many bytes.
+        width: Option<usize>,
         width_max: Option<usize>,
         /// All that is left of the line, whatever would separate fields in it.
         rest: bool,
+        joint: Joint,
     },
     /// `<name>` as it is spelled.
     Tag {
@@ -143,12 +158,24 @@ pub(crate) enum Place {
     },
 }
 
+/// What stands between a delimited field and the one before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Joint {
+    /// The separator of the part: a column begins.
+    Separator,
+    /// The sign inside columns.
+    Inner,
+    /// Nothing: the field before it has its width.
+    Glued,
+}
+
 /// Bytes in a place, any of which make a record the one that is meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mark {
     /// The field's index.
     pub field: usize,
-    /// In fixed width: the first byte (or character); else the field's index.
+    /// In fixed width: the first byte (or character); else what is the same in records that have it in
+    /// the same place.
     pub at: usize,
     pub words: Vec<Vec<u8>>,
 }
@@ -164,6 +191,8 @@ impl RecordPlan {
         let mark = |(index, field): (usize, &Field)| {
             let words = match (&field.cell.bind, &field.cell.spelling) {
                 (Bind::Literal { bytes, .. }, _) => vec![bytes.clone()],
+                // A wrong sign is a fault of its record, not another record.
+                (Bind::Sign { .. }, _) => return None,
                 (_, crate::format::cell::Spelling::Words(words)) => {
                     words.iter().map(|word| word.bytes.clone()).collect()
                 }
@@ -181,7 +210,8 @@ impl RecordPlan {
                     }
                     slab.mark_at(width)
                 }
-                Place::Column { .. } | Place::Tag { .. } | Place::Element { .. } => index,
+                Place::Column { .. } => column_place(fields, index)?,
+                Place::Tag { .. } | Place::Element { .. } => index,
             };
             Some(Mark { field: index, at, words })
         };
@@ -216,14 +246,25 @@ impl RecordPlan {
 
     /// How many columns a line of it has, at least and at most.
     pub fn columns(&self, short: bool) -> (usize, usize) {
-        let all = self.fields.len();
+        let all = self.columns_of(self.fields.len());
         let rest = |field: &Field| matches!(field.place, Place::Column { rest: true, .. });
         let most = if self.fields.last().is_some_and(rest) { usize::MAX } else { all };
         if !short {
             return (all, most);
         }
         let sure = self.fields.iter().rposition(|field| !field.cell.may_be_absent());
-        (sure.map_or(1, |at| at + 1).min(all), most)
+        (sure.map_or(1, |at| self.columns_of(at + 1)).min(all), most)
+    }
+
+    /// How many columns so many of its first fields begin.
+    fn columns_of(&self, fields: usize) -> usize {
+        let begins = |field: &&Field| field.joint() == Joint::Separator;
+        self.fields.iter().take(fields).filter(begins).count()
+    }
+
+    /// Does a column of it hold several values?
+    pub fn is_joined(&self) -> bool {
+        self.fields.iter().any(|field| field.joint() != Joint::Separator)
     }
 
     /// Do the two have marks that exclude each other: in one place, or in bytes that lie over each other?
@@ -260,6 +301,24 @@ impl RecordPlan {
             _ => None,
         })
     }
+}
+
+/// Where a delimited field stands: which column, and which of its values. What has no sign around it is
+/// no mark.
+fn column_place(fields: &[Field], index: usize) -> Option<usize> {
+    const COLUMN: usize = 1 << 16;
+    let glued = |field: &Field| field.joint() == Joint::Glued;
+    if glued(&fields[index]) || fields.get(index + 1).is_some_and(glued) {
+        return None;
+    }
+    let mut at = 0;
+    for field in fields.iter().take(index + 1).skip(1) {
+        at = match field.joint() {
+            Joint::Separator => (at / COLUMN + 1) * COLUMN,
+            Joint::Inner | Joint::Glued => at + 1,
+        };
+    }
+    Some(at)
 }
 
 impl LinesPlan {
@@ -303,8 +362,8 @@ impl LinesPlan {
             (Place::Slab(slab), Style::Fixed { characters }) => {
                 slab.put(&field.cell, *characters, pen, source, scratch)
             }
-            (Place::Column { width_max, rest }, Style::Delimited(delimited)) => {
-                delimited.put(&field.cell, (*width_max, *rest), pen, source, scratch)
+            (Place::Column { width, width_max, rest, .. }, Style::Delimited(delimited)) => {
+                delimited.put(&field.cell, (*width, *width_max, *rest), pen, source, scratch)
             }
             (Place::Tag { open, width_max }, _) => {
                 tagged::put(&field.cell, open, *width_max, pen, source, scratch)
@@ -321,6 +380,16 @@ impl LinesPlan {
         })
     }
 
+    /// A record or group that stands too often or not often enough, for messages.
+    pub fn beyond(&self, beyond: Beyond) -> String {
+        let what = match beyond.item {
+            Item::Record(record) => format!("records {}", self.records[record].name),
+            Item::Group(group) => format!("groups {}", self.grammar.groups[group].name),
+        };
+        let bound = if beyond.too_often { "no more than" } else { "at least" };
+        format!("{bound} {} {what}", beyond.bound)
+    }
+
     pub fn has_rows(&self) -> bool {
         self.records.iter().any(|record| record.role == Some(RecordRole::Row))
             || self.grammar.groups.iter().any(|group| group.row)
@@ -329,6 +398,13 @@ impl LinesPlan {
     /// Is a record, or the group that it stands in, a payment?
     pub fn is_of_row(&self, record: usize) -> bool {
         self.records[record].role == Some(RecordRole::Row) || self.row_group(record).is_some()
+    }
+
+    /// Is a record one payment by itself?
+    #[inline]
+    pub fn is_whole_row(&self, record: usize) -> bool {
+        let plan = &self.records[record];
+        plan.role == Some(RecordRole::Row) && plan.group.is_none()
     }
 
     /// Every field, with its record.

@@ -213,13 +213,17 @@ impl LineReader<'_> {
         };
         let found = format!("{} fields", columns.len());
         if let Some(next) = next {
-            let fields = plan.records[next.record].fields.len();
+            let record = &plan.records[next.record];
+            let fields = record.columns(false).0;
             // What takes the rest of the line is not split.
             if let Some(last) = fields.checked_sub(1).and_then(|last| columns.get_mut(last)) {
-                let all = columns_end(&plan.records[next.record], last.end, length);
+                let all = columns_end(record, last.end, length);
                 last.end = all;
             }
             columns.truncate(fields);
+            if record.is_split(delimited) {
+                columns = record.split(delimited, self.charset, line, &columns).unwrap_or_default();
+            }
         }
         self.columns = columns;
         match next {
@@ -247,7 +251,7 @@ impl LineReader<'_> {
         for next in plan.grammar.next(self.state).iter().filter(begins) {
             let record = &plan.records[next.record];
             let run = tag_run(record, window, plan.longest, &mut columns);
-            let value = |mark: &Mark| columns.get(mark.at).and_then(|at| window.get(at.clone()));
+            let value = |mark: &Mark| columns.get(mark.field).and_then(|at| window.get(at.clone()));
             let marked = record
                 .marks
                 .iter()
@@ -318,28 +322,6 @@ impl RecordPlan {
     #[inline]
     pub(super) fn is_marked(&self, charset: Charset, characters: bool, bytes: &[u8]) -> bool {
         self.marks.iter().all(|mark| stands(mark, charset, characters, bytes))
-    }
-
-    /// Do the columns of a line make it this record?
-    pub(super) fn has_columns(
-        &self,
-        delimited: &Delimited,
-        charset: Charset,
-        line: &[u8],
-        columns: &[Range<usize>],
-    ) -> bool {
-        let (least, most) = self.columns(delimited.short);
-        let count = columns.len();
-        // What is left out at the end is left out always.
-        let empty_end = count > least && columns.last().is_some_and(Range::is_empty);
-        (least..=most).contains(&count)
-            && !(delimited.short && empty_end && count <= self.fields.len())
-            && self.marks.iter().all(|mark| {
-                let column = columns.get(mark.at).and_then(|at| line.get(at.clone()));
-                let mut plain = Vec::new();
-                let value = delimited.value(charset, column.unwrap_or_default(), &mut plain);
-                mark.words.iter().any(|word| word.as_slice() == value)
-            })
     }
 
     /// Would what was written as another record be taken for this one?

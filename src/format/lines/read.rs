@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use crate::format::cell::ReadFault;
+use crate::format::bounds::{Beyond, Bounds};
+use crate::format::cell::{ReadFault, not};
 use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf, Stated, check_digits};
 use crate::format::grammar::Next;
@@ -22,6 +23,7 @@ pub(crate) struct LineReader<'f> {
     pub(super) state: Option<usize>,
     /// Records read so far.
     pub record: usize,
+    bounds: Bounds,
     tallies: Tallies,
     stated: Stated,
     /// What records state of other parts, with the field that does.
@@ -50,6 +52,7 @@ impl<'f> LineReader<'f> {
             input,
             state: None,
             record: 0,
+            bounds: Bounds::default(),
             tallies: Tallies::new(&plan.tallies, &plan.grammar),
             stated: Stated::default(),
             declared: Vec::new(),
@@ -79,6 +82,15 @@ impl<'f> LineReader<'f> {
 
     /// Reads on to the next thing that the road knows: the head, a payment, what stands behind.
     pub fn step(&mut self, into: &mut Records) -> Result<Step, Box<Stop>> {
+        // Most of a file is rows of one record each, and nothing is to be told before them.
+        if self.steps.is_between_rows() {
+            match self.one(into, false)? {
+                One::Record { next, bad: None, .. } if self.plan.is_whole_row(next.record) => {
+                    return Ok(Step::Row);
+                }
+                other => self.steps.put_back(other),
+            }
+        }
         let mut steps = std::mem::take(&mut self.steps);
         let told = steps.step(self.plan, into, |into| self.one(into, false));
         self.steps = steps;
@@ -118,27 +130,55 @@ impl<'f> LineReader<'f> {
             plan.slots().for_each(|slot| record.unset_slot(slot));
         }
         self.stated.clear();
-        let read = self.fields(plan, start, length, record).and_then(|()| {
-            let Some((field, [found, expected])) = plan.against_condition(record) else {
-                return Ok(());
-            };
-            let stop = self.stop(start, &field.cell.name, found, expected);
-            Err(Box::new(Stop { record: self.record, ..stop }))
+        let mut read = if self.quick_fields(plan, length, record) {
+            Ok(())
+        } else {
+            self.fields(plan, start, length, record)
+        };
+        if !plan.signs.is_empty() {
+            let wrong = plan.take_signs(record, &mut self.stated);
+            read = read.and_then(|()| self.wrong(start, wrong));
+        }
+        let read = read.and_then(|()| {
+            let wrong = plan.against_condition(record);
+            self.wrong(start, wrong)
         });
         let bad = match read {
             Ok(()) => None,
             Err(stop) if of_row => Some(stop),
             Err(stop) => return Err(stop),
         };
-        let enter = self.tallies.enter(&self.plan.tallies, &self.plan.grammar, next, plan.group);
-        enter.map_err(|open| Box::new(self.open(start, &open)))?;
-        if !self.tallies.count(&self.plan.tallies, &plan.touches, record, bad.is_some()) {
+        if self.plan.grammar.counted {
+            let bounds = self.bounds.pass(&self.plan.grammar, next);
+            bounds.map_err(|beyond| Box::new(self.beyond(beyond)))?;
+        }
+        if next.enters.is_some() {
+            let enter =
+                self.tallies.enter(&self.plan.tallies, &self.plan.grammar, next, plan.group);
+            enter.map_err(|open| Box::new(self.open(start, &open)))?;
+        }
+        if !plan.touches.is_empty()
+            && !self.tallies.count(&self.plan.tallies, &plan.touches, record, bad.is_some())
+        {
             return Err(Box::new(self.open(start, &Open::no_number())));
         }
-        self.compare(plan, start, record, bad.is_some())?;
+        if plan.computes {
+            self.compare(plan, start, record, bad.is_some())?;
+        }
         self.state = Some(next.record);
         self.input.pass(passed);
         Ok(One::Record { next, bad, start })
+    }
+
+    /// A field that does not fit the others of the record which begins here, if there is one.
+    fn wrong(
+        &self,
+        start: usize,
+        wrong: Option<(&Field, [&'static str; 2])>,
+    ) -> Result<(), Box<Stop>> {
+        let Some((field, [found, expected])) = wrong else { return Ok(()) };
+        let stop = self.stop(start, &field.cell.name, found, expected);
+        Err(Box::new(Stop { record: self.record, ..stop }))
     }
 
     /// At least so many bytes, or all that are left; tells how many there are.
@@ -172,6 +212,8 @@ impl<'f> LineReader<'f> {
             let expected = format!("lines up to a multiple of {lines}");
             return self.fail(self.input.at, "", "the end", &expected);
         }
+        let end = self.bounds.end(&self.plan.grammar);
+        end.map_err(|beyond| Box::new(self.beyond(beyond)))?;
         let finish = self.tallies.finish(&self.plan.tallies);
         finish.map_err(|open| Box::new(self.open(self.input.at, &open)))?;
         self.input.pass(self.plan.line.file_end.len());
@@ -205,6 +247,27 @@ impl<'f> LineReader<'f> {
         }
         let expected = format!("lines up to a multiple of {}", block.lines);
         self.fail(self.input.at, "", &format!("{lines} lines"), &expected)
+    }
+
+    /// All fields of a record in fixed width, as most are; tells whether that is all. Where they have a
+    /// fault, or stand otherwise, they are looked at one by one.
+    fn quick_fields(&mut self, plan: &RecordPlan, length: usize, into: &mut Record) -> bool {
+        let plain = matches!(self.plan.style, Style::Fixed { characters: false });
+        if !plain || self.plan.line.short || self.places.is_some() {
+            return false;
+        }
+        let bytes = self.input.seen(0, length);
+        for field in plan.fields.iter().filter(|field| !field.chosen_by) {
+            let Place::Slab(slab) = &field.place else { return false };
+            let value = bytes.get(slab.start..slab.start + slab.width).unwrap_or_default();
+            if slab.take(&field.cell, self.charset, value, into, &mut self.stated).is_err() {
+                // All of it is read again, and nothing twice.
+                self.stated.clear();
+                plan.slots().for_each(|slot| into.unset_slot(slot));
+                return false;
+            }
+        }
+        true
     }
 
     /// All fields; the first fault is told, and what can be read is read nevertheless.
@@ -295,9 +358,6 @@ impl<'f> LineReader<'f> {
         record: &Record,
         bad: bool,
     ) -> Result<(), Box<Stop>> {
-        if !plan.computes {
-            return Ok(());
-        }
         let mut digits = Vec::new();
         check_digits(plan.check_digits.iter(), record, &mut digits);
         for (computed, number, field) in std::mem::take(&mut self.stated.numbers) {
@@ -330,6 +390,12 @@ impl<'f> LineReader<'f> {
             }
         }
         Ok(())
+    }
+
+    /// A record or group here stands too often, or one before it not often enough.
+    fn beyond(&self, beyond: Beyond) -> Stop {
+        let found = if beyond.too_often { "more" } else { "fewer" };
+        self.stop(self.input.at, "", found, &self.plan.beyond(beyond))
     }
 
     fn open(&self, at: usize, open: &Open) -> Stop {
@@ -371,6 +437,12 @@ fn read_value(
         }
         let expected = "a value".to_owned();
         return Err(Box::new(ReadFault { at: 0, found: "nothing".to_owned(), expected }));
+    }
+    if let Place::Column { width: Some(exact), .. } = field.place
+        && value.len() != exact
+        && field.cell.absent.as_ref().is_none_or(|absent| absent.bytes != value)
+    {
+        return Err(not(value, &format!("{exact} bytes, no more and no fewer")));
     }
     field.cell.read(charset, value, into, stated)
 }

@@ -1,5 +1,6 @@
 //! Writing records one after the other, in the order that the description allows.
 
+use crate::format::bounds::Bounds;
 use crate::format::cell::{Cell, Pen};
 use crate::format::charset::Charset;
 use crate::format::computed::{DigestOf, Facts, check_digits};
@@ -7,7 +8,7 @@ use crate::format::digests::{Digesting, Passing};
 use crate::format::error::{FieldError, FieldFault};
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::next::line_end;
-use crate::format::lines::{LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
+use crate::format::lines::{Joint, LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
 use crate::format::pouring::{HELD_BYTES, Spill};
 use crate::format::tallies::{NUMBERS, Tallies};
 use crate::format::words::{Slot, Source};
@@ -21,6 +22,7 @@ pub(crate) struct LineWriter<'p> {
     plan: &'p LinesPlan,
     charset: Charset,
     state: Option<usize>,
+    bounds: Bounds,
     tallies: Tallies,
     facts: Facts,
     /// Digests of what stands before a record that states them, and how much of what is held went
@@ -106,7 +108,7 @@ impl LinesPlan {
                     let of_rows = (0..self.records.len()).any(|record| {
                         self.is_of_row(record) && self.grammar.is_in(self.records[record].group, at)
                     });
-                    if !self.grammar.groups[at].occurs.optional || (of_rows && !rows.is_empty()) {
+                    if !self.grammar.groups[at].occurs.optional() || (of_rows && !rows.is_empty()) {
                         self.walk(Some(at), head, rows, each)?;
                     }
                 }
@@ -129,9 +131,9 @@ impl LinesPlan {
                 Item::Group(at) => {
                     let inside = |at: &usize| self.grammar.is_in(self.records[*at].group, group);
                     let stands = (0..self.records.len()).filter(inside).any(|at| {
-                        self.records[at].occurs.optional && self.records[at].stands(source)
+                        self.records[at].occurs.optional() && self.records[at].stands(source)
                     });
-                    if stands || !self.grammar.groups[at].occurs.optional {
+                    if stands || !self.grammar.groups[at].occurs.optional() {
                         self.walk_row(at, source, each)?;
                     }
                 }
@@ -146,7 +148,7 @@ impl RecordPlan {
     fn stands(&self, source: &dyn Source) -> bool {
         match &self.when {
             Some(when) => when.holds(source),
-            None if !self.occurs.optional => true,
+            None if !self.occurs.optional() => true,
             None => self.slots().any(|slot| source.slot(slot).is_some()),
         }
     }
@@ -157,7 +159,8 @@ impl<'p> LineWriter<'p> {
         let tallies = Tallies::new(&plan.tallies, &plan.grammar);
         let before = std::mem::take(&mut facts.before);
         let (state, digested, records, empty) = (None, 0, 0, false);
-        Self { plan, charset, state, tallies, facts, before, digested, records, empty }
+        let bounds = Bounds::default();
+        Self { plan, charset, state, bounds, tallies, facts, before, digested, records, empty }
     }
 
     /// Lets the records pass once before they are written, where a number must be known before the
@@ -171,6 +174,7 @@ impl<'p> LineWriter<'p> {
             pass(&mut |record, source| self.step(record, source).map(|_| ()))?;
             self.tallies.begin_second(&self.plan.tallies, &self.plan.grammar);
             (self.state, self.records) = (None, 0);
+            self.bounds = Bounds::default();
         }
         Ok(())
     }
@@ -188,19 +192,24 @@ impl<'p> LineWriter<'p> {
                 [] => "no further record".to_owned(),
                 names => format!("a record {} here", names.join(" or ")),
             };
-            let fault = FieldFault::OutOfRange { expected };
-            let error = FieldError { key: None, field: plan.name.clone(), fault };
-            return Err(WriteFault { record: self.records, error });
+            return Err(self.not_in_place(plan.name.clone(), expected));
         };
+        self.bounds
+            .pass(&lines.grammar, next)
+            .map_err(|beyond| self.not_in_place(plan.name.clone(), lines.beyond(beyond)))?;
         self.state = Some(record);
         // Nothing is stated while writing, so that nothing can fail to come true.
         drop(self.tallies.enter(&lines.tallies, &lines.grammar, next, plan.group));
         if !self.tallies.count(&lines.tallies, &plan.touches, source, false) {
-            let fault = FieldFault::OutOfRange { expected: NUMBERS.to_owned() };
-            let error = FieldError { key: None, field: plan.name.clone(), fault };
-            return Err(WriteFault { record: self.records, error });
+            return Err(self.not_in_place(plan.name.clone(), NUMBERS.to_owned()));
         }
         Ok(next)
+    }
+
+    /// A fault of a record that stands where it may not.
+    fn not_in_place(&self, record: String, expected: String) -> WriteFault {
+        let fault = FieldFault::OutOfRange { expected };
+        self.fault(FieldError { key: None, field: record, fault })
     }
 
     /// Works out what the record that passed by says of the others and of itself.
@@ -226,10 +235,12 @@ impl<'p> LineWriter<'p> {
     }
 
     /// May the part end behind the records that passed by?
-    pub fn close(&self) -> Result<(), WriteFault> {
+    pub fn close(&mut self) -> Result<(), WriteFault> {
         let grammar = &self.plan.grammar;
         if grammar.may_end(self.state) {
-            return Ok(());
+            let end = self.bounds.end(grammar);
+            return end
+                .map_err(|beyond| self.not_in_place(String::new(), self.plan.beyond(beyond)));
         }
         let next = grammar.next(self.state).first();
         let name = next.map_or("record", |next| self.plan.records[next.record].name.as_str());
@@ -386,19 +397,32 @@ pub(crate) fn write_fields(
         Style::Delimited(delimited) => plan.columns(delimited.short).0,
         _ => 0,
     };
-    let mut last = 0;
+    // What is left out stands behind the last value, of the line and of each column.
+    let (mut last, mut column, mut columns) = (0, 0, 0);
     for (at, field) in plan.fields.iter().enumerate() {
         let put = match (&field.place, style) {
             (Place::Slab(slab), Style::Fixed { characters }) => {
                 slab.put(&field.cell, *characters, pen, source, out)
             }
-            (Place::Column { width_max, rest }, Style::Delimited(delimited)) => {
-                if at > 0 {
-                    out.push(delimited.separator);
+            (Place::Column { width, width_max, rest, joint }, Style::Delimited(delimited)) => {
+                match joint {
+                    Joint::Separator if at > 0 => {
+                        if delimited.short {
+                            out.truncate(column);
+                        }
+                        out.push(delimited.separator);
+                        columns += 1;
+                    }
+                    Joint::Inner => out.extend(delimited.inner),
+                    Joint::Separator | Joint::Glued => {}
                 }
                 let from = out.len();
-                let put = delimited.put(&field.cell, (*width_max, *rest), pen, source, out);
-                if at < least || out.len() > from {
+                let widths = (*width, *width_max, *rest);
+                let put = delimited.put(&field.cell, widths, pen, source, out);
+                if *joint == Joint::Separator || out.len() > from {
+                    column = out.len();
+                }
+                if out.len() > from || (*joint == Joint::Separator && columns < least) {
                     last = out.len();
                 }
                 put

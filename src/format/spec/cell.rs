@@ -5,16 +5,16 @@ use std::cell::RefCell;
 use crate::format::cell::{Absent, Bind, Cell, Join, Spelling, Word};
 use crate::format::condition::When;
 use crate::format::moment::Piece;
-use crate::format::names::SCALE_MAX;
-use crate::format::number::{AmountShape, Shape, Sign, Unit};
+use crate::format::signs::SignOf;
 use crate::format::spec::computed::{COMPUTED, worked_out};
+use crate::format::spec::number::{amount, number, whole};
 use crate::format::spec::{Scope, TallySpec};
 use crate::format::table::{Found, Table};
 use crate::format::text::Only;
 use crate::format::words::{Key, Slot, ValueKind};
 
 /// The kinds of content of a field; each says exactly one.
-const CONTENTS: [&str; 5] = ["key", "own", "literal", "computed", "ignored"];
+const CONTENTS: [&str; 6] = ["key", "own", "literal", "computed", "ignored", "sign_of"];
 
 pub(super) fn cell(
     table: &Table<'_>,
@@ -28,14 +28,11 @@ pub(super) fn cell(
     let ignored = table.text("ignored");
     let computed =
         table.word("computed", &COMPUTED, |word| COMPUTED.contains(&word).then(|| word.to_owned()));
+    let sign_of = table.text("sign_of");
     let name = table.text("name").map(|found| found.value.to_owned());
     let optional = table.flag("optional").is_some_and(|found| found.value);
     let when = when(table, scope, "when");
-    if CONTENTS.iter().filter(|key| table.has(key)).count() != 1 {
-        let hint = "a field is one of key, own, literal, computed or ignored = \"...\"";
-        table.faults().note(table.at, "a field that does not say what stands in it", hint);
-        return None;
-    }
+    says_what(table)?;
     let plain = |name: String, bind: Bind, spelling: Spelling| Cell {
         name,
         bind,
@@ -60,6 +57,11 @@ pub(super) fn cell(
     if let Some(word) = computed {
         let (computed, spelling) = worked_out(table, scope, &word.value, tallies)?;
         return Some(plain(name.unwrap_or(word.value), Bind::Computed(computed), spelling));
+    }
+    if let Some(of) = sign_of {
+        let (bind, spelling, unsigned) = sign(table, scope, &of);
+        let name = name.unwrap_or_else(|| format!("sign of {}", of.value));
+        return Some(Cell { optional: optional || unsigned, ..plain(name, bind, spelling) });
     }
     let slot = match (key, &own) {
         (Some(key), _) => Slot::Key(key.value),
@@ -93,6 +95,16 @@ pub(super) fn cell(
         cut_tail: table.flag("cut_tail").is_some_and(|found| found.value),
         codes: codes(table, scope),
     })
+}
+
+/// A field says what stands in it by one key.
+fn says_what(table: &Table<'_>) -> Option<()> {
+    if CONTENTS.iter().filter(|key| table.has(key)).count() == 1 {
+        return Some(());
+    }
+    let hint = "a field is one of key, own, literal, computed, ignored or sign_of = \"...\"";
+    table.faults().note(table.at, "a field that does not say what stands in it", hint);
+    None
 }
 
 /// `split = "/", piece = 1, pieces = 2`: the first of two texts that are one value.
@@ -216,7 +228,7 @@ fn joined(table: &Table<'_>, scope: &Scope<'_>, text: &Found<&str>) -> Option<Ve
 
 pub(super) fn spelling(table: &Table<'_>, scope: &Scope<'_>, kind: ValueKind) -> Option<Spelling> {
     match kind {
-        ValueKind::Int => Some(Spelling::Int(Shape { sign: sign(table), ..Shape::WHOLE })),
+        ValueKind::Int => Some(Spelling::Int(whole(table)?)),
         ValueKind::Text => {
             if let Some(words) = table.table("map", "a list of words") {
                 return Some(Spelling::Words(map(&words, scope)));
@@ -229,10 +241,7 @@ pub(super) fn spelling(table: &Table<'_>, scope: &Scope<'_>, kind: ValueKind) ->
             Some(Spelling::Text(only.map_or(Only::Any, |found| found.value)))
         }
         ValueKind::Amount => amount(table).map(Spelling::Amount),
-        ValueKind::Decimal(_) => {
-            let (scale, point) = scaled(table)?;
-            Some(Spelling::Decimal(Shape { scale, point, sign: sign(table) }))
-        }
+        ValueKind::Decimal(_) => number(table).map(Spelling::Decimal),
         ValueKind::Moment => {
             let text = table.need_text("pattern", "pattern = \"yyyyMMddHHmmss\"")?;
             let pieces = Piece::parse(text.value);
@@ -260,84 +269,26 @@ fn map(words: &Table<'_>, scope: &Scope<'_>) -> Vec<Word> {
     list
 }
 
-/// `scale`, and `point = true`, or `","` where it is another sign, or `false` where it is implied.
-fn scaled(table: &Table<'_>) -> Option<(u8, Option<u8>)> {
-    let scale = table.need_number("scale", "scale = 2 (digits behind the point), 0 for fen");
-    let point = match table.flag_or_text("point") {
-        None => None,
-        Some(found) => match found.value {
-            Ok(true) => Some(Some(b'.')),
-            Ok(false) => Some(None),
-            Err(text) => {
-                if let [byte @ (b'.' | b',')] = text.as_bytes() {
-                    Some(Some(*byte))
-                } else {
-                    table.faults().note(
-                        found.at,
-                        "point: expected true, false or \",\"",
-                        "true writes a point, \",\" a comma, false implies it",
-                    );
-                    Some(None)
-                }
-            }
-        },
-    };
-    let scale = scale?;
-    if (scale.value > 0) != point.is_some() {
-        let hint = "point = true where a point is written, false where it is implied";
-        table.faults().note(table.at, "scale and point do not fit together", hint);
-    }
-    let small = u8::try_from(scale.value).ok().filter(|scale| *scale <= SCALE_MAX);
-    if small.is_none() {
-        let what = format!("a scale of at most {SCALE_MAX}");
-        table.faults().note(scale.at, what, "scale = how many digits stand behind the point");
-    }
-    Some((small?, point.flatten()))
+/// `sign_of = "amount"`: the sign of a number that stands elsewhere in the record, and whether there may
+/// be nothing in its place, as a plus is not written.
+fn sign(table: &Table<'_>, scope: &Scope<'_>, of: &Found<&str>) -> (Bind, Spelling, bool) {
+    let bind = Bind::Sign { name: of.value.to_owned(), of: SignOf::Named };
+    let signs = signs(table, scope);
+    let unsigned = signs.first().is_some_and(|plus| plus.theirs.is_empty());
+    (bind, Spelling::Words(signs), unsigned)
 }
 
-fn amount(table: &Table<'_>) -> Option<AmountShape> {
-    table.need_text("unit", "unit = \"fen\" or \"yuan\"; there is no default");
-    let unit = table.word("unit", &["fen", "yuan"], |word| match word {
-        "fen" => Some(Unit::Fen),
-        "yuan" => Some(Unit::Yuan),
-        _ => None,
-    });
-    let scaled = scaled(table);
-    let sign = sign(table);
-    let (unit, (scale, point)) = (unit?.value, scaled?);
-    if scale > 2 || (unit == Unit::Fen && scale > 0) {
-        let hint = "fen have scale 0, yuan at most 2";
-        table.faults().note(table.at, "there is no coin below the fen", hint);
-        return None;
-    }
-    Some(AmountShape { unit, shape: Shape { scale, point, sign } })
-}
-
-/// `sign = "minus"` and the like; `signs = "CD"` gives the letters.
-fn sign(table: &Table<'_>) -> Sign {
-    const STYLES: [&str; 7] =
-        ["minus", "before", "after", "minus_after", "letter_before", "letter_after", "overpunch"];
-    let letters = table.text("signs");
-    let (positive, negative) = match letters.as_ref().map(|found| found.value.as_bytes()) {
-        Some([positive, negative]) if positive != negative => (*positive, *negative),
-        Some(_) => {
-            let at = letters.as_ref().map_or(table.at, |found| found.at);
-            table.faults().note(at, "signs: expected two signs", "signs = \"CD\": plus and minus");
-            (b'+', b'-')
-        }
-        None => (b'+', b'-'),
+/// `plus = "0", minus = "1"`: the bank's words for the sign of a number.
+fn signs(table: &Table<'_>, scope: &Scope<'_>) -> Vec<Word> {
+    let word = |key: &'static str, sign: &str| {
+        let text = table.text(key).unwrap_or(Found { at: table.at, value: sign });
+        let bytes = encoded(table, scope, &text);
+        Word { ours: sign.to_owned(), theirs: text.value.to_owned(), bytes }
     };
-    let style = table.word("sign", &STYLES, |word| {
-        Some(match word {
-            "minus" => Sign::Minus,
-            "before" => Sign::Before,
-            "after" => Sign::After,
-            "minus_after" => Sign::MinusAfter,
-            "letter_before" => Sign::LetterBefore { positive, negative },
-            "letter_after" => Sign::LetterAfter { positive, negative },
-            "overpunch" => Sign::Overpunch,
-            _ => return None,
-        })
-    });
-    style.map_or(Sign::None, |found| found.value)
+    let signs = vec![word("plus", "+"), word("minus", "-")];
+    if signs[1].bytes.is_empty() || signs[0].bytes == signs[1].bytes {
+        let hint = "plus = \"0\", minus = \"1\"; plus = \"\" where nothing is written for it";
+        table.faults().note(table.at, "sign_of: plus and minus are not two signs", hint);
+    }
+    signs
 }

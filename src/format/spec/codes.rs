@@ -59,7 +59,8 @@ fn meaning(entry: Table<'_>) -> Option<(TableKind, Meaning)> {
         (None, Some(notice), None) => Some((TableKind::Notice, Meaning::Notice(notice.value))),
         (None, None, Some(outcome)) => {
             let needs = matches!(outcome.value, Some(OutcomeKind::Failed | OutcomeKind::Returned));
-            if needs != reason.is_some() {
+            // A wrong word is told already.
+            if needs != entry.has("reason") {
                 let what = if needs { "without its reason" } else { "with a reason" };
                 let hint = "failed and returned have a reason, credited and processing none";
                 entry.faults().note(outcome.at, format!("an outcome {what}"), hint);

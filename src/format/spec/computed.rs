@@ -7,6 +7,7 @@ use crate::format::computed::{CheckAlgorithm, CheckDigit, Computed, DigestOf, Le
 use crate::format::digests::Digesting;
 use crate::format::number::Shape;
 use crate::format::spec::cell::{slot, spelling, when};
+use crate::format::spec::number::whole;
 use crate::format::spec::{Scope, TallySpec};
 use crate::format::table::{Found, Table};
 use crate::format::tallies::Counting;
@@ -99,10 +100,10 @@ fn tally(
                 table.faults().note(table.at, "keep: at most 18 digits", "keep = 10");
                 return None;
             };
-            (Counting::Hash { slot, digits, modulo }, Spelling::Int(Shape::WHOLE))
+            (Counting::Hash { slot, digits, modulo }, Spelling::Int(whole(table)?))
         }
-        ("sequence", _) => (Counting::Records { running: true }, Spelling::Int(Shape::WHOLE)),
-        _ => (Counting::Records { running: false }, Spelling::Int(Shape::WHOLE)),
+        ("sequence", _) => (Counting::Records { running: true }, Spelling::Int(whole(table)?)),
+        _ => (Counting::Records { running: false }, Spelling::Int(whole(table)?)),
     };
     let start = match what {
         Counting::Records { running: true } => {

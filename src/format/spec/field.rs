@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use crate::format::cell::{Bind, Cell, Spelling};
+use crate::format::lines::Joint;
 use crate::format::lines::fixed::Side;
 use crate::format::spec::part::{PathEnd, path};
 use crate::format::spec::{FieldSpec, Layout, Place, Scope, TallySpec, cell};
@@ -29,13 +30,41 @@ pub(super) fn field(
         Layout::Characters => fixed(&table, cell.as_ref(), &|bytes| scope.charset.count(bytes), 1),
         Layout::Delimited => {
             let rest = table.flag("rest").filter(|found| found.value).map(|found| found.at);
-            Some(Place::Column { width_max: width_max(&table), rest })
+            Some(column(&table, cell.as_ref(), rest))
         }
         Layout::Tagged => tag(&table),
         Layout::Xml => xml(&table),
     };
     table.finish();
     Some(FieldSpec { at, cell: cell?, place: place? })
+}
+
+/// A field between separators, or one that shares its column with the field before it.
+fn column(table: &Table<'_>, cell: Option<&Cell>, rest: Option<usize>) -> Place {
+    let inner = table.flag("inner").is_some_and(|found| found.value);
+    let glued = table.flag("glued").is_some_and(|found| found.value);
+    let width = table.number("width").map(|found| found.value);
+    if inner && glued {
+        let hint = "inner = true behind the sign, glued = true where there is none";
+        table.faults().note(table.at, "a field both behind an inner sign and glued", hint);
+    }
+    let own = cell.and_then(|cell| match (&cell.spelling, &cell.bind) {
+        (Spelling::Moment(pieces), _) => Some(pieces.iter().map(|piece| piece.width()).sum()),
+        (_, Bind::Literal { bytes, .. }) => Some(bytes.len()),
+        _ => None,
+    });
+    if let (Some(width), Some(own)) = (width, own)
+        && width != own
+    {
+        let what = format!("what stands here takes {own} bytes");
+        table.faults().note(table.at, what, "leave width out: it follows from the content");
+    }
+    let joint = match (inner, glued) {
+        (true, _) => Joint::Inner,
+        (_, true) => Joint::Glued,
+        _ => Joint::Separator,
+    };
+    Place::Column { width: width.or(own), width_max: width_max(table), rest, joint }
 }
 
 fn width_max(table: &Table<'_>) -> Option<usize> {
@@ -77,6 +106,7 @@ fn fixed(
     // What always has one width needs no filling.
     let own = match (&cell.spelling, &cell.bind) {
         (Spelling::Binary { width, .. }, _) => Some(*width),
+        _ if cell.is_raw_number() => cell.spelling.shape().and_then(|shape| shape.form.width()),
         (Spelling::Hex { .. }, Bind::Computed(computed)) => {
             computed.hex_width().map(|digits| digits * of_sign)
         }
@@ -84,10 +114,18 @@ fn fixed(
             Some(pieces.iter().map(|piece| piece.width()).sum::<usize>() * of_sign)
         }
         (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => Some(measure(bytes)),
+        (Spelling::Words(words), _) => {
+            let width = words.first().map(|word| measure(&word.bytes)).filter(|width| *width > 0);
+            width.filter(|width| words.iter().all(|word| measure(&word.bytes) == *width))
+        }
         _ => None,
     };
     let exact = own.is_some() && width.as_ref().is_none_or(|width| Some(width.value) == own);
     let Some(width) = width.map(|found| found.value).or(own) else {
+        // What is no width is told already.
+        if table.has("width") {
+            return None;
+        }
         table.faults().note(table.at, "a field without width", "width = 20 (bytes after encoding)");
         return None;
     };

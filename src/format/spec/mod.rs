@@ -5,6 +5,7 @@ mod cell;
 mod codes;
 mod computed;
 mod field;
+mod number;
 mod part;
 
 use toml::de::{DeTable, DeValue};
@@ -17,9 +18,10 @@ use crate::format::digests::SecretName;
 use crate::format::grammar::Occurs;
 use crate::format::lines::delimited::Delimited;
 use crate::format::lines::fixed::Side;
-use crate::format::lines::{Line, RecordRole};
+use crate::format::lines::{Joint, Line, RecordRole};
 use crate::format::name::NamePattern;
 use crate::format::names::{OwnNames, SCALE_MAX};
+use crate::format::nearest::nearest;
 use crate::format::table::{Found, Table};
 use crate::format::tallies::Counting;
 use crate::format::words::{Key, MessageKind, PartRole, ValueKind};
@@ -114,6 +116,8 @@ pub(crate) struct RecordSpec {
     pub path: Option<Found<Vec<String>>>,
     pub ignore: Vec<Found<Vec<String>>>,
     pub fields: Vec<FieldSpec>,
+    /// All fields that the description has could be read.
+    pub whole: bool,
 }
 
 pub(crate) struct FieldSpec {
@@ -135,7 +139,7 @@ pub(crate) struct TallySpec {
 
 pub(crate) enum Place {
     Fixed { start: Option<Found<usize>>, width: usize, pad: char, absent: Option<char>, side: Side },
-    Column { width_max: Option<usize>, rest: Option<usize> },
+    Column { width: Option<usize>, width_max: Option<usize>, rest: Option<usize>, joint: Joint },
     Tag { name: String, width_max: Option<usize> },
     Xml { path: Vec<String>, width_max: Option<usize>, empty: bool },
 }
@@ -263,8 +267,21 @@ fn declared(root: &Table<'_>, table: &DeTable<'_>, own: &mut OwnNames) {
 }
 
 fn charset(table: &Table<'_>) -> Option<Charset> {
-    let known = Charset::names();
-    table.word("charset", &known, Charset::parse).map(|found| found.value)
+    let text = table.text("charset")?;
+    let found = Charset::parse(text.value);
+    if found.is_none() {
+        let what = format!("charset: there is no {:?}", text.value);
+        // Of the names that banks use for each the one that is nearest, and else one for each.
+        let meant = match text.value.to_ascii_uppercase().as_str() {
+            "ANSI" => Some("GBK, which Windows calls ANSI in China"),
+            "UNICODE" | "UTF-16" | "UTF16" => Some("UTF-16LE or UTF-16BE"),
+            _ => nearest(text.value, &Charset::names()),
+        };
+        let meant = meant.map_or_else(String::new, |meant| format!("{meant}? "));
+        let hint = format!("{meant}one of {}", Charset::first_names().join(", "));
+        table.faults().note(text.at, what, hint);
+    }
+    found
 }
 
 fn limits(table: Table<'_>) -> Option<Limits> {

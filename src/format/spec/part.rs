@@ -195,6 +195,7 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
     });
     let trailing = table.flag("trailing").is_some_and(|found| found.value);
     let escape = table.text("escape").and_then(|text| Some((text.at, one("escape", &text)?)));
+    let inner = table.text("inner").and_then(|text| Some((text.at, one("inner", &text)?)));
     let short = table.flag("short").is_some_and(|found| found.value);
     let line_max = line_max(table);
     let line = line(table, charset);
@@ -224,7 +225,15 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
         table.faults().note(table.at, "short: the end of a line would not be known", hint);
     }
     let escape = escape.map(|(_, sign)| sign);
-    let delimited = Delimited { separator: sign, blanks, quote, escape, end, trailing, short };
+    if let Some((at, inner)) = inner
+        && (quote.is_some() || blanks || [sign, end].contains(&inner) || escape == Some(inner))
+    {
+        let hint = "a sign of its own inside columns, in a part without quotes and blanks";
+        table.faults().note(at, "inner: this sign says something else already", hint);
+    }
+    let inner = inner.map(|(_, sign)| sign);
+    let delimited =
+        Delimited { separator: sign, blanks, quote, escape, inner, end, trailing, short };
     Some(LayoutSpec::Delimited { line, delimited, line_max })
 }
 
@@ -334,7 +343,7 @@ fn own_element(record: &mut RecordSpec, groups: &mut Vec<GroupSpec>) {
         return;
     };
     let row = record.role == Some(RecordRole::Row);
-    let usual = if row { Occurs { optional: true, many: true } } else { Occurs::ONE };
+    let usual = if row { Occurs::ANY } else { Occurs::ONE };
     groups.push(GroupSpec {
         at: record.at,
         name: record.name.clone(),
@@ -349,7 +358,7 @@ fn own_element(record: &mut RecordSpec, groups: &mut Vec<GroupSpec>) {
 }
 
 fn occurs(table: &Table<'_>) -> Option<Found<Occurs>> {
-    table.word("occurs", &["1", "0..1", "1..n", "0..n"], Occurs::parse)
+    table.word("occurs", &["1", "0..1", "1..n", "0..n", "bounds like 0..3"], Occurs::parse)
 }
 
 fn inside(table: &Table<'_>) -> Option<Found<String>> {
@@ -368,7 +377,7 @@ fn group(table: Table<'_>, layout: Layout) -> Option<GroupSpec> {
         table.faults().note(at, "a group of a document without its element", hint);
     }
     table.finish();
-    let occurs = occurs.map_or(Occurs { optional: true, many: true }, |found| found.value);
+    let occurs = occurs.map_or(Occurs::ANY, |found| found.value);
     Some(GroupSpec {
         at,
         name: name?.value.to_owned(),
@@ -434,10 +443,10 @@ fn record(
             "fields = [ { key = \"reference\", width = 32, pad = \" \", side = \"left\" } ]",
         );
     }
-    let fields = fields
-        .into_iter()
-        .filter_map(|table| field::field(table, layout, scope, tallies))
-        .collect();
+    let given = fields.len();
+    let fields = fields.into_iter();
+    let fields: Vec<_> =
+        fields.filter_map(|table| field::field(table, layout, scope, tallies)).collect();
     table.finish();
     let own = if frame { "frame".to_owned() } else { format!("record {}", index + 1) };
     let name = name.or_else(|| role.as_ref().map(|role| role.value.as_str().to_owned()));
@@ -452,6 +461,7 @@ fn record(
         length,
         path,
         ignore,
+        whole: fields.len() == given,
         fields,
     }
 }

@@ -221,7 +221,7 @@ impl Builder<'_> {
                         self.field(node, FieldRef { record, field }, path, index);
                     }
                     let occurs = order.records[record].occurs;
-                    if occurs.many {
+                    if occurs.many() {
                         let hint = "path = \"Body/Row\" at the record, or a group with one";
                         let what = "a record that repeats, without an element of its own";
                         self.faults.note(*at, what, hint);
@@ -244,7 +244,7 @@ impl Builder<'_> {
                     order.grammar.groups[group].occurs
                 }
             };
-            let (optional, many) = (occurs.optional, occurs.many);
+            let (optional, many) = (occurs.optional(), occurs.many());
             scopes[scope].items.push(ScopeItem { item: *item, optional, many, last: 0 });
         }
     }
@@ -282,7 +282,7 @@ impl Builder<'_> {
                 .items
                 .iter()
                 .any(|items| items.first() == Some(&Item::Record(field.record)));
-            if !first || order.records[field.record].occurs.optional {
+            if !first || order.records[field.record].occurs.optional() {
                 let hint = "they stand in the first record of the group, which is always there";
                 self.faults.note(path.at, "attributes of a group in another record", hint);
             }
@@ -363,7 +363,7 @@ impl Builder<'_> {
             let several =
                 node.attributes.iter().any(|attribute| Some(attribute.field.record) != owner);
             let lost = node.item.is_none()
-                && owner.is_some_and(|record| self.order.records[record].occurs.optional);
+                && owner.is_some_and(|record| self.order.records[record].occurs.optional());
             if several || (lost && node.group.is_none()) {
                 let what = format!("the attributes of <{}>", node.told);
                 self.faults.note(at, what, "they stand in one record, which is always there");

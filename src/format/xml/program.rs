@@ -110,7 +110,7 @@ impl<'p> Program<'p> {
         let sure = |field: FieldRef| {
             let (cell, empty) = self.cell(field);
             let always = !cell.may_be_absent() || (empty && cell.when.is_none());
-            always && !self.order.records[field.record].occurs.optional
+            always && !self.order.records[field.record].occurs.optional()
         };
         node.text.is_some_and(sure)
             || (node.text.is_none() && node.attributes.iter().any(|a| sure(a.field)))

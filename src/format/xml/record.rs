@@ -132,8 +132,9 @@ impl XmlReader<'_> {
                 ..self.stop(self.input.at, &field.cell.name, "nothing", "a value")
             });
         }
+        let signs = plan.take_signs(target.of(into.records), &mut self.closing.stated);
         if bad.is_none() {
-            let against = plan.against_condition(target.of(into.records));
+            let against = signs.or_else(|| plan.against_condition(target.of(into.records)));
             bad = against.map(|(field, [found, expected])| Stop {
                 record: self.record,
                 ..self.stop(start, &field.cell.name, found, expected)

@@ -231,6 +231,7 @@ fn gather_register(told: &mut Told, register: i64, kind: &str, body: &Value) {
     let refund_state = match kind {
         "refund.intent" => Some("open"),
         "attempt.refused" => Some("refused"),
+        "refund.withdrawn" => Some("withdrawn"),
         "attempt.accepted" => Some("confirmed"),
         _ => None,
     };
