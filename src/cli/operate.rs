@@ -13,7 +13,7 @@ use crate::clock::{Clock, local_text};
 use crate::lifecycle::Exit;
 use crate::model::id::{BatchNo, PaymentId, RegisterNo};
 use crate::store::clock::Anchor;
-use crate::store::holds::Decision;
+use crate::store::holds::{Decision, Standing};
 use crate::store::{Store, StoreError};
 
 /// A name or a reason: nobody decides for nothing.
@@ -158,7 +158,9 @@ async fn decide_all(
         let done = decide_one(&store, *payment, decision, &decide, &known, clock.now_ms()).await;
         match (done, decision) {
             (Ok(()), Decision::Release) => {
-                say(format_args!("{payment} is released; it goes with the next batch"))?;
+                say(format_args!(
+                    "{payment} is released; it goes with the next batch, or is set aside again where the bank's file cannot carry it"
+                ))?;
             }
             (Ok(()), Decision::Drop) => {
                 say(format_args!("{payment} is dropped; its money goes back to finance"))?;
@@ -187,6 +189,9 @@ async fn decide_one(
     known: &[&str],
     now_ms: i64,
 ) -> Result<(), StoreError> {
+    if store.standings(&[payment]).await? == [Standing::Absent] {
+        return Err(StoreError::Refused(format!("{payment} is no payment of any register")));
+    }
     if let (Decision::Release, Some(bank)) = (decision, store.unknown_bank(payment, known).await?) {
         return Err(StoreError::Refused(format!(
             "{payment} is set aside because bank {bank:?} is not in the config, and it still is not: released, \
@@ -250,8 +255,10 @@ async fn show(store: &Store, no: RegisterNo) -> anyhow::Result<Exit> {
     }
     tell_faults(&page.faults)?;
     for batch in &page.batches {
+        // What the bank did not take is not open there.
+        let open = if batch.state.is_live() { "open" } else { "not taken" };
         say(format_args!(
-            "  {} {}: {}, {} payments, {} credited, {} failed, {} returned, {} open",
+            "  {} {}: {}, {} payments, {} credited, {} failed, {} returned, {} {open}",
             batch.no,
             batch.bank,
             batch.state,

@@ -12,8 +12,8 @@ use crate::model::hold::HoldReason;
 use crate::model::money::Fen;
 use crate::model::payment::Line;
 use crate::model::person::{
-    RESIDENT_ID, account_has_shape, id_number_closes, invisible, luhn_closes, town_code_is_whole,
-    village_code_is_plausible,
+    RESIDENT_ID, account_has_shape, id_number_closes, id_region_exists, invisible, luhn_closes,
+    town_code_is_whole, village_code_is_plausible,
 };
 use crate::model::register::{Fault, RegisterHead};
 use crate::store::intake::NewHold;
@@ -108,6 +108,11 @@ impl WholeCheck {
         } else {
             self.more += 1;
         }
+    }
+
+    /// How many lines were read, and what they are worth as far as that can be kept.
+    pub fn read(&self) -> (i64, Fen) {
+        (self.count, self.sum.unwrap_or_default())
     }
 
     /// Notes a line that could not be read.
@@ -238,6 +243,9 @@ impl<'a> PaymentCheck<'a> {
         let person = &line.person;
         if person.document_kind == RESIDENT_ID && !id_number_closes(&person.document_number) {
             return hold(HoldReason::IdCheckDigit, "应为 18 位且校验位相符，或旧的 15 位号码");
+        }
+        if person.document_kind == RESIDENT_ID && !id_region_exists(&person.document_number) {
+            return hold(HoldReason::RegionCode, "证件号码的前两位不是任何省份的代码");
         }
         if !village_code_is_plausible(&line.village) {
             return hold(HoldReason::RegionCode, "村代码应为 12 位：县 6 位、镇 3 位、村 3 位");

@@ -8,10 +8,11 @@ use crate::flow::intake::{read_head, refuse, take};
 use crate::flow::receiving::TakeError;
 use crate::flow::spoken::{chinese, finance_error};
 use crate::flow::{Ctx, FlowError, Progress};
+use crate::guard::digest::ContentDigest;
 use crate::model::alert::AlertKind;
 use crate::model::deadline::StartTimes;
 use crate::model::id::PaymentId;
-use crate::model::register::Fault;
+use crate::model::register::{Fault, RegisterHead};
 use crate::store::StoreError;
 use crate::store::holds::Decision;
 use crate::store::settle::Unfunded;
@@ -177,31 +178,41 @@ async fn fund(ctx: &Ctx, finance: &dyn Finance) -> Result<(), TakeError> {
         }
         let Unfunded { source, id, revision, .. } = &unfunded;
         let subject = format!("{source}/{id}/{revision}/funding");
-        match read_head(ctx, finance, id, *revision).await {
-            Ok(head) => {
+        let said = read_head(ctx, finance, id, *revision).await;
+        let why = match &said {
+            Ok(head) if is_of(head, &unfunded) => {
                 silent = 0;
                 ctx.store.clear_alert(AlertKind::Unread, &subject, ctx.now_ms()).await?;
                 if let Some(funded_at_ms) = head.funded_at_ms {
                     funded(ctx, &unfunded, funded_at_ms).await?;
                 }
+                continue;
             }
-            Err(cause) => {
-                let text = format!(
-                    "清册 {id}（第 {revision} 版）的到账情况无法读取：{}。资金到账前不会发送，系统会继续重试",
-                    finance_error(&cause)
-                );
-                let register = Some(unfunded.register);
-                let (kind, now) = (AlertKind::Unread, ctx.now_ms());
-                ctx.store.raise_alert(kind, &subject, register, &text, now).await?;
-                silent += i32::from(cause.passes_by_itself());
-                // One may be its own trouble; two in a row are finance's.
-                if silent > 1 {
-                    return Err(cause.into());
-                }
+            // The money that came is another register's (I25).
+            Ok(_) => {
+                "现在读到的表头与接收时不同。请财政恢复原表头；修改请以更高的版本号下达".to_owned()
+            }
+            Err(cause) => finance_error(cause),
+        };
+        let text = format!(
+            "清册 {id}（第 {revision} 版）的到账情况无法读取：{why}。资金到账前不会发送，系统会继续重试"
+        );
+        let register = Some(unfunded.register);
+        ctx.store.raise_alert(AlertKind::Unread, &subject, register, &text, ctx.now_ms()).await?;
+        if let Err(cause) = said {
+            silent += i32::from(cause.passes_by_itself());
+            // One may be its own trouble; two in a row are finance's.
+            if silent > 1 {
+                return Err(cause.into());
             }
         }
     }
     Ok(())
+}
+
+/// Is this still the head of the register that was taken in? Its funded time alone may differ.
+fn is_of(head: &RegisterHead, unfunded: &Unfunded) -> bool {
+    head.digest == unfunded.digest && ContentDigest::of_head(head).finish() == unfunded.head_digest
 }
 
 async fn funded(ctx: &Ctx, unfunded: &Unfunded, funded_at_ms: i64) -> Result<(), FlowError> {

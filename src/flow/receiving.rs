@@ -243,8 +243,9 @@ impl Streaming<'_> {
         if !self.whole.faults.is_empty() {
             let faults = std::mem::take(&mut self.whole.faults);
             tracing::warn!(%register, faults = faults.len(), "a register is refused as a whole");
-            let reports =
-                receipts(ctx, register, self.head, &Receipt::refused(faults.clone()), "0");
+            let (count, sum) = self.whole.read();
+            let receipt = Receipt { count, sum, ..Receipt::refused(faults.clone()) };
+            let reports = receipts(ctx, register, self.head, &receipt, "0");
             ctx.store.refuse_register(register, &faults, &reports, ctx.now_ms()).await?;
             return Ok(());
         }
@@ -290,6 +291,16 @@ impl Streaming<'_> {
         Ok(())
     }
 
+    /// Where a payment stands, in the words of finance, which does not know our numbers.
+    async fn place(&self, payment: PaymentId) -> Result<String, FlowError> {
+        let PaymentId { register, line } = payment;
+        if register == self.receiving.register {
+            return Ok(format!("本清册第 {line} 行"));
+        }
+        let other = self.ctx.store.register_facts(register).await?;
+        Ok(format!("清册 {} 第 {} 版第 {line} 行（{payment}）", other.id, other.revision))
+    }
+
     /// Sets aside lines whose person is already paid or under way for this programme and period;
     /// the first of several in one register stays. Says also which were sent under an earlier
     /// revision; those are set aside for that.
@@ -318,7 +329,8 @@ impl Streaming<'_> {
                 matches!(standing.first(), Some(Standing::Unsent | Standing::Sent))
             };
             if under_way {
-                let detail = format!("与 {} 是同一人、同一项目、同一期", double.other);
+                let other = self.place(double.other).await?;
+                let detail = format!("与{other}是同一人、同一项目、同一期");
                 out.insert(double.line, NewHold { reason: HoldReason::Double, detail });
             }
         }

@@ -376,7 +376,8 @@ async fn set_aside(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<Abo
             village: village.into(),
             amount: Yuan(row.amount),
             reason: row.reason,
-            reason_text: row.reason.chinese().into(),
+            // Which field, which sign, which other payment: who is to mend it has nothing but this.
+            reason_text: format!("{}：{}", row.reason.chinese(), row.detail).into(),
             remedy: row.reason.remedy().into(),
         });
     }

@@ -62,7 +62,7 @@ impl HoldReason {
             | Self::Missing
             | Self::Invisible => "由镇（街道）核对更正后，财政放行或撤下，再按程序重新申请",
             Self::NotEncodable | Self::TooWide | Self::NotAccepted => {
-                "由代发银行确认户名在本行的写法后，由财政撤下并重新申请"
+                "户名由代发银行确认在本行的写法，其他内容由业务主管部门更正，再由财政撤下并重新申请"
             }
             Self::BankUnknown => "由财政核对代发银行代码，或由银行配置后放行",
             Self::Double => "由业务主管部门核实是否重复，再由财政放行或撤下",

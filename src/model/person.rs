@@ -62,13 +62,26 @@ const PROVINCES: [u8; 34] = [
     53, 54, 61, 62, 63, 64, 65, 71, 81, 82,
 ];
 
+/// Do the first two digits of a code name a province?
+fn province_exists(code: &[u8]) -> bool {
+    let [tens @ b'0'..=b'9', ones @ b'0'..=b'9', ..] = code else { return false };
+    PROVINCES.contains(&((tens - b'0') * 10 + (ones - b'0')))
+}
+
 /// Is this a twelve-digit village code (county 6, town 3, village 3) in an existing province?
 pub fn village_code_is_plausible(code: &str) -> bool {
     let bytes = code.as_bytes();
     bytes.len() == 12
         && bytes.iter().all(u8::is_ascii_digit)
-        && PROVINCES.contains(&((bytes[0] - b'0') * 10 + (bytes[1] - b'0')))
+        && province_exists(bytes)
         && bytes.get(2..6).is_some_and(|county| county != b"0000")
+}
+
+/// Was this resident identity number given out by a province that there is? Its county may have been
+/// renamed or joined to another since, so no more than the province is looked at. Cards of residents
+/// from Taiwan begin with 83 instead of the 71 of the region.
+pub fn id_region_exists(number: &str) -> bool {
+    province_exists(number.as_bytes()) || number.starts_with("83")
 }
 
 /// Is this a town's code: nine digits (county 6, town 3)?
@@ -194,6 +207,17 @@ mod tests {
             "61072880010100X",
         ] {
             assert!(!id_number_closes(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn id_numbers_of_no_province_are_found() {
+        // All of them have a check digit that closes.
+        for good in ["11010519491231002X", "440524188001010014", "610728800101001", "83"] {
+            assert!(id_region_exists(good), "{good}");
+        }
+        for bad in ["", "9", "x1", "990728197001010012", "000728197001010013"] {
+            assert!(!id_region_exists(bad), "{bad}");
         }
     }
 

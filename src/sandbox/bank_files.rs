@@ -14,7 +14,7 @@ use crate::sandbox::bank::BankError;
 use crate::sandbox::bank_book::{Known, Told};
 use crate::sandbox::bank_desk::{Desk, Reply};
 use crate::sandbox::bank_speech::Speech;
-use crate::transport::directory::outgoing::hand_over;
+use crate::transport::directory::outgoing::leave_anew;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::{Arrival, DoorError, OutPart, Sent, Transport};
 
@@ -286,7 +286,7 @@ fn place(incoming: &Path, parts: Vec<Part>) -> bool {
         committing: part.committing,
     };
     let parts: Vec<OutPart> = parts.into_iter().map(part).collect();
-    match hand_over(incoming, &parts) {
+    match leave_anew(incoming, &parts) {
         Sent::Accepted { answer: _ } => true,
         Sent::NotSent { cause } | Sent::Unknown { cause, evidence: _ } => {
             tracing::debug!(cause, "a practice bank's file waits");

@@ -215,6 +215,18 @@ async fn f7_a_bank_that_was_stopped_goes_on_from_its_book() {
 }
 
 #[tokio::test]
+async fn f7_what_a_stopped_bank_left_half_gives_way_to_the_whole() {
+    let town = Town::files(Faults::default()).await;
+    for name in ["HPA1.txt", "THA1.txt", "DXA1.txt"] {
+        std::fs::write(town.root.path().join("in").join(name), "another moment").expect("written");
+    }
+    assert!(matches!(town.send(&town.batch("A1", &MIXED)).await, Sent::Accepted { .. }));
+    for kind in [MessageKind::Result, MessageKind::LateReturn, MessageKind::Notice] {
+        assert!(!town.await_file(kind).await.rows.is_empty(), "{kind}");
+    }
+}
+
+#[tokio::test]
 async fn f31_a_batch_is_not_found_before_it_is_visible() {
     let town = Town::http(Faults { not_found_ms: 300, ..Faults::default() }).await;
     assert!(matches!(town.send(&town.batch("A1", &["1000"])).await, Sent::Accepted { .. }));

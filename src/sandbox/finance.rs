@@ -109,7 +109,7 @@ pub enum PracticeError {
     File { path: PathBuf, source: std::io::Error },
     #[error("{path}: line {line} of the book is not readable", path = .path.display())]
     Book { path: PathBuf, line: usize },
-    #[error("{path}: the book was opened with another seed, size, bank or kind", path = .path.display())]
+    #[error("{path}: the book was begun with other registers, payments or banks; give the same numbers as then, or another --data", path = .path.display())]
     OtherOptions { path: PathBuf },
     #[error("{path}: another process uses the book", path = .path.display())]
     InUse { path: PathBuf },

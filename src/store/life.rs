@@ -3,10 +3,11 @@
 use serde_json::Value;
 
 use crate::model::attempt::Heard;
+use crate::model::batch::BatchState;
 use crate::model::hold::{HoldEvent, HoldReason};
-use crate::model::id::{AttemptNo, PaymentId, RegisterNo};
+use crate::model::id::{AttemptNo, BatchNo, PaymentId, RegisterNo};
 use crate::model::money::Fen;
-use crate::model::outcome::{OutcomeKind, Seen};
+use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::store::journal::register_chain;
 use crate::store::results::MEMBER;
 use crate::store::sql::{Work, params};
@@ -47,6 +48,7 @@ impl Store {
         let sql = "SELECT p.bank, p.amount_fen, p.person, r.received_at_ms, r.state_at_ms, r.state, r.approved_at_ms, r.funded_at_ms \
                    FROM payment p JOIN register r ON r.register_no = p.register_no \
                    WHERE p.register_no = $1 AND p.line = $2 AND r.state <> 'receiving'";
+        let mut state = String::new();
         let found = work
             .one(sql, params![id.register, id.line], |row| {
                 let mut events =
@@ -57,6 +59,7 @@ impl Store {
                 if row.text(5)? != "accepted" {
                     events.push(event(row.int(4)?, format!("its register was {}", row.text(5)?)));
                 }
+                state = row.string(5)?;
                 let life = Life {
                     bank: row.string(0)?,
                     amount: Fen::new(row.int(1)?),
@@ -71,12 +74,42 @@ impl Store {
             .await?;
         let Some(mut life) = found else { return Ok(None) };
         reissues(&mut work, id, &mut life).await?;
-        holds(&mut work, id, &mut life).await?;
-        let seen = attempts(&mut work, id, &mut life).await?;
-        money_back(&mut work, id, &mut life, seen).await?;
+        let held = holds(&mut work, id, &mut life).await?;
+        let carried = attempts(&mut work, id, &mut life).await?;
+        let standing = standing(&state, held, carried.as_ref());
+        money_back(&mut work, id, &mut life, standing).await?;
         work.commit().await?;
         life.events.sort_by_key(|event| event.at_ms);
         Ok(Some(life))
+    }
+}
+
+/// The last attempt that carried a payment: what was seen of it, and its batch.
+struct Carried {
+    seen: Seen,
+    batch: BatchNo,
+    state: BatchState,
+}
+
+/// Where a payment stands whose money did not move yet, or the bank's last word on it.
+fn standing(register: &str, held: bool, carried: Option<&Carried>) -> String {
+    let closed = match carried {
+        Some(Carried { seen, state, .. }) if state.is_live() || seen.fold() != Folded::Pending => {
+            return seen.fold().as_str().to_owned();
+        }
+        Some(Carried { batch, state: BatchState::Refused, .. }) => Some(batch),
+        _ => None,
+    };
+    match (register, closed) {
+        ("superseded", _) => {
+            "withdrawn: a higher revision has it, and it was not paid from here".to_owned()
+        }
+        ("revoked", _) => "withdrawn: its register was revoked before it was paid".to_owned(),
+        (_, Some(batch)) => {
+            format!("unsent: the bank refused {batch}, and an operator cuts it again")
+        }
+        _ if held => "unsent: it is set aside until it is released or dropped".to_owned(),
+        _ => "unsent".to_owned(),
     }
 }
 
@@ -100,11 +133,14 @@ async fn reissues(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<(),
     Ok(())
 }
 
-async fn holds(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<(), StoreError> {
+/// Says whether it is set aside now.
+async fn holds(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<bool, StoreError> {
     let sql = "SELECT event, reason, detail, by_whom, at_ms FROM hold WHERE register_no = $1 AND line = $2 ORDER BY event_no";
+    let mut held = false;
     let events = work
         .rows(sql, params![id.register, id.line], |row| {
             let (kind, reason) = (row.word(0, HoldEvent::parse)?, row.word(1, HoldReason::parse)?);
+            held = kind == HoldEvent::Placed;
             let what = match kind {
                 HoldEvent::Placed => format!("set aside: {reason} ({})", row.text(2)?),
                 HoldEvent::Released => format!("released by {} ({})", row.text(3)?, row.text(2)?),
@@ -114,18 +150,18 @@ async fn holds(work: &mut Work, id: PaymentId, life: &mut Life) -> Result<(), St
         })
         .await?;
     life.events.extend(events);
-    Ok(())
+    Ok(held)
 }
 
-/// The batches and attempts that carried it, what was said of it, and its notices. Says what was
-/// seen by the last attempt.
+/// The batches and attempts that carried it, what was said of it, and its notices. Says what came of
+/// the last one.
 async fn attempts(
     work: &mut Work,
     id: PaymentId,
     life: &mut Life,
-) -> Result<Option<Seen>, StoreError> {
+) -> Result<Option<Carried>, StoreError> {
     let sql = format!(
-        "SELECT a.attempt_no, a.batch_no, a.reference, a.made_at_ms FROM payment p \
+        "SELECT a.attempt_no, a.batch_no, a.reference, a.made_at_ms, b.state FROM payment p \
          JOIN batch b ON b.register_no = p.register_no AND b.bank = p.bank JOIN attempt a ON a.batch_no = b.batch_no \
          WHERE p.register_no = $1 AND p.line = $2 AND {MEMBER} ORDER BY a.attempt_no"
     );
@@ -133,11 +169,11 @@ async fn attempts(
     let mut events = Vec::new();
     work.0
         .rows(sql.into(), params![id.register, id.line], &mut |row| {
-            let (attempt, batch) = (AttemptNo(row.int(0)?), row.int(1)?);
-            carried.push(attempt);
+            let (attempt, batch) = (AttemptNo(row.int(0)?), BatchNo(row.int(1)?));
+            carried.push((attempt, batch, row.word(4, BatchState::parse)?));
             let reference = row.text(2)?;
             let what =
-                format!("put into batch B{batch}, attempt {attempt}, our reference {reference}");
+                format!("put into batch {batch}, attempt {attempt}, our reference {reference}");
             events.push(event(row.int(3)?, what));
             Ok(())
         })
@@ -145,7 +181,7 @@ async fn attempts(
     life.events.extend(events);
     life.events.extend(handed_over(work, id.register, &carried).await?);
     let mut last = None;
-    for attempt in carried {
+    for (attempt, batch, state) in carried {
         let mut seen = Seen::default();
         let sql = "SELECT seen_at_ms, reference FROM bank_reference WHERE attempt_no = $1 ORDER BY seen_at_ms, reference";
         let named = work
@@ -191,7 +227,7 @@ async fn attempts(
             })
             .await?;
         life.events.extend(notices);
-        last = Some(seen);
+        last = Some(Carried { seen, batch, state });
     }
     Ok(last)
 }
@@ -201,7 +237,7 @@ async fn attempts(
 async fn handed_over(
     work: &mut Work,
     register: RegisterNo,
-    attempts: &[AttemptNo],
+    attempts: &[(AttemptNo, BatchNo, BatchState)],
 ) -> Result<Vec<Event>, StoreError> {
     let sql = "SELECT at_ms, kind, body FROM journal WHERE chain = $1 \
                AND (kind LIKE 'attempt.%' OR kind IN ('result.applied', 'expectation.overdue', 'batch.withdrawn')) ORDER BY seq";
@@ -209,7 +245,9 @@ async fn handed_over(
     work.rows(sql, params![register_chain(register)], |row| {
         let body: Value = serde_json::from_str(row.text(2)?).unwrap_or_default();
         let attempt = body.get("attempt").and_then(Value::as_i64).map(AttemptNo);
-        if let Some(attempt) = attempt.filter(|attempt| attempts.contains(attempt)) {
+        if let Some(attempt) =
+            attempt.filter(|attempt| attempts.iter().any(|known| known.0 == *attempt))
+        {
             let told = told(attempt, row.text(1)?, &body);
             events.extend(told.map(|what| event(row.int(0).unwrap_or_default(), what)));
         }
@@ -293,7 +331,7 @@ async fn money_back(
     work: &mut Work,
     id: PaymentId,
     life: &mut Life,
-    seen: Option<Seen>,
+    standing: String,
 ) -> Result<(), StoreError> {
     let sql = "SELECT l.cause, l.state, l.at_ms, l.refund_no, f.state_at_ms FROM leftover l LEFT JOIN refund f ON f.refund_no = l.refund_no \
                WHERE l.register_no = $1 AND l.line = $2";
@@ -302,16 +340,15 @@ async fn money_back(
             Ok((row.string(0)?, row.string(1)?, row.int(2)?, row.int_opt(3)?, row.int_opt(4)?))
         })
         .await?;
-    let folded = seen.map_or("unsent", |seen| seen.fold().as_str());
     let Some((cause, state, at_ms, refund, refund_at)) = leftover else {
-        folded.clone_into(&mut life.standing);
+        life.standing = standing;
         return Ok(());
     };
     life.events.push(event(at_ms, format!("its money became leftover ({cause})")));
     if let (Some(refund), Some(at)) = (refund, refund_at) {
         life.events.push(event(at, format!("refund F{refund}: {state}")));
     }
-    let place = if cause == "dropped" { "dropped" } else { folded };
+    let place = if cause == "dropped" { "dropped" } else { standing.as_str() };
     life.standing = format!(
         "{place}, its money is {}",
         if state == "refunded" { "back at finance" } else { state.as_str() }

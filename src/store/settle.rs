@@ -57,6 +57,9 @@ pub struct Unfunded {
     pub revision: i64,
     pub received_at_ms: i64,
     pub approved_at_ms: i64,
+    /// Over head and lines, and over the head alone, as they were taken in.
+    pub digest: [u8; 32],
+    pub head_digest: [u8; 32],
 }
 
 /// Leftover of a share whose money never came.
@@ -148,7 +151,7 @@ impl Store {
         let ended = work
             .rows(sql, params![], |row| {
                 let fen = |at| row.int(at).map(Fen::new);
-                let counts = Counts {
+                let mut counts = Counts {
                     payments: row.int(1)?,
                     held: row.int(2)?,
                     dropped: row.int(3)?,
@@ -156,7 +159,10 @@ impl Store {
                     failed: row.int(5)?,
                     returned: row.int(6)?,
                     conflicts: row.int(7)?,
+                    withdrawn: 0,
                 };
+                // All has ended here, so what is none of these is another revision's.
+                counts.withdrawn = counts.payments - counts.finished();
                 let places = crate::model::place::Places {
                     approved: fen(8)?,
                     credited: fen(9)?,
@@ -233,7 +239,7 @@ impl Store {
     /// Where the database cannot be read.
     pub async fn unfunded(&self) -> Result<Vec<Unfunded>, StoreError> {
         let mut work = self.read().await?;
-        let sql = "SELECT register_no, source, id, revision, received_at_ms, approved_at_ms FROM register \
+        let sql = "SELECT register_no, source, id, revision, received_at_ms, approved_at_ms, digest, head_digest FROM register \
                    WHERE funded_at_ms IS NULL AND state IN ('accepted', 'superseded', 'revoked') ORDER BY register_no";
         let rows = work
             .rows(sql, params![], |row| {
@@ -244,6 +250,8 @@ impl Store {
                     revision: row.int(3)?,
                     received_at_ms: row.int(4)?,
                     approved_at_ms: row.int(5)?,
+                    digest: row.digest(6)?,
+                    head_digest: row.digest(7)?,
                 })
             })
             .await?;

@@ -73,12 +73,15 @@ pub struct Counts {
     pub failed: i64,
     pub returned: i64,
     pub conflicts: i64,
+    /// What a higher revision took over, known once nothing of the share is unsent or in flight.
+    pub withdrawn: i64,
 }
 
 impl Counts {
-    /// Payments that have come to an end: credited, or their money is or goes back.
+    /// Payments that have come to an end here: credited, their money is or goes back, or they are
+    /// another revision's.
     pub const fn finished(&self) -> i64 {
-        self.credited + self.failed + self.returned + self.dropped
+        self.credited + self.failed + self.returned + self.dropped + self.withdrawn
     }
 }
 
@@ -146,7 +149,9 @@ const SHARE_SUMS: &str = "COALESCE(CAST(SUM(s.payments) AS BIGINT), 0), COALESCE
      COALESCE(CAST(SUM(s.conflicts) AS BIGINT), 0), COALESCE(CAST(SUM(s.approved_fen) AS BIGINT), 0), \
      COALESCE(CAST(SUM(s.unsent_fen) AS BIGINT), 0), COALESCE(CAST(SUM(s.in_flight_fen) AS BIGINT), 0), \
      COALESCE(CAST(SUM(s.credited_fen) AS BIGINT), 0), COALESCE(CAST(SUM(s.refundable_fen) AS BIGINT), 0), \
-     COALESCE(CAST(SUM(s.refunded_fen) AS BIGINT), 0), COALESCE(CAST(SUM(s.disputed_fen) AS BIGINT), 0)";
+     COALESCE(CAST(SUM(s.refunded_fen) AS BIGINT), 0), COALESCE(CAST(SUM(s.disputed_fen) AS BIGINT), 0), \
+     COALESCE(CAST(SUM(CASE WHEN s.unsent_fen = 0 AND s.in_flight_fen = 0 \
+     THEN s.payments - s.credited - s.failed - s.returned - s.dropped ELSE 0 END) AS BIGINT), 0)";
 
 /// Reads what `SHARE_SUMS` selects, from column `at` on.
 fn sums(row: &Row<'_>, at: usize) -> Result<(Counts, Places), StoreError> {
@@ -158,6 +163,7 @@ fn sums(row: &Row<'_>, at: usize) -> Result<(Counts, Places), StoreError> {
         failed: row.int(at + 4)?,
         returned: row.int(at + 5)?,
         conflicts: row.int(at + 6)?,
+        withdrawn: row.int(at + 14)?,
     };
     let fen = |at| row.int(at).map(Fen::new);
     let places = Places {

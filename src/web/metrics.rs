@@ -39,6 +39,7 @@ words! {
         Credited = "credited",
         Failed = "failed",
         Returned = "returned",
+        Withdrawn = "withdrawn",
         Conflict = "conflict",
     }
 }
@@ -230,6 +231,7 @@ impl Metrics {
                 PaymentState::Credited => counts.credited,
                 PaymentState::Failed => counts.failed,
                 PaymentState::Returned => counts.returned,
+                PaymentState::Withdrawn => counts.withdrawn,
                 PaymentState::Conflict => counts.conflicts,
             };
             self.payments.get_or_create(&state_label(state.as_str())).set(count);

@@ -199,6 +199,7 @@ impl Bar {
             ("credited", "已入账", counts.credited),
             ("back", "未成功", back),
             ("dropped", "撤下", counts.dropped),
+            ("dropped", "转入新版本", counts.withdrawn),
             ("held", "暂缓", counts.held),
             ("conflict", "结果矛盾", counts.conflicts),
             ("open", "办理中", open),

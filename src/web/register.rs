@@ -88,11 +88,14 @@ struct Hold {
 }
 
 impl Hold {
-    fn of(row: &HoldRow, frame: &Frame) -> Self {
-        let tone = match row.event {
-            HoldEvent::Placed => Tone::Warn,
-            HoldEvent::Released => Tone::Good,
-            HoldEvent::Dropped => Tone::Quiet,
+    /// `over` says how its register ended before it was sent: then there is nothing to decide.
+    fn of(row: &HoldRow, over: Option<&str>, frame: &Frame) -> Self {
+        let open = row.event == HoldEvent::Placed;
+        let state = match (row.event, over) {
+            (HoldEvent::Placed, Some(over)) => Badge::new(Tone::Quiet, over),
+            (HoldEvent::Placed, None) => Badge::new(Tone::Warn, row.event.chinese()),
+            (HoldEvent::Released, _) => Badge::new(Tone::Good, row.event.chinese()),
+            (HoldEvent::Dropped, _) => Badge::new(Tone::Quiet, row.event.chinese()),
         };
         let by = match row.by.as_str() {
             "intake" => "接收核对",
@@ -108,8 +111,8 @@ impl Hold {
             bank: frame.bank(&row.bank),
             reason: row.reason.chinese(),
             detail: row.detail.clone(),
-            remedy: (row.event == HoldEvent::Placed).then(|| row.reason.remedy()),
-            state: Badge::new(tone, row.event.chinese()),
+            remedy: (open && over.is_none()).then(|| row.reason.remedy()),
+            state,
             at: local_text(row.at_ms),
             by: by.to_owned(),
         }
@@ -317,6 +320,12 @@ pub fn render(page: &RegisterPage, frame: &Frame) -> askama::Result<String> {
     let (done, due): (Vec<&ReportRow>, Vec<&ReportRow>) =
         page.reports.iter().partition(|report| report.acknowledged_at_ms.is_some());
     let ended = matches!(row.state, RegisterState::Closed | RegisterState::Refused);
+    let over = match row.state {
+        RegisterState::Superseded => Some("转入新版本"),
+        RegisterState::Revoked => Some("随清册撤销"),
+        _ => None,
+    };
+    let holds_open = holds.iter().filter(|hold| hold.event == HoldEvent::Placed).count();
     Page {
         head: frame.head(format!("{} · 清册 {}", programme(row), row.no), (!ended).then_some(20)),
         no: row.no.to_string(),
@@ -336,8 +345,8 @@ pub fn render(page: &RegisterPage, frame: &Frame) -> askama::Result<String> {
         times: times(page, frame),
         shares: page.shares.iter().map(|share| Share::of(share, frame)).collect(),
         batches: page.batches.iter().map(|b| Batch::of(b, row.start_at_ms, frame)).collect(),
-        holds_open: holds.iter().filter(|hold| hold.event == HoldEvent::Placed).count(),
-        holds: holds.into_iter().map(|hold| Hold::of(hold, frame)).collect(),
+        holds_open: if over.is_none() { holds_open } else { 0 },
+        holds: holds.into_iter().map(|hold| Hold::of(hold, over, frame)).collect(),
         refunds: page.refunds.iter().map(|refund| Refund::of(refund, frame)).collect(),
         reports_due: due.into_iter().map(Report::of).collect(),
         reports_done: done.into_iter().map(Report::of).collect(),

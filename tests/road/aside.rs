@@ -92,6 +92,34 @@ async fn luhn_is_only_a_warning() {
 }
 
 #[tokio::test]
+async fn the_list_says_what_exactly_is_wrong_and_with_which_other_payment() {
+    let mut house = House::open().await;
+    house.take(Draft::new("A", 1).lines(FILES, 1).declared()).await;
+    let draft = Draft::new("B", 1)
+        .head(|head| head.period = "2026-A".to_owned())
+        .lines(FILES, 6)
+        .line(6, |line| line.person = person(2))
+        .line(3, |line| line.person.name = "张\u{200b}三".to_owned())
+        .line(4, |line| line.person.name = "阿".repeat(31))
+        .line(5, |line| line.person.document_number = "990728197001010012".to_owned());
+    house.take(draft.declared()).await;
+    let list = house.county.told("set_aside", "town").pop().expect("a list");
+    let texts: Vec<String> = list
+        .rows()
+        .iter()
+        .map(|row| row["reason_text"].as_str().expect("text").to_owned())
+        .collect();
+    let expected = [
+        "同一人、同一项目、同一期已发放或正在发放：与清册 A 第 1 版第 1 行（R1-1）是同一人、同一项目、同一期",
+        "姓名中有看不见的字符：姓名第 2 个字符是 U+200B，看不见或不应出现在这里",
+        "超过银行格式允许的长度：姓名需要 62 字节，该行文件只有 60 字节",
+        "行政区划代码不存在：证件号码的前两位不是任何省份的代码",
+        "同一人、同一项目、同一期已发放或正在发放：与本清册第 2 行是同一人、同一项目、同一期",
+    ];
+    assert_eq!(texts, expected);
+}
+
+#[tokio::test]
 async fn the_list_of_payments_set_aside_reaches_whom_it_concerns() {
     let mut house = House::open().await;
     let draft = Draft::new("A", 1)

@@ -521,6 +521,7 @@ async fn a_refused_batch_waits_for_an_operator_and_is_paid_once() {
         house.take(offer(bank)).await;
         assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
         let alert = house.alert("batch_refused").await.expect("an alert");
+        assert!(house.life(1, 1).await.standing.starts_with("unsent: the bank refused B1"));
         assert!(alert.text.contains("内部户余额不足"), "{}", alert.text);
         // Nothing moves by itself.
         house.live(5 * HOUR, 10 * MINUTE).await;
@@ -598,6 +599,7 @@ async fn a_recut_after_a_part_was_dropped_by_a_higher_revision_is_refused() {
     house.take(Draft::new("A", 2).lines(FILES, 3).declared()).await;
     let now = house.clock.now_ms();
     house.store().recut(BatchNo(1), "operator", now).await.expect_err("superseded");
+    assert!(house.life(1, 1).await.standing.starts_with("withdrawn: a higher revision has it"));
     assert_eq!(house.files.batches().len(), 2);
     house.files.leave_all(1);
     house.pass(MINUTE).await;

@@ -8,7 +8,7 @@ use daifa::engine::{self, Observer};
 use daifa::flow::Step;
 use tokio_util::sync::CancellationToken;
 
-use crate::county::{Bad, Draft, Ear};
+use crate::county::{Bad, Draft, Ear, person};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE, SECOND};
 
 async fn three(bad: Bad) -> House {
@@ -111,6 +111,29 @@ async fn i15_funding_that_cannot_be_read_holds_up_no_other() {
         assert!(house.alerts().await.is_empty(), "{:?}", house.alerts().await);
         house.sound().await;
     }
+}
+
+#[tokio::test]
+async fn i25_funding_of_another_content_under_the_same_identity_is_not_taken() {
+    let draft = |count| Draft::new("A", 1).lines(CALLS, count);
+    let mut house = House::open().await;
+    house.take(draft(2).head(|head| head.funded_at_ms = None).declared()).await;
+    for other in [
+        draft(3),
+        draft(2).head(|head| head.pool_account = "1".to_owned()),
+        draft(2).line(1, |line| line.person = person(7)),
+    ] {
+        house.county.change("A", 1, |offer| *offer = other.declared());
+        house.live(2 * MINUTE, MINUTE).await;
+        assert!(house.calls.batches().is_empty());
+        let alert = house.alert("unread").await.expect("somebody is told");
+        assert_eq!(alert.register.map(|no| no.0), Some(1));
+    }
+    house.county.change("A", 1, |offer| *offer = draft(2).declared());
+    house.live(2 * MINUTE, MINUTE).await;
+    assert_eq!(house.calls.batches().len(), 1);
+    assert!(house.alert("unread").await.is_none());
+    house.sound().await;
 }
 
 #[tokio::test]

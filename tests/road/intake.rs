@@ -69,6 +69,17 @@ async fn f63_count_sum_or_digest_that_do_not_match() {
 }
 
 #[tokio::test]
+async fn f63_the_receipt_of_a_refusal_says_what_was_read() {
+    let mut house = House::open().await;
+    let mut counted = draft().head(|head| head.declared_count = 4);
+    counted.head.declared_sum = counted.sum();
+    house.take(counted.signed()).await;
+    let about = house.county.told("receipt", "finance").pop().expect("a receipt").head();
+    assert_eq!(about["about"]["accepted"], false);
+    assert_eq!((&about["about"]["count"], &about["about"]["sum"]), (&3.into(), &"303.00".into()));
+}
+
+#[tokio::test]
 async fn f63_amounts_that_are_none() {
     let spelled = |amount: &'static str| {
         let mut draft = draft().spelled(1, |line| line["amount"] = json!(amount));
@@ -264,6 +275,11 @@ async fn f61_a_higher_revision_takes_over_what_is_unsent() {
     assert_eq!(house.holds(2).await.len(), 0, "nothing of the first was sent: nobody is a double");
     assert_eq!(house.five(2).await, [0, 860, 0, 0, 0]);
     assert_eq!(house.number("SELECT COUNT(*) FROM payment WHERE register_no = 1").await, 3);
+    // Nobody waits for what another revision has: not on the page, not in the metrics.
+    let counts = house.page(1).await.row.counts;
+    assert_eq!((counts.withdrawn, counts.finished()), (3, 3));
+    assert_eq!(house.store().totals().await.expect("reads").counts.withdrawn, 3);
+    assert!(house.life(1, 1).await.standing.starts_with("withdrawn: a higher revision has it"));
     house.files.leave_all(0);
     house.pass(MINUTE).await;
     assert_eq!(house.files.credits().values().sum::<usize>(), 4);

@@ -148,6 +148,7 @@ fn decisions_are_told_one_by_one_and_a_refused_one_stops_no_other() {
     for payment in named {
         assert!(said.contains(&format!("NOT DONE: {payment} ")), "{payment} is not in {said}");
     }
+    assert!(said.contains("R99-1 is no payment of any register"), "{said}");
     assert!(said.ends_with("3 of 3 payments not done\n"), "{said}");
 }
 

@@ -185,7 +185,7 @@ pub fn overview() -> Overview {
     registers.push(register(
         11,
         RegisterState::Superseded,
-        Counts { dropped: 40, ..counts(100, 60, 0, 0, 0) },
+        Counts { withdrawn: 40, ..counts(100, 60, 0, 0, 0) },
         places(0, 0, 600_000, 0, 0),
     ));
     registers.push(register(

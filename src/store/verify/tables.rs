@@ -73,10 +73,11 @@ async fn check_expected(work: &mut Work, found: &mut Verification) -> Result<(),
                AND e.state IN ('open', 'overdue')) ORDER BY a.attempt_no";
     let silent = work.rows(sql, params![], |row| row.int(0)).await?;
     if let Some(first) = silent.first() {
-        found.problems.push(format!(
-            "A{first} waits for results that nobody expects; so do {} others",
-            silent.len() - 1
-        ));
+        let others = match silent.len() - 1 {
+            0 => String::new(),
+            others => format!(", and so do {others} more"),
+        };
+        found.problems.push(format!("A{first} waits for results that nobody expects{others}"));
     }
     Ok(())
 }

@@ -112,7 +112,7 @@ impl Transport for Directory {
 
     /// A question is a file like any other; one that is still lying there is not left again.
     async fn ask(&self, parts: &[OutPart]) -> Asked {
-        match self.leave(parts, outgoing::leave_question).await {
+        match self.leave(parts, outgoing::leave_anew).await {
             Sent::Accepted { answer: _ } => Asked::Posted,
             Sent::NotSent { cause } | Sent::Unknown { cause, evidence: _ } => {
                 Asked::Failed { cause }

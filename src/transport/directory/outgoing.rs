@@ -39,11 +39,12 @@ pub fn hand_over(folder: &Path, parts: &[OutPart]) -> Sent {
     }
 }
 
-/// Leaves a question. Data of an earlier one of its name without the part that commits it was handed over to
-/// nobody, and a stop between the two leaves it there: it gives way, since each question tells its moment.
-pub fn leave_question(folder: &Path, parts: &[OutPart]) -> Sent {
+/// Leaves what is written anew each time that it is said, and tells its moment: a question of ours, a file of a
+/// practice bank. Data of an earlier one of its name without the part that commits it was handed over to
+/// nobody, and a stop between the two leaves it there: it gives way.
+pub fn leave_anew(folder: &Path, parts: &[OutPart]) -> Sent {
     match check_parts(parts).and_then(|()| {
-        clear_half(folder, parts).map_err(|e| format!("an earlier question does not give way: {e}"))
+        clear_half(folder, parts).map_err(|e| format!("an earlier file does not give way: {e}"))
     }) {
         Ok(()) => hand_over(folder, parts),
         Err(cause) => not_sent(cause),
