@@ -500,7 +500,7 @@ fn records_and_groups_stand_so_often_and_no_more() {
         let line = |sign| format!("{{\"record\":\"{}\",\"reference\":\"1\"}}\n", name(sign));
         signs.chars().map(line).collect()
     };
-    let spelled = |signs: &str| signs.chars().map(|sign| format!("{sign}\n")).collect::<String>();
+    let spelled = |signs: &str| signs.chars().flat_map(|sign| [sign, '\n']).collect::<String>();
     for good in ["BDD", "BDDBDDD", "BDDDXX"] {
         // Cut behind a whole record it may be refused, or be whole.
         assert_eq!(both_ways(&format, &lines(good)), spelled(good).as_bytes(), "{good}");
