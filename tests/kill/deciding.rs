@@ -5,6 +5,7 @@
 //! what became of it. Two operators look, find that it never arrived, and say so; each of their commands dies
 //! beside its commit and is given again, and so does the daemon that has to act upon it.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
@@ -56,10 +57,9 @@ fn set_up(stage: &Stage) -> PathBuf {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("set");
         }
         let file = stage.path().join(format!("{name}.credential"));
-        text += &format!(
-            "\n[[operator]]\nname = \"{name}\"\nsecret = {{ file = \"{}\" }}\n",
-            file.display()
-        );
+        let file = file.display();
+        writeln!(text, "\n[[operator]]\nname = \"{name}\"\nsecret = {{ file = \"{file}\" }}")
+            .expect("a text grows");
     }
     std::fs::write(stage.config(), text).expect("the config is written");
     let config = std::fs::read_to_string(stage.config()).expect("the config reads");
