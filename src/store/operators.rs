@@ -70,12 +70,11 @@ async fn failures(work: &mut Work, now_ms: i64) -> Result<Vec<Failures>, StoreEr
     for (at_ms, body) in entries {
         let body: Value = serde_json::from_str(&body).unwrap_or_default();
         let claimed = body.get("claimed").and_then(Value::as_str).unwrap_or_default();
-        match found.iter_mut().find(|one| one.claimed == claimed) {
-            Some(one) => (one.times, one.last_at_ms) = (one.times + 1, at_ms),
-            None => {
-                let claimed = claimed.to_owned();
-                found.push(Failures { claimed, times: 1, last_at_ms: at_ms });
-            }
+        if let Some(one) = found.iter_mut().find(|one| one.claimed == claimed) {
+            (one.times, one.last_at_ms) = (one.times + 1, at_ms);
+        } else {
+            let claimed = claimed.to_owned();
+            found.push(Failures { claimed, times: 1, last_at_ms: at_ms });
         }
     }
     Ok(found)
