@@ -20,6 +20,9 @@ use crate::plan::{Death, Lived, Reference, live, reading, run_group, stop};
 use crate::stage::{LOOK, Stage};
 use crate::{alone, beside, town};
 
+/// What a config says of a bank that cannot be asked.
+const NOT_ASKED: &str = "[bank.answers]\nask = \"none\"\n\n";
+
 /// How one run goes.
 #[derive(Debug)]
 struct Plan {
@@ -46,7 +49,7 @@ fn said(out: &Output) -> String {
 fn set_up(stage: &Stage) -> PathBuf {
     let text = std::fs::read_to_string(stage.config()).expect("the config reads");
     let (before, rest) = text.split_once("[bank.door]").expect("the first bank has a door");
-    let mut text = format!("{before}[bank.answers]\nask = \"none\"\n\n[bank.door]{rest}");
+    let mut text = format!("{before}{NOT_ASKED}[bank.door]{rest}");
     for name in ["wang", "li"] {
         let typed = format!("what {name} alone knows");
         let kept = daifa(&["decide", "credential"], &typed);
@@ -189,6 +192,9 @@ fn carry_out(plan: &Plan, reference: &Reference) -> (Result<Lived, String>, Stag
             stop(&mut daemon)?;
             decide(&stage, &attempt)?
         };
+        // From here on it can be asked: a death in the middle of a sending is nothing for people then.
+        let text = std::fs::read_to_string(stage.config()).expect("the config reads");
+        std::fs::write(stage.config(), text.replace(NOT_ASKED, "")).expect("written");
         let died = live(&stage, &plan.deaths, reference, |_| Ok(()))?;
         let (_, decisions, done) = stands(&stage, &attempt);
         expect(&(decisions, done), &(vec!["confirmed".to_owned()], 1))?;
