@@ -106,6 +106,38 @@ fn another_key_under_the_same_id_is_refused_at_the_start() {
 }
 
 #[test]
+fn keys_come_from_files_or_from_what_the_manager_hands_over() {
+    let mut service = Service::prepare(Finance::Refusing, "");
+    service.starts_and_stops();
+    // The same keys from another place: one in digits with a line end, one as raw bytes with one in them.
+    let seal = "a".repeat(64);
+    service.hand_over("seal", "seal", format!("{seal}\n").as_bytes());
+    service.starts_and_stops();
+    service.hand_over("blind", "blind", &[0xbb; 32]);
+    service.starts_and_stops();
+    let (said, code) = service.command(&["check"]);
+    assert_eq!(code, Some(3), "outside of the manager there are none: {said}");
+    assert!(said.contains("CREDENTIALS_DIRECTORY is not set"), "{said}");
+    assert!(!said.contains(&seal), "{said}");
+
+    let mut raw = Service::prepare(Finance::Refusing, "");
+    let mut bytes = [0xbb; 32];
+    bytes[31] = b'\n';
+    raw.hand_over("blind", "blind", &bytes);
+    raw.starts_and_stops();
+
+    let mut missing = Service::prepare(Finance::Refusing, "");
+    missing.hand_over("seal", "sael", seal.as_bytes());
+    let said = missing.is_refused();
+    assert!(said.contains("sael: No such file"), "{said}");
+
+    let mut elsewhere = Service::prepare(Finance::Refusing, "");
+    elsewhere.hand_over("seal", "../seal", seal.as_bytes());
+    let said = elsewhere.is_refused();
+    assert!(said.contains("as after LoadCredential="), "{said}");
+}
+
+#[test]
 fn the_file_of_a_stopped_daemon_is_whole_by_itself() {
     let mut service = Service::prepare(Finance::Refusing, "");
     service.start(Duration::from_mins(1));

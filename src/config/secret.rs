@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
 use serde::Deserialize;
+use zeroize::Zeroizing;
 
 use crate::guard::key::Key;
 
@@ -21,32 +22,50 @@ impl Secret {
     /// # Errors
     /// In words that name the reference and never the content.
     pub fn read(&self) -> Result<SecretString, String> {
+        let (path, bytes) = self.bytes()?;
+        let text = std::str::from_utf8(&bytes)
+            .map_err(|_| format!("{}: expected text in UTF-8", path.display()))?;
+        Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+    }
+
+    /// Reads 32 bytes of key material: as they are, or as 64 hexadecimal digits.
+    ///
+    /// # Errors
+    /// As [`Secret::read`], or where it is no key.
+    pub fn key(&self) -> Result<Key, String> {
+        let (path, bytes) = self.bytes()?;
+        Key::parse(&bytes).map_err(|cause| format!("{}: {cause}", path.display()))
+    }
+
+    fn bytes(&self) -> Result<(PathBuf, Zeroizing<Vec<u8>>), String> {
         let path = match (&self.file, &self.credential) {
             (Some(file), None) => file.clone(),
-            (None, Some(name)) => credentials_folder()?.join(name),
+            (None, Some(name)) if is_plain(name) => credentials_folder()?.join(name),
+            (None, Some(name)) => {
+                return Err(format!(
+                    "the credential {name:?} is a name, as after LoadCredential= in the unit; a path is {{ file = \"...\" }}"
+                ));
+            }
             _ => {
                 return Err(
                     "a secret is either { file = \"...\" } or { credential = \"...\" }".to_owned()
                 );
             }
         };
-        let text = std::fs::read_to_string(&path)
-            .map_err(|cause| format!("{}: {cause}", path.display()))?;
+        let bytes = std::fs::read(&path)
+            .map_err(|cause| format!("{}: {cause}", path.display()))
+            .map(Zeroizing::new)?;
         // What systemd hands over is guarded by its folder and an access list, which a mode does not show.
         if self.file.is_some() {
             check_private(&path)?;
         }
-        Ok(SecretString::from(text.trim_end_matches(['\r', '\n']).to_owned()))
+        Ok((path, bytes))
     }
+}
 
-    /// Reads 32 bytes of key material.
-    ///
-    /// # Errors
-    /// As [`Secret::read`], or where it is no key.
-    pub fn key(&self) -> Result<Key, String> {
-        use secrecy::ExposeSecret as _;
-        Key::parse(self.read()?.expose_secret().as_bytes()).map_err(|cause| cause.to_string())
-    }
+/// The name of a file and of no other place.
+fn is_plain(name: &str) -> bool {
+    Path::new(name).file_name().is_some_and(|file| file == name)
 }
 
 #[expect(

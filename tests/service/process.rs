@@ -114,6 +114,7 @@ impl Service {
             .args(["run", "--config"])
             .arg(self.folder.path().join("daifa.toml"))
             .env("NOTIFY_SOCKET", &path)
+            .env("CREDENTIALS_DIRECTORY", self.folder.path().join("credentials"))
             .env("WATCHDOG_USEC", watchdog.as_micros().to_string())
             .env_remove("WATCHDOG_PID")
             .stdin(Stdio::null())
@@ -135,6 +136,22 @@ impl Service {
         let key = line.split('=').next().expect("a key");
         let rest = text.lines().filter(|old| !old.starts_with(key)).collect::<Vec<_>>().join("\n");
         std::fs::write(&path, format!("{line}\n{rest}\n")).expect("written");
+    }
+
+    /// From now on the key of this name is no file of the config's, but what the manager hands over.
+    pub fn hand_over(&self, name: &str, as_credential: &str, bytes: &[u8]) {
+        let folder = self.folder.path().join("credentials");
+        std::fs::create_dir_all(&folder).expect("made");
+        // Readable for a group, as under systemd, where an access list stands behind it.
+        let path = folder.join(name);
+        std::fs::write(&path, bytes).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o440)).expect("set");
+        let config = self.folder.path().join("daifa.toml");
+        let text = std::fs::read_to_string(&config).expect("read");
+        let file = format!("{{ file = \"{}\" }}", self.folder.path().join(name).display());
+        assert!(text.contains(&file), "{name} is a file");
+        let text = text.replace(&file, &format!("{{ credential = \"{as_credential}\" }}"));
+        std::fs::write(&config, text).expect("written");
     }
 
     /// Starts, and stops once it was ready.
