@@ -59,10 +59,9 @@ fn set_up(stage: &Stage) -> PathBuf {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("set");
         }
         let file = stage.path().join(format!("{name}.credential"));
-        text += &format!(
-            "\n[[operator]]\nname = \"{name}\"\nsecret = {{ file = \"{}\" }}\n",
-            file.display()
-        );
+        let (before, at) = (text, file.display());
+        text =
+            format!("{before}\n[[operator]]\nname = \"{name}\"\nsecret = {{ file = \"{at}\" }}\n");
     }
     std::fs::write(stage.config(), text).expect("the config is written");
     let config = std::fs::read_to_string(stage.config()).expect("the config reads");
