@@ -177,14 +177,15 @@ impl Stage {
         panic!("the daemon does not begin: {}", self.logged());
     }
 
-    /// Waits until the store says that it is done, or says nothing new for `still`; false after `limit`.
+    /// Waits until the store says that it is done, or says nothing new for `still`, and tells what it said
+    /// then; nothing after `limit`. A notice that comes a moment later makes a report that is due again.
     pub async fn at_rest(
         &self,
         store: &Store,
         limit: Duration,
         still: Duration,
         done: impl Fn(&Totals) -> bool,
-    ) -> bool {
+    ) -> Option<Totals> {
         let clock = SystemClock;
         let ms = |time: Duration| i64::try_from(time.as_millis()).expect("short");
         // A look costs the machine too: the longer it may take, the fewer.
@@ -199,10 +200,10 @@ impl Stage {
                 (last, since) = (says, now);
             }
             if done(&totals) || now - since >= ms(still) {
-                return true;
+                return Some(totals);
             }
             if now - begun > ms(limit) {
-                return false;
+                return None;
             }
             tokio::time::sleep(pause).await;
         }
