@@ -26,6 +26,8 @@ mod postgres;
 mod stage;
 #[path = "kill/told.rs"]
 mod told;
+#[path = "service/typed.rs"]
+mod typed;
 
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};

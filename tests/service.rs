@@ -15,6 +15,8 @@ mod commands;
 mod deciding;
 #[path = "service/process.rs"]
 mod process;
+#[path = "service/typed.rs"]
+mod typed;
 
 use std::time::{Duration, Instant};
 

@@ -6,11 +6,9 @@
 //! beside its commit and is given again, and so does the daemon that has to act upon it.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use daifa::model::alert::AlertKind;
@@ -18,6 +16,7 @@ use daifa::store::Store;
 
 use crate::plan::{Death, Lived, Reference, live, reading, run_group, stop};
 use crate::stage::{LOOK, Stage};
+use crate::typed::{daifa, said};
 use crate::{alone, beside, town};
 
 /// What a config says of a bank that cannot be asked.
@@ -29,20 +28,6 @@ struct Plan {
     /// Does the daemon work while people decide?
     beside: bool,
     deaths: Vec<Death>,
-}
-
-fn daifa(arguments: &[&str], typed: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_daifa"));
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    drop(stdin.write_all(typed.as_bytes()));
-    drop(stdin);
-    child.wait_with_output().expect("ends")
-}
-
-fn said(out: &Output) -> String {
-    String::from_utf8_lossy(&[out.stdout.as_slice(), out.stderr.as_slice()].concat()).into_owned()
 }
 
 /// The bank is not asked, and two operators are there to decide. Gives the file that stands in the way.

@@ -1,28 +1,12 @@
 //! Two operators decide at a terminal: who they are, that they are two, and what they are told.
 
-use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
 
 use daifa::model::alert::AlertKind;
 use daifa::store::{Location, Store};
 
-/// Runs a command; `typed` is what somebody types.
-fn daifa(arguments: &[&str], typed: &str) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_daifa"));
-    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("starts");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    // One that asks for nothing may have ended already.
-    drop(stdin.write_all(typed.as_bytes()));
-    drop(stdin);
-    child.wait_with_output().expect("ends")
-}
-
-fn said(out: &Output) -> String {
-    String::from_utf8_lossy(&[out.stdout.as_slice(), out.stderr.as_slice()].concat()).into_owned()
-}
+use crate::typed::{daifa, said};
 
 fn private(path: &Path, text: &[u8]) {
     std::fs::write(path, text).expect("written");
