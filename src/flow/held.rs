@@ -42,12 +42,7 @@ pub async fn hold(
     bytes: &[u8],
     why: &str,
 ) -> Result<(), FlowError> {
-    let digest = sha256(bytes);
-    let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
-    let new = ctx
-        .store
-        .hold_result(&bank.code, name, &digest, Some(attempt), why, evidence, ctx.now_ms())
-        .await?;
+    let new = keep(ctx, bank, Some(attempt), name, bytes, why).await?;
     if new {
         tracing::warn!(attempt = %attempt.no, bank = bank.code, why, "an answer is held as a whole");
     }
@@ -62,13 +57,27 @@ pub(super) async fn hold_unknown(
     bytes: &[u8],
     why: &str,
 ) -> Result<(), FlowError> {
-    let digest = sha256(bytes);
-    let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
-    ctx.store.hold_result(&bank.code, name, &digest, None, why, evidence, ctx.now_ms()).await?;
+    keep(ctx, bank, None, name, bytes, why).await?;
     tracing::warn!(bank = bank.code, why, "a file of the bank is held");
     Ok(())
 }
 
 pub(super) fn joined(parts: &[Part]) -> Vec<u8> {
     parts.iter().flat_map(|part| part.bytes.iter().copied()).collect()
+}
+
+/// Keeps it sealed; says whether it is new.
+async fn keep(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: Option<&Attempt>,
+    name: &str,
+    bytes: &[u8],
+    why: &str,
+) -> Result<bool, FlowError> {
+    let digest = sha256(bytes);
+    let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
+    let held =
+        ctx.store.hold_result(&bank.code, name, &digest, attempt, why, evidence, ctx.now_ms());
+    Ok(held.await?)
 }
