@@ -3,6 +3,7 @@
 
 mod begun;
 pub mod doors;
+pub mod opening;
 pub mod operators;
 mod parts;
 mod profile;
@@ -20,6 +21,7 @@ pub use self::parts::{Parts, bank_key, check, location, open_format, open_parts}
 use crate::clock::{Clock, Dice};
 use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, EngineError, Observer};
+use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
 use crate::flow::{Ctx, Duty, Pace, Step, Waits};
 use crate::lifecycle::{DRAIN_LIMIT, Exit, Stop, feed_watchdog, manager};
@@ -63,6 +65,7 @@ pub async fn context(
     parts: Parts,
     store: Arc<Store>,
     clock: Arc<dyn Clock>,
+    opening: Opening,
 ) -> Result<Ctx, StoreError> {
     let name = crate::guard::key::hex(&crate::guard::random::bytes::<4>());
     store.meta_once("install", &name, clock.now_ms()).await?;
@@ -93,6 +96,7 @@ pub async fn context(
         old_formats: std::sync::Mutex::default(),
         waits: Waits::default(),
         unfetched: Arc::default(),
+        opening,
         pulls: Reach::new(dice()),
         deliveries: Reach::new(dice()),
         dice: std::sync::Mutex::new(dice()),
@@ -129,6 +133,8 @@ pub struct Running {
     pub store: Arc<Store>,
     pub address: std::net::SocketAddr,
     engine: tokio::task::JoinHandle<Result<(), EngineError>>,
+    /// What this process is to be told apart from by the next.
+    before: opening::Before,
     /// The store failed under what a bank called in.
     broken: CancellationToken,
     /// How the steps ended, once they have.
@@ -168,7 +174,10 @@ pub async fn start(
         .iter()
         .map(|bank| BankName { code: bank.code.clone(), name: bank.name.clone() })
         .collect();
-    let ctx = Arc::new(context(config, parts, Arc::clone(&store), Arc::clone(&clock)).await?);
+    let (before, ledger) = opening::begin(&config.data)?;
+    let opening = before.opening(ledger);
+    let ctx = context(config, parts, Arc::clone(&store), Arc::clone(&clock), opening).await?;
+    let ctx = Arc::new(ctx);
     let mark = begun::mark(config, &store).await?;
     let swept = store.sweep_receiving().await?;
     let unknown = store.recover_sending(clock.now_ms()).await?;
@@ -213,7 +222,7 @@ pub async fn start(
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
     let engine = tokio::spawn(engine::run(ctx, watcher, cancel));
     health.set_ready(true);
-    Ok(Running { store, address, engine, broken, exit: None, rest, marked, health })
+    Ok(Running { store, address, engine, before, broken, exit: None, rest, marked, health })
 }
 
 impl Running {
@@ -237,6 +246,11 @@ impl Running {
 
     /// Ends what is left after the steps have ended.
     pub async fn close(self) {
+        if matches!(self.exit, Some(Exit::Done | Exit::Storage))
+            && let Err(cause) = self.before.end_well()
+        {
+            tracing::warn!(%cause, "nobody could write down that this process ended well");
+        }
         for task in self.rest {
             task.abort();
         }

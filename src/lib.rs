@@ -103,6 +103,9 @@
 //! - **People speak through the same verbs as banks** (`store::decide`): what two of them decide about payments
 //!   is taken like a result, and about an attempt it concludes it like an answer. Whether a line that was put
 //!   aside is settled is not kept at all; it follows from the outcomes and decisions behind it.
+//! - **What a process dies of is not counted in the database** but named in a small file beside it
+//!   (`flow::opening`, `app::opening`), and only after a process that did not end well: a row per item that
+//!   is opened would cost every answer two transactions, for what should never happen.
 //! - **The fixed, delimited and tagged layouts share one reader and one writer** (`format::lines`)
 //!   that go through a grammar of records and groups; only what stands between two fields differs.
 //!

@@ -59,6 +59,8 @@ mod older;
 mod parts;
 #[path = "road/pickup.rs"]
 mod pickup;
+#[path = "road/poison.rs"]
+mod poison;
 #[path = "road/postgres.rs"]
 mod postgres;
 #[path = "road/practice.rs"]

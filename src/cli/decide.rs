@@ -17,6 +17,7 @@ use crate::cli::{DeathArgs, say};
 use crate::clock::{Clock, local_text};
 use crate::config::{Config, ConfigError};
 use crate::flow::decide::{EVIDENCE_BYTES_MAX, Wish, confirm, foresee, look, propose};
+use crate::flow::opening::Opening;
 use crate::flow::sealed::open_decision;
 use crate::flow::{Ctx, FlowError};
 use crate::guard::credential::{CREDENTIAL_CHARS_MIN, Credential};
@@ -138,7 +139,7 @@ async fn open_doomed(
         None => store,
         Some(death) => store.doomed(death),
     });
-    let ctx = app::context(&config, parts, store, Arc::clone(clock)).await?;
+    let ctx = app::context(&config, parts, store, Arc::clone(clock), Opening::default()).await?;
     Ok((config, ctx))
 }
 

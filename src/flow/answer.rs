@@ -4,12 +4,14 @@
 use bytes::Bytes;
 
 use crate::clock::local_text;
+use crate::flow::held::joined;
 use crate::flow::matching::note_reference;
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
 use crate::flow::taking::{row_reports, take_rows};
-use crate::flow::{Bank, Ctx, FlowError, expect, time};
+use crate::flow::{Bank, Ctx, FlowError, expect, opening, time};
 use crate::format::{DataError, Format, Item, Key, MessageKind, Part, PartRole, Record};
+use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState, Heard};
 use crate::model::id::RefundNo;
@@ -69,7 +71,15 @@ pub async fn read_parts(
         tracing::warn!(attempt = %attempt.no, %fault, "an answer cannot be read");
         data_error(fault)
     };
-    let Whole { head, bank_references, rows } = match whole(&format, kind, &parts) {
+    let item = || {
+        let place = format!("{kind} {}", attempt.reference);
+        opening::Item::new(&[&bank.code, &place], sha256(&joined(&parts)))
+    };
+    let read = match ctx.opening.open(item, || whole(&format, kind, &parts)) {
+        Ok(read) => read,
+        Err(why) => return Ok(Err(why.chinese().to_owned())),
+    };
+    let Whole { head, bank_references, rows } = match read {
         Ok(Ok(whole)) => whole,
         Ok(Err(why)) => return Ok(Err(why)),
         Err(fault) => return Ok(Err(unread(&fault))),

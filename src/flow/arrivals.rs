@@ -2,10 +2,12 @@
 //! opened.
 
 use crate::flow::held::{cannot_take, hold_unknown};
+use crate::flow::opening::Item;
 use crate::flow::spoken::door_error;
 use crate::flow::whose::{attempt_of, names_an_attempt, take_message};
 use crate::flow::{Bank, Ctx, FlowError};
-use crate::format::{Key, Part, PartRole, Record};
+use crate::format::{Key, MessageKind, Part, PartRole, Record};
+use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::id::RegisterNo;
 use crate::store::StoreError;
@@ -151,9 +153,23 @@ async fn about(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<Option<Regis
 
 async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), FlowError> {
     let all: Vec<u8> = arrival.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
-    let Some(known) = bank.format.recognise(&arrival.name) else {
+    let item = || Item::new(&["head", &bank.code, &arrival.name], sha256(&all));
+    let known = match ctx.opening.open(item, || recognised(bank, arrival)) {
+        Ok(known) => known,
+        Err(why) => return hold_unknown(ctx, bank, &arrival.name, &all, why.chinese()).await,
+    };
+    let Some((kind, said, parts)) = known else {
         return hold_unknown(ctx, bank, &arrival.name, &all, "文件名不属于该行格式").await;
     };
+    let found = attempt_of(ctx, bank, &said, &arrival.name, &all).await?;
+    let Some(attempt) = found else { return Ok(()) };
+    take_message(ctx, bank, &attempt, kind, &arrival.name, parts).await
+}
+
+/// What an arrival is by its name and its head, and its parts; nothing where its name is none of the bank's
+/// format.
+fn recognised(bank: &Bank, arrival: &Arrival) -> Option<(MessageKind, Record, Vec<Part>)> {
+    let known = bank.format.recognise(&arrival.name)?;
     let parts: Vec<Part> = arrival
         .parts
         .iter()
@@ -169,7 +185,5 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
         // What the name does not tell the content may. One that cannot be read is held below.
         said = bank.format.read_head(known.kind, &parts).unwrap_or_else(|_| Record::new());
     }
-    let found = attempt_of(ctx, bank, &said, &arrival.name, &all).await?;
-    let Some(attempt) = found else { return Ok(()) };
-    take_message(ctx, bank, &attempt, known.kind, &arrival.name, parts).await
+    Some((known.kind, said, parts))
 }

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use crate::flow::answer::{acted_on, read_parts};
+use crate::flow::checks::broke_down;
 use crate::flow::held::hold;
+use crate::flow::opening::Item;
 use crate::flow::submit::found_there;
 use crate::flow::taking::take_rows;
 use crate::flow::values::HeadValues;
@@ -108,7 +110,12 @@ async fn put(
     head: &HeadValues<'_>,
 ) -> Put {
     let none: [crate::flow::values::RowValues; 0] = [];
-    let parts = match format.encode(question, head, &none) {
+    let item = || {
+        let place = format!("{question} {}", attempt.reference);
+        Item::new(&["question", &bank.code, &place], format.digest())
+    };
+    let written = ctx.opening.open(item, || format.encode(question, head, &none));
+    let parts = match written.unwrap_or_else(|_| Err(broke_down(question))) {
         Ok(parts) => parts,
         Err(cause) => {
             tracing::error!(attempt = %attempt.no, error = %cause, "the question cannot be written");

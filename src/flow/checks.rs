@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::flow::Bank;
+use crate::flow::opening::{Item, Opening};
 use crate::flow::spoken::field_error;
 use crate::flow::values::{IntakeHead, LineValues};
 use crate::format::{DataError, FieldError, Fitter, MessageKind, Source};
@@ -223,18 +224,25 @@ impl WholeCheck {
 /// Checks single payments, with one reused measure per bank.
 pub struct PaymentCheck<'a> {
     head: &'a RegisterHead,
+    banks: &'a BTreeMap<String, Bank>,
+    opening: &'a Opening,
     fitters: BTreeMap<&'a str, Fitter<'a>>,
     /// Accounts that fail Luhn: only ever a warning.
     pub luhn_warnings: i64,
 }
 
 impl<'a> PaymentCheck<'a> {
-    pub fn new(head: &'a RegisterHead, banks: &'a BTreeMap<String, Bank>) -> Self {
+    /// Begins with the head of the register that the payments are of.
+    pub fn new(
+        head: &'a RegisterHead,
+        banks: &'a BTreeMap<String, Bank>,
+        opening: &'a Opening,
+    ) -> Self {
         let fitters = banks
             .iter()
             .map(|(code, bank)| (code.as_str(), bank.format.fitter(MessageKind::PaymentRequest)))
             .collect();
-        Self { head, fitters, luhn_warnings: 0 }
+        Self { head, banks, opening, fitters, luhn_warnings: 0 }
     }
 
     /// The first reason to set the payment aside, if there is one.
@@ -261,14 +269,21 @@ impl<'a> PaymentCheck<'a> {
             let detail = format!("姓名第 {place} 个字符是 U+{point:04X}，看不见或不应出现在这里");
             return hold(HoldReason::Invisible, &detail);
         }
-        let Some(fitter) = self.fitters.get_mut(line.bank.as_str()) else {
+        let code = line.bank.as_str();
+        let (Some(bank), Some(fitter)) = (self.banks.get(code), self.fitters.get_mut(code)) else {
             return hold(HoldReason::BankUnknown, "本系统没有配置这个代码的银行");
         };
         if !luhn_closes(&person.account) {
             self.luhn_warnings += 1;
         }
         let head = IntakeHead { head: self.head, bank: &line.bank };
-        misfit(fitter, &head, &LineValues(line))
+        let RegisterHead { id, revision, .. } = self.head;
+        let item = || {
+            let place = format!("{id}/{revision}/{}", line.line);
+            Item::new(&["line", &place], bank.format.digest())
+        };
+        let fits = self.opening.open(item, || misfit(fitter, &head, &LineValues(line)));
+        fits.unwrap_or_else(|_| Some(defect()))
     }
 }
 
@@ -287,32 +302,29 @@ pub(super) fn misfit(
 ) -> Option<NewHold> {
     match catch_unwind(AssertUnwindSafe(|| fitter.check(head, row))) {
         Ok(fits) => fits.err().map(|fault| hold_for(&fault)),
-        Err(_) => Some(NewHold {
-            reason: HoldReason::NotAccepted,
-            detail: "系统写不出这一笔，原因在程序，请银行技术人员检查".to_owned(),
-        }),
+        Err(_) => Some(defect()),
     }
 }
 
-/// Writes a message; that the writer broke down is a fault of the message, and not the end of the daemon (F56).
-///
-/// # Errors
-/// Where it cannot be written.
-pub(super) fn written<T>(
-    kind: MessageKind,
-    write: impl FnOnce() -> Result<T, DataError>,
-) -> Result<T, DataError> {
-    catch_unwind(AssertUnwindSafe(write)).unwrap_or_else(|_| {
-        Err(DataError {
-            message: kind,
-            part: None,
-            record: 0,
-            field: String::new(),
-            offset: None,
-            found: String::new(),
-            expected: "what this program can write".to_owned(),
-        })
-    })
+/// A payment that breaks the program down waits like one that its bank does not take.
+pub(super) fn defect() -> NewHold {
+    NewHold {
+        reason: HoldReason::NotAccepted,
+        detail: "系统写不出这一笔，原因在程序，请银行技术人员检查".to_owned(),
+    }
+}
+
+/// That a message broke the writer down is a fault of the message, and not the end of the daemon (F56).
+pub(super) fn broke_down(kind: MessageKind) -> DataError {
+    DataError {
+        message: kind,
+        part: None,
+        record: 0,
+        field: String::new(),
+        offset: None,
+        found: String::new(),
+        expected: "what this program can write".to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -349,10 +361,7 @@ mod tests {
         let reasons: Vec<_> = payments.iter().map(&mut held).collect();
         assert_eq!(reasons, [None, Some(HoldReason::NotAccepted), None]);
         // All of them at once, as convert writes them.
-        let kind = MessageKind::PaymentRequest;
-        let told = written(kind, || Ok(payments[1].get(Key::PayeeName).is_some()));
-        let words = data_error(&told.expect_err("it broke down"));
+        let words = data_error(&broke_down(MessageKind::PaymentRequest));
         assert!(words.contains("本程序写得出的内容"), "{words}");
-        assert_eq!(written(kind, || Ok(1)).ok(), Some(1));
     }
 }

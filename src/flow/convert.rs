@@ -4,8 +4,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use crate::clock::local_parts;
-use crate::flow::checks::{misfit, written};
+use crate::flow::checks::{broke_down, defect, misfit};
 use crate::flow::matching::telling;
+use crate::flow::opening::Item;
 use crate::flow::readback::{PaymentWords, ReadBack, payments};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::{open_person, seal_part};
@@ -140,19 +141,12 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
         section: "",
         day_sequence: numbered.as_ref().map(|(_, number)| *number),
     };
+    let deadly = deadly(ctx, bank, &head, &rows);
+    if !deadly.is_empty() {
+        return set_aside(ctx, bank, &facts, &cut, deadly).await;
+    }
     let (parts, content) = loop {
-        let done = written(MessageKind::PaymentRequest, || {
-            let words = PaymentWords {
-                reference: &reference,
-                pool_account: &facts.pool_account,
-                voucher_no: &facts.voucher_no,
-                summary: &facts.summary,
-                rows: &rows,
-            };
-            let parts = bank.format.encode(MessageKind::PaymentRequest, &head, &rows)?;
-            payments(&bank.format, parts, &words)
-        });
-        let cause = match done {
+        let cause = match written(ctx, bank, &head, &rows) {
             Ok(written) => break written,
             Err(cause) => cause,
         };
@@ -184,6 +178,60 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
     let (batch, attempt) = ctx.store.intend_batch(&new, ctx.now_ms()).await?;
     tracing::info!(%batch, %attempt, register = %share.register, bank = bank.code, payments = rows.len(), "a batch is cut");
     Ok(Work::Done)
+}
+
+/// Writes a batch, and reads it back and compares it with what finance approved.
+fn write(
+    bank: &Bank,
+    head: &HeadValues<'_>,
+    rows: &[RowValues],
+) -> Result<(ReadBack, [u8; 32]), DataError> {
+    let words = PaymentWords {
+        reference: head.reference,
+        pool_account: &head.facts.pool_account,
+        voucher_no: &head.facts.voucher_no,
+        summary: &head.facts.summary,
+        rows,
+    };
+    let parts = bank.format.encode(MessageKind::PaymentRequest, head, rows)?;
+    payments(&bank.format, parts, &words)
+}
+
+/// As [`write`]; that it broke down is a fault of the batch, and not the end of the daemon (F56).
+fn written(
+    ctx: &Ctx,
+    bank: &Bank,
+    head: &HeadValues<'_>,
+    rows: &[RowValues],
+) -> Result<(ReadBack, [u8; 32]), DataError> {
+    let item = || {
+        let from = rows.first().map_or(0, |row| row.line);
+        let place = format!("{}/{}/{from}+{}", head.facts.no, bank.code, rows.len());
+        Item::new(&["batch", &place], bank.format.digest())
+    };
+    let done = ctx.opening.open(item, || write(bank, head, rows));
+    done.unwrap_or_else(|_| Err(broke_down(MessageKind::PaymentRequest)))
+}
+
+/// Payments that break the program down, or of which it died before. Where nothing says that there may be
+/// any, none is looked for: each is written here alone.
+fn deadly(
+    ctx: &Ctx,
+    bank: &Bank,
+    head: &HeadValues<'_>,
+    rows: &[RowValues],
+) -> Vec<(i64, NewHold)> {
+    if !ctx.opening.doubts() {
+        return Vec::new();
+    }
+    let broken = |row: &RowValues| {
+        let payment = PaymentId { register: head.facts.no, line: row.line }.to_string();
+        let item = || Item::new(&["payment", &payment], bank.format.digest());
+        // What else may be wrong with it is told when all of them are written.
+        let done = ctx.opening.open(item, || drop(write(bank, head, std::slice::from_ref(row))));
+        done.err().map(|_| (row.line, defect()))
+    };
+    rows.iter().filter_map(broken).collect()
 }
 
 /// A batch's sum stays within what the format declares.

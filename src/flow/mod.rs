@@ -18,6 +18,7 @@ pub mod feed;
 pub mod held;
 pub mod intake;
 pub mod matching;
+pub mod opening;
 pub mod pushed;
 pub mod reach;
 pub mod readback;
@@ -42,6 +43,7 @@ use crate::clock::{Clock, Dice};
 use crate::finance::Finance;
 use crate::flow::breaker::BreakerRule;
 use crate::flow::expect::Answers;
+use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
 use crate::flow::unfetched::Unfetched;
 use crate::format::Format;
@@ -214,6 +216,8 @@ pub struct Ctx {
     pub waits: Waits,
     /// Our files that banks have not picked up yet, as they were last seen.
     pub unfetched: Arc<Unfetched>,
+    /// Whatever is read or written by a bank's description is opened by this.
+    pub opening: Opening,
     /// Finance sources that do not answer when they are pulled.
     pub pulls: Reach,
     /// Finance sources that do not take reports.

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::flow::answer::{acted_on, read_parts};
 use crate::flow::convert::end_alerts;
 use crate::flow::held::{cannot_take, hold, hold_unknown};
+use crate::flow::opening::Item;
 use crate::flow::sealed::open_evidence;
 use crate::flow::taking::take_rows;
 use crate::flow::whose::attempt_of;
@@ -110,7 +111,9 @@ async fn understand(ctx: &Ctx, bank: &Bank, name: &str, pushed: &Pushed) -> Resu
     let Pushed { digest, bytes, .. } = pushed;
     let bytes = open_evidence(&ctx.sealer, &bank.code, digest, bytes)
         .map_err(|source| FlowError::Sealed { what: name.to_owned(), source })?;
-    let (kind, head, part) = match recognised(&bank.format, &bytes) {
+    let item = || Item::new(&["head", &bank.code, name], *digest);
+    let read = ctx.opening.open(item, || recognised(&bank.format, &bytes));
+    let (kind, head, part) = match read.unwrap_or_else(|why| Err(why.chinese())) {
         Ok(known) => known,
         Err(why) => return hold_unknown(ctx, bank, name, &bytes, why).await,
     };

@@ -83,7 +83,7 @@ pub(super) async fn stream_in(
         head,
         receiving,
         sealer,
-        payments: PaymentCheck::new(head, &ctx.banks),
+        payments: PaymentCheck::new(head, &ctx.banks, &ctx.opening),
         whole: WholeCheck::of(head),
         keys: Vec::new(),
         held: BTreeMap::new(),

@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::flow::checks::broke_down;
 use crate::flow::convert::{Work, end_alerts, format_text, next_reference, seal_parts};
-use crate::flow::readback::{RefundWords, refund};
+use crate::flow::opening::Item;
+use crate::flow::readback::{ReadBack, RefundWords, refund};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::open_person;
 use crate::flow::spoken::{data_error, flow_error};
 use crate::flow::values::{HeadValues, RefundValues};
-use crate::flow::{Ctx, FlowError, Progress, time};
-use crate::format::MessageKind;
+use crate::flow::{Bank, Ctx, FlowError, Progress, time};
+use crate::format::{DataError, MessageKind};
 use crate::model::alert::AlertKind;
 use crate::model::id::PaymentId;
 use crate::model::money::Fen;
@@ -121,14 +123,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
         section: "",
         day_sequence: None,
     };
-    let words = RefundWords {
-        reference: &reference,
-        pool_account: &facts.pool_account,
-        voucher_no: &facts.voucher_no,
-        rows: &rows,
-    };
-    let written = bank.format.encode(MessageKind::RefundRequest, &head, &rows);
-    let parts = match written.and_then(|parts| refund(&bank.format, parts, &words)) {
+    let parts = match written(ctx, bank, &head, &rows) {
         Ok(parts) => parts,
         Err(cause) => {
             let subject = format!("{}/{}", share.register, share.bank);
@@ -165,6 +160,29 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
         Err(StoreError::Moved { .. }) => Ok(Work::Done),
         Err(cause) => Err(cause.into()),
     }
+}
+
+/// Writes a refund, and reads it back; that it broke down is a fault of the refund, and not the end of the daemon
+/// (F56).
+fn written(
+    ctx: &Ctx,
+    bank: &Bank,
+    head: &HeadValues<'_>,
+    rows: &[RefundValues],
+) -> Result<ReadBack, DataError> {
+    let kind = MessageKind::RefundRequest;
+    let words = RefundWords {
+        reference: head.reference,
+        pool_account: &head.facts.pool_account,
+        voucher_no: &head.facts.voucher_no,
+        rows,
+    };
+    let item = || {
+        let place = format!("{}/{}", head.facts.no, bank.code);
+        Item::new(&["refund", &place], bank.format.digest())
+    };
+    let write = || refund(&bank.format, bank.format.encode(kind, head, rows)?, &words);
+    ctx.opening.open(item, write).unwrap_or_else(|_| Err(broke_down(kind)))
 }
 
 /// A refund's sum stays within what the format declares; the rest goes back in another.

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use crate::flow::convert::open_rows;
 use crate::flow::held::{hold, joined};
 use crate::flow::matching::match_rows;
+use crate::flow::opening::Item;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
 use crate::flow::{Bank, Ctx, FlowError, expect};
@@ -46,14 +47,11 @@ pub(super) async fn take_rows(
     let facts = ctx.store.register_facts(attempt.register).await?;
     let payments = ctx.store.members(batch).await?;
     let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
-    let matched = match match_rows(
-        &format,
-        kind,
-        parts,
-        (attempt.no, &attempt.reference),
-        &members,
-        &ctx.sealer,
-    ) {
+    let item = || Item::new(&[&bank.code, name], digest);
+    let about = (attempt.no, attempt.reference.as_str());
+    let matched =
+        ctx.opening.open(item, || match_rows(&format, kind, parts, about, &members, &ctx.sealer));
+    let matched = match matched.unwrap_or_else(|why| Err(why.chinese().to_owned())) {
         Ok(matched) => matched,
         Err(why) => {
             hold(ctx, bank, attempt, name, &bytes, &why).await?;

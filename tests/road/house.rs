@@ -10,6 +10,7 @@ use daifa::clock::{Clock, Dice, ManualClock};
 use daifa::finance::Finance;
 use daifa::flow::breaker::BreakerRule;
 use daifa::flow::expect::Answers;
+use daifa::flow::opening::Opening;
 use daifa::flow::reach::Reach;
 use daifa::flow::spoken::is_english;
 use daifa::flow::{self, Bank, BankRules, Ctx, Duty, FlowError, Pace, Progress, Step};
@@ -116,6 +117,8 @@ pub struct House {
     pub duty: Duty,
     /// How often the database was restored from a backup, as the config says.
     pub epoch: u8,
+    /// How a process that starts opens what it reads and writes; as after one that ended well.
+    pub opening: Option<Box<dyn Fn() -> Opening + Send + Sync>>,
     /// What steps said that passes by itself, as the engine logs it.
     pub troubles: Vec<String>,
 }
@@ -127,12 +130,34 @@ impl House {
 
     pub async fn with(duty: Duty) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let clock = ManualClock::at(NOW);
+        let location = database(dir.path()).await;
+        let bank = dir.path().join("bank");
+        let mut house = Self::built(dir, location, &bank, NOW, duty);
+        house.start().await;
+        house
+    }
+
+    /// Another process that is to go on with the embedded database and the bank's folders of a house that has
+    /// stopped, at this time. Its finance offers nothing.
+    pub fn beside(home: &Path, now_ms: i64) -> Self {
+        let location = Location::Sqlite(home.join("daifa.sqlite"));
+        let dir = tempfile::tempdir().expect("a folder");
+        Self::built(dir, location, &home.join("bank"), now_ms, duty())
+    }
+
+    fn built(
+        dir: tempfile::TempDir,
+        location: Location,
+        bank: &Path,
+        now_ms: i64,
+        duty: Duty,
+    ) -> Self {
+        let clock = ManualClock::at(now_ms);
         let county = Arc::new(County::new("county", clock.clone()));
-        let mut house = Self {
-            files: Arc::new(Counter::files(&dir.path().join("bank"))),
+        Self {
+            files: Arc::new(Counter::files(bank)),
             calls: Arc::new(Counter::messages()),
-            location: database(dir.path()).await,
+            location,
             dir,
             clock,
             ctx: None,
@@ -143,10 +168,9 @@ impl House {
             agreed: None,
             duty,
             epoch: 0,
+            opening: None,
             troubles: Vec::new(),
-        };
-        house.start().await;
-        house
+        }
     }
 
     /// Adds a second finance.
@@ -202,6 +226,7 @@ impl House {
             old_formats: std::sync::Mutex::default(),
             waits: flow::Waits::default(),
             unfetched: Arc::default(),
+            opening: self.opening.as_ref().map_or_else(Opening::default, |begin| begin()),
             pulls: Reach::new(Dice::seeded(5)),
             deliveries: Reach::new(Dice::seeded(6)),
             dice: std::sync::Mutex::new(Dice::seeded(7)),
