@@ -230,7 +230,7 @@ async fn by_road(way: Way, batches: usize) {
     let limit =
         Duration::from_mins(2) + Duration::from_millis(200) * u32::try_from(batches).expect("few");
     let all = |totals: &Totals| totals.registers.iter().any(closed) && totals.reports_due == 0;
-    stage.at_rest(&store, limit, limit, all).await;
+    stage.at_rest(&store, limit, |_| limit, all).await;
     let took = begun.elapsed();
     let peak = peak_mib(daemon.id());
     daemon.kill();

@@ -25,8 +25,16 @@ use stage::{Plan, Stage, Way, alerts};
 
 /// What is waited for at most, and how long nothing may happen before that is the end. It is longer than the
 /// duty of these tests, by when whatever has not ended was told.
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(4);
 const STILL: Duration = Duration::from_secs(5);
+/// What did not leave goes again by itself, and the wait for that doubles up to a minute.
+const RESENT: Duration = Duration::from_secs(65);
+
+/// How long nothing may happen before that is the end.
+fn still(totals: &Totals) -> Duration {
+    let waits = totals.attempts.iter().any(|(state, n)| state == "not_sent" && *n > 0);
+    if waits { RESENT } else { STILL }
+}
 
 /// How the daemon knows its practice bank: quick to ask, and no "not found" before `VISIBLE`.
 const RULES: &str = "visibility_delay = \"700ms\"\nask_after = \"300ms\"\nask_every = \"100ms\"\n\
@@ -77,7 +85,7 @@ async fn settled(stage: &Stage, store: &Store) -> Ended {
         let returned = || u64::try_from(totals.counts.returned) == Ok(stage.book().returned_count);
         all && totals.reports_due == 0 && returned()
     };
-    let rested = stage.at_rest(store, LIMIT, STILL, closed).await;
+    let rested = stage.at_rest(store, LIMIT, still, closed).await;
     let totals = match &rested {
         Some(totals) => totals.clone(),
         None => store.totals().await.expect("read"),

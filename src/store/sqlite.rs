@@ -40,7 +40,6 @@ fn options(path: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(path)
         .busy_timeout(Duration::from_secs(30))
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         // 16 MiB: with 64 a register of 1,000,000 was no faster, and memory grew until it was full.
         .pragma("cache_size", "-16384")
@@ -57,12 +56,16 @@ impl SqliteDialect {
     pub(super) async fn open(path: &Path, exclusive: bool) -> Result<Self, StoreError> {
         let lock = if exclusive { Some(lock(path)?) } else { None };
         let options = options(path).create_if_missing(exclusive);
-        let mut connection = SqliteConnection::connect_with(&options)
+        // The daemon alone says how the file keeps its journal: two who would both change that of a file that
+        // is being made find it locked, and neither waits.
+        let as_owner = options.clone().journal_mode(SqliteJournalMode::Wal);
+        let first = if exclusive { &as_owner } else { &options };
+        let mut connection = SqliteConnection::connect_with(first)
             .await
             .map_err(|cause| StoreError::open(&path.display().to_string(), &cause))?;
         check_version(&mut connection).await?;
-        check_durable(&mut connection, path).await?;
         if exclusive {
+            check_durable(&mut connection, path).await?;
             crate::store::migrations::sqlite()
                 .run(&mut connection)
                 .await
@@ -70,6 +73,7 @@ impl SqliteDialect {
         } else {
             crate::store::migrations::check(&mut connection, &crate::store::migrations::sqlite())
                 .await?;
+            check_durable(&mut connection, path).await?;
         }
         let readers =
             SqlitePoolOptions::new().max_connections(4).min_connections(0).connect_lazy_with(

@@ -177,13 +177,13 @@ impl Stage {
         panic!("the daemon does not begin: {}", self.logged());
     }
 
-    /// Waits until the store says that it is done, or says nothing new for `still`, and tells what it said
-    /// then; nothing after `limit`. A notice that comes a moment later makes a report that is due again.
+    /// Waits until the store says that it is done, or says nothing new for so long that nothing will follow, and
+    /// tells what it said then; nothing after `limit`. A notice that comes a moment later makes a report that is due again.
     pub async fn at_rest(
         &self,
         store: &Store,
         limit: Duration,
-        still: Duration,
+        still: impl Fn(&Totals) -> Duration,
         done: impl Fn(&Totals) -> bool,
     ) -> Option<Totals> {
         let clock = SystemClock;
@@ -199,7 +199,7 @@ impl Stage {
             if says != last {
                 (last, since) = (says, now);
             }
-            if done(&totals) || now - since >= ms(still) {
+            if done(&totals) || now - since >= ms(still(&totals)) {
                 return Some(totals);
             }
             if now - begun > ms(limit) {

@@ -107,6 +107,12 @@ pub async fn a_command_makes_no_database(base: &Base) {
     assert!(matches!(beside, StoreError::Open { .. }), "{beside}");
     if let Location::Sqlite(path) = &nowhere {
         assert!(!path.exists());
+        // Nor does it lay hands on one that the daemon is just making.
+        std::fs::write(path, "").expect("written");
+        let beside = Store::attach(&nowhere).await.err().expect("is refused");
+        assert!(matches!(beside, StoreError::Migrate { .. }), "{beside}");
+        assert!(beside.to_string().contains("start the daemon first"), "{beside}");
+        assert_eq!(std::fs::metadata(path).expect("is there").len(), 0);
     }
 }
 
