@@ -24,7 +24,7 @@ pub use crate::config::counterpart::{
 };
 pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
 pub use crate::config::looked::{Looked, Problem};
-pub use crate::config::operator::{Operator, is_name};
+pub use crate::config::operator::Operator;
 pub use crate::config::profile::{Answers, Breaker};
 pub use crate::config::push::{Push, Signing};
 pub use crate::config::secret::Secret;

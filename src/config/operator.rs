@@ -49,7 +49,7 @@ pub(super) fn problems(operators: &[Operator]) -> Vec<Problem> {
 }
 
 /// May an operator be called so?
-pub fn is_name(name: &str) -> bool {
+fn is_name(name: &str) -> bool {
     let plain = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
     (1..=NAME_CHARS_MAX).contains(&name.chars().count()) && name.chars().all(plain)
 }

@@ -12,12 +12,15 @@ use crate::store::{Store, StoreError};
 pub const COUNTS_FOR_MS: i64 = 24 * 3_600_000;
 /// From so many on somebody is told.
 pub const TOLD_FROM: i64 = 3;
+/// So many of one name within that time are written down; of more, that there were so many is enough.
+pub const WRITTEN_MAX: i64 = 100;
 
 /// Somebody who was not let in, and under whose name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failures {
     /// Who they said they were.
     pub claimed: String,
+    /// At most [`WRITTEN_MAX`].
     pub times: i64,
     pub last_at_ms: i64,
 }
@@ -36,11 +39,15 @@ impl Store {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
-        let mut entry = Entry::new("operator.not_let_in", now_ms);
-        entry.fact("claimed", claimed).fact("why", why);
-        entry.write(&mut work, OPERATORS_CHAIN).await?;
         let lately = failures(&mut work, now_ms).await?;
-        if lately.iter().any(|one| one.claimed == claimed && one.times >= TOLD_FROM) {
+        let before = lately.iter().find(|one| one.claimed == claimed).map_or(0, |one| one.times);
+        // Whoever tries again and again shall neither fill the disk nor make each try dearer than the last.
+        if before < WRITTEN_MAX {
+            let mut entry = Entry::new("operator.not_let_in", now_ms);
+            entry.fact("claimed", claimed).fact("why", why);
+            entry.write(&mut work, OPERATORS_CHAIN).await?;
+        }
+        if before + 1 >= TOLD_FROM {
             let kind = AlertKind::NotLetIn;
             super::alerts::raise(&mut work, kind, claimed, None, None, 0, alert, now_ms).await?;
         }

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use daifa::flow::decide::{Wish, confirm, foresee, look, propose, undecided};
+use daifa::flow::decide::{Wish, confirm, entry, foresee, look, propose, undecided};
 use daifa::flow::sealed::open_decision;
 use daifa::format::{Format, MessageKind, example};
+use daifa::model::alert::AlertKind;
 use daifa::model::attempt::{Answer, Committed};
 use daifa::model::decision::{Subject, Verdict};
 use daifa::model::id::{AttemptNo, BatchNo, DecisionNo, PaymentId, RegisterNo};
 use daifa::model::reason::Reason;
+use daifa::store::operators::{TOLD_FROM, WRITTEN_MAX};
 use daifa::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
 
 use crate::counter::{Counter, Fate, Reply, Turn};
@@ -439,4 +441,54 @@ async fn f25_a_bank_is_asked_about_what_does_not_open_here_any_more() {
             assert!(!house.store().verify().await.expect("verified").problems.is_empty());
         }
     }
+}
+
+/// Somebody was not let in; what stands of that, by the names that they gave.
+async fn not_let_in(house: &House, claimed: &str) -> Vec<String> {
+    entry::not_let_in(house.ctx(), claimed, "wrong").await.expect("it is written down");
+    house.store().standing_alerts(AlertKind::NotLetIn).await.expect("read")
+}
+
+#[tokio::test]
+async fn i31_who_was_not_let_in_is_told_of_until_a_day_has_passed_without_it() {
+    let mut house = House::open().await;
+    for told in [&[][..], &[], &[ONE]] {
+        assert_eq!(not_let_in(&house, ONE).await, told);
+        house.pass(HOUR).await;
+    }
+    assert_eq!(not_let_in(&house, OTHER).await, [ONE], "once is a slip");
+    // Three within a day, for as long as that is so: another one makes it longer.
+    house.live(20 * HOUR, HOUR).await;
+    assert_eq!(not_let_in(&house, ONE).await, [ONE]);
+    house.live(2 * HOUR, HOUR).await;
+    assert!(house.alert("not_let_in").await.is_some(), "the last three were within a day");
+    house.live(2 * HOUR, HOUR).await;
+    assert!(house.alert("not_let_in").await.is_none(), "{:?}", house.alerts().await);
+    // It begins anew with the next three.
+    for told in [&[][..], &[ONE]] {
+        assert_eq!(not_let_in(&house, ONE).await, told);
+    }
+    house.live(25 * HOUR, HOUR).await;
+    assert!(house.alerts().await.is_empty());
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn i31_a_flood_of_tries_is_one_alert_and_leaves_room_for_the_others() {
+    let house = House::open().await;
+    for _ in 0..WRITTEN_MAX + 50 {
+        not_let_in(&house, entry::NO_NAME).await;
+    }
+    for _ in 0..TOLD_FROM {
+        not_let_in(&house, ONE).await;
+    }
+    let alerts = house.alerts().await;
+    let subjects: Vec<_> = alerts.iter().map(|alert| alert.subject.as_str()).collect();
+    assert!(subjects.len() == 2 && subjects.contains(&entry::NO_NAME) && subjects.contains(&ONE));
+    let written = "SELECT COUNT(*) FROM journal WHERE chain = 'operators'";
+    assert_eq!(house.number(written).await, WRITTEN_MAX + TOLD_FROM, "the rest is no news");
+    let lately = entry::lately(house.ctx()).await.expect("read");
+    let times: Vec<_> = lately.iter().map(|one| (one.claimed.as_str(), one.times)).collect();
+    assert_eq!(times, [(entry::NO_NAME, WRITTEN_MAX), (ONE, TOLD_FROM)]);
+    house.sound().await;
 }
