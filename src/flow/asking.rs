@@ -154,9 +154,12 @@ async fn put(
 async fn nothing_to_ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
     let now = ctx.now_ms();
     if attempt.state != AttemptState::Unknown {
-        if attempt.pending == 0 {
-            ctx.store.returns_told(attempt, None, now).await?;
+        if attempt.pending > 0 {
+            // What comes by itself is waited for. It is looked at again, because a bank that is agreed to be
+            // asked later on shall be asked about this one too.
+            return Ok(ctx.store.wait(attempt, now + bank.rules.return_every_ms).await?);
         }
+        ctx.store.returns_told(attempt, None, now).await?;
         return Ok(ctx.store.asked(attempt, None, Heard::Same, now).await?);
     }
     let waits = match bank.rules.answers.ask {

@@ -1,37 +1,53 @@
 //! People decide while processes die: a death between proposing, confirming and carrying out loses no
 //! decision, and carries none out twice.
 //!
-//! A file bank that cannot be asked has something else under the name of its first batch, so that nobody knows
-//! what became of it. Two operators look, find that it never arrived, and say so; each of their commands dies
-//! beside its commit and is given again, and so does the daemon that has to act upon it.
+//! Two operators say everything that can be said. A file bank that cannot be asked has something else under the
+//! name of its first batch, so that nobody knows what became of it: it never arrived, they find; or that it was
+//! received, and then that it never was. It keeps an answer back: what became of its payments they find out in
+//! its branch. And somebody left a file in its folder that is none of its own. Each of their commands
+//! dies beside its commit and is given again, and so does the daemon that has to act upon it.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use daifa::model::alert::AlertKind;
 use daifa::store::Store;
 
+use crate::judge::Account;
 use crate::plan::{Death, Lived, Reference, live, reading, run_group, stop};
-use crate::stage::{LOOK, Stage};
+use crate::stage::{LOOK, Process, Stage};
 use crate::typed::{daifa, said};
-use crate::{alone, beside, town};
+use crate::{alone, beside, town, village};
 
-/// What a config says of a bank that cannot be asked.
-const NOT_ASKED: &str = "[bank.answers]\nask = \"none\"\n\n";
+/// What a config says of a bank that cannot be asked, and of when its results are late.
+const NOT_ASKED: &str = "[bank.answers]\nask = \"none\"\nresult_within = \"1500ms\"\n\n";
+
+/// What people find out.
+#[derive(Debug, Clone, Copy)]
+enum Found {
+    NotReceived,
+    /// That it was received; and when no result comes, that it never was.
+    ReceivedThenNever,
+    /// That payments without an answer were credited.
+    Credited,
+    /// That a file is nobody's.
+    Nothing,
+}
 
 /// How one run goes.
 #[derive(Debug)]
 struct Plan {
+    found: Found,
     /// Does the daemon work while people decide?
     beside: bool,
     deaths: Vec<Death>,
 }
 
-/// The bank is not asked, and two operators are there to decide. Gives the file that stands in the way.
-fn set_up(stage: &Stage) -> PathBuf {
+/// The bank is not asked, and two operators are there to decide.
+fn set_up(stage: &Stage) {
     let text = std::fs::read_to_string(stage.config()).expect("the config reads");
     let (before, rest) = text.split_once("[bank.door]").expect("the first bank has a door");
     let mut text = format!("{before}{NOT_ASKED}[bank.door]{rest}");
@@ -50,6 +66,10 @@ fn set_up(stage: &Stage) -> PathBuf {
             .expect("a text grows");
     }
     std::fs::write(stage.config(), text).expect("the config is written");
+}
+
+/// The file that stands in the way of the first batch.
+fn in_the_way(stage: &Stage) -> PathBuf {
     let config = std::fs::read_to_string(stage.config()).expect("the config reads");
     let prefix = config
         .split_once("reference_prefix = \"")
@@ -59,37 +79,7 @@ fn set_up(stage: &Stage) -> PathBuf {
     way
 }
 
-/// Waits until somebody is told that nobody knows what became of the batch; gives its attempt.
-fn undecided(stage: &Stage) -> Result<String, String> {
-    let began = Instant::now();
-    loop {
-        let told = reading(async {
-            let store = Store::attach(stage.location()).await.ok()?;
-            let told = store.standing_alerts(AlertKind::CannotAsk).await.ok();
-            store.close().await;
-            told?.pop()
-        });
-        match told {
-            Some(attempt) => return Ok(attempt),
-            None if began.elapsed() > Duration::from_secs(20) => {
-                return Err("nobody was told to decide".to_owned());
-            }
-            None => std::thread::sleep(LOOK),
-        }
-    }
-}
-
-/// The state of the attempt, of all decisions, and how many times a decision about it was carried out.
-fn stands(stage: &Stage, attempt: &str) -> Stands {
-    let no = attempt.trim_start_matches('A');
-    let texts = |sql: String| reading(beside::texts(stage.location(), &sql));
-    let state = texts(format!("SELECT state FROM attempt WHERE attempt_no = {no}"));
-    let decisions = texts("SELECT state FROM decision ORDER BY decision_no".to_owned());
-    let sql = "SELECT COUNT(*) FROM journal WHERE body LIKE '%\"confirmed_by\"%'";
-    (state.concat(), decisions, reading(beside::number(stage.location(), sql)))
-}
-
-/// How a thing and the decisions about it stand.
+/// How the thing stands that is decided, how all decisions do, and how many of them were carried out.
 type Stands = (String, Vec<String>, i64);
 
 /// One command of an operator: how it ended (9 being a death), and what it said.
@@ -132,74 +122,228 @@ fn expect<T: PartialEq + std::fmt::Debug>(found: &T, expected: &T) -> Result<(),
     if found == expected { Ok(()) } else { Err(format!("{found:?} instead of {expected:?}")) }
 }
 
-/// Both people decide, and each of their commands dies beside each of its commits. Says how often.
-fn decide(stage: &Stage, attempt: &str) -> Result<usize, String> {
-    let of = |state: &str, decisions: &[&str], done| -> Stands {
-        (state.to_owned(), decisions.iter().map(|&word| word.to_owned()).collect(), done)
-    };
-    let one_of = |all: &[Stands]| {
-        let found = stands(stage, attempt);
-        if all.contains(&found) { Ok(()) } else { Err(format!("{found:?} is none of {all:?}")) }
-    };
-    let (nothing, proposed) = (of("unknown", &[], 0), of("unknown", &["proposed"], 0));
-    let proposes = ["propose", "--evidence", "looked into the folder", attempt, "not_received"];
-    let words = "proposes something about";
-    let mut died = again_and_again(stage, "wang", &proposes, words, || {
-        one_of(&[nothing.clone(), proposed.clone()])
-    })?;
-    expect(&stands(stage, attempt), &proposed)?;
-    // A daemon beside it may act upon it at once.
-    let carried = ["not_sent", "sending", "accepted"].map(|state| of(state, &["confirmed"], 1));
-    let words = "carried out before";
-    died += again_and_again(stage, "li", &["confirm", "D1"], words, || {
-        one_of(&[&[proposed.clone()][..], &carried].concat())
-    })?;
-    one_of(&carried)?;
-    Ok(died)
+/// What two people decide.
+struct Wish<'a> {
+    subject: &'a str,
+    /// The verdict, and what belongs to it.
+    verdict: &'a [&'a str],
+    /// How the thing stands, in a word.
+    sql: &'a str,
+    before: &'a str,
+    /// Afterwards; a daemon beside it may act upon it at once.
+    after: &'a [&'a str],
 }
 
-fn clear(way: &Path) {
-    std::fs::remove_file(way).expect("it stood in the way");
+/// Two people, and the daemon that they decide beside, or after.
+struct People<'a> {
+    stage: &'a Stage,
+    beside: bool,
+    daemon: Option<Process>,
+    decided: usize,
+    /// How often their commands died.
+    died: usize,
+}
+
+impl<'a> People<'a> {
+    fn at(stage: &'a Stage, beside: bool) -> Self {
+        Self { stage, beside, daemon: None, decided: 0, died: 0 }
+    }
+
+    /// Lets the daemon work until somebody is told of something of this kind; gives what it is about.
+    fn told(&mut self, kind: AlertKind) -> Result<String, String> {
+        self.told_of(kind, "")
+    }
+
+    /// As [`Self::told`], of the attempt that this asks for.
+    fn told_of(&mut self, kind: AlertKind, attempt: &str) -> Result<String, String> {
+        let began = Instant::now();
+        self.daemon.get_or_insert_with(|| self.stage.daemon(&[]));
+        loop {
+            let told = reading(async {
+                let store = Store::attach(self.stage.location()).await.ok()?;
+                let told = store.standing_alerts(kind).await.ok();
+                store.close().await;
+                told
+            });
+            let told = told.unwrap_or_default().into_iter().find(|subject| {
+                let this = || reading(beside::number(self.stage.location(), attempt));
+                attempt.is_empty() || subject.starts_with(&format!("A{}/", this()))
+            });
+            match told {
+                Some(subject) => return Ok(subject),
+                None if began.elapsed() > Duration::from_secs(20) => {
+                    return Err(format!("nobody was told of anything: {kind}"));
+                }
+                None => std::thread::sleep(LOOK),
+            }
+        }
+    }
+
+    fn rest(&mut self) -> Result<(), String> {
+        self.daemon.take().map_or(Ok(()), |mut daemon| stop(&mut daemon))
+    }
+
+    fn texts(&self, sql: &str) -> Vec<String> {
+        reading(beside::texts(self.stage.location(), sql))
+    }
+
+    fn stands(&self, wish: &Wish<'_>) -> Stands {
+        let decisions = self.texts("SELECT state FROM decision ORDER BY decision_no");
+        let sql = "SELECT COUNT(*) FROM journal WHERE body LIKE '%\"confirmed_by\"%'";
+        let done = reading(beside::number(self.stage.location(), sql));
+        (self.texts(wish.sql).concat(), decisions, done)
+    }
+
+    /// Both decide, and each of their commands dies beside each of its commits.
+    fn decide(&mut self, wish: &Wish<'_>) -> Result<(), String> {
+        if !self.beside {
+            self.rest()?;
+        }
+        let earlier = self.decided;
+        let of = |state: &str, last: &[&str], done: usize| -> Stands {
+            let all = vec!["confirmed"; earlier].into_iter().chain(last.iter().copied());
+            let done = i64::try_from(earlier + done).expect("few");
+            (state.to_owned(), all.map(str::to_owned).collect(), done)
+        };
+        let one_of = |all: &[Stands]| {
+            let found = self.stands(wish);
+            if all.contains(&found) { Ok(()) } else { Err(format!("{found:?} is none of {all:?}")) }
+        };
+        let (nothing, proposed) = (of(wish.before, &[], 0), of(wish.before, &["proposed"], 0));
+        let proposes = ["propose", "--evidence", "looked into it", wish.subject];
+        let proposes = [&proposes[..], wish.verdict].concat();
+        let words = "proposes something about";
+        let died = again_and_again(self.stage, "wang", &proposes, words, || {
+            one_of(&[nothing.clone(), proposed.clone()])
+        })?;
+        expect(&self.stands(wish), &proposed)?;
+        let carried: Vec<_> = wish.after.iter().map(|state| of(state, &["confirmed"], 1)).collect();
+        let confirms = ["confirm", &format!("D{}", earlier + 1)];
+        let words = "carried out before";
+        let more = again_and_again(self.stage, "li", &confirms, words, || {
+            one_of(&[&[proposed.clone()][..], &carried].concat())
+        })?;
+        one_of(&carried)?;
+        self.died += died + more;
+        self.decided += 1;
+        Ok(())
+    }
+
+    /// Nobody knows what became of a batch. It never arrived: they find that at first, or after they took it for
+    /// received.
+    fn about_a_batch(&mut self, received: bool) -> Result<(), String> {
+        let way = in_the_way(self.stage);
+        let attempt = self.told(AlertKind::CannotAsk)?;
+        std::fs::remove_file(way).expect("it stood in the way");
+        let no = attempt.trim_start_matches('A');
+        let sql = format!("SELECT state FROM attempt WHERE attempt_no = {no}");
+        let wish =
+            Wish { subject: &attempt, verdict: &[], sql: &sql, before: "unknown", after: &[] };
+        if !received {
+            let after = &["not_sent", "sending", "accepted"];
+            return self.decide(&Wish { verdict: &["not_received"], after, ..wish });
+        }
+        self.decide(&Wish { verdict: &["received"], after: &["accepted"], ..wish })?;
+        self.told(AlertKind::Overdue)?;
+        let never = Wish { verdict: &["never"], before: "accepted", after: &["refused"], ..wish };
+        self.decide(&never)?;
+        let batch = self
+            .texts(&format!("SELECT CAST(batch_no AS TEXT) FROM attempt WHERE attempt_no = {no}"));
+        let config = self.stage.config().display().to_string();
+        let batch = format!("B{}", batch.concat());
+        let recut = daifa(&["batch", "recut", "--config", &config, "--by", "wang", &batch], "");
+        if recut.status.success() { Ok(()) } else { Err(said(&recut)) }
+    }
+
+    /// The payments of an answer that is kept back, one alone and then the others: a bank that gives no answer
+    /// credits them all. What it says once it can be asked is no news.
+    fn about_payments(&mut self) -> Result<(), String> {
+        // The last register is the one of which an answer is lost, with the batch that it begins with.
+        const KEPT: &str = "FROM batch b JOIN attempt a ON a.batch_no = b.batch_no \
+                            JOIN register r ON r.register_no = b.register_no \
+                            WHERE r.id LIKE '%-0003' AND b.first_line = 1";
+        self.told_of(AlertKind::Overdue, &format!("SELECT a.attempt_no {KEPT}"))?;
+        let of = |what: &str| self.texts(&format!("SELECT CAST({what} AS TEXT) {KEPT}")).concat();
+        let one = format!("R{}-1", of("b.register_no"));
+        let others = format!("B{}", of("b.batch_no"));
+        let sql = format!("SELECT CAST(b.pending AS TEXT) {KEPT}");
+        for (subject, before, after) in [(one, "14", "13"), (others, "13", "0")] {
+            let (subject, after) = (&subject, &[after][..]);
+            self.decide(&Wish { subject, verdict: &["credited"], sql: &sql, before, after })?;
+        }
+        Ok(())
+    }
+
+    fn about_nothing(&mut self) -> Result<(), String> {
+        let incoming = self.stage.path().join("rural-1/incoming");
+        std::fs::create_dir_all(&incoming).expect("made");
+        std::fs::write(incoming.join("X1.txt"), "nobody's").expect("written");
+        std::fs::write(incoming.join("X1.ok"), "").expect("written");
+        let result = self.told(AlertKind::ResultHeld)?;
+        let sql = "SELECT state FROM result WHERE name LIKE 'X1%'";
+        let (verdict, before) = (&["dismissed"], "held");
+        self.decide(&Wish { subject: &result, verdict, sql, before, after: &["held"] })
+    }
+}
+
+/// From here on the bank can be asked: a death in the middle of a sending is nothing for people then.
+fn ask_again(stage: &Stage) {
+    let text = std::fs::read_to_string(stage.config()).expect("the config reads");
+    std::fs::write(stage.config(), text.replace(NOT_ASKED, "")).expect("written");
 }
 
 fn carry_out(plan: &Plan, reference: &Reference) -> (Result<Lived, String>, Stage) {
     let stage = Stage::start(reference.shape);
     let lived = (|| {
-        let way = set_up(&stage);
-        let mut daemon = stage.daemon(&[]);
-        let attempt = undecided(&stage)?;
-        clear(&way);
-        let decided = if plan.beside {
-            let decided = decide(&stage, &attempt)?;
-            stop(&mut daemon)?;
-            decided
-        } else {
-            stop(&mut daemon)?;
-            decide(&stage, &attempt)?
-        };
-        // From here on it can be asked: a death in the middle of a sending is nothing for people then.
-        let text = std::fs::read_to_string(stage.config()).expect("the config reads");
-        std::fs::write(stage.config(), text.replace(NOT_ASKED, "")).expect("written");
+        set_up(&stage);
+        let mut people = People::at(&stage, plan.beside);
+        match plan.found {
+            Found::NotReceived => people.about_a_batch(false)?,
+            Found::ReceivedThenNever => people.about_a_batch(true)?,
+            Found::Credited => people.about_payments()?,
+            Found::Nothing => people.about_nothing()?,
+        }
+        people.rest()?;
+        ask_again(&stage);
         let died = live(&stage, &plan.deaths, reference, |_| Ok(()))?;
-        let (_, decisions, done) = stands(&stage, &attempt);
-        expect(&(decisions, done), &(vec!["confirmed".to_owned()], 1))?;
-        Ok(Lived { died: died + decided, outlived: false })
+        let decisions = people.texts("SELECT state FROM decision ORDER BY decision_no");
+        expect(&decisions, &vec!["confirmed".to_owned(); people.decided])?;
+        Ok(Lived { died: died + people.died, outlived: false })
     })();
     (lived, stage)
+}
+
+/// What the daemon comes to where something of it was refused by two people on the way.
+fn with_one_refused(reference: &Reference) -> Reference {
+    let Reference { shape, books, account, took } = reference;
+    let attempts = vec!["accepted".to_owned(), "refused".to_owned()];
+    let account = Account { attempts, ..account.clone() };
+    Reference { shape: *shape, books: books.clone(), account, took: *took }
 }
 
 #[test]
 fn i31_killed_while_two_people_decide() {
     let _alone = alone();
-    let reference = town();
+    let (town, village) = (town(), village());
+    let refused = with_one_refused(town);
     let plan = |at: u64| {
+        let found = match at % 4 {
+            0 => Found::NotReceived,
+            1 => Found::ReceivedThenNever,
+            2 => Found::Credited,
+            _ => Found::Nothing,
+        };
         let deaths = match at {
-            0 => vec![],
+            0..4 => vec![],
             n if n.is_multiple_of(2) => vec![Death::AfterCommit(n)],
             n => vec![Death::BeforeCommit(n), Death::AfterCommit(1 + n / 2)],
         };
-        Plan { beside: at.is_multiple_of(3), deaths }
+        Plan { found, beside: at % 3 > 0, deaths }
     };
-    let tally = run_group("people decide", (0..12).map(plan), |plan| carry_out(plan, reference));
-    assert!(tally.kills >= 50, "{tally:?}");
+    let tally = run_group("people decide", (0..16).map(plan), |plan| match plan.found {
+        Found::ReceivedThenNever => carry_out(plan, &refused),
+        Found::Credited => carry_out(plan, village),
+        Found::NotReceived | Found::Nothing => carry_out(plan, town),
+    });
+    assert!(tally.kills >= 100, "{tally:?}");
 }

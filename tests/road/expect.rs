@@ -343,3 +343,25 @@ async fn f54_a_bank_that_is_away_for_longer_than_the_duty_is_told_once_by_level(
     assert!(house.alert("deadline").await.is_none());
     house.finished().await;
 }
+
+#[tokio::test]
+async fn f30_a_bank_that_may_be_asked_later_on_is_asked_about_what_it_still_owes() {
+    let mut house = House::open().await;
+    house.agreed = Some(|code, rules| {
+        if code == CALLS {
+            rules.answers.ask = AskBy::None;
+        }
+    });
+    house.restart().await;
+    house.take(Draft::new("A", 1).lines(CALLS, 2).declared()).await;
+    house.live(5 * HOUR, 15 * MINUTE).await;
+    assert!(house.calls.book().asked.is_empty());
+    assert_eq!(house.five(1).await, [0, 201, 0, 0, 0]);
+    // It owes them still, and people may not decide what it can be asked about.
+    house.agreed = None;
+    house.restart().await;
+    house.live(HOUR, 15 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 201, 0, 0]);
+    assert_eq!(house.calls.batches().len(), 1);
+    house.sound().await;
+}
