@@ -1,6 +1,6 @@
 //! What is compared: the books of the practice counterparts, and the daemon's closing account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use daifa::model::place::Places;
 use daifa::sandbox::bank::{BankVerdict, Card};
@@ -113,13 +113,15 @@ impl Account {
     }
 
     fn of(totals: Totals, set_aside: i64, alerts: Vec<String>) -> Self {
+        let states: BTreeSet<String> =
+            totals.attempts.into_iter().map(|(state, _)| state).collect();
         Self {
             registers: totals.registers,
             counts: totals.counts,
             places: totals.places,
             set_aside,
             notices: totals.notices,
-            attempts: totals.attempts.into_iter().map(|(state, _)| state).collect(),
+            attempts: states.into_iter().collect(),
             reports_due: totals.reports_due,
             quarantined: totals.quarantined,
             alerts,

@@ -11,7 +11,7 @@ use crate::{TOWN, alone, demo_to_the_end, town};
 
 const SERVED: Shape = Shape { postgres: true, ..TOWN };
 
-fn served() -> &'static Reference {
+pub fn served() -> &'static Reference {
     static RUN: OnceLock<Reference> = OnceLock::new();
     RUN.get_or_init(|| Reference::run(SERVED))
 }
