@@ -168,7 +168,7 @@ async fn served(house: &House) -> Vec<u8> {
     let banks =
         [FILES, CALLS].map(|code| BankName { code: code.to_owned(), name: code.to_owned() });
     let pages = Pages {
-        store,
+        store: Arc::clone(&store),
         sealer: Arc::clone(&house.ctx().sealer),
         clock: Arc::new(house.clock.clone()),
         metrics,
@@ -181,7 +181,7 @@ async fn served(house: &House) -> Vec<u8> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("binds");
     let address = listener.local_addr().expect("an address");
     let cancel = CancellationToken::new();
-    tokio::spawn(web::serve(listener, web::router(pages), cancel.clone()));
+    let serving = tokio::spawn(web::serve(listener, web::router(pages), cancel.clone()));
     let mut all = Vec::new();
     for path in [
         "/",
@@ -202,6 +202,8 @@ async fn served(house: &House) -> Vec<u8> {
         assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
     }
     cancel.cancel();
+    serving.await.expect("it ends");
+    store.close().await;
     all
 }
 
@@ -232,6 +234,8 @@ async fn i27_nobody_is_found_outside_reports_and_the_banks_files() {
         assert!(house.number(&format!("SELECT COUNT(*) FROM {table}")).await >= 0);
     }
     house.sound().await;
+    // The files beside the database go with its last connection.
+    house.store().close().await;
     house.stop();
     let files = files_of(house.dir.path());
     assert!(files.iter().any(|path| path.ends_with("daifa.sqlite")));
