@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::flow::convert::open_rows;
 use crate::flow::held::{hold, joined};
-use crate::flow::matching::match_rows;
+use crate::flow::matching::{NotTaken, Sent, match_rows};
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
 use crate::flow::{Bank, Ctx, FlowError, expect};
@@ -21,6 +21,9 @@ use crate::store::results::{Effects, Taken, TakenResult, can_have_results};
 
 /// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held. Says
 /// whether they were taken.
+///
+/// # Errors
+/// Where the store fails; [`FlowError::Early`] where it can be understood only after another answer.
 pub(super) async fn take_rows(
     ctx: &Ctx,
     bank: &Bank,
@@ -46,19 +49,20 @@ pub(super) async fn take_rows(
     let facts = ctx.store.register_facts(attempt.register).await?;
     let payments = ctx.store.members(batch).await?;
     let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
-    let matched = match match_rows(
-        &format,
-        kind,
-        parts,
-        (attempt.no, &attempt.reference),
-        &members,
-        &ctx.sealer,
-    ) {
+    let serials = ctx.store.payment_serials(attempt.no).await?;
+    let sent = Sent {
+        attempt: attempt.no,
+        reference: &attempt.reference,
+        members: &members,
+        serials: &serials,
+    };
+    let matched = match match_rows(&format, kind, parts, &sent, &ctx.sealer) {
         Ok(matched) => matched,
-        Err(why) => {
+        Err(NotTaken::Held(why)) => {
             hold(ctx, bank, attempt, name, &bytes, &why).await?;
             return Ok(false);
         }
+        Err(NotTaken::Early) => return Err(FlowError::Early { what: name.to_owned() }),
     };
     let next_at_ms = next_question(ctx, bank, attempt, &format);
     let evidence = (!matched.quarantined.is_empty())
@@ -77,6 +81,7 @@ pub(super) async fn take_rows(
             },
         expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
         bank_references: matched.bank_references,
+        serials: matched.serials,
     };
     let town_of_line: HashMap<i64, i64> =
         payments.iter().map(|payment| (payment.line, payment.town)).collect();

@@ -34,6 +34,7 @@ pub mod life;
 pub mod migrations;
 pub mod numbers;
 pub mod operators;
+mod payment_serials;
 mod postgres;
 pub mod pushed;
 pub mod quarantine;

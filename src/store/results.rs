@@ -4,6 +4,8 @@
 mod decided;
 mod effects;
 
+use std::collections::BTreeMap;
+
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptState, Heard};
 use crate::model::expectation::Expected;
@@ -21,7 +23,7 @@ use crate::store::reports::NewReport;
 use crate::store::results::effects::{decide, read_before};
 use crate::store::sql::{Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError, bank_references};
+use crate::store::{Store, StoreError, bank_references, payment_serials};
 
 /// The condition under which payment `p` is a member of batch `b`, of its bank.
 pub(super) const MEMBER: &str = "((b.listed = 0 AND p.line BETWEEN b.first_line AND b.last_line \
@@ -68,6 +70,8 @@ pub struct TakenResult<'a> {
     pub expects: Vec<Expected>,
     /// What the bank calls the attempt, as far as it says so here.
     pub bank_references: Vec<String>,
+    /// What the bank calls single payments, as far as that is new and needed later: by line.
+    pub serials: BTreeMap<i64, String>,
 }
 
 /// What taking a result did.
@@ -169,12 +173,14 @@ impl Store {
         let numbered =
             bank_references::keep(&mut work, &mut entry, attempt, references, now_ms).await?;
         let before = read_before(&mut work, attempt).await?;
+        let serials = taken.serials;
         let (writes, effects) = decide(taken.rows, before, &mut entry)?;
         let quarantined = new_quarantined(&mut work, attempt, taken.quarantined).await?;
         if effects.outcomes.is_empty()
             && effects.notices.is_empty()
             && quarantined.is_empty()
             && numbered == 0
+            && serials.is_empty()
             && attempt.state == AttemptState::Accepted
         {
             // Other bytes that say nothing new (an answer with another time in it): nothing is kept.
@@ -187,6 +193,8 @@ impl Store {
         work.move_one(asked, params![next_at_ms(pending), attempt.no]).await?;
         self.write_effects(&mut work, attempt, batch, result, writes, &mut entry, now_ms).await?;
         self.write_quarantine(&mut work, attempt, result, quarantined, &mut entry, now_ms).await?;
+        let max = self.dialect.bulk();
+        payment_serials::keep(&mut work, &mut entry, attempt.no, result, serials, max).await?;
         heard(&mut work, &mut entry, attempt, pending, &taken.expects, now_ms).await?;
         let sql = "UPDATE result SET applied = $1 WHERE result_no = $2";
         let applied = params![len(effects.outcomes.len() + effects.notices.len()), result];

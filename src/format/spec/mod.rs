@@ -341,9 +341,10 @@ fn message(table: Table<'_>, scope: &Scope<'_>) -> Option<MessageSpec> {
 /// `match_by = ["account", "payee_name", "amount"]`: how a row finds its payment where it has no
 /// place in the batch.
 fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
-    const ALLOWED: [Key; 6] = [
+    const ALLOWED: [Key; 7] = [
         Key::Ordinal,
         Key::RowReference,
+        Key::BankSerial,
         Key::Account,
         Key::PayeeName,
         Key::Amount,
@@ -361,9 +362,15 @@ fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
         let what = format!("match_by: {:?} tells no payment", word.value);
         table.faults().note(word.at, what, format!("one of {}", known.join(", ")));
     }
-    if [Key::Ordinal, Key::RowReference, Key::Account].iter().all(|key| !keys.contains(key)) {
+    if keys.contains(&Key::BankSerial) && keys.len() > 1 {
+        let hint = "match_by = [\"bank_serial\"]; what else the row says is compared all the same";
+        table.faults().note(at, "bank_serial is of one payment by itself", hint);
+    }
+    let alone = [Key::Ordinal, Key::RowReference, Key::BankSerial, Key::Account];
+    if alone.iter().all(|key| !keys.contains(key)) {
         let hint = "the account, with what tells two payments to it apart";
-        table.faults().note(at, "match_by without ordinal, row_reference or account", hint);
+        let what = "match_by without ordinal, row_reference, bank_serial or account";
+        table.faults().note(at, what, hint);
     }
     Some(Found { at, value: keys })
 }
