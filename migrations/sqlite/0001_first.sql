@@ -364,6 +364,15 @@ CREATE TABLE outcome (
     PRIMARY KEY (attempt_no, line, kind)
 ) STRICT, WITHOUT ROWID;
 
+-- What a bank calls single payments, where its later answers name them by that alone.
+CREATE TABLE payment_serial (
+    attempt_no INTEGER NOT NULL, -- the attempt
+    serial TEXT NOT NULL, -- the bank's number
+    line INTEGER NOT NULL, -- the payment
+    result_no INTEGER NOT NULL, -- where it was said
+    PRIMARY KEY (attempt_no, serial)
+) STRICT, WITHOUT ROWID;
+
 -- A line of a result that changed nothing, and why.
 CREATE TABLE quarantine (
     result_no INTEGER NOT NULL, -- the result

@@ -156,9 +156,11 @@ pub async fn acted_on(
         Answer::Done if refund.is_none() => {
             if said.kind == MessageKind::StatusAnswer {
                 let name = format!("{} {}", said.kind, attempt.reference);
-                return take_rows(ctx, bank, attempt, said.kind, &name, &said.parts)
-                    .await
-                    .map(drop);
+                match take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await {
+                    // That the bank has it is said; what became of it waits for the answer before.
+                    Err(FlowError::Early { .. }) => {}
+                    taken => return taken.map(drop),
+                }
             }
             Conclusion::of(AttemptEvent::Accepted, again)
         }

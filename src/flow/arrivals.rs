@@ -126,6 +126,15 @@ async fn take_arrival(
         // Another step moved the attempt meanwhile: the file stays and is read again.
         Err(FlowError::Store(StoreError::Moved { .. })) => return Ok(true),
         Err(cause) if cause.is_fatal() => return Err(cause),
+        // It stays too; that the answer before it is missing is told where that one is waited for.
+        Err(FlowError::Early { .. }) => {
+            tracing::info!(
+                bank = bank.code,
+                name = arrival.name,
+                "it waits for the answer that tells the bank's numbers"
+            );
+            return Ok(false);
+        }
         // It stays where it is, and does not hold up what else has come.
         Err(cause) => {
             let register = about(ctx, bank, arrival).await?;

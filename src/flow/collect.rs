@@ -34,6 +34,10 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
                     Err(FlowError::Store(StoreError::Moved { .. })) => {
                         tracing::info!(attempt = %attempt.no, "somebody else moved it");
                     }
+                    Err(FlowError::Early { .. }) => {
+                        tracing::info!(attempt = %attempt.no, bank = bank.code, "its answer waits for the one that tells the bank's numbers");
+                        ctx.store.wait(attempt, ctx.now_ms() + bank.rules.ask_every_ms).await?;
+                    }
                     Err(cause) => {
                         cannot_take(ctx, bank, attempt.register, &attempt.no.to_string(), &cause)
                             .await?;

@@ -1,7 +1,7 @@
 //! Matching: lines of a bank's answer to payments of the batch, by their place in it or by what they
 //! say of the payment, and only where account and amount are those that were sent (I12).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{data_error, key_name};
@@ -23,20 +23,48 @@ pub struct Matched {
     pub quarantined: Vec<Quarantined>,
     /// What the bank calls what we sent: several numbers where it split it.
     pub bank_references: Vec<String>,
+    /// What the bank calls single payments, where a later answer names them by that: line and number, as
+    /// far as that is new.
+    pub serials: BTreeMap<i64, String>,
+}
+
+/// Why an answer is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It does not close as a whole, in Chinese: it is held, and changes nothing (design 4.4).
+    Held(String),
+    /// It names payments by numbers of the bank that no answer has told yet: it waits for that one.
+    Early,
+}
+
+impl From<String> for NotTaken {
+    fn from(why: String) -> Self {
+        Self::Held(why)
+    }
+}
+
+/// What a batch is known by.
+pub struct Sent<'a> {
+    pub attempt: AttemptNo,
+    pub reference: &'a str,
+    /// In their order: the ordinal of a payment is its place here, from 1.
+    pub members: &'a [RowValues],
+    /// What the bank called its payments so far: number and line.
+    pub serials: &'a HashMap<String, i64>,
 }
 
 /// Reads an answer and matches its rows to the members of the batch, which are in their order.
 ///
 /// # Errors
-/// Why the answer as a whole does not close: it is held, and changes nothing (design 4.4).
+/// Why it is not taken now, or not at all.
 pub fn match_rows(
     format: &Format,
     kind: MessageKind,
     parts: &[Part],
-    (attempt, reference): (AttemptNo, &str),
-    members: &[RowValues],
+    sent: &Sent<'_>,
     sealer: &Sealer,
-) -> Result<Matched, String> {
+) -> Result<Matched, NotTaken> {
+    let Sent { attempt, members, .. } = *sent;
     let mut matched = Matched::default();
     let mut told = HashSet::new();
     let unread = |fault: DataError| {
@@ -44,7 +72,8 @@ pub fn match_rows(
         data_error(&fault)
     };
     let mut reading = format.read(kind, parts).map_err(unread)?;
-    let places = Places::new(format, kind, reference, members);
+    let places = Places::new(format, kind, sent);
+    let tells_serials = format.tells_serials(kind);
     let mut credited = Credited::default();
     let mut row_no = 0;
     while let Some(item) = reading.next().map_err(unread)? {
@@ -64,10 +93,16 @@ pub fn match_rows(
                 row_no += 1;
                 match match_row(format, kind, record, attempt, &places, sealer) {
                     Ok(row) => {
+                        if tells_serials {
+                            note_serial(record, row.line, sent.serials, &mut matched.serials)?;
+                        }
                         // The same line with the same word twice in one file is one.
                         if told.insert((row.line, row.kind, row.notice)) {
                             matched.rows.push(row);
                         }
+                    }
+                    Err((UNKNOWN, ..)) if places.wait_for_serials(sent) => {
+                        return Err(NotTaken::Early);
                     }
                     Err((cause, detail, line)) => {
                         matched.quarantined.push(Quarantined { row: row_no, cause, detail, line });
@@ -81,7 +116,43 @@ pub fn match_rows(
     } else if format.rows_without_account(kind) {
         names_all(&matched, members)?;
     }
+    one_payment_each(&matched.serials)?;
     Ok(matched)
+}
+
+/// Takes up what the bank calls a payment.
+///
+/// # Errors
+/// In Chinese, that it called it otherwise, or another one so: nothing can be matched by such numbers.
+fn note_serial(
+    record: &Record,
+    line: i64,
+    known: &HashMap<String, i64>,
+    new: &mut BTreeMap<i64, String>,
+) -> Result<(), String> {
+    let Some(serial) = record.text(Key::BankSerial) else { return Ok(()) };
+    let other = "同一个银行流水号先后对应两笔明细，不能据此核对以后的结果".to_owned();
+    match known.get(serial) {
+        Some(named) if *named == line => return Ok(()),
+        Some(_) => return Err(other),
+        None => {}
+    }
+    match new.insert(line, serial.to_owned()) {
+        Some(before) if before != serial => {
+            Err("同一笔明细在一份答复中有两个银行流水号".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// # Errors
+/// As of [`note_serial`].
+fn one_payment_each(serials: &BTreeMap<i64, String>) -> Result<(), String> {
+    let different: HashSet<&String> = serials.values().collect();
+    if different.len() == serials.len() {
+        return Ok(());
+    }
+    Err("一份答复中有两笔明细的银行流水号相同，不能据此核对以后的结果".to_owned())
 }
 
 /// Rows that name payments by their places alone are about this batch only where they are about all of it,
@@ -181,6 +252,9 @@ fn infer_credits(
     Ok(())
 }
 
+/// The cause of a row that is about no payment of the batch.
+const UNKNOWN: &str = "unknown_payment";
+
 /// Where in a batch each payment is found.
 struct Places<'m> {
     members: &'m [RowValues],
@@ -190,15 +264,18 @@ struct Places<'m> {
 }
 
 impl<'m> Places<'m> {
-    fn new(
-        format: &'m Format,
-        kind: MessageKind,
-        reference: &str,
-        members: &'m [RowValues],
-    ) -> Self {
+    fn new(format: &'m Format, kind: MessageKind, sent: &Sent<'m>) -> Self {
+        let Sent { reference, members, serials, .. } = *sent;
         let by = format.matching(kind);
         let mut known: HashMap<Vec<String>, Vec<usize>> = HashMap::new();
-        if !by.contains(&Key::Ordinal) {
+        if by.contains(&Key::BankSerial) {
+            let places: HashMap<i64, usize> =
+                members.iter().enumerate().map(|(at, member)| (member.line, at)).collect();
+            for (serial, line) in serials {
+                let at = places.get(line).copied();
+                known.entry(vec![serial.clone()]).or_default().extend(at);
+            }
+        } else if !by.contains(&Key::Ordinal) {
             let named = by.contains(&Key::RowReference);
             for (at, row) in members.iter().enumerate() {
                 let reference =
@@ -218,7 +295,7 @@ impl<'m> Places<'m> {
                 .and_then(|ordinal| ordinal.checked_sub(1));
             return place.and_then(|at| self.members.get(at)).ok_or_else(|| {
                 let detail = format!("本批只有序号 1 到 {}", self.members.len());
-                ("unknown_payment", detail, None)
+                (UNKNOWN, detail, None)
             });
         }
         let names: Vec<&str> = self.by.iter().map(|key| key_name(*key)).collect();
@@ -229,8 +306,17 @@ impl<'m> Places<'m> {
                 let detail = format!("本批有 {} 笔{names}与它相同", several.len());
                 Err(("ambiguous", detail, None))
             }
-            None => Err(("unknown_payment", format!("本批没有{names}与它相同的明细"), None)),
+            None => Err((UNKNOWN, format!("本批没有{names}与它相同的明细"), None)),
         }
+    }
+
+    /// Are rows matched by numbers of the bank, and does it still owe some of them?
+    fn wait_for_serials(&self, sent: &Sent<'_>) -> bool {
+        if !self.by.contains(&Key::BankSerial) {
+            return false;
+        }
+        let named: HashSet<i64> = sent.serials.values().copied().collect();
+        named.len() < self.members.len()
     }
 }
 
@@ -274,9 +360,10 @@ fn match_row(
     let member = places.find(record)?;
     let line = Some(member.line);
     // What is there is compared. An account may be missing only where the description says so, or where
-    // the row has a reference of ours.
+    // the row has a reference of ours, or one that the bank told beside the account.
     let account = record.text(Key::Account);
-    let named = places.by.contains(&Key::RowReference) || format.rows_without_account(kind);
+    let named = [Key::RowReference, Key::BankSerial].iter().any(|key| places.by.contains(key))
+        || format.rows_without_account(kind);
     if account != Some(member.person.account.as_str()) && !(named && account.is_none()) {
         return Err(("account_differs", "应为发送时的账号".to_owned(), line));
     }

@@ -96,6 +96,9 @@ pub enum FlowError {
     /// What was sealed does not open: the key is missing, or a row was altered (I20).
     #[error("what is kept about {what} does not open")]
     Sealed { what: String, source: SealError },
+    /// An answer names payments by numbers of the bank that another answer tells, and that has not come.
+    #[error("{what} names payments by numbers of the bank that no answer has told yet")]
+    Early { what: String },
     /// What is kept in the open was altered since finance approved it (I20).
     #[error("what is kept about {what} is not what finance approved")]
     Altered { what: String },
@@ -106,7 +109,7 @@ impl FlowError {
     pub const fn is_fatal(&self) -> bool {
         match self {
             Self::Store(cause) => cause.is_fatal(),
-            Self::Sealed { .. } | Self::Altered { .. } => false,
+            Self::Sealed { .. } | Self::Altered { .. } | Self::Early { .. } => false,
         }
     }
 }

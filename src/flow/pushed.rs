@@ -66,6 +66,14 @@ pub(super) async fn step(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
             // Another step moved the attempt meanwhile: it is read again at once.
             Err(FlowError::Store(StoreError::Moved { .. })) => {}
             Err(cause) if cause.is_fatal() => return Err(cause),
+            Err(FlowError::Early { .. }) => {
+                tracing::info!(
+                    bank = bank.code,
+                    name,
+                    "it waits for the answer that tells the bank's numbers"
+                );
+                ctx.store.push_waits(pushed.no, ctx.now_ms() + bank.rules.ask_every_ms).await?;
+            }
             Err(cause) => {
                 cannot_take(ctx, bank, None, &name, &cause).await?;
                 let again = ctx.now_ms() + bank.rules.return_every_ms;

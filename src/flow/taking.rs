@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use crate::flow::convert::open_rows;
 use crate::flow::held::{hold, joined};
-use crate::flow::matching::match_rows;
+use crate::flow::matching::{NotTaken, Sent, match_rows};
 use crate::flow::opening::Item;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
@@ -22,6 +22,9 @@ use crate::store::results::{Effects, Taken, TakenResult, can_have_results};
 
 /// Takes the rows of a result: applied or quarantined, in one transaction, or the whole is held. Says
 /// whether they were taken.
+///
+/// # Errors
+/// Where the store fails; [`FlowError::Early`] where it can be understood only after another answer.
 pub(super) async fn take_rows(
     ctx: &Ctx,
     bank: &Bank,
@@ -47,16 +50,23 @@ pub(super) async fn take_rows(
     let facts = ctx.store.register_facts(attempt.register).await?;
     let payments = ctx.store.members(batch).await?;
     let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
+    let serials = known_serials(ctx, attempt, kind, &format).await?;
+    let sent = Sent {
+        attempt: attempt.no,
+        reference: &attempt.reference,
+        members: &members,
+        serials: &serials,
+    };
     let item = || Item::new(&[&bank.code, name], digest);
-    let about = (attempt.no, attempt.reference.as_str());
-    let matched =
-        ctx.opening.open(item, || match_rows(&format, kind, parts, about, &members, &ctx.sealer));
-    let matched = match matched.unwrap_or_else(|why| Err(why.chinese().to_owned())) {
+    let matched = ctx.opening.open(item, || match_rows(&format, kind, parts, &sent, &ctx.sealer));
+    let matched = match matched.unwrap_or_else(|why| Err(NotTaken::Held(why.chinese().to_owned())))
+    {
         Ok(matched) => matched,
-        Err(why) => {
+        Err(NotTaken::Held(why)) => {
             hold(ctx, bank, attempt, name, &bytes, &why).await?;
             return Ok(false);
         }
+        Err(NotTaken::Early) => return Err(FlowError::Early { what: name.to_owned() }),
     };
     let next_at_ms = next_question(ctx, bank, attempt, &format);
     let evidence = (!matched.quarantined.is_empty())
@@ -68,13 +78,10 @@ pub(super) async fn take_rows(
         quarantined: matched.quarantined,
         evidence,
         next_at_ms,
-        again_at_ms: ctx.now_ms()
-            + match kind {
-                MessageKind::Acknowledgement => bank.rules.ask_after_ms,
-                _ => bank.rules.ask_every_ms,
-            },
+        again_at_ms: ctx.now_ms() + until_asked_again(bank, kind),
         expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
         bank_references: matched.bank_references,
+        serials: matched.serials,
     };
     let town_of_line: HashMap<i64, i64> =
         payments.iter().map(|payment| (payment.line, payment.town)).collect();
@@ -98,6 +105,27 @@ pub(super) async fn take_rows(
         ctx.store.returns_told(attempt, next, now).await?;
     }
     Ok(true)
+}
+
+/// What the bank called the payments of an attempt so far, where this message needs that or adds to it.
+async fn known_serials(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    kind: MessageKind,
+    format: &Format,
+) -> Result<HashMap<String, i64>, FlowError> {
+    if format.is_matched_by_serial(kind) || format.tells_serials(kind) {
+        return Ok(ctx.store.payment_serials(attempt.no).await?);
+    }
+    Ok(HashMap::new())
+}
+
+/// How long the bank is left alone with what it has not answered for yet.
+const fn until_asked_again(bank: &Bank, kind: MessageKind) -> i64 {
+    match kind {
+        MessageKind::Acknowledgement => bank.rules.ask_after_ms,
+        _ => bank.rules.ask_every_ms,
+    }
 }
 
 /// The bank tells results of what it refused, or of what two people closed: its payments may have gone

@@ -32,11 +32,25 @@ impl Format {
     /// have no two payments that are the same in all of them.
     pub fn unique_in_batch(&self) -> Option<&[Key]> {
         let mut answers = self.plan.messages.iter().filter(|message| message.has_rows);
-        // A place and a reference of our own are of one payment by how they are made.
-        let one = [Key::Ordinal, Key::RowReference];
+        // A place and a reference are of one payment by how they are made.
+        let one = [Key::Ordinal, Key::RowReference, Key::BankSerial];
         let by_values =
             |message: &&MessagePlan| !one.iter().any(|key| message.matching.contains(key));
         answers.find(by_values).map(|message| message.matching.as_slice())
+    }
+
+    /// Are the rows of this message matched by the bank's own numbers of payments, which an earlier answer
+    /// told?
+    pub fn is_matched_by_serial(&self, kind: MessageKind) -> bool {
+        self.matching(kind).contains(&Key::BankSerial)
+    }
+
+    /// Does this message tell what the bank calls each payment, and does a later one need it?
+    pub fn tells_serials(&self, kind: MessageKind) -> bool {
+        let needed = |message: &MessagePlan| message.matching.contains(&Key::BankSerial);
+        self.plan.messages.iter().any(needed)
+            && !self.is_matched_by_serial(kind)
+            && self.asks_for(kind, Key::BankSerial)
     }
 
     /// Does this message have a row for each payment?

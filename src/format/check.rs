@@ -43,6 +43,7 @@ pub(crate) fn spec(spec: &FormatSpec, whole: bool, faults: &Faults<'_>) {
     }
     if whole {
         matched::told_row_reference(spec, faults);
+        matched::told_bank_serial(spec, faults);
     }
     names(spec, faults);
     for (index, (at, table)) in spec.codes.iter().enumerate() {

@@ -41,6 +41,20 @@ fn totals(message: &MessageSpec, faults: &Faults<'_>) {
     }
 }
 
+/// Is it an answer about payments?
+const fn answers(message: &MessageSpec) -> bool {
+    use MessageKind as M;
+    matches!(
+        message.kind,
+        M::Result | M::StatusAnswer | M::LateReturn | M::Notice | M::Acknowledgement
+    )
+}
+
+/// What its rows are matched by, where it says so.
+fn by(message: &MessageSpec) -> Option<&[Key]> {
+    message.matching.as_ref().map(|found| found.value.as_slice())
+}
+
 /// A row of an answer must say which payment it is about, and silence is success only where the bank
 /// counts what it credited (design 4.5).
 fn matching(message: &MessageSpec, faults: &Faults<'_>) {
@@ -50,18 +64,16 @@ fn matching(message: &MessageSpec, faults: &Faults<'_>) {
             row == rows && field.cell.slot() == Some(Slot::Key(key)) && !field.cell.may_be_absent()
         })
     };
-    let about_payments = matches!(
-        message.kind,
-        M::Result | M::StatusAnswer | M::LateReturn | M::Notice | M::Acknowledgement
-    );
-    if about_payments && message.has_rows() {
+    if answers(message) && message.has_rows() {
         let by = message.matching.as_ref().map_or(&[Key::Ordinal][..], |found| &found.value);
         let at = message.matching.as_ref().map_or(message.at, |found| found.at);
         for key in by.iter().filter(|key| !has(true, **key)) {
             let hint = "a field with this key in the row, or match_by = [\"account\", ...]";
             faults.note(at, format!("rows are matched by {key}, and have none"), hint);
         }
-        let named = message.bare.is_some() || by.contains(&Key::RowReference);
+        let named = message.bare.is_some()
+            || by.contains(&Key::RowReference)
+            || by.contains(&Key::BankSerial);
         if !has(true, Key::Account) && !named {
             let hint =
                 "what a row says is compared with what was sent; or rows_without_account = true";
@@ -132,6 +144,30 @@ fn row_reference(message: &MessageSpec, faults: &Faults<'_>) {
             let hint = "join = \"{reference}-{ordinal}\" in the row";
             faults.note(field.at, "row_reference is not of one payment alone", hint);
         }
+    }
+}
+
+/// What an answer is matched by was told first, payment by payment, by one that is matched otherwise.
+pub(crate) fn told_bank_serial(spec: &FormatSpec, faults: &Faults<'_>) {
+    let by_serial =
+        |message: &&MessageSpec| by(message).is_some_and(|by| by.contains(&Key::BankSerial));
+    let tells = |message: &MessageSpec| {
+        answers(message)
+            && !by_serial(&message)
+            && !message.failures_only
+            && message.fields().any(|(row, field)| {
+                row && field.cell.slot() == Some(Slot::Key(Key::BankSerial))
+                    && !field.cell.may_be_absent()
+            })
+    };
+    if spec.messages.iter().any(tells) {
+        return;
+    }
+    for message in spec.messages.iter().filter(by_serial) {
+        let at = message.matching.as_ref().map_or(message.at, |found| found.at);
+        let hint = "a field with key = \"bank_serial\" that is always there, in the rows of an acknowledgement, or of \
+                    another answer about all payments";
+        faults.note(at, "no answer tells the bank_serial of a payment before this one", hint);
     }
 }
 

@@ -178,7 +178,9 @@ impl Desk {
 
     /// Is there more to say of taking this batch in than that it was?
     pub(super) fn names_parts(&self, reference: &str, known: &Known) -> bool {
-        self.is_split(reference, known) || self.refuses_a_row(known.no, reference)
+        self.is_split(reference, known)
+            || self.refuses_a_row(known.no, reference)
+            || self.speech.format().tells_serials(MessageKind::Acknowledgement)
     }
 
     /// That a batch was taken in, payment by payment.

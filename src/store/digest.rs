@@ -113,6 +113,11 @@ pub(super) fn digest_quarantined(
     rows.int(at_ms);
 }
 
+/// What the bank calls a payment as the journal's digest sees it, in line order.
+pub(super) fn digest_serial(rows: &mut RowDigest, line: i64, serial: &str) {
+    rows.row("payment_serial").int(line).text(serial);
+}
+
 /// The place of a part or piece, from 1.
 fn number(at: usize) -> i64 {
     i64::try_from(at + 1).unwrap_or(i64::MAX)

@@ -4,6 +4,8 @@
 mod decided;
 mod effects;
 
+use std::collections::BTreeMap;
+
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptState, Heard};
 use crate::model::expectation::Expected;
@@ -12,7 +14,7 @@ use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::{Folded, OutcomeKind};
 use crate::model::reason::Reason;
-use crate::store::attempts::{Attempt, step};
+use crate::store::attempts::{Attempt, UNKNOWN_FATE, step};
 use crate::store::breaker::Sign;
 use crate::store::cut::StoredPayment;
 use crate::store::digest::digest_quarantined;
@@ -21,7 +23,7 @@ use crate::store::reports::NewReport;
 use crate::store::results::effects::{decide, read_before};
 use crate::store::sql::{Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError, bank_references};
+use crate::store::{Store, StoreError, bank_references, payment_serials};
 
 /// The condition under which payment `p` is a member of batch `b`, of its bank.
 pub(super) const MEMBER: &str = "((b.listed = 0 AND p.line BETWEEN b.first_line AND b.last_line \
@@ -68,6 +70,8 @@ pub struct TakenResult<'a> {
     pub expects: Vec<Expected>,
     /// What the bank calls the attempt, as far as it says so here.
     pub bank_references: Vec<String>,
+    /// What the bank calls single payments, as far as that is new and needed later: by line.
+    pub serials: BTreeMap<i64, String>,
 }
 
 /// What taking a result did.
@@ -100,25 +104,20 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn members(&self, batch: BatchNo) -> Result<Vec<StoredPayment>, StoreError> {
-        let mut work = self.read().await?;
         let sql = format!(
             "SELECT p.line, p.amount_fen, p.town, p.person FROM batch b JOIN payment p ON p.register_no = b.register_no \
              AND p.line BETWEEN b.first_line AND b.last_line AND p.bank = b.bank WHERE b.batch_no = $1 AND {MEMBER} ORDER BY p.line"
         );
-        let mut members = Vec::new();
-        work.0
-            .rows(sql.into(), params![batch], &mut |row| {
-                members.push(StoredPayment {
+        self.look()
+            .rows(sql, params![batch], |row| {
+                Ok(StoredPayment {
                     line: row.int(0)?,
                     amount: Fen::new(row.int(1)?),
                     town: row.int(2)?,
                     person: row.blob(3)?.to_vec(),
-                });
-                Ok(())
+                })
             })
-            .await?;
-        work.commit().await?;
-        Ok(members)
+            .await
     }
 
     /// Takes a result: every line is applied or quarantined, or nothing is durable (I13). An
@@ -143,9 +142,8 @@ impl Store {
         if attempt.state != AttemptState::Accepted {
             step(&mut work, attempt, AttemptEvent::Accepted, now_ms).await?;
             entry.fact("accepted_from", attempt.state.as_str());
-            for kind in [AlertKind::Unknown, AlertKind::TooLate, AlertKind::CannotAsk] {
-                super::alerts::clear(&mut work, kind, &attempt.no.to_string(), now_ms).await?;
-            }
+            let subject = attempt.no.to_string();
+            super::alerts::clear_each(&mut work, &UNKNOWN_FATE, &subject, now_ms).await?;
         }
         let next_at_ms =
             |pending| if pending > 0 { Some(taken.again_at_ms) } else { taken.next_at_ms };
@@ -169,12 +167,14 @@ impl Store {
         let numbered =
             bank_references::keep(&mut work, &mut entry, attempt, references, now_ms).await?;
         let before = read_before(&mut work, attempt).await?;
+        let serials = taken.serials;
         let (writes, effects) = decide(taken.rows, before, &mut entry)?;
         let quarantined = new_quarantined(&mut work, attempt, taken.quarantined).await?;
         if effects.outcomes.is_empty()
             && effects.notices.is_empty()
             && quarantined.is_empty()
             && numbered == 0
+            && serials.is_empty()
             && attempt.state == AttemptState::Accepted
         {
             // Other bytes that say nothing new (an answer with another time in it): nothing is kept.
@@ -187,13 +187,14 @@ impl Store {
         work.move_one(asked, params![next_at_ms(pending), attempt.no]).await?;
         self.write_effects(&mut work, attempt, batch, result, writes, &mut entry, now_ms).await?;
         self.write_quarantine(&mut work, attempt, result, quarantined, &mut entry, now_ms).await?;
+        let max = self.dialect.bulk();
+        payment_serials::keep(&mut work, &mut entry, attempt.no, result, serials, max).await?;
         heard(&mut work, &mut entry, attempt, pending, &taken.expects, now_ms).await?;
         let sql = "UPDATE result SET applied = $1 WHERE result_no = $2";
         let applied = params![len(effects.outcomes.len() + effects.notices.len()), result];
         entry.vouched.returned(&mut work, &vouch::RESULT, sql, applied).await?;
-        for report in follow(result, &effects) {
-            super::reports::insert(&mut work, &mut entry, &report, now_ms).await?;
-        }
+        let reports = follow(result, &effects);
+        super::reports::insert(&mut work, &mut entry, &reports, now_ms).await?;
         super::quarantine::clear_settled(&mut work, attempt, now_ms).await?;
         entry.fact("outcomes", effects.outcomes.len()).fact("notices", effects.notices.len());
         vouch_for(&mut work, &mut entry, Some(batch), attempt.no).await?;

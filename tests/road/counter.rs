@@ -131,6 +131,11 @@ impl Counter {
     }
 
     pub fn files(root: &std::path::Path) -> Self {
+        Self::filing(root, format_named("example-rural-fixed"))
+    }
+
+    /// A bank with folders and a format of its own.
+    pub fn filing(root: &std::path::Path, format: Arc<Format>) -> Self {
         let path = |name: &str| root.join(name);
         for name in ["outgoing", "incoming"] {
             std::fs::create_dir_all(path(name)).expect("made");
@@ -144,7 +149,7 @@ impl Counter {
             bytes_max: 1 << 20,
         })
         .expect("good settings");
-        Self::with(format_named("example-rural-fixed"), Some((door, path("incoming"))))
+        Self::with(format, Some((door, path("incoming"))))
     }
 
     fn with(format: Arc<Format>, files: Option<(Directory, PathBuf)>) -> Self {

@@ -1,9 +1,10 @@
 //! What a format says about batches and answers beyond one field: how many bytes a message may have,
 //! which payments may stand in one batch, and what a row of an answer is about.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use daifa::flow::matching::{Matched, match_rows};
+use daifa::flow::matching::{Matched, NotTaken, Sent, match_rows};
 use daifa::flow::values::RowValues;
 use daifa::format::{Format, Key, MessageKind, Part, Record, Value};
 use daifa::guard::key::Key as SealKey;
@@ -137,12 +138,17 @@ fn members(amounts: &[i64]) -> Vec<RowValues> {
     amounts.iter().enumerate().map(member).collect()
 }
 
+/// The batch EX1 with these payments, and what the bank calls them.
+fn sent<'a>(members: &'a [RowValues], serials: &'a HashMap<String, i64>) -> Sent<'a> {
+    Sent { attempt: AttemptNo(1), reference: "EX1", members, serials }
+}
+
 /// What a file with these failures says, where the bank counts so much as credited.
 fn heard(
     members: &[RowValues],
     failures: &[(&str, i64)],
     credited: (i64, i64),
-) -> Result<Matched, String> {
+) -> Result<Matched, NotTaken> {
     let format = Format::compile("failures", FAILURES).unwrap_or_else(|e| panic!("{e}"));
     let mut head = Record::new();
     head.set(Key::CreditedCount, Value::Int(credited.0));
@@ -159,7 +165,7 @@ fn heard(
         .collect();
     let parts: Vec<Part> = format.encode(MessageKind::Result, &head, &rows).expect("is written");
     let sealer = Sealer::new([(1, SealKey::random())], 1).expect("a key");
-    match_rows(&format, MessageKind::Result, &parts, (AttemptNo(1), "EX1"), members, &sealer)
+    match_rows(&format, MessageKind::Result, &parts, &sent(members, &HashMap::new()), &sealer)
 }
 
 fn told(matched: &Matched) -> Vec<(i64, Option<OutcomeKind>)> {
@@ -206,8 +212,8 @@ fn answered(
     changes: &[(&str, &str)],
     head: &[(Key, i64)],
     rows: &[Record],
-    to: &[RowValues],
-) -> Result<Matched, String> {
+    to: &Sent<'_>,
+) -> Result<Matched, NotTaken> {
     let text = changes.iter().fold(FAILURES.to_owned(), |text, (from, to)| {
         assert!(text.contains(from), "{from}");
         text.replace(from, to)
@@ -221,10 +227,10 @@ fn answered(
         };
         values.set(*key, value);
     }
-    let parts: Vec<Part> =
-        format.encode(MessageKind::Result, &values, rows).map_err(|e| e.to_string())?;
+    let written = format.encode(MessageKind::Result, &values, rows);
+    let parts: Vec<Part> = written.map_err(|e| NotTaken::Held(e.to_string()))?;
     let sealer = Sealer::new([(1, SealKey::random())], 1).expect("a key");
-    match_rows(&format, MessageKind::Result, &parts, (AttemptNo(1), "EX1"), to, &sealer)
+    match_rows(&format, MessageKind::Result, &parts, to, &sealer)
 }
 
 fn place(ordinal: i64, fen: Option<i64>, code: &str) -> Record {
@@ -260,7 +266,7 @@ fn failures_by_their_places_alone_count_only_where_the_banks_count_and_sum_close
     let heard = |rows: &[(i64, &str)], credited: (i64, i64)| {
         let rows: Vec<Record> = rows.iter().map(|(at, code)| place(*at, None, code)).collect();
         let head = [(Key::CreditedCount, credited.0), (Key::CreditedSum, credited.1)];
-        answered(&changes, &head, &rows, &members)
+        answered(&changes, &head, &rows, &sent(&members, &HashMap::new()))
     };
     let (credited, failed) = (Some(OutcomeKind::Credited), Some(OutcomeKind::Failed));
     let matched = heard(&[(2, "1001")], (2, 400)).expect("closes");
@@ -295,7 +301,7 @@ fn i12_rows_by_their_places_alone_are_taken_only_where_they_are_all_of_the_batch
             .iter()
             .map(|(at, fen)| place(*at, Some(*fen), if *at == 2 { "1001" } else { "0000" }))
             .collect();
-        answered(&changes, &[], &rows, &members)
+        answered(&changes, &[], &rows, &sent(&members, &HashMap::new()))
     };
     let (credited, failed) = (Some(OutcomeKind::Credited), Some(OutcomeKind::Failed));
     let matched = heard(&[(3, 300), (1, 100), (2, 200)]).expect("all of it");
@@ -347,7 +353,7 @@ fn i12_a_reference_of_ours_tells_the_payment_and_no_other_batchs() {
     let heard = |reference: &str, fen: i64| {
         let mut row = place(1, Some(fen), "1001");
         row.set(Key::RowReference, Value::Text(reference));
-        answered(&changes, &[], &[row], &members).expect("is read")
+        answered(&changes, &[], &[row], &sent(&members, &HashMap::new())).expect("is read")
     };
     assert_eq!(told(&heard("EX1-2", 100)), [(2, Some(OutcomeKind::Failed))]);
     for (reference, fen, cause) in [
@@ -359,6 +365,125 @@ fn i12_a_reference_of_ours_tells_the_payment_and_no_other_batchs() {
         let matched = heard(reference, fen);
         let causes: Vec<&str> = matched.quarantined.iter().map(|row| row.cause).collect();
         assert_eq!((matched.rows.len(), causes), (0, vec![cause]), "{reference}");
+    }
+}
+
+/// A result whose rows name payments by the bank's number of them, and the acknowledgement that tells it.
+const BY_NUMBER: [(&str, &str); 4] = [
+    ("match_by = [\"account\", \"amount\"]", "match_by = [\"bank_serial\"]"),
+    ("failures_only = true\n", ""),
+    (
+        "  { key = \"credited_count\" }, { key = \"credited_sum\", unit = \"yuan\", scale = 2, point = true },\n",
+        "",
+    ),
+    ("{ key = \"account\", only = \"digits\" },", "{ key = \"bank_serial\" },"),
+];
+
+const TELLS_NUMBERS: &str = r#"
+[codes.whole]
+00 = { answer = "accepted" }
+[[message]]
+kind = "acknowledgement"
+[[message.part]]
+role = "message"
+committing = true
+layout = "delimited"
+separator = "|"
+line_end = "LF"
+[[message.part.record]]
+is = "head"
+fields = [
+  { key = "reference" }, { key = "code", codes = "whole" }, { key = "count" },
+  { key = "sum", unit = "yuan", scale = 2, point = true },
+]
+[[message.part.record]]
+is = "row"
+fields = [
+  { key = "ordinal" }, { key = "account", only = "digits" },
+  { key = "amount", unit = "yuan", scale = 2, point = true }, { key = "bank_serial" },
+]
+[codes.results]"#;
+
+fn by_number() -> Vec<(&'static str, &'static str)> {
+    let mut changes = BY_NUMBER.to_vec();
+    changes.push(("[codes.results]", TELLS_NUMBERS));
+    changes
+}
+
+fn numbers(known: &[(&str, i64)]) -> HashMap<String, i64> {
+    known.iter().map(|(serial, line)| ((*serial).to_owned(), *line)).collect()
+}
+
+#[test]
+fn i12_a_number_of_the_banks_tells_the_payment_and_nothing_is_taken_before_it_is_known() {
+    let members = members(&[100, 100, 300]);
+    let heard = |known: &HashMap<String, i64>, serial: &str, fen: i64| {
+        let mut row = place(1, Some(fen), "1001");
+        row.set(Key::BankSerial, Value::Text(serial));
+        answered(&by_number(), &[], &[row], &sent(&members, known))
+    };
+    let all = numbers(&[("S7", 2), ("S8", 1), ("S9", 3)]);
+    let matched = heard(&all, "S7", 100).expect("is read");
+    assert_eq!(told(&matched), [(2, Some(OutcomeKind::Failed))]);
+    for (serial, fen, cause) in [
+        ("S6", 100, "unknown_payment"),
+        ("s7", 100, "unknown_payment"),
+        ("S9", 100, "amount_differs"),
+    ] {
+        let matched = heard(&all, serial, fen).expect("is read");
+        let causes: Vec<&str> = matched.quarantined.iter().map(|row| row.cause).collect();
+        assert_eq!((matched.rows.len(), causes), (0, vec![cause]), "{serial}");
+    }
+    // Where the bank still owes numbers, the unknown one may be one of these.
+    for known in [numbers(&[]), numbers(&[("S8", 1), ("S9", 3)])] {
+        assert_eq!(heard(&known, "S7", 100).expect_err("waits"), NotTaken::Early);
+    }
+    let some = numbers(&[("S7", 2)]);
+    assert_eq!(told(&heard(&some, "S7", 100).expect("is read")), [(2, Some(OutcomeKind::Failed))]);
+}
+
+/// What an acknowledgement with these rows - ordinal and number - tells anew.
+fn numbered(rows: &[(i64, &str)], known: &[(&str, i64)]) -> Result<Matched, NotTaken> {
+    let members = members(&[100, 100, 300]);
+    let text =
+        by_number().iter().fold(FAILURES.to_owned(), |text, (from, to)| text.replace(from, to));
+    let format = Format::compile("numbers", &text).unwrap_or_else(|e| panic!("{e}"));
+    let mut head = Record::new();
+    head.set(Key::Reference, Value::Text("EX1"));
+    head.set(Key::Code, Value::Text("00"));
+    let rows: Vec<Record> = rows
+        .iter()
+        .map(|(ordinal, serial)| {
+            let member = &members[usize::try_from(*ordinal).expect("a place") - 1];
+            let mut row = place(*ordinal, Some(member.amount.get()), "");
+            row.set(Key::Account, Value::Text(&member.person.account));
+            row.set(Key::BankSerial, Value::Text(serial));
+            row
+        })
+        .collect();
+    let kind = MessageKind::Acknowledgement;
+    let parts: Vec<Part> = format.encode(kind, &head, &rows).expect("is written");
+    let sealer = Sealer::new([(1, SealKey::random())], 1).expect("a key");
+    match_rows(&format, kind, &parts, &sent(&members, &numbers(known)), &sealer)
+}
+
+#[test]
+fn i12_numbers_that_are_of_two_payments_are_none() {
+    let new = |rows: &[(i64, &str)], known: &[(&str, i64)]| -> Option<Vec<(i64, String)>> {
+        numbered(rows, known).ok().map(|matched| matched.serials.into_iter().collect())
+    };
+    let told = |line: i64, serial: &str| (line, serial.to_owned());
+    assert_eq!(new(&[(3, "S9"), (1, "S7")], &[]), Some(vec![told(1, "S7"), told(3, "S9")]));
+    // What is known is not told anew; another number of the same payment is.
+    assert_eq!(new(&[(1, "S7"), (2, "S8")], &[("S7", 1)]), Some(vec![told(2, "S8")]));
+    assert_eq!(new(&[(1, "T7")], &[("S7", 1)]), Some(vec![told(1, "T7")]));
+    assert_eq!(new(&[(1, "S7"), (1, "S7")], &[]), Some(vec![told(1, "S7")]));
+    for (rows, known) in [
+        (vec![(1, "S7"), (2, "S7")], vec![]),
+        (vec![(1, "S7"), (1, "S8")], vec![]),
+        (vec![(2, "S7")], vec![("S7", 1)]),
+    ] {
+        assert_eq!(new(&rows, &known), None, "{rows:?} {known:?}");
     }
 }
 
@@ -378,6 +503,16 @@ fn what_a_row_is_about_must_be_sure_before_a_format_is_taken() {
     refused(
         &[("[\"account\", \"amount\"]", "[\"row_reference\"]")],
         "no payment was given a row_reference",
+    );
+    refused(&BY_NUMBER, "no answer tells the bank_serial of a payment before this one");
+    let optional = TELLS_NUMBERS
+        .replace("{ key = \"bank_serial\" }", "{ key = \"bank_serial\", optional = true }");
+    let mut changes = BY_NUMBER.to_vec();
+    changes.push(("[codes.results]", &optional));
+    refused(&changes, "no answer tells the bank_serial of a payment before this one");
+    refused(
+        &[("[\"account\", \"amount\"]", "[\"bank_serial\", \"amount\"]")],
+        "bank_serial is of one payment by itself",
     );
     for join in ["{reference}{ordinal}", "{reference}", "{ordinal}-{summary}"] {
         let request = REQUEST.replace("{reference}-{ordinal}", join);

@@ -10,13 +10,15 @@ use daifa::flow::sealed::seal_evidence;
 use daifa::format::{Format, Key, MessageKind, Record, Value, example};
 use daifa::guard::digest::sha256;
 use daifa::model::id::BatchNo;
+use daifa::model::money::Fen;
+use daifa::model::outcome::OutcomeKind;
 use daifa::sandbox::bank::{Faults, Often, Options, PracticeBank, Wire};
 use daifa::transport::Transport;
 use daifa::transport::https::{Https, HttpsOptions};
 
 use crate::counter::{Counter, Turn, moment};
 use crate::county::Draft;
-use crate::house::{CALLS, HOUR, House, MINUTE};
+use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
 /// The example of messages, with an acknowledgement that may name payments.
 fn in_part() -> String {
@@ -59,6 +61,36 @@ fn by_number() -> String {
     format!(
         "{before}kind = \"status_query\"{query}# 查询应答{answer}kind = \"return_query\"{after}"
     )
+}
+
+/// The same, of a bank that tells its number of each payment when it takes a batch in, and names payments by
+/// that alone from then on.
+fn by_serial() -> String {
+    let number =
+        "key = \"bank_reference\", width_max = 32, only = \"ascii\", optional = true },\n]";
+    let serial = "key = \"bank_serial\", width_max = 32, only = \"ascii\" },\n]";
+    let text = in_part();
+    assert_eq!(text.matches(number).count(), 1, "the rows of the acknowledgement");
+    let mut text = text.replace(number, serial);
+    for kind in ["status_answer", "late_return", "notice"] {
+        let (before, rest) =
+            text.split_once(&format!("kind = \"{kind}\"\n")).expect("it is described");
+        let (head, row) = rest.split_once("is = \"row\"").expect("its rows");
+        let row = row.replacen("  { path = \"@no\", key = \"ordinal\" },\n", "", 1);
+        let account =
+            "  { path = \"Account\", key = \"account\", width_max = 32, only = \"ascii\" },\n";
+        let row = row.replacen(account, "", 1);
+        let (own, after) = row.split_once("\n]\n").expect("the end of its fields");
+        let own = match own.split_once("  { path = \"Serial\"") {
+            Some((own, _)) => own.trim_end(),
+            None => own,
+        };
+        text = format!(
+            "{before}kind = \"{kind}\"\nmatch_by = [\"bank_serial\"]\n{head}is = \"row\"{own}\n  \
+             {{ path = \"Serial\", {serial}\n{after}"
+        );
+    }
+    text
 }
 
 /// A house whose message bank is a practice bank with this format that does this.
@@ -129,6 +161,124 @@ async fn f36_a_batch_under_several_numbers_is_asked_about_by_each() {
     let life = house.life(1, 1).await;
     assert!(life.events.iter().any(|event| event.what.ends_with("is 0000000001-2")));
     house.finished().await;
+}
+
+#[tokio::test]
+async fn i12_payments_are_found_by_the_numbers_that_the_acknowledgement_told() {
+    let faults = Faults { return_later: Often::Every(1), ..Faults::default() };
+    let (mut house, bank) = with(&by_serial(), faults).await;
+    house.take(Draft::new("A", 1).lines(CALLS, 4).declared()).await;
+    let known = "SELECT line || ' ' || serial FROM payment_serial ORDER BY line";
+    let told = house.texts(known).await;
+    assert_eq!(told.len(), 4, "{told:?}");
+    assert_eq!(house.five(1).await, [0, 406, 0, 0, 0], "taken in, and not credited");
+    house.live(4 * HOUR, MINUTE).await;
+    assert_eq!(house.texts(known).await, told, "nothing new is told later");
+    let book = bank.judge().expect("the book reads");
+    assert_eq!((book.credits_twice, book.offences), (vec![], vec![]));
+    let places = house.five(1).await;
+    assert_eq!((places[0], places[1]), (0, 0), "all is answered for: {places:?}");
+    assert!(house.number("SELECT COUNT(*) FROM outcome WHERE kind = 'returned'").await > 0);
+    assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 0);
+    house.finished().await;
+}
+
+#[tokio::test]
+async fn f39_an_answer_by_numbers_that_were_lost_waits_and_is_told_of() {
+    let faults = Faults { lose_answer: Often::Every(1), ..Faults::default() };
+    let (mut house, bank) = with(&by_serial(), faults).await;
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    house.live(HOUR, MINUTE).await;
+    // That the bank has it is known; of what became of it nothing is believed.
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["accepted"]);
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 0);
+    house.live(23 * HOUR, 10 * MINUTE).await;
+    assert!(house.alert("overdue").await.is_some(), "{:?}", house.alerts().await);
+    let book = bank.judge().expect("the book reads");
+    assert_eq!((book.credited_count, book.offences), (3, vec![]));
+    house.sound().await;
+}
+
+/// The example of files, whose receipt tells the bank's number of each payment, and whose results need it.
+fn files_by_serial() -> String {
+    let text = example::example("example-rural-fixed").expect("it ships");
+    let (before, rest) = text.split_once("kind = \"acknowledgement\"").expect("a receipt");
+    let (receipt, after) =
+        rest.split_once("[[message.part]]\nrole = \"control\"").expect("its end");
+    let receipt = receipt.replace("length = 143\n", "").replace(
+        "\n]\n",
+        "\n  { key = \"count\", width = 8, pad = \"0\", side = \"right\" },\n  \
+         { key = \"sum\", width = 17, unit = \"yuan\", scale = 2, point = true, pad = \"0\", side = \"right\" },\n]\n",
+    );
+    let row = r#"[[message.part.record]]
+is = "row"
+fields = [
+  { literal = "D" },
+  { key = "ordinal", width = 8, pad = "0", side = "right" },
+  { key = "account", width = 32, only = "ascii", pad = " ", side = "left" },
+  { key = "amount", width = 17, unit = "yuan", scale = 2, point = true, pad = "0", side = "right" },
+  { key = "bank_serial", width = 20, only = "ascii", pad = " ", side = "left" },
+]
+
+"#;
+    let (middle, result) = after.split_once("kind = \"result\"\n").expect("results");
+    let optional = "{ key = \"bank_serial\", width = 20, only = \"ascii\", optional = true,";
+    let result = result.replacen(optional, &optional.replace(" optional = true,", ""), 1);
+    format!(
+        "{before}kind = \"acknowledgement\"{receipt}{row}[[message.part]]\nrole = \"control\"{middle}kind = \"result\"\n\
+         match_by = [\"bank_serial\"]\n{result}"
+    )
+}
+
+#[tokio::test]
+async fn f34_a_result_by_numbers_waits_in_its_folder_for_the_receipt_that_tells_them() {
+    let mut house = House::open().await;
+    let format = Format::compile("numbers", &files_by_serial()).unwrap_or_else(|e| panic!("{e}"));
+    house.files = Arc::new(Counter::filing(&house.dir.path().join("bank"), Arc::new(format)));
+    house.restart().await;
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    let reference = house.files.batches()[0].reference.clone();
+    let say = |kind, code: &str, each: &str| {
+        let mut head = Record::new();
+        head.set(Key::Reference, Value::Text(&reference));
+        head.set(Key::Moment, Value::Moment(moment(1)));
+        head.set(Key::Code, Value::Text(code));
+        let rows: Vec<Record> = house
+            .files
+            .told(&reference, MessageKind::Result)
+            .iter()
+            .map(|told| {
+                let mut row = Record::new();
+                row.set(Key::Ordinal, Value::Int(told.ordinal));
+                row.set(Key::Account, Value::Text(&told.account));
+                row.set(Key::Amount, Value::Amount(Fen::new(told.fen)));
+                row.set(Key::Code, Value::Text(each));
+                row.set(Key::BankSerial, Value::Text(&format!("N{}", 10 - told.ordinal)));
+                row
+            })
+            .collect();
+        house.files.format.encode(kind, &head, &rows).expect("the bank writes its own format")
+    };
+    let (credited, accepted) = (
+        house.files.code(MessageKind::Result, Some(OutcomeKind::Credited), None),
+        house.files.format.answers(MessageKind::Acknowledgement).find_map(|(code, answer)| {
+            (answer == daifa::model::attempt::Answer::Accepted).then(|| code.to_owned())
+        }),
+    );
+    let result = say(MessageKind::Result, "", &credited);
+    let receipt = say(MessageKind::Acknowledgement, &accepted.expect("a code"), "");
+    house.files.leave(result);
+    house.live(3 * MINUTE, MINUTE).await;
+    assert_eq!(house.files.waiting(), 2, "the file and its control file lie where they were");
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    assert_eq!(house.number("SELECT COUNT(*) FROM result").await, 0);
+    assert!(house.alert("collect").await.is_none(), "{:?}", house.alerts().await);
+    house.files.leave(receipt);
+    house.live(3 * MINUTE, MINUTE).await;
+    assert_eq!(house.files.waiting(), 0);
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    house.sound().await;
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Registers, batches, answers and refunds as the steps would make them, and what must hold after
 //! every one of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use daifa::guard::digest::{ContentDigest, sha256};
@@ -211,6 +211,7 @@ pub fn answer_of(rows: Vec<TakenRow>, digest: [u8; 32]) -> TakenResult<'static> 
         again_at_ms: NOW,
         expects: expected(),
         bank_references: Vec::new(),
+        serials: BTreeMap::new(),
     }
 }
 

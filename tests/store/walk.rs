@@ -166,6 +166,7 @@ async fn everything(base: &Base) {
     let mut answer = answer_of(vec![row(5, 7, FAILED)], sha256(b"part"));
     answer.quarantined = vec![quarantined(2), quarantined(3)];
     answer.evidence = Some(b"sealed".to_vec());
+    answer.serials = BTreeMap::from([(1, "S-1".to_owned()), (5, "S-5".to_owned())]);
     base.store.take_result(&taking, answer, &no_reports, NOW).await.expect("takes");
     let refund = base.give_back(first, BANK).await;
     base.started(&refund).await;

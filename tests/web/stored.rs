@@ -1,5 +1,7 @@
 //! A register on its way, written with the store's own verbs.
 
+use std::collections::BTreeMap;
+
 use daifa::flow::sealed::{PersonSealer, seal_words};
 use daifa::guard::seal::Sealer;
 use daifa::model::attempt::AttemptEvent;
@@ -145,6 +147,7 @@ async fn answer(store: &Store, sealer: &Sealer, no: AttemptNo) {
             again_at_ms: 0,
             expects: Vec::new(),
             bank_references: Vec::new(),
+            serials: BTreeMap::new(),
         };
         store.take_result(&read().await, taken, &|_, _| Vec::new(), NOW).await.expect("takes");
     }

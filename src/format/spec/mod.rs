@@ -26,7 +26,7 @@ use crate::format::table::{Found, Table};
 use crate::format::tallies::Counting;
 use crate::format::words::{Key, MessageKind, PartRole, ValueKind};
 use crate::format::{About, CutOff, Limits};
-use crate::guard::digest::MacKey;
+use crate::guard::stated::MacKey;
 use crate::model::money::Fen;
 
 /// The version of the language that this reads.
@@ -200,7 +200,7 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
 fn secrets(table: &Table<'_>) -> Vec<SecretName> {
     let secret = |(name, text): (&str, Found<&str>)| {
         let sample = MacKey::parse(text.value);
-        let hint = "32 to 128 hexadecimal digits, of which everybody may know: the key that counts \
+        let hint = "16 to 128 hexadecimal digits, of which everybody may know: the key that counts \
                     stands in the config's [bank.secrets]";
         let noted = |what| table.faults().note(text.at, format!("{name}: {what}"), hint);
         Some(SecretName { name: name.to_owned(), sample: sample.map_err(noted).ok()? })
@@ -341,9 +341,10 @@ fn message(table: Table<'_>, scope: &Scope<'_>) -> Option<MessageSpec> {
 /// `match_by = ["account", "payee_name", "amount"]`: how a row finds its payment where it has no
 /// place in the batch.
 fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
-    const ALLOWED: [Key; 6] = [
+    const ALLOWED: [Key; 7] = [
         Key::Ordinal,
         Key::RowReference,
+        Key::BankSerial,
         Key::Account,
         Key::PayeeName,
         Key::Amount,
@@ -361,9 +362,15 @@ fn matching(table: &Table<'_>) -> Option<Found<Vec<Key>>> {
         let what = format!("match_by: {:?} tells no payment", word.value);
         table.faults().note(word.at, what, format!("one of {}", known.join(", ")));
     }
-    if [Key::Ordinal, Key::RowReference, Key::Account].iter().all(|key| !keys.contains(key)) {
+    if keys.contains(&Key::BankSerial) && keys.len() > 1 {
+        let hint = "match_by = [\"bank_serial\"]; what else the row says is compared all the same";
+        table.faults().note(at, "bank_serial is of one payment by itself", hint);
+    }
+    let alone = [Key::Ordinal, Key::RowReference, Key::BankSerial, Key::Account];
+    if alone.iter().all(|key| !keys.contains(key)) {
         let hint = "the account, with what tells two payments to it apart";
-        table.faults().note(at, "match_by without ordinal, row_reference or account", hint);
+        let what = "match_by without ordinal, row_reference, bank_serial or account";
+        table.faults().note(at, what, hint);
     }
     Some(Found { at, value: keys })
 }

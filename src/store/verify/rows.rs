@@ -9,7 +9,7 @@ use crate::guard::key::hex;
 use crate::model::money::Fen;
 use crate::store::StoreError;
 use crate::store::digest::{
-    digest_chunk, digest_member, digest_outcome, digest_part, digest_quarantined,
+    digest_chunk, digest_member, digest_outcome, digest_part, digest_quarantined, digest_serial,
 };
 use crate::store::results::MEMBER;
 use crate::store::sql::{Work, params};
@@ -202,6 +202,10 @@ pub(super) async fn check_counts(
             "SELECT COUNT(*) FROM notice n LEFT JOIN result x ON x.result_no = n.result_no AND x.attempt_no = n.attempt_no WHERE x.result_no IS NULL",
         ),
         (
+            "numbers of payments",
+            "SELECT COUNT(*) FROM payment_serial s LEFT JOIN result x ON x.result_no = s.result_no AND x.attempt_no = s.attempt_no WHERE x.result_no IS NULL",
+        ),
+        (
             "quarantined lines",
             "SELECT COUNT(*) FROM quarantine q LEFT JOIN result x ON x.result_no = q.result_no WHERE x.result_no IS NULL",
         ),
@@ -266,6 +270,13 @@ async fn check_result(
         let about = (row.int_opt(3)?, row.int_opt(4)?);
         let (cause, detail) = (row.text(1)?, row.text(2)?);
         digest_quarantined(&mut rows, row.int(0)?, cause, detail, about, row.int(5)?);
+        Ok(())
+    })
+    .await?;
+    let sql = "SELECT line, serial FROM payment_serial s WHERE s.attempt_no = (SELECT attempt_no FROM result WHERE result_no = $1) \
+               AND s.result_no = $2 ORDER BY line";
+    work.rows(sql, params![result, result], |row| {
+        digest_serial(&mut rows, row.int(0)?, row.text(1)?);
         Ok(())
     })
     .await?;
