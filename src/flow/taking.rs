@@ -58,9 +58,8 @@ pub(super) async fn take_rows(
         serials: &serials,
     };
     let item = || Item::new(&[&bank.code, name], digest);
-    let matched = ctx.opening.open(item, || match_rows(&format, kind, parts, &sent, &ctx.sealer));
-    let matched = match matched.unwrap_or_else(|why| Err(NotTaken::Held(why.chinese().to_owned())))
-    {
+    let read = ctx.opening.open(item, || match_rows(&format, kind, parts, &sent, &ctx.sealer));
+    let matched = match read.unwrap_or_else(|why| Err(why.chinese().to_owned().into())) {
         Ok(matched) => matched,
         Err(NotTaken::Held(why)) => {
             hold(ctx, bank, attempt, name, &bytes, &why).await?;

@@ -334,7 +334,7 @@ fn plan(at: u64, found: &[Found]) -> Plan {
         n => vec![Death::BeforeCommit(n), Death::AfterCommit(1 + n / 2)],
     };
     let found = found[usize::try_from(at % kinds).expect("few")];
-    Plan { found, beside: at % 3 > 0, deaths }
+    Plan { found, beside: !at.is_multiple_of(3), deaths }
 }
 
 #[test]
