@@ -2,7 +2,9 @@
 //! (Notice, sections 2.3 to 2.5). A repetition says the same: rows are read from facts that do not
 //! change, and the report keeps its id.
 
-use std::collections::{HashMap, HashSet};
+mod last_read;
+
+use std::collections::HashSet;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -14,6 +16,7 @@ use crate::finance::report::{
 };
 use crate::finance::spoken::{When, Yuan};
 use crate::finance::{Finance, FinanceError};
+use crate::flow::report::last_read::{LastRead, NoticeOf};
 use crate::flow::sealed::{open_person, open_words};
 use crate::flow::spoken::{finance_error, flow_error};
 use crate::flow::{Ctx, FlowError, Progress};
@@ -85,12 +88,12 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     if due.is_empty() {
         return Ok(Progress::Idle { until_ms: Some(now + ctx.pace.report_retry_ms) });
     }
-    let (mut due, mut results) = (due.into_iter(), HashMap::new());
+    let (mut due, mut read) = (due.into_iter(), LastRead::default());
     let (mut acknowledged, mut last) = (Vec::new(), false);
     let mut sources = HashSet::new();
     while !last {
         let bodies;
-        (bodies, last) = make_some(ctx, &mut due, &mut results).await?;
+        (bodies, last) = make_some(ctx, &mut due, &mut read).await?;
         for (report, done) in send(ctx, bodies).await {
             sources.insert(report.source.clone());
             match done {
@@ -113,12 +116,12 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
 async fn make_some(
     ctx: &Ctx,
     due: &mut std::vec::IntoIter<DueReport>,
-    results: &mut ResultCache,
+    read: &mut LastRead,
 ) -> Result<(Vec<(DueReport, Bytes)>, bool), FlowError> {
     let (mut bodies, mut bytes) = (Vec::new(), 0);
     while bytes < BODIES_BYTES_MAX {
         let Some(report) = due.next() else { return Ok((bodies, true)) };
-        match make(ctx, &report, results).await {
+        match make(ctx, &report, read).await {
             Ok(body) => {
                 bytes += body.len();
                 bodies.push((report, body));
@@ -226,30 +229,19 @@ async fn delay(ctx: &Ctx, report: &DueReport, trouble: &str) -> Result<(), FlowE
     Ok(())
 }
 
-/// Results read for one step: each is told to several recipients.
-type ResultCache = HashMap<i64, (ResultHead, Vec<OutcomeRow>)>;
-
-async fn make(
-    ctx: &Ctx,
-    report: &DueReport,
-    results: &mut ResultCache,
-) -> Result<Bytes, FlowError> {
+async fn make(ctx: &Ctx, report: &DueReport, read: &mut LastRead) -> Result<Bytes, FlowError> {
     let mut body = Body::new();
     let about = match report.kind {
         ReportKind::Receipt => receipt(&mut body, &extra(report)?),
         ReportKind::SetAside => set_aside(ctx, report, &mut body).await?,
         ReportKind::Results => {
-            if !results.contains_key(&report.subject) {
-                results.clear();
-                results.insert(
-                    report.subject,
-                    ctx.store.outcome_rows(ResultNo(report.subject)).await?,
-                );
-            }
-            let (head, rows) = results.get(&report.subject).expect("it was just put there");
+            let (head, rows) = read.results(ctx, report.subject).await?;
             results_rows(ctx, report, head, rows, &mut body)?
         }
-        ReportKind::Notices => notices(ctx, report, &mut body).await?,
+        ReportKind::Notices => {
+            let (head, rows) = read.notices(ctx, report.subject).await?;
+            notices(report, head, rows, &mut body)
+        }
         ReportKind::Refund => refund(ctx, report, &mut body).await?,
         ReportKind::Closing => closing(&extra(report)?),
     };
@@ -456,14 +448,14 @@ fn failure<'r>(
     }))
 }
 
-async fn notices(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<About, FlowError> {
-    let (head, rows) = ctx.store.notice_rows(ResultNo(report.subject)).await?;
+fn notices(report: &DueReport, head: &ResultHead, rows: &[NoticeOf], body: &mut Body) -> About {
     for (line, town, state) in rows {
-        if concerns(&report.recipient, town) {
-            body.row(&NoticeRow { line, state, event_at: None });
+        if concerns(&report.recipient, *town) {
+            body.row(&NoticeRow { line: *line, state: *state, event_at: None });
         }
     }
-    Ok(About::Notices(Notices { bank: head.bank, batch: BatchNo(head.batch).to_string() }))
+    let bank = head.bank.clone();
+    About::Notices(Notices { bank, batch: BatchNo(head.batch).to_string() })
 }
 
 async fn refund(ctx: &Ctx, report: &DueReport, body: &mut Body) -> Result<About, FlowError> {
