@@ -7,7 +7,7 @@ pub mod operators;
 mod parts;
 mod profile;
 pub mod push;
-mod side;
+mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,6 +20,7 @@ pub use self::parts::{Parts, bank_key, check, location, open_format, open_parts}
 use crate::clock::{Clock, Dice};
 use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, EngineError, Observer};
+use crate::flow::beside::SideFiles;
 use crate::flow::reach::Reach;
 use crate::flow::{Ctx, Duty, Pace, Step, Waits};
 use crate::lifecycle::{DRAIN_LIMIT, Exit, Stop, feed_watchdog, manager};
@@ -93,6 +94,7 @@ pub async fn context(
         old_formats: std::sync::Mutex::default(),
         waits: Waits::default(),
         unfetched: Arc::default(),
+        side_files: SideFiles::default(),
         pulls: Reach::new(dice()),
         deliveries: Reach::new(dice()),
         dice: std::sync::Mutex::new(dice()),
