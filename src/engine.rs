@@ -19,6 +19,9 @@ use crate::flow::{Ctx, FlowError, Progress, Step};
 const SLEEP_MAX_MS: i64 = 2_000;
 /// The shortest, so that a step that is due in the past does not spin.
 const SLEEP_MIN_MS: i64 = 5;
+/// A step that is woken looks at most once in so long: what changes seldom changes alone, and looking is most
+/// of the work of one that finds nothing.
+const GATHER_MS: i64 = 20;
 /// After an error that passes.
 const SLEEP_AFTER_ERROR_MS: i64 = 200;
 
@@ -81,7 +84,7 @@ async fn repeat(
 ) -> Result<(), FlowError> {
     while !cancel.is_cancelled() {
         let version = ctx.store.version();
-        let began = ctx.now_ms();
+        let (began, began_running) = (ctx.now_ms(), ctx.clock.running_ms());
         let (wait_ms, result) = match crate::flow::step(&ctx, step).await {
             Ok(Progress::More) => (0, "worked"),
             Ok(Progress::Idle { until_ms }) => {
@@ -98,6 +101,8 @@ async fn repeat(
         observer.stepped(step, result, u64::try_from(now - began).unwrap_or_default(), now);
         if wait_ms > 0 && step.wakes_on_change() {
             sleep(&ctx, step, version, wait_ms.min(SLEEP_MAX_MS), &cancel).await;
+            let left_ms = GATHER_MS - (ctx.clock.running_ms() - began_running);
+            tokio::time::sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))).await;
         } else if wait_ms > 0 {
             rest(&ctx, step, wait_ms, observer.as_ref(), &cancel).await;
         }

@@ -20,9 +20,9 @@ use crate::flow::breaker::BreakerRule;
 use crate::flow::{Bank, BankRules};
 use crate::format::{Format, Secrets, example};
 use crate::guard::blind::Blinder;
-use crate::guard::digest::MacKey;
 use crate::guard::seal::Sealer;
 use crate::guard::sign::Algorithm;
+use crate::guard::stated::MacKey;
 use crate::store::Location;
 
 /// What a config refers to, opened.
@@ -244,7 +244,10 @@ fn open_secrets(bank: &config::Bank, format: &Format) -> Result<Secrets, Vec<Pro
                 let what = "is the key that the format publishes for its samples: anybody has it";
                 problems.push(Problem::new(place, what));
             }
-            Ok(key) => drop(secrets.insert(name.clone(), key)),
+            Ok(key) => match format.key_fits(name, &key) {
+                Ok(()) => drop(secrets.insert(name.clone(), key)),
+                Err(cause) => problems.push(Problem::new(place, cause)),
+            },
             Err(cause) => problems.push(Problem::new(place, cause)),
         }
     }
@@ -383,6 +386,6 @@ mod tests {
         assert!(told(&own, &named(&published)).contains("secrets.bank-mac: is the key that"));
         assert_eq!(told(&example, &named(&published)), "1 keys");
         let bad = told(&own, &named(&keep("bad", "correct horse battery staple 123")));
-        assert!(bad.contains("32 to 128 hexadecimal digits") && !bad.contains("horse"), "{bad}");
+        assert!(bad.contains("16 to 128 hexadecimal digits") && !bad.contains("horse"), "{bad}");
     }
 }

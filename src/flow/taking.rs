@@ -49,7 +49,7 @@ pub(super) async fn take_rows(
     let facts = ctx.store.register_facts(attempt.register).await?;
     let payments = ctx.store.members(batch).await?;
     let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
-    let serials = ctx.store.payment_serials(attempt.no).await?;
+    let serials = known_serials(ctx, attempt, kind, &format).await?;
     let sent = Sent {
         attempt: attempt.no,
         reference: &attempt.reference,
@@ -74,11 +74,7 @@ pub(super) async fn take_rows(
         quarantined: matched.quarantined,
         evidence,
         next_at_ms,
-        again_at_ms: ctx.now_ms()
-            + match kind {
-                MessageKind::Acknowledgement => bank.rules.ask_after_ms,
-                _ => bank.rules.ask_every_ms,
-            },
+        again_at_ms: ctx.now_ms() + until_asked_again(bank, kind),
         expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
         bank_references: matched.bank_references,
         serials: matched.serials,
@@ -105,6 +101,27 @@ pub(super) async fn take_rows(
         ctx.store.returns_told(attempt, next, now).await?;
     }
     Ok(true)
+}
+
+/// What the bank called the payments of an attempt so far, where this message needs that or adds to it.
+async fn known_serials(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    kind: MessageKind,
+    format: &Format,
+) -> Result<HashMap<String, i64>, FlowError> {
+    if format.is_matched_by_serial(kind) || format.tells_serials(kind) {
+        return Ok(ctx.store.payment_serials(attempt.no).await?);
+    }
+    Ok(HashMap::new())
+}
+
+/// How long the bank is left alone with what it has not answered for yet.
+const fn until_asked_again(bank: &Bank, kind: MessageKind) -> i64 {
+    match kind {
+        MessageKind::Acknowledgement => bank.rules.ask_after_ms,
+        _ => bank.rules.ask_every_ms,
+    }
 }
 
 /// The bank tells results of what it refused, or of what two people closed: its payments may have gone

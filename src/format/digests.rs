@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::format::Format;
-use crate::format::computed::DigestOf;
+use crate::format::cell::Bind;
+use crate::format::computed::{Computed, DigestOf};
 use crate::format::error::DataError;
 use crate::format::plan::Layout;
 use crate::format::words::MessageKind;
 use crate::format::writing::whole;
-use crate::guard::digest::{BodyDigest, DigestAlgorithm, MacKey};
+use crate::guard::stated::{BodyDigest, DigestAlgorithm, Filling, MacKey};
 
 /// Keys by the names that descriptions give them.
 pub type Secrets = Arc<BTreeMap<String, MacKey>>;
@@ -28,8 +29,9 @@ pub(crate) struct SecretName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Digesting {
     pub algorithm: DigestAlgorithm,
-    /// With a key, by its place among the names: HMAC (RFC 2104).
+    /// With a key, by its place among the names.
     pub secret: Option<usize>,
+    pub filling: Filling,
     /// So many hexadecimal digits of it stand there, the first ones.
     pub keep: usize,
 }
@@ -45,18 +47,20 @@ impl Digesting {
     /// Begins a digest with the keys of a format.
     ///
     /// # Errors
-    /// The format was given no key of this name.
+    /// The format was given no key of this name, or one that is too short or too long.
     pub fn begin(self, format: &Format, kind: MessageKind) -> Result<Passing, DataError> {
         let digest = match self.secret {
-            None => BodyDigest::new(self.algorithm),
+            None => BodyDigest::plain(self.algorithm),
             Some(secret) => {
                 let name = format.plan().secrets.get(secret).map_or("", |known| &known.name);
                 let Some(key) = format.secrets().get(name) else {
                     return Err(whole(kind, &format!("the key {name} of this bank"), "none"));
                 };
-                BodyDigest::keyed(self.algorithm, key)
+                BodyDigest::keyed(self.algorithm, key, self.filling)
             }
         };
+        let length = "a key of the length that it needs";
+        let digest = digest.ok_or_else(|| whole(kind, length, "another one"))?;
         Ok(Passing { digest, keep: self.keep })
     }
 
@@ -73,17 +77,13 @@ impl Digesting {
     /// Begins a digest that needs no key.
     #[cfg(test)]
     pub fn plain(self) -> Passing {
-        Passing { digest: BodyDigest::new(self.algorithm), keep: self.keep }
+        let digest = BodyDigest::plain(self.algorithm).expect("a digest");
+        Passing { digest, keep: self.keep }
     }
 
     /// What it is called in messages.
     pub fn told(self) -> String {
-        let name = match self.algorithm {
-            DigestAlgorithm::Md5 => "MD5",
-            DigestAlgorithm::Sha256 => "SHA-256",
-            DigestAlgorithm::Sm3 => "SM3",
-        };
-        if self.secret.is_some() { format!("HMAC-{name}") } else { name.to_owned() }
+        self.algorithm.told(self.secret.is_some()).to_owned()
     }
 }
 
@@ -123,6 +123,29 @@ impl Format {
     /// The names of the keys that its digests are made with.
     pub fn secret_names(&self) -> impl Iterator<Item = &str> {
         self.plan().secrets.iter().map(|secret| secret.name.as_str())
+    }
+
+    /// Has this key the length that all digests need that are made with it?
+    ///
+    /// # Errors
+    /// In words, how long it is and how long it should be.
+    pub fn key_fits(&self, name: &str, key: &MacKey) -> Result<(), String> {
+        let secrets = &self.plan().secrets;
+        let parts = self.plan().messages.iter().flat_map(|message| &message.parts);
+        let fields = parts.flat_map(|part| {
+            let framed = part.frame.iter().flat_map(|frame| &frame.fields);
+            framed.chain(part.layout.order().fields().map(|(_, field)| field))
+        });
+        for how in fields.filter_map(|field| match &field.cell.bind {
+            Bind::Computed(Computed::Digest { how, .. }) => Some(how),
+            _ => None,
+        }) {
+            let named = how.secret.and_then(|at| secrets.get(at));
+            if named.is_some_and(|named| named.name == name) {
+                key.fits(how.algorithm)?;
+            }
+        }
+        Ok(())
     }
 
     /// Is this the key that the description publishes for its samples, and that anybody has?

@@ -131,7 +131,7 @@ impl<'f> Input<'f> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::digest::DigestAlgorithm;
+    use crate::guard::stated::{DigestAlgorithm, Filling};
 
     /// Gives one byte at a time.
     struct Slow<'a>(&'a [u8]);
@@ -151,7 +151,8 @@ mod tests {
         let mut here = Input::here(&text);
         let mut stream = Input::stream(Box::new(Slow(&text)), text.len());
         for input in [&mut here, &mut stream] {
-            let how = Digesting { algorithm: DigestAlgorithm::Sha256, secret: None, keep: 64 };
+            let (algorithm, filling) = (DigestAlgorithm::Sha256, Filling::Zeros);
+            let how = Digesting { algorithm, secret: None, filling, keep: 64 };
             input.digest(how, DigestOf::Body, how.plain());
         }
         loop {

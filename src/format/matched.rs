@@ -58,12 +58,12 @@ fn by(message: &MessageSpec) -> Option<&[Key]> {
 /// A row of an answer must say which payment it is about, and silence is success only where the bank
 /// counts what it credited (design 4.5).
 fn matching(message: &MessageSpec, faults: &Faults<'_>) {
+    use MessageKind as M;
     let has = |rows: bool, key: Key| {
         message.fields().any(|(row, field)| {
             row == rows && field.cell.slot() == Some(Slot::Key(key)) && !field.cell.may_be_absent()
         })
     };
-    use MessageKind as M;
     if answers(message) && message.has_rows() {
         let by = message.matching.as_ref().map_or(&[Key::Ordinal][..], |found| &found.value);
         let at = message.matching.as_ref().map_or(message.at, |found| found.at);

@@ -74,13 +74,16 @@ pub(crate) struct Shape {
     pub scale: u8,
     /// The sign that stands for the point; nothing where it is implied.
     pub point: Option<u8>,
+    /// Zeros at the end behind a written point are left out, as SWIFT has it: `1234,` and `1234,5`.
+    pub cut: bool,
     pub sign: Sign,
     pub form: Form,
 }
 
 impl Shape {
     /// Digits alone.
-    pub const WHOLE: Self = Self { scale: 0, point: None, sign: Sign::None, form: Form::Text };
+    pub const WHOLE: Self =
+        Self { scale: 0, point: None, cut: false, sign: Sign::None, form: Form::Text };
 
     /// Appends a number that is counted in its last digit, with zeros before it up to `fill` bytes.
     pub fn write(self, number: i64, fill: usize, out: &mut Vec<u8>) -> Result<(), FieldFault> {
@@ -103,15 +106,15 @@ impl Shape {
             return Ok(());
         }
         let (before, after) = around(self.sign, negative);
-        let scale = usize::from(self.scale);
-        let point = self.point.filter(|_| scale > 0);
+        let point = self.point.filter(|_| self.scale > 0);
+        let (digits, scale) = self.without_zeros(number.unsigned_abs());
         let signs = usize::from(before.is_some())
             + usize::from(after.is_some())
             + usize::from(point.is_some());
         let least = fill.saturating_sub(signs).max(scale + 1);
         out.extend(before);
         let from = out.len();
-        write_digits(number.unsigned_abs(), least, out);
+        write_digits(digits, least, out);
         if let Some(point) = point {
             out.insert(out.len() - scale, point);
         }
@@ -124,6 +127,16 @@ impl Shape {
         Ok(())
     }
 
+    /// The digits to write, and how many of them stand behind the point.
+    const fn without_zeros(self, mut digits: u64) -> (u64, usize) {
+        let mut scale = self.scale as usize;
+        while self.cut && scale > 0 && digits.is_multiple_of(10) {
+            digits /= 10;
+            scale -= 1;
+        }
+        (digits, scale)
+    }
+
     /// Reads the number; filling zeros belong to it.
     #[inline]
     pub fn read(self, bytes: &[u8]) -> Option<i64> {
@@ -131,13 +144,25 @@ impl Shape {
         let scale = usize::from(self.scale);
         let number = match self.point.filter(|_| scale > 0) {
             Some(point) => {
-                let at = digits.len().checked_sub(scale + 1).filter(|at| *at > 0)?;
-                if digits[at] != point {
+                let at = if self.cut {
+                    digits.iter().position(|byte| *byte == point)?
+                } else {
+                    digits.len().checked_sub(scale + 1)?
+                };
+                if at == 0 || digits[at] != point {
                     return None;
                 }
                 let whole = read_digits(&digits[..at], negative)?;
                 let whole = whole.checked_mul(10_i64.checked_pow(u32::from(self.scale))?)?;
-                let rest = read_digits(&digits[at + 1..], negative)?;
+                let behind = &digits[at + 1..];
+                let rest = match scale.checked_sub(behind.len())? {
+                    0 => read_digits(behind, negative)?,
+                    _ if behind.is_empty() => 0,
+                    cut => {
+                        let step = 10_i64.checked_pow(u32::try_from(cut).ok()?)?;
+                        read_digits(behind, negative)?.checked_mul(step)?
+                    }
+                };
                 whole.checked_add(rest)?
             }
             // Without a point no digit is there to tell where it would be.
@@ -241,20 +266,21 @@ impl Shape {
         match (self.point, self.scale) {
             (_, 0) => format!("digits alone{sign}"),
             (Some(point), scale) => {
-                format!("digits, a {:?} and {scale} digits{sign}", char::from(point))
+                let up_to = if self.cut { "up to " } else { "" };
+                format!("digits, a {:?} and {up_to}{scale} digits{sign}", char::from(point))
             }
             (None, scale) => format!("digits, the last {scale} behind an implied point{sign}"),
         }
     }
 
-    /// How many bytes this number takes at least.
+    /// How many bytes this number takes at least, with all of its digits.
     pub fn width(self, number: i64) -> usize {
         if self.form != Form::Text {
             return self.form.needed(number);
         }
         let mut out = Vec::new();
         // What cannot be written has no width; writing it says so.
-        self.write(number, 0, &mut out).map_or(0, |()| out.len())
+        Self { cut: false, ..self }.write(number, 0, &mut out).map_or(0, |()| out.len())
     }
 }
 
@@ -393,6 +419,40 @@ mod tests {
         ] {
             assert_eq!(written(shape, fen).as_deref(), text, "{shape:?} {fen}");
         }
+    }
+
+    #[test]
+    fn i22_decimals_that_are_cut_lose_no_coin() {
+        let shape = Shape { scale: 2, point: Some(b','), cut: true, ..Shape::WHOLE };
+        let cut = AmountShape { unit: Unit::Yuan, shape };
+        for (fen, text) in [
+            (0, "0,"),
+            (5, "0,05"),
+            (50, "0,5"),
+            (100, "1,"),
+            (123_400, "1234,"),
+            (123_450, "1234,5"),
+            (123_405, "1234,05"),
+            (10_000, "100,"),
+            (i64::MAX, "92233720368547758,07"),
+        ] {
+            assert_eq!(written(cut, fen).as_deref(), Some(text));
+        }
+        for (text, fen) in [("1234,50", 123_450), ("1234,00", 123_400), ("0012,5", 1_250)] {
+            assert_eq!(cut.take(text.as_bytes()).ok(), Some(Fen::new(fen)), "{text}");
+        }
+        for text in
+            ["", ",", ",5", "1234", "1234,500", "12,3,4", "1,5x", "-1,", "92233720368547758,08"]
+        {
+            let told = cut.take(text.as_bytes()).expect_err(text).expected;
+            assert_eq!(told, "yuan as digits, a ',' and up to 2 digits");
+        }
+        // Filled, as in fixed width: what is left out behind is filled before.
+        let mut out = Vec::new();
+        shape.write(1_250, 8, &mut out).expect("fits");
+        assert_eq!(out, b"000012,5");
+        assert_eq!(shape.read(&out), Some(1_250));
+        assert_eq!(shape.width(1_200), 5, "a field must have room for all digits");
     }
 
     #[test]

@@ -19,4 +19,5 @@ pub mod mac;
 pub mod random;
 pub mod seal;
 pub mod sign;
+pub mod stated;
 pub mod trust;

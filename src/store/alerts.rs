@@ -59,6 +59,22 @@ pub(super) async fn clear(
     entry.write(work, ALERTS_CHAIN).await
 }
 
+/// Clears alerts of several kinds about one subject inside a transaction. Nearly always none of them stands,
+/// and then one look says so.
+pub(super) async fn clear_each(
+    work: &mut Work,
+    kinds: &[AlertKind],
+    subject: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT DISTINCT kind FROM alert WHERE subject = $1 AND cleared_at_ms IS NULL";
+    let standing = work.rows(sql, params![subject], |row| row.string(0)).await?;
+    for kind in kinds.iter().filter(|kind| standing.iter().any(|known| known == kind.as_str())) {
+        clear(work, *kind, subject, now_ms).await?;
+    }
+    Ok(())
+}
+
 /// A register or batch whose clock runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Running {
@@ -100,12 +116,9 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn standing_alerts(&self, kind: AlertKind) -> Result<Vec<String>, StoreError> {
-        let mut work = self.read().await?;
         let sql =
             "SELECT subject FROM alert WHERE kind = $1 AND cleared_at_ms IS NULL ORDER BY alert_no";
-        let standing = work.rows(sql, params![kind.as_str()], |row| row.string(0)).await?;
-        work.commit().await?;
-        Ok(standing)
+        self.look().rows(sql, params![kind.as_str()], |row| row.string(0)).await
     }
 
     /// Clears an alert, where it is raised.
@@ -118,10 +131,9 @@ impl Store {
         subject: &str,
         now_ms: i64,
     ) -> Result<(), StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT 1 FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
-        let raised = work.one(sql, params![kind.as_str(), subject], |_| Ok(())).await?.is_some();
-        work.commit().await?;
+        let raised =
+            self.look().one(sql, params![kind.as_str(), subject], |_| Ok(())).await?.is_some();
         if !raised {
             return Ok(());
         }
@@ -136,13 +148,12 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn running(&self) -> Result<Vec<Running>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT r.register_no, r.start_at_ms, r.deadline_at_ms, r.alert_level, \
                    COALESCE(CAST(SUM(s.unsent_fen + s.in_flight_fen) AS BIGINT), 0), r.id, r.programme_name \
                    FROM register r JOIN share s ON s.register_no = r.register_no \
                    WHERE r.state IN ('accepted', 'superseded', 'revoked') AND r.start_at_ms IS NOT NULL AND r.deadline_at_ms IS NOT NULL \
                    GROUP BY r.register_no, r.start_at_ms, r.deadline_at_ms, r.alert_level, r.id, r.programme_name";
-        let running = work
+        self.look()
             .rows(sql, params![], |row| {
                 Ok(Running {
                     register: RegisterNo(row.int(0)?),
@@ -154,9 +165,7 @@ impl Store {
                     programme_name: row.string(6)?,
                 })
             })
-            .await?;
-        work.commit().await?;
-        Ok(running)
+            .await
     }
 
     /// Raises the deadline alert of a register to `level` (50, 80, 95, 100).

@@ -72,18 +72,20 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     })
 }
 
-/// Reads attempts: `rest` is what stands behind FROM and its join.
+/// The statement that reads attempts: `rest` is what stands behind FROM and its join.
+fn attempts_sql(rest: &str) -> String {
+    format!("SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no {rest}")
+}
+
+/// Reads attempts in a transaction.
 pub(super) async fn read_attempts(
     work: &mut Work,
     rest: &str,
     row: Vec<Param>,
 ) -> Result<Vec<Attempt>, StoreError> {
-    let sql = format!(
-        "SELECT {COLUMNS} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no {rest}"
-    );
     let mut found = Vec::new();
     work.0
-        .rows(sql.into(), row, &mut |row| {
+        .rows(attempts_sql(rest).into(), row, &mut |row| {
             found.push(attempt(row)?);
             Ok(())
         })
@@ -147,12 +149,9 @@ impl Store {
         now_ms: i64,
         limit: i64,
     ) -> Result<Vec<Attempt>, StoreError> {
-        let mut work = self.read().await?;
         let rest = "WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4";
         let row = params![now_ms, states[0].as_str(), states[1].as_str(), limit];
-        let due = read_attempts(&mut work, rest, row).await?;
-        work.commit().await?;
-        Ok(due)
+        self.look().rows(attempts_sql(rest), row, attempt).await
     }
 
     /// When the next thing is due about any attempt in one of two states.
@@ -160,13 +159,10 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn next_due_at(&self, states: &[AttemptState; 2]) -> Result<Option<i64>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT MIN(next_at_ms) FROM attempt WHERE next_at_ms IS NOT NULL AND state IN ($1, $2)";
-        let next = work
+        self.look()
             .the(sql, params![states[0].as_str(), states[1].as_str()], |row| row.int_opt(0))
-            .await?;
-        work.commit().await?;
-        Ok(next)
+            .await
     }
 
     /// The attempt that carries our reference at a bank.
@@ -178,11 +174,8 @@ impl Store {
         bank: &str,
         reference: &str,
     ) -> Result<Option<Attempt>, StoreError> {
-        let mut work = self.read().await?;
-        let rest = "WHERE a.bank = $1 AND a.reference = $2";
-        let found = read_attempts(&mut work, rest, params![bank, reference]).await?.pop();
-        work.commit().await?;
-        Ok(found)
+        let sql = attempts_sql("WHERE a.bank = $1 AND a.reference = $2");
+        Ok(self.look().rows(sql, params![bank, reference], attempt).await?.pop())
     }
 
     /// Makes SENDING durable, and that these answers are due. Only from here on may a byte leave; the
@@ -318,9 +311,7 @@ pub(super) async fn conclude_in(
     tell(work, attempt, to, conclusion, now_ms).await?;
     super::expect::after_conclusion(work, &mut entry, attempt, to, conclusion, now_ms).await?;
     super::breaker::after_conclusion(work, attempt, conclusion, now_ms).await?;
-    for report in &conclusion.reports {
-        super::reports::insert(work, &mut entry, report, now_ms).await?;
-    }
+    super::reports::insert(work, &mut entry, &conclusion.reports, now_ms).await?;
     vouch_for(work, &mut entry, attempt.batch, attempt.no).await?;
     if let Some(refund) = attempt.refund {
         let this = params![refund];
@@ -329,6 +320,10 @@ pub(super) async fn conclude_in(
     super::quarantine::clear_settled(work, attempt, now_ms).await?;
     Ok(entry)
 }
+
+/// What is told of an attempt of unknown fate, until its fate is known.
+pub(super) const UNKNOWN_FATE: [AlertKind; 3] =
+    [AlertKind::Unknown, AlertKind::TooLate, AlertKind::CannotAsk];
 
 /// The alerts that begin and end with what became of an attempt.
 async fn tell(
@@ -359,13 +354,10 @@ async fn tell(
         super::alerts::raise(work, kind, &subject, register, batch, 0, &text, now_ms).await?;
         return Ok(());
     }
-    for over in [AlertKind::Unknown, AlertKind::TooLate, AlertKind::CannotAsk] {
-        super::alerts::clear(work, over, &subject, now_ms).await?;
-    }
+    super::alerts::clear_each(work, &UNKNOWN_FATE, &subject, now_ms).await?;
     if conclusion.event.is_decided() {
-        for kind in [AlertKind::OtherContent, AlertKind::Vanished, AlertKind::Contradiction] {
-            super::alerts::clear(work, kind, &subject, now_ms).await?;
-        }
+        let kinds = [AlertKind::OtherContent, AlertKind::Vanished, AlertKind::Contradiction];
+        super::alerts::clear_each(work, &kinds, &subject, now_ms).await?;
     }
     if conclusion.event == AttemptEvent::DecidedNotReceived {
         // Nothing arrived until now, so the bank's window runs from here. It stays known that its fate was

@@ -155,9 +155,8 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn breaker(&self, bank: &str) -> Result<Option<Breaker>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT state, run, last, since_ms, probe_no FROM breaker WHERE bank = $1";
-        let found = work
+        self.look()
             .one(sql, params![bank], |row| {
                 Ok(Breaker {
                     state: row.word(0, BreakerState::parse)?,
@@ -167,9 +166,7 @@ impl Store {
                     probe: row.int_opt(4)?.map(AttemptNo),
                 })
             })
-            .await?;
-        work.commit().await?;
-        Ok(found)
+            .await
     }
 
     /// Opens the breaker of a bank: nothing is sent to it for a while, and `text` tells somebody.
@@ -219,10 +216,8 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn has_unsent(&self, bank: &str) -> Result<bool, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT 1 FROM attempt WHERE bank = $1 AND state IN ('intent', 'not_sent') AND next_at_ms IS NOT NULL LIMIT 1";
-        let found = work.one(sql, params![bank], |_| Ok(())).await?.is_some();
-        work.commit().await?;
+        let found = self.look().one(sql, params![bank], |_| Ok(())).await?.is_some();
         Ok(found)
     }
 }

@@ -108,11 +108,9 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn clock_step_stands(&self) -> Result<bool, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT 1 FROM alert WHERE kind = $1 AND cleared_at_ms IS NULL";
         let kind = AlertKind::ClockStep.as_str();
-        let stands = work.one(sql, params![kind], |_| Ok(())).await?.is_some();
-        work.commit().await?;
+        let stands = self.look().one(sql, params![kind], |_| Ok(())).await?.is_some();
         Ok(stands)
     }
 

@@ -106,9 +106,8 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn format_text(&self, digest: &[u8; 32]) -> Result<Option<FormatText>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT digest, name, text FROM format_text WHERE digest = $1";
-        let text = work
+        self.look()
             .one(sql, params![digest], |row| {
                 Ok(FormatText {
                     digest: row.digest(0)?,
@@ -116,9 +115,7 @@ impl Store {
                     text: row.string(2)?,
                 })
             })
-            .await?;
-        work.commit().await?;
-        Ok(text)
+            .await
     }
 
     /// The sealed parts of an attempt, in the order of handing over.
@@ -156,17 +153,14 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn due_to_cut(&self, funded_only: bool) -> Result<Vec<CutDue>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT s.register_no, s.bank FROM register r JOIN share s ON s.register_no = r.register_no \
                    WHERE r.state = 'accepted' AND (s.uncut > 0 OR s.waiting > 0) \
                    AND ($1 = 0 OR r.funded_at_ms IS NOT NULL) ORDER BY s.register_no, s.bank";
-        let due = work
+        self.look()
             .rows(sql, params![i64::from(funded_only)], |row| {
                 Ok(CutDue { register: RegisterNo(row.int(0)?), bank: row.string(1)? })
             })
-            .await?;
-        work.commit().await?;
-        Ok(due)
+            .await
     }
 
     /// Reads what the next batch of a share can be made of: payments that wait first, then the

@@ -133,12 +133,9 @@ impl Store {
         id: &str,
         revision: i64,
     ) -> Result<Option<i64>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT MAX(revision) FROM register WHERE source = $1 AND id = $2 AND revision > $3 \
                    AND state IN ('accepted', 'closed', 'superseded', 'revoked')";
-        let higher = work.the(sql, params![source, id, revision], |row| row.int_opt(0)).await?;
-        work.commit().await?;
-        Ok(higher)
+        self.look().the(sql, params![source, id, revision], |row| row.int_opt(0)).await
     }
 
     /// Lines of a register that streams in which an earlier revision of it has sent, by their

@@ -204,11 +204,10 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn acknowledged(&self, attempt: &Attempt, now_ms: i64) -> Result<(), StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT (SELECT COUNT(*) FROM expectation WHERE attempt_no = $1 AND kind = 'acknowledgement' AND state IN ('open', 'overdue')) \
                    + (SELECT COUNT(*) FROM breaker WHERE bank = $2 AND run > 0 AND (last_no < $1 OR probe_no = $1))";
-        let news = work.the(sql, params![attempt.no, &attempt.bank], |row| row.int(0)).await?;
-        work.commit().await?;
+        let news =
+            self.look().the(sql, params![attempt.no, &attempt.bank], |row| row.int(0)).await?;
         if news == 0 {
             return Ok(());
         }

@@ -15,11 +15,8 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn cursor(&self, source: &str, feed: &str) -> Result<Option<String>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT cursor FROM feed WHERE source = $1 AND feed = $2";
-        let cursor = work.one(sql, params![source, feed], |row| row.string(0)).await?;
-        work.commit().await?;
-        Ok(cursor)
+        self.look().one(sql, params![source, feed], |row| row.string(0)).await
     }
 
     /// Notes how far a feed was read, after everything before it is durable.

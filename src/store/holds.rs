@@ -192,9 +192,7 @@ impl Store {
             entry.vouched.row(&vouch::HOLD, &row);
             work.insert(HOLD_INSERT, 8, row, self.dialect.bulk()).await?;
         }
-        for report in reports {
-            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
-        }
+        super::reports::insert(&mut work, &mut entry, reports, now_ms).await?;
         entry.write_for(&mut work, register).await?;
         self.done(work).await
     }
@@ -250,12 +248,11 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn held(&self, register: RegisterNo) -> Result<Vec<Held>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT p.line, p.bank, p.town, p.amount_fen, p.person, h.reason, h.detail, h.at_ms \
                    FROM hold h JOIN payment p ON p.register_no = h.register_no AND p.line = h.line \
                    WHERE h.register_no = $1 AND h.event = 'placed' AND NOT EXISTS (SELECT 1 FROM hold n \
                    WHERE n.register_no = h.register_no AND n.line = h.line AND n.event_no > h.event_no) ORDER BY p.line";
-        let held = work
+        self.look()
             .rows(sql, params![register], |row| {
                 Ok(Held {
                     payment: PaymentId { register, line: row.int(0)? },
@@ -268,9 +265,7 @@ impl Store {
                     placed_at_ms: row.int(7)?,
                 })
             })
-            .await?;
-        work.commit().await?;
-        Ok(held)
+            .await
     }
 
     /// Payments set aside before `before_ms` and still so: a configured time drops them.
@@ -282,19 +277,16 @@ impl Store {
         before_ms: i64,
         limit: i64,
     ) -> Result<Vec<PaymentId>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT h.register_no, h.line FROM share s JOIN register r ON r.register_no = s.register_no AND r.state = 'accepted' \
                    JOIN hold h ON h.register_no = s.register_no AND h.event = 'placed' AND h.at_ms < $1 \
                    JOIN payment p ON p.register_no = h.register_no AND p.line = h.line AND p.bank = s.bank \
                    WHERE s.held > 0 AND NOT EXISTS (SELECT 1 FROM hold n WHERE n.register_no = h.register_no \
                    AND n.line = h.line AND n.event_no > h.event_no) LIMIT $2";
-        let lines = work
+        self.look()
             .rows(sql, params![before_ms, limit], |row| {
                 Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? })
             })
-            .await?;
-        work.commit().await?;
-        Ok(lines)
+            .await
     }
 
     /// Where payments stand, for doubles and reissues.
@@ -321,18 +313,15 @@ impl Store {
         payment: PaymentId,
         of: RegisterNo,
     ) -> Result<Vec<PaymentId>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT i.register_no, i.line FROM reissue i JOIN register r ON r.register_no = i.register_no \
                    WHERE i.replaces_register_no = $1 AND i.replaces_line = $2 \
                    AND r.state IN ('accepted', 'closed', 'superseded', 'revoked') \
                    AND NOT EXISTS (SELECT 1 FROM register n WHERE n.register_no = $3 AND n.source = r.source AND n.id = r.id)";
-        let found = work
+        self.look()
             .rows(sql, params![payment.register, payment.line, of], |row| {
                 Ok(PaymentId { register: RegisterNo(row.int(0)?), line: row.int(1)? })
             })
-            .await?;
-        work.commit().await?;
-        Ok(found)
+            .await
     }
 
     /// The payment that finance names by its own register id.
@@ -346,13 +335,12 @@ impl Store {
         revision: i64,
         line: i64,
     ) -> Result<Option<PaymentId>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT r.register_no FROM register r JOIN payment p ON p.register_no = r.register_no AND p.line = $1 \
                    WHERE r.source = $2 AND r.id = $3 AND r.revision = $4 AND r.state <> 'receiving'";
-        let register = work
+        let register = self
+            .look()
             .one(sql, params![line, source, id, revision], |row| Ok(RegisterNo(row.int(0)?)))
             .await?;
-        work.commit().await?;
         Ok(register.map(|register| PaymentId { register, line }))
     }
 }
@@ -473,14 +461,11 @@ impl Store {
     /// # Errors
     /// Where there is no such payment, or the database cannot be read.
     pub async fn amount_and_town(&self, payment: PaymentId) -> Result<(Fen, i64), StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT amount_fen, town FROM payment WHERE register_no = $1 AND line = $2";
-        let found = work
+        self.look()
             .the(sql, params![payment.register, payment.line], |row| {
                 Ok((Fen::new(row.int(0)?), row.int(1)?))
             })
-            .await?;
-        work.commit().await?;
-        Ok(found)
+            .await
     }
 }

@@ -303,9 +303,7 @@ impl Store {
         {
             return Err(StoreError::Moved { sql: "sent under an earlier revision", moved: 0 });
         }
-        for report in &acceptance.reports {
-            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
-        }
+        super::reports::insert(&mut work, &mut entry, &acceptance.reports, now_ms).await?;
         entry.write_for(&mut work, register).await?;
         super::revise::supersede_late(&mut work, &source, &id, revision, register, now_ms).await?;
         self.done(work).await
@@ -330,9 +328,7 @@ impl Store {
         work.move_one(sql, params![now_ms, faults.to_string(), register]).await?;
         let mut entry = Entry::new("register.refused", now_ms);
         entry.fact("register", register.0).fact("faults", faults);
-        for report in reports {
-            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
-        }
+        super::reports::insert(&mut work, &mut entry, reports, now_ms).await?;
         entry.write_for(&mut work, register).await?;
         self.done(work).await
     }

@@ -54,7 +54,7 @@ mod vouch;
 mod withdraw;
 
 use crate::store::journal::{DAEMON_CHAIN, Entry};
-use crate::store::sql::{Dialect, Work, params};
+use crate::store::sql::{Dialect, Look, Work, params};
 
 /// Why a verb of the store failed.
 #[derive(Debug, thiserror::Error)]
@@ -210,6 +210,11 @@ impl Store {
         self.dialect.read().await.map(Work)
     }
 
+    /// For what one statement reads: it needs no transaction to be of one snapshot.
+    fn look(&self) -> Look<'_> {
+        Look(self.dialect.as_ref())
+    }
+
     /// Commits, and wakes whoever waits for something to do.
     async fn done(&self, work: Work) -> Result<(), StoreError> {
         work.commit().await?;
@@ -246,12 +251,9 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn meta(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let mut work = self.read().await?;
-        let value = work
+        self.look()
             .one("SELECT value FROM meta WHERE name = $1", params![name], |row| row.string(0))
-            .await?;
-        work.commit().await?;
-        Ok(value)
+            .await
     }
 
     /// Writes a setting of this database, once: a value that is there stays.

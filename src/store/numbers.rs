@@ -43,11 +43,9 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn lower_number_waits(&self, attempt: AttemptNo) -> Result<bool, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT COUNT(*) FROM attempt a JOIN attempt o ON o.counter = a.counter AND o.number < a.number \
                    AND o.state IN ('intent', 'not_sent') WHERE a.attempt_no = $1";
-        let waiting = work.the(sql, params![attempt], |row| row.int(0)).await?;
-        work.commit().await?;
+        let waiting = self.look().the(sql, params![attempt], |row| row.int(0)).await?;
         Ok(waiting > 0)
     }
 }

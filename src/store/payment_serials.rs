@@ -17,11 +17,11 @@ impl Store {
         &self,
         attempt: AttemptNo,
     ) -> Result<HashMap<String, i64>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT serial, line FROM payment_serial WHERE attempt_no = $1";
-        let known =
-            work.rows(sql, params![attempt], |row| Ok((row.string(0)?, row.int(1)?))).await?;
-        work.commit().await?;
+        let known = self
+            .look()
+            .rows(sql, params![attempt], |row| Ok((row.string(0)?, row.int(1)?)))
+            .await?;
         Ok(known.into_iter().collect())
     }
 }

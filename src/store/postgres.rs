@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgConnection, PgPool, PgPoolOptions};
-use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Postgres, Transaction};
+use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Postgres};
 use tokio::sync::Mutex;
 
 use crate::store::StoreError;
@@ -69,6 +70,17 @@ impl PostgresDialect {
         };
         let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options);
         Ok(Self { pool, lock })
+    }
+
+    async fn connection(&self) -> Result<PoolConnection<Postgres>, StoreError> {
+        let taken = self.pool.acquire().await;
+        taken.map_err(|cause| StoreError::query("acquire a connection", &cause))
+    }
+
+    async fn begin(&self, sql: &'static str) -> Result<PgTx, StoreError> {
+        let mut tx = PgTx { connection: self.connection().await?, open: true };
+        tx.connection.execute(sql).await.map_err(|cause| StoreError::query(sql, &cause))?;
+        Ok(tx)
     }
 
     /// Is the instance lock still ours? Its connection is asked now and then, so this may be late by
@@ -163,22 +175,27 @@ fn arguments(params: Vec<Param>) -> Result<PgArguments, StoreError> {
 impl Dialect for PostgresDialect {
     async fn write(&self) -> Result<Box<dyn Tx>, StoreError> {
         self.check_lock().await?;
-        let mut tx = self.pool.begin().await.map_err(|cause| StoreError::query("BEGIN", &cause))?;
+        let mut tx = self.begin("BEGIN").await?;
         let sql = "SELECT pg_advisory_xact_lock($1)";
         sqlx::query(sql)
             .bind(WRITER_LOCK)
-            .execute(&mut *tx)
+            .execute(&mut *tx.connection)
             .await
             .map_err(|cause| StoreError::query(sql, &cause))?;
-        Ok(Box::new(PgTx(tx)))
+        Ok(Box::new(tx))
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
-        let mut tx = self.pool.begin().await.map_err(|cause| StoreError::query("BEGIN", &cause))?;
-        tx.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            .await
-            .map_err(|cause| StoreError::query("SET TRANSACTION", &cause))?;
-        Ok(Box::new(PgTx(tx)))
+        Ok(Box::new(self.begin("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?))
+    }
+
+    async fn rows(
+        &self,
+        sql: Cow<'static, str>,
+        params: Vec<Param>,
+        take: Take<'_>,
+    ) -> Result<(), StoreError> {
+        rows(&mut *self.connection().await?, sql, params, take).await
     }
 
     fn bulk(&self) -> Bulk {
@@ -190,7 +207,36 @@ impl Dialect for PostgresDialect {
     }
 }
 
-struct PgTx(Transaction<'static, Postgres>);
+async fn rows(
+    connection: &mut PgConnection,
+    sql: Cow<'static, str>,
+    params: Vec<Param>,
+    take: Take<'_>,
+) -> Result<(), StoreError> {
+    all_bound(&sql, &params);
+    let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
+    let mut stream = query.fetch(connection);
+    while let Some(row) = stream.next().await {
+        let row = row.map_err(|cause| StoreError::query(&sql, &cause))?;
+        take(&Row::Postgres(&row)).map_err(|cause| cause.read_by(&sql))?;
+    }
+    Ok(())
+}
+
+/// A transaction. One that was broken off ends with its connection: sqlx forgets a BEGIN whose answer
+/// nobody waited for, and the next to take the connection would be inside of it without knowing.
+struct PgTx {
+    connection: PoolConnection<Postgres>,
+    open: bool,
+}
+
+impl Drop for PgTx {
+    fn drop(&mut self) {
+        if self.open {
+            self.connection.close_on_drop();
+        }
+    }
+}
 
 #[async_trait]
 impl Tx for PgTx {
@@ -199,8 +245,10 @@ impl Tx for PgTx {
         let keep = matches!(sql, Cow::Borrowed(_)) || params.len() > 1_000;
         let query =
             sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?).persistent(keep);
-        let done =
-            query.execute(&mut *self.0).await.map_err(|cause| StoreError::query(&sql, &cause))?;
+        let done = query
+            .execute(&mut *self.connection)
+            .await
+            .map_err(|cause| StoreError::query(&sql, &cause))?;
         Ok(done.rows_affected())
     }
 
@@ -210,17 +258,13 @@ impl Tx for PgTx {
         params: Vec<Param>,
         take: Take<'_>,
     ) -> Result<(), StoreError> {
-        all_bound(&sql, &params);
-        let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
-        let mut stream = query.fetch(&mut *self.0);
-        while let Some(row) = stream.next().await {
-            let row = row.map_err(|cause| StoreError::query(&sql, &cause))?;
-            take(&Row::Postgres(&row)).map_err(|cause| cause.read_by(&sql))?;
-        }
-        Ok(())
+        rows(&mut self.connection, sql, params, take).await
     }
 
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        self.0.commit().await.map_err(|cause| StoreError::Commit { cause: cause.to_string() })
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        let done = self.connection.execute("COMMIT").await;
+        done.map_err(|cause| StoreError::Commit { cause: cause.to_string() })?;
+        self.open = false;
+        Ok(())
     }
 }

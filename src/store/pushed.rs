@@ -68,16 +68,13 @@ impl Store {
         now_ms: i64,
         limit: usize,
     ) -> Result<Vec<Pushed>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT pushed_no, digest, bytes FROM pushed WHERE state = 'waiting' AND bank = $1 AND next_at_ms <= $2 ORDER BY pushed_no LIMIT $3";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let due = work
+        self.look()
             .rows(sql, params![bank, now_ms, limit], |row| {
                 Ok(Pushed { no: row.int(0)?, digest: row.digest(1)?, bytes: row.blob(2)?.to_vec() })
             })
-            .await?;
-        work.commit().await?;
-        Ok(due)
+            .await
     }
 
     /// What nobody has taken, by bank: also of banks that are not in the config any more.
@@ -85,16 +82,13 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn waiting_pushes(&self) -> Result<Vec<WaitingPushes>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT bank, COUNT(*), MIN(next_at_ms) FROM pushed WHERE state = 'waiting' GROUP BY bank ORDER BY bank";
-        let waiting = work
+        self.look()
             .rows(sql, params![], |row| {
                 let (bank, count) = (row.string(0)?, row.int(1)?);
                 Ok(WaitingPushes { bank, count, next_at_ms: row.int(2)? })
             })
-            .await?;
-        work.commit().await?;
-        Ok(waiting)
+            .await
     }
 
     /// What was pushed is applied or held, durably. A crash before this takes it once more, which changes

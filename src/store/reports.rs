@@ -2,6 +2,8 @@
 //! acknowledged it. Its rows are read from those facts whenever it is sent, so a repetition says
 //! the same.
 
+use std::collections::BTreeMap;
+
 use crate::model::alert::AlertKind;
 use crate::model::hold::HoldReason;
 use crate::model::id::{AttemptNo, RefundNo, RegisterNo, ResultNo};
@@ -102,28 +104,58 @@ pub struct SetAsideRow {
     pub placed_at_ms: i64,
 }
 
-/// Writes a report with the facts it tells of; the same id again changes nothing.
+/// Reports that are written in one statement: few enough for the parameters of both databases.
+const AT_ONCE: usize = 50;
+
+/// Writes reports with the facts that they tell of; the same id again changes nothing.
 pub(super) async fn insert(
     work: &mut Work,
     entry: &mut Entry,
-    report: &NewReport,
+    reports: &[NewReport],
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let sql = "INSERT INTO report (report_id, register_no, kind, recipient_kind, recipient, subject_no, body, state, made_at_ms, next_at_ms, tries, trouble) \
-               VALUES ($1, $2, $3, $4, $5, $6, $7, 'due', $8, $9, 0, '') ON CONFLICT (report_id) DO NOTHING";
-    let row = params![
-        &report.report_id,
-        report.register,
-        report.kind.as_str(),
-        report.recipient.kind.as_str(),
-        &report.recipient.name,
-        report.subject,
-        &report.body,
-        now_ms,
-        now_ms,
-    ];
-    entry.vouched.returned(work, &vouch::REPORT, sql, row).await?;
+    for some in reports.chunks(AT_ONCE) {
+        let mut row = params![now_ms];
+        let mut values: Vec<String> = Vec::with_capacity(some.len());
+        for report in some {
+            let from = row.len() + 1;
+            let places: Vec<String> = (from..from + 7).map(|at| format!("${at}")).collect();
+            values.push(format!("({}, 'due', $1, $1, 0, '')", places.join(", ")));
+            row.extend(params![
+                &report.report_id,
+                report.register,
+                report.kind.as_str(),
+                report.recipient.kind.as_str(),
+                &report.recipient.name,
+                report.subject,
+                &report.body,
+            ]);
+        }
+        let sql = format!(
+            "INSERT INTO report (report_id, register_no, kind, recipient_kind, recipient, subject_no, body, state, made_at_ms, next_at_ms, tries, trouble) \
+             VALUES {} ON CONFLICT (report_id) DO NOTHING",
+            values.join(", ")
+        );
+        entry.vouched.returned(work, &vouch::REPORT, &sql, row).await?;
+    }
     Ok(())
+}
+
+async fn acknowledge_some(
+    work: &mut Work,
+    entry: &mut Entry,
+    reports: &[&DueReport],
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    const SQL: &str = "UPDATE report SET state = 'acknowledged', acknowledged_at_ms = $1, tries = tries + 1, trouble = '' WHERE state = 'due'";
+    let mut row = params![now_ms];
+    row.extend(reports.iter().map(|report| Param::from(report.report_no)));
+    let places: Vec<String> = (2..=row.len()).map(|at| format!("${at}")).collect();
+    let sql = format!("{SQL} AND report_no IN ({})", places.join(", "));
+    match entry.vouched.returned(work, &vouch::REPORT, &sql, row).await? {
+        moved if moved == reports.len() => Ok(()),
+        moved => Err(StoreError::Moved { sql: SQL, moved: moved as u64 }),
+    }
 }
 
 impl Store {
@@ -182,17 +214,24 @@ impl Store {
     /// Where the database cannot be written.
     pub async fn acknowledge(&self, reports: &[DueReport], now_ms: i64) -> Result<(), StoreError> {
         let mut work = self.write().await?;
+        let sql = "SELECT subject FROM alert WHERE kind = $1 AND cleared_at_ms IS NULL";
+        let told = work.rows(sql, params![AlertKind::Report.as_str()], |row| row.string(0)).await?;
+        let mut by_register: BTreeMap<RegisterNo, Vec<&DueReport>> = BTreeMap::new();
         for report in reports {
-            let sql = "UPDATE report SET state = 'acknowledged', acknowledged_at_ms = $1, tries = tries + 1, trouble = '' WHERE report_no = $2 AND state = 'due'";
+            by_register.entry(report.register).or_default().push(report);
+        }
+        for (register, reports) in by_register {
             let mut entry = Entry::new("report.acknowledged", now_ms);
-            let row = params![now_ms, report.report_no];
-            match entry.vouched.returned(&mut work, &vouch::REPORT, sql, row).await? {
-                1 => {}
-                moved => return Err(StoreError::Moved { sql, moved: moved as u64 }),
+            for some in reports.chunks(AT_ONCE) {
+                acknowledge_some(&mut work, &mut entry, some, now_ms).await?;
             }
-            super::alerts::clear(&mut work, AlertKind::Report, &report.report_id, now_ms).await?;
-            entry.fact("report", report.report_id.as_str()).fact("kind", report.kind.as_str());
-            entry.write_beside(&mut work, report.register).await?;
+            for report in reports.iter().filter(|report| told.contains(&report.report_id)) {
+                let (kind, subject) = (AlertKind::Report, &report.report_id);
+                super::alerts::clear(&mut work, kind, subject, now_ms).await?;
+            }
+            let ids: Vec<&str> = reports.iter().map(|report| report.report_id.as_str()).collect();
+            entry.fact("reports", ids);
+            entry.write_beside(&mut work, register).await?;
         }
         let sql = "INSERT INTO counter (name, value) VALUES ('reports_acknowledged', $1) \
                    ON CONFLICT (name) DO UPDATE SET value = counter.value + excluded.value";
@@ -329,11 +368,10 @@ impl Store {
         &self,
         register: RegisterNo,
     ) -> Result<Vec<SetAsideRow>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT p.line, p.bank, p.town, p.amount_fen, p.person, h.reason, h.detail, h.event_no, h.at_ms FROM hold h \
                    JOIN payment p ON p.register_no = h.register_no AND p.line = h.line \
                    WHERE h.register_no = $1 AND h.event = 'placed' ORDER BY p.line, h.event_no";
-        let rows = work
+        self.look()
             .rows(sql, params![register], |row| {
                 Ok(SetAsideRow {
                     line: row.int(0)?,
@@ -347,9 +385,7 @@ impl Store {
                     placed_at_ms: row.int(8)?,
                 })
             })
-            .await?;
-        work.commit().await?;
-        Ok(rows)
+            .await
     }
 
     /// The towns that a register's payments belong to.
@@ -357,12 +393,9 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn towns(&self, register: RegisterNo) -> Result<Vec<i64>, StoreError> {
-        let mut work = self.read().await?;
         let sql =
             "SELECT DISTINCT town FROM payment WHERE register_no = $1 AND town > 0 ORDER BY town";
-        let towns = work.rows(sql, params![register], |row| row.int(0)).await?;
-        work.commit().await?;
-        Ok(towns)
+        self.look().rows(sql, params![register], |row| row.int(0)).await
     }
 
     /// How many SMS of a register are in each state.
@@ -373,10 +406,10 @@ impl Store {
         &self,
         register: RegisterNo,
     ) -> Result<Vec<(NoticeState, i64)>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT CAST(SUM(sms_delivered) AS BIGINT), CAST(SUM(sms_failed) AS BIGINT), CAST(SUM(sms_no_number) AS BIGINT), \
                    CAST(SUM(sms_unknown) AS BIGINT) FROM share WHERE register_no = $1";
-        let counts = work
+        let counts = self
+            .look()
             .the(sql, params![register], |row| {
                 Ok([row.int(0)?, row.int(1)?, row.int(2)?, row.int(3)?])
             })
@@ -388,7 +421,6 @@ impl Store {
             NoticeState::Unknown,
         ];
         let counts = states.into_iter().zip(counts).collect();
-        work.commit().await?;
         Ok(counts)
     }
 }
@@ -450,9 +482,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut work = self.write().await?;
         let mut entry = Entry::new("report.made", now_ms);
-        for report in reports {
-            insert(&mut work, &mut entry, report, now_ms).await?;
-        }
+        insert(&mut work, &mut entry, reports, now_ms).await?;
         if entry.vouched.is_empty() {
             return Ok(());
         }

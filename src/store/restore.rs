@@ -22,11 +22,8 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn journal_length(&self) -> Result<i64, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT COALESCE(CAST(SUM(seq) AS BIGINT), 0) FROM journal_head";
-        let length = work.the(sql, params![], |row| row.int(0)).await?;
-        work.commit().await?;
-        Ok(length)
+        self.look().the(sql, params![], |row| row.int(0)).await
     }
 
     /// Notes the restore epoch of the config. Where it is higher than before, the database was restored:

@@ -14,7 +14,7 @@ use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::{Folded, OutcomeKind};
 use crate::model::reason::Reason;
-use crate::store::attempts::{Attempt, step};
+use crate::store::attempts::{Attempt, UNKNOWN_FATE, step};
 use crate::store::breaker::Sign;
 use crate::store::cut::StoredPayment;
 use crate::store::digest::digest_quarantined;
@@ -104,25 +104,20 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn members(&self, batch: BatchNo) -> Result<Vec<StoredPayment>, StoreError> {
-        let mut work = self.read().await?;
         let sql = format!(
             "SELECT p.line, p.amount_fen, p.town, p.person FROM batch b JOIN payment p ON p.register_no = b.register_no \
              AND p.line BETWEEN b.first_line AND b.last_line AND p.bank = b.bank WHERE b.batch_no = $1 AND {MEMBER} ORDER BY p.line"
         );
-        let mut members = Vec::new();
-        work.0
-            .rows(sql.into(), params![batch], &mut |row| {
-                members.push(StoredPayment {
+        self.look()
+            .rows(sql, params![batch], |row| {
+                Ok(StoredPayment {
                     line: row.int(0)?,
                     amount: Fen::new(row.int(1)?),
                     town: row.int(2)?,
                     person: row.blob(3)?.to_vec(),
-                });
-                Ok(())
+                })
             })
-            .await?;
-        work.commit().await?;
-        Ok(members)
+            .await
     }
 
     /// Takes a result: every line is applied or quarantined, or nothing is durable (I13). An
@@ -147,9 +142,8 @@ impl Store {
         if attempt.state != AttemptState::Accepted {
             step(&mut work, attempt, AttemptEvent::Accepted, now_ms).await?;
             entry.fact("accepted_from", attempt.state.as_str());
-            for kind in [AlertKind::Unknown, AlertKind::TooLate, AlertKind::CannotAsk] {
-                super::alerts::clear(&mut work, kind, &attempt.no.to_string(), now_ms).await?;
-            }
+            let subject = attempt.no.to_string();
+            super::alerts::clear_each(&mut work, &UNKNOWN_FATE, &subject, now_ms).await?;
         }
         let next_at_ms =
             |pending| if pending > 0 { Some(taken.again_at_ms) } else { taken.next_at_ms };
@@ -199,9 +193,8 @@ impl Store {
         let sql = "UPDATE result SET applied = $1 WHERE result_no = $2";
         let applied = params![len(effects.outcomes.len() + effects.notices.len()), result];
         entry.vouched.returned(&mut work, &vouch::RESULT, sql, applied).await?;
-        for report in follow(result, &effects) {
-            super::reports::insert(&mut work, &mut entry, &report, now_ms).await?;
-        }
+        let reports = follow(result, &effects);
+        super::reports::insert(&mut work, &mut entry, &reports, now_ms).await?;
         super::quarantine::clear_settled(&mut work, attempt, now_ms).await?;
         entry.fact("outcomes", effects.outcomes.len()).fact("notices", effects.notices.len());
         vouch_for(&mut work, &mut entry, Some(batch), attempt.no).await?;

@@ -90,7 +90,6 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn due_to_settle(&self, now_ms: i64) -> Result<Vec<SettleDue>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT s.register_no, s.bank, r.pool_account, r.voucher_no, r.document_no FROM share s \
                    JOIN register r ON r.register_no = s.register_no \
                    WHERE s.refundable_fen > 0 AND r.funded_at_ms IS NOT NULL \
@@ -98,7 +97,7 @@ impl Store {
                    AND EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = s.register_no AND l.bank = s.bank AND l.state = 'open') \
                    AND NOT EXISTS (SELECT 1 FROM refund f WHERE f.register_no = s.register_no AND f.bank = s.bank \
                    AND f.state = 'refused' AND f.state_at_ms > $2) ORDER BY s.register_no, s.bank";
-        let due = work
+        self.look()
             .rows(sql, params![now_ms, now_ms - REFUND_RETRY_MS], |row| {
                 Ok(SettleDue {
                     register: RegisterNo(row.int(0)?),
@@ -108,9 +107,7 @@ impl Store {
                     document_no: row.string(4)?,
                 })
             })
-            .await?;
-        work.commit().await?;
-        Ok(due)
+            .await
     }
 
     /// Free leftover of a share, in line order.
@@ -123,15 +120,12 @@ impl Store {
         bank: &str,
         limit: usize,
     ) -> Result<Vec<Leftover>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT l.line, l.amount_fen, l.cause, p.person, (SELECT MAX(a.reference) FROM attempt a JOIN outcome o \
                    ON o.attempt_no = a.attempt_no AND o.line = l.line WHERE a.register_no = l.register_no AND a.bank = l.bank) FROM leftover l \
                    JOIN payment p ON p.register_no = l.register_no AND p.line = l.line \
                    WHERE l.register_no = $1 AND l.bank = $2 AND l.state = 'open' ORDER BY l.line LIMIT $3";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = work.rows(sql, params![register, bank, limit], leftover).await?;
-        work.commit().await?;
-        Ok(rows)
+        self.look().rows(sql, params![register, bank, limit], leftover).await
     }
 
     /// Registers of which nothing is unsent, in flight or refundable, and whose closing account as
@@ -218,9 +212,7 @@ impl Store {
                    AND (SELECT SUM(unsent_fen + in_flight_fen + refundable_fen) FROM share WHERE register_no = $2) = 0";
         work.move_one(sql, params![now_ms, closing.register, closing.last_posting]).await?;
         let mut entry = Entry::new("register.closed", now_ms);
-        for report in reports {
-            super::reports::insert(&mut work, &mut entry, report, now_ms).await?;
-        }
+        super::reports::insert(&mut work, &mut entry, reports, now_ms).await?;
         super::alerts::clear(&mut work, AlertKind::Deadline, &closing.register.to_string(), now_ms)
             .await?;
         entry
@@ -238,10 +230,9 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn unfunded(&self) -> Result<Vec<Unfunded>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT register_no, source, id, revision, received_at_ms, approved_at_ms, digest, head_digest FROM register \
                    WHERE funded_at_ms IS NULL AND state IN ('accepted', 'superseded', 'revoked') ORDER BY register_no";
-        let rows = work
+        self.look()
             .rows(sql, params![], |row| {
                 Ok(Unfunded {
                     register: RegisterNo(row.int(0)?),
@@ -254,9 +245,7 @@ impl Store {
                     head_digest: row.digest(7)?,
                 })
             })
-            .await?;
-        work.commit().await?;
-        Ok(rows)
+            .await
     }
 
     /// Registers that finance revoked before they were funded, with leftover that stands open: money
@@ -265,13 +254,10 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn never_funded(&self) -> Result<Vec<RegisterNo>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT r.register_no FROM register r WHERE r.state = 'revoked' AND r.funded_at_ms IS NULL \
                    AND EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = r.register_no AND l.cause = 'dropped' AND l.state = 'open') \
                    ORDER BY r.register_no";
-        let found = work.rows(sql, params![], |row| Ok(RegisterNo(row.int(0)?))).await?;
-        work.commit().await?;
-        Ok(found)
+        self.look().rows(sql, params![], |row| Ok(RegisterNo(row.int(0)?))).await
     }
 
     /// Takes dropped payments of a register that was revoked before it was funded out of what is

@@ -164,11 +164,60 @@ pub(crate) trait Dialect: Send + Sync {
     /// Begins a transaction that reads one snapshot.
     async fn read(&self) -> Result<Box<dyn Tx>, StoreError>;
 
+    /// Runs one query by itself and hands each row over as it comes.
+    async fn rows(
+        &self,
+        sql: Cow<'static, str>,
+        params: Vec<Param>,
+        take: Take<'_>,
+    ) -> Result<(), StoreError>;
+
     /// How many rows are inserted at once.
     fn bulk(&self) -> Bulk;
 
     /// Closes all connections.
     async fn close(&self);
+}
+
+/// One statement that reads. A step looks far more often than it finds something, and beginning and ending a
+/// transaction costs as much as the query in it: each is a way to another thread and back on `SQLite`, and
+/// to the server and back on `PostgreSQL`.
+pub(crate) struct Look<'d>(pub(crate) &'d dyn Dialect);
+
+impl Look<'_> {
+    pub(crate) async fn rows<T: Send>(
+        self,
+        sql: impl Into<Cow<'static, str>>,
+        params: Vec<Param>,
+        mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut out = Vec::new();
+        let mut take = |row: &Row<'_>| {
+            out.push(read(row)?);
+            Ok(())
+        };
+        self.0.rows(sql.into(), params, &mut take).await?;
+        Ok(out)
+    }
+
+    pub(crate) async fn one<T: Send>(
+        self,
+        sql: &'static str,
+        params: Vec<Param>,
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.rows(sql, params, read).await?.into_iter().next())
+    }
+
+    /// The one row that must be there.
+    pub(crate) async fn the<T: Send>(
+        self,
+        sql: &'static str,
+        params: Vec<Param>,
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError> + Send,
+    ) -> Result<T, StoreError> {
+        self.one(sql, params, read).await?.ok_or(StoreError::Moved { sql, moved: 0 })
+    }
 }
 
 /// What verbs do with a transaction, in the words they are written in.

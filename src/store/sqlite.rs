@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
-use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
     SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Sqlite};
+use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Sqlite, Transaction};
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::store::StoreError;
@@ -71,8 +70,12 @@ impl SqliteDialect {
             crate::store::migrations::check(&mut connection, &crate::store::migrations::sqlite())
                 .await?;
         }
-        let readers =
-            SqlitePoolOptions::new().max_connections(4).min_connections(0).connect_lazy_with(
+        let readers = SqlitePoolOptions::new()
+            .max_connections(4)
+            .min_connections(0)
+            // Nothing stands between us and a file that could break while nobody looks.
+            .test_before_acquire(false)
+            .connect_lazy_with(
                 // Readers look at a batch or at counters; the larger cache is the writer's.
                 options.read_only(true).create_if_missing(false).pragma("cache_size", "-4096"),
             );
@@ -166,23 +169,21 @@ impl Dialect for SqliteDialect {
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
-        let mut connection = self
-            .readers
-            .acquire()
-            .await
-            .map_err(|cause| StoreError::query("acquire a reader", &cause))?;
-        // A connection whose reader was dropped in the middle comes back with its snapshot open.
-        if connection.execute("BEGIN").await.is_err() {
-            connection
-                .execute("ROLLBACK")
-                .await
-                .map_err(|cause| StoreError::query("ROLLBACK", &cause))?;
-            connection
-                .execute("BEGIN")
-                .await
-                .map_err(|cause| StoreError::query("BEGIN", &cause))?;
-        }
-        Ok(Box::new(ReadTx(connection)))
+        // The snapshot of one that is dropped in the middle ends with it: sqlx rolls it back.
+        let begun = self.readers.begin().await;
+        Ok(Box::new(ReadTx(begun.map_err(|cause| StoreError::query("BEGIN", &cause))?)))
+    }
+
+    async fn rows(
+        &self,
+        sql: Cow<'static, str>,
+        params: Vec<Param>,
+        take: Take<'_>,
+    ) -> Result<(), StoreError> {
+        let taken = self.readers.acquire().await;
+        let mut connection =
+            taken.map_err(|cause| StoreError::query("acquire a reader", &cause))?;
+        rows(&mut connection, sql, params, take).await
     }
 
     fn bulk(&self) -> Bulk {
@@ -237,7 +238,7 @@ impl Drop for WriteTx {
     }
 }
 
-struct ReadTx(PoolConnection<Sqlite>);
+struct ReadTx(Transaction<'static, Sqlite>);
 
 async fn run(
     connection: &mut SqliteConnection,
@@ -310,12 +311,9 @@ impl Tx for ReadTx {
         rows(&mut self.0, sql, params, take).await
     }
 
-    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        self.0
-            .execute("COMMIT")
-            .await
-            .map_err(|cause| StoreError::query("COMMIT of a reader", &cause))?;
-        Ok(())
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        let ended = self.0.commit().await;
+        ended.map_err(|cause| StoreError::query("COMMIT of a reader", &cause))
     }
 }
 

@@ -66,9 +66,8 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn due_unread(&self, source: &str, now_ms: i64) -> Result<Vec<Unread>, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT source, id, revision, tries FROM unread WHERE source = $1 AND next_at_ms <= $2 ORDER BY next_at_ms, id, revision";
-        let due = work
+        self.look()
             .rows(sql, params![source, now_ms], |row| {
                 Ok(Unread {
                     source: row.string(0)?,
@@ -77,9 +76,7 @@ impl Store {
                     tries: row.int(3)?,
                 })
             })
-            .await?;
-        work.commit().await?;
-        Ok(due)
+            .await
     }
 
     /// A register that could not be read is read or revoked: it is not tried any more. Says whether
@@ -95,10 +92,8 @@ impl Store {
         how: &'static str,
         now_ms: i64,
     ) -> Result<bool, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT tries FROM unread WHERE source = $1 AND id = $2 AND revision = $3";
-        let tries = work.one(sql, params![source, id, revision], |row| row.int(0)).await?;
-        work.commit().await?;
+        let tries = self.look().one(sql, params![source, id, revision], |row| row.int(0)).await?;
         let Some(tries) = tries else { return Ok(false) };
         let unread = Unread { source: source.to_owned(), id: id.to_owned(), revision, tries };
         let mut work = self.write().await?;

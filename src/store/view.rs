@@ -354,11 +354,8 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn set_aside_count(&self) -> Result<i64, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT COUNT(*) FROM hold h JOIN register r ON r.register_no = h.register_no WHERE h.event_no = 1 AND r.state <> 'receiving'";
-        let count = work.the(sql, params![], |row| row.int(0)).await?;
-        work.commit().await?;
-        Ok(count)
+        self.look().the(sql, params![], |row| row.int(0)).await
     }
 
     /// Totals of everything, for metrics and the closing account.

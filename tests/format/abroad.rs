@@ -629,7 +629,7 @@ fields = [
   { literal = "" }, { literal = "32A" },
   { own = "day", type = "date", pattern = "yyMMdd" },
   { own = "currency", width = 3, only = "ascii", glued = true },
-  { own = "paid", type = "decimal", scale = 2, point = ",", glued = true },
+  { own = "paid", type = "decimal", scale = 2, point = ",", decimals = "cut", glued = true },
 ]
 [[message.part.record]]
 name = "f71"
@@ -645,10 +645,12 @@ fn values_stand_glued_together() {
         "{\"record\":\"f71\",\"kind\":\"OUR\",\"number\":12,\"info\":\"A:B\"}\n"
     );
     let bytes = both_ways(&format, lines);
-    assert_eq!(bytes, b":32A:261127EUR1234,50\r\n:71G:OUR00012/A:B\r\n");
+    assert_eq!(bytes, b":32A:261127EUR1234,5\r\n:71G:OUR00012/A:B\r\n");
+    let whole = both_ways(&format, &lines.replace("1234.50", "1234.00"));
+    assert!(whole.starts_with(b":32A:261127EUR1234,\r\n"));
     let text = String::from_utf8(bytes).unwrap();
     for (from, to) in
-        [("261127", "2611"), ("1234,50", ""), ("00012", "12"), ("/A", "A"), ("OUR00012/A:B", "OUR")]
+        [("261127", "2611"), ("1234,5", ""), ("00012", "12"), ("/A", "A"), ("OUR00012/A:B", "OUR")]
     {
         assert!(read(&format, text.replacen(from, to, 1).as_bytes()).is_err(), "{to}");
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use daifa::format::sample::Values;
 use daifa::format::{Format, MessageKind, Part, PartBytes, PartContent, PartRole, example};
-use daifa::guard::digest::MacKey;
+use daifa::guard::stated::MacKey;
 
 const GX: &str = "example-gx-tagged";
 const KIND: MessageKind = MessageKind::StatusAnswer;
@@ -80,11 +80,26 @@ fn a_key_that_is_not_named_and_one_that_is_none_are_told_with_their_place() {
     let text = example::example(GX).unwrap();
     for (from, to, what) in [
         ("bank-mac = \"0123", "other = \"0123", "there is no key \"bank-mac\""),
-        ("0123456789abcdeffedcba9876543210", "0123", "32 to 128 hexadecimal digits"),
+        ("0123456789abcdeffedcba9876543210", "0123", "16 to 128 hexadecimal digits"),
         ("secret = \"bank-mac\", ", "", "without secret"),
         ("keep = 32", "keep = 7", "keep: 8 to 64 hexadecimal digits"),
         ("keep = 32", "keep = 65", "keep: 8 to 64 hexadecimal digits"),
-        ("algorithm = \"sm3\"", "algorithm = \"sm4\"", "one of md5, sha256, sm3"),
+        ("algorithm = \"sm3\"", "algorithm = \"sm5\"", "one of md5, sha256, sm3, x9.9, x9.19, sm4"),
+        (
+            "algorithm = \"sm3\"",
+            "algorithm = \"x9.9\"",
+            "the MAC of X9.9 needs a key of 16 hexadecimal digits; this one has 32",
+        ),
+        (
+            "algorithm = \"sm3\"",
+            "algorithm = \"sm3\", padding = \"one\"",
+            "a digest fills its blocks by itself",
+        ),
+        (
+            "computed = \"mac\", algorithm = \"sm3\", secret = \"bank-mac\"",
+            "computed = \"digest\", algorithm = \"sm4\"",
+            "the CBC-MAC of SM4 is made with a key",
+        ),
     ] {
         let told = Format::compile("x", &text.replacen(from, to, 1)).unwrap_err().to_string();
         assert!(told.contains(what), "{what}: {told}");
@@ -124,6 +139,41 @@ fields = [
   { computed = "mac", algorithm = "sha256", secret = "seal", of = "before", keep = 16 },
 ]
 "#;
+
+#[test]
+fn i12_a_code_of_a_cipher_is_written_and_compared() {
+    let kind = MessageKind::Statement;
+    let text = |how: &str| {
+        let from = "algorithm = \"sha256\", secret = \"seal\", of = \"before\", keep = 16";
+        assert!(SEALED.contains(from));
+        SEALED.replace(from, &format!("{how}, secret = \"seal\", of = \"before\", keep = 16"))
+    };
+    let mut codes = Vec::new();
+    for (how, name) in [
+        ("algorithm = \"x9.19\"", "the MAC of X9.19"),
+        ("algorithm = \"x9.19\", padding = \"one\"", "the MAC of X9.19"),
+        ("algorithm = \"sm4\"", "the CBC-MAC of SM4"),
+    ] {
+        let format = Format::compile("sealed", &text(how)).unwrap().with_published_secrets();
+        let lines = "{\"record\":\"line\",\"a\":\"\u{5f20}\"}\n{\"record\":\"end\"}\n";
+        let values = Values::parse(&format, kind, lines).unwrap();
+        let parts = values.write(&format, kind).unwrap();
+        assert!(Values::read(&format, kind, &parts).unwrap() == values);
+        let mut bad = parts.clone();
+        let last = bad[0].bytes.len() - 2;
+        bad[0].bytes[last] = if bad[0].bytes[last] == b'0' { b'1' } else { b'0' };
+        let error = Values::read(&format, kind, &bad).unwrap_err().to_string();
+        assert!(error.contains(&format!("{name} of what stands before")), "{error}");
+        assert!(format.explain().unwrap().contains(name));
+        let end = parts[0].bytes.len();
+        codes.push(parts[0].bytes[end - 17..end].to_vec());
+    }
+    codes.dedup();
+    assert_eq!(codes.len(), 3, "each is another");
+    let format = Format::compile("sealed", &text("algorithm = \"sm4\"")).unwrap();
+    let told = format.key_fits("seal", &MacKey::parse(&"0f".repeat(24)).unwrap()).unwrap_err();
+    assert!(told.contains("needs a key of 32 hexadecimal digits; this one has 48"), "{told}");
+}
 
 #[test]
 fn a_digest_of_what_stands_before_closes_however_long_that_is() {

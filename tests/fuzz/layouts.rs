@@ -652,6 +652,9 @@ impl Maker<'_, '_> {
             }
             write!(spelled, ", type = \"decimal\", scale = {scale}, point = {point}")
                 .expect("grows");
+            if point != "false" && !sign.contains("overpunch") && self.dice.of(3) == 0 {
+                spelled.push_str(", decimals = \"cut\"");
+            }
         }
         spelled.push_str(sign);
         // A blank behind a number separates it from nothing where blanks do.

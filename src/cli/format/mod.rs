@@ -17,7 +17,7 @@ use std::sync::Arc;
 use clap::{Args, Subcommand};
 
 use crate::format::{Format, MessageKind, Problem, Problems, example};
-use crate::guard::digest::MacKey;
+use crate::guard::stated::MacKey;
 
 #[derive(Debug, Subcommand)]
 pub enum FormatCommand {
@@ -131,6 +131,7 @@ impl OfMessage {
             let unable = |cause: String| Failure::Unable(format!("{file}: {cause}"));
             let text = std::fs::read_to_string(file).map_err(|cause| unable(cause.to_string()))?;
             let key = MacKey::parse(&text).map_err(|cause| unable(cause.to_string()))?;
+            format.key_fits(name, &key).map_err(unable)?;
             secrets.insert(name.to_owned(), key);
         }
         Ok(format.with_secrets(Arc::new(secrets)))

@@ -13,7 +13,7 @@ use crate::format::table::{Found, Table};
 use crate::format::tallies::Counting;
 use crate::format::text::Only;
 use crate::format::words::{PartRole, Slot};
-use crate::guard::digest::DigestAlgorithm;
+use crate::guard::stated::{DigestAlgorithm, Filling};
 
 pub(super) const COMPUTED: [&str; 9] =
     ["count", "sequence", "sum", "hash", "digest", "mac", "length", "part_name", "check_digit"];
@@ -127,6 +127,13 @@ fn digest(table: &Table<'_>, scope: &Scope<'_>, keyed: bool) -> Option<(Computed
     let upper = table.flag("upper").is_some_and(|found| found.value);
     let keep = table.number("keep");
     let secret = if keyed { Some(secret(table, scope)) } else { None };
+    let filling = filling(table, algorithm.as_ref().map(|found| found.value));
+    if let (Some(algorithm), false) = (&algorithm, keyed)
+        && algorithm.value.is_of_a_cipher()
+    {
+        let what = format!("{} is made with a key", algorithm.value.told(true));
+        table.faults().note(algorithm.at, what, "computed = \"mac\", and secret = \"...\"");
+    }
     let (algorithm, of) = (algorithm?.value, of?);
     let all = algorithm.hex_length();
     if let Some(keep) = keep.as_ref().filter(|keep| !(DIGITS_MIN..=all).contains(&keep.value)) {
@@ -148,10 +155,38 @@ fn digest(table: &Table<'_>, scope: &Scope<'_>, keyed: bool) -> Option<(Computed
     };
     let secret = match secret {
         None => None,
-        Some(found) => Some(found?),
+        Some(found) => {
+            let at = found?;
+            if let Some(Err(what)) = scope.secrets.get(at).map(|known| known.sample.fits(algorithm))
+            {
+                table.faults().note(
+                    table.at,
+                    what,
+                    "a published key of that length under [secrets]",
+                );
+            }
+            Some(at)
+        }
     };
-    let how = Digesting { algorithm, secret, keep: keep.map_or(all, |found| found.value) };
+    let keep = keep.map_or(all, |found| found.value);
+    let how = Digesting { algorithm, secret, filling, keep };
     Some((Computed::Digest { how, of }, Spelling::Hex { upper }))
+}
+
+/// `padding = "one"`: how the last block of a cipher is filled.
+fn filling(table: &Table<'_>, algorithm: Option<DigestAlgorithm>) -> Filling {
+    let found = table.word("padding", &["zeros", "one"], |word| match word {
+        "zeros" => Some(Filling::Zeros),
+        "one" => Some(Filling::One),
+        _ => None,
+    });
+    if let Some(found) = &found
+        && algorithm.is_some_and(|algorithm| !algorithm.is_of_a_cipher())
+    {
+        let hint = "take padding out; it is of x9.9, x9.19 and sm4";
+        table.faults().note(found.at, "a digest fills its blocks by itself", hint);
+    }
+    found.map_or(Filling::Zeros, |found| found.value)
 }
 
 /// `secret = "bank-mac"`: which key.

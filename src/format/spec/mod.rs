@@ -26,7 +26,7 @@ use crate::format::table::{Found, Table};
 use crate::format::tallies::Counting;
 use crate::format::words::{Key, MessageKind, PartRole, ValueKind};
 use crate::format::{About, CutOff, Limits};
-use crate::guard::digest::MacKey;
+use crate::guard::stated::MacKey;
 use crate::model::money::Fen;
 
 /// The version of the language that this reads.
@@ -200,7 +200,7 @@ pub(crate) fn read(root: Table<'_>) -> Option<FormatSpec> {
 fn secrets(table: &Table<'_>) -> Vec<SecretName> {
     let secret = |(name, text): (&str, Found<&str>)| {
         let sample = MacKey::parse(text.value);
-        let hint = "32 to 128 hexadecimal digits, of which everybody may know: the key that counts \
+        let hint = "16 to 128 hexadecimal digits, of which everybody may know: the key that counts \
                     stands in the config's [bank.secrets]";
         let noted = |what| table.faults().note(text.at, format!("{name}: {what}"), hint);
         Some(SecretName { name: name.to_owned(), sample: sample.map_err(noted).ok()? })

@@ -21,7 +21,28 @@ pub(super) fn number(table: &Table<'_>) -> Option<Shape> {
         let hint = "point = false: what is no text has no sign for it";
         table.faults().note(table.at, "a packed or binary number with a point", hint);
     }
-    Some(Shape { scale, point, sign: sign.unwrap_or_default(), form })
+    let sign = sign.unwrap_or_default();
+    Some(Shape { scale, point, cut: cut(table, point, sign), sign, form })
+}
+
+/// `decimals = "cut"`: zeros at the end behind the point are left out.
+fn cut(table: &Table<'_>, point: Option<u8>, sign: Sign) -> bool {
+    let found = table.word("decimals", &["all", "cut"], |word| match word {
+        "all" => Some(false),
+        "cut" => Some(true),
+        _ => None,
+    });
+    if let Some(found) = found.as_ref().filter(|found| found.value)
+        && (point.is_none() || sign == Sign::Overpunch)
+    {
+        let hint = "point = true, or \",\"; and no digit that carries the sign";
+        table.faults().note(
+            found.at,
+            "decimals = \"cut\" where nothing shows how many there are",
+            hint,
+        );
+    }
+    found.is_some_and(|found| found.value)
 }
 
 /// `scale`, and `point = true`, or `","` where it is another sign, or `false` where it is implied.

@@ -57,9 +57,8 @@ impl Store {
             attempt.pending + writes.counts.get(&Folded::Pending).copied().unwrap_or_default();
         self.write_effects(work, attempt, batch, result, writes, entry, now_ms).await?;
         crate::store::expect::after_rows(work, entry, attempt, pending, &[], now_ms).await?;
-        for report in follow(result, &effects) {
-            crate::store::reports::insert(work, entry, &report, now_ms).await?;
-        }
+        let reports = follow(result, &effects);
+        crate::store::reports::insert(work, entry, &reports, now_ms).await?;
         entry.fact("outcomes", lines).fact("notices", 0);
         let this = params![result];
         entry.vouched.as_kept(work, &vouch::RESULT, "result_no = $1", this).await?;

@@ -174,7 +174,10 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
         let last = told.counters.entry(counter.to_owned()).or_default();
         *last = number.max(*last);
     }
-    told.acknowledged += i64::from(kind == "report.acknowledged");
+    if kind == "report.acknowledged" {
+        let reports = body.get("reports").and_then(Value::as_array).map_or(0, Vec::len);
+        told.acknowledged += i64::try_from(reports).unwrap_or(i64::MAX);
+    }
     match (kind.as_str(), register) {
         ("register.accepted", Some(register)) => {
             told.accepted.insert(register, (body, rows));
