@@ -147,6 +147,7 @@ async fn f38_i13_of_a_file_that_is_cut_nothing_is_taken() {
     house.live(20 * MINUTE, MINUTE).await;
     assert_eq!((house.five(1).await, outcomes(&house).await), ([0, 303, 0, 0, 0], 0));
     assert_eq!(lying(&path(&house, "s-in")), ["RST000000000001.txt"], "it stays where it is");
+    assert_eq!(lying(&path(&house, "s-archive")), Vec::<String>::new(), "and is not put away");
     assert!(house.alert("result_held").await.is_some(), "what came is kept, and told");
     bank.stop().await;
     let _bank = met(&mut house, &format, Faults::default()).await;
