@@ -8,7 +8,7 @@ pub mod operators;
 mod parts;
 mod profile;
 pub mod push;
-mod side;
+mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,7 @@ pub use self::parts::{Parts, bank_key, check, location, open_format, open_parts}
 use crate::clock::{Clock, Dice};
 use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, EngineError, Observer};
+use crate::flow::beside::SideFiles;
 use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
 use crate::flow::{Ctx, Duty, Pace, Step, Waits};
@@ -97,6 +98,7 @@ pub async fn context(
         waits: Waits::default(),
         unfetched: Arc::default(),
         opening,
+        side_files: SideFiles::default(),
         pulls: Reach::new(dice()),
         deliveries: Reach::new(dice()),
         dice: std::sync::Mutex::new(dice()),

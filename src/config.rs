@@ -20,9 +20,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 pub use crate::config::counterpart::{
-    Away, CallsAt, Counterpart, CounterpartDoor, Folders, Listens, Sickness,
+    Away, CallsAt, Counterpart, CounterpartDoor, Folders, Listens, Sickness, SideFolders,
 };
-pub use crate::config::door::{Hours, LineSecurity, Retry, Session, SftpDoor, SocketDoor};
+pub use crate::config::door::{
+    Door, Hours, LineSecurity, OtherDoor, Retry, Session, SftpDoor, SocketDoor,
+};
 pub use crate::config::looked::{Looked, Problem};
 pub use crate::config::operator::Operator;
 pub use crate::config::profile::{Answers, Breaker};
@@ -120,6 +122,9 @@ pub struct Bank {
     pub door: Door,
     /// Where files go that a message names, for a door that takes messages.
     pub side_door: Option<Door>,
+    /// Doors for some kinds of message alone.
+    #[serde(rename = "other_door", default)]
+    pub other_doors: Vec<OtherDoor>,
     /// Payments in one batch at most; the format's own limit holds as well.
     #[serde(default = "default_rows_max")]
     pub rows_max: usize,
@@ -152,43 +157,6 @@ pub struct Bank {
     pub answers: Answers,
     #[serde(default)]
     pub breaker: Breaker,
-}
-
-/// How files or messages reach the bank.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
-pub enum Door {
-    Directory {
-        outgoing: PathBuf,
-        incoming: PathBuf,
-        archive: PathBuf,
-        quarantine: PathBuf,
-        /// `.ok`: the control file that says a data file is whole.
-        control_suffix: Option<String>,
-        /// Without control files: how long a file must not have changed.
-        stable_for: Option<Span>,
-        #[serde(default = "default_bytes_max")]
-        bytes_max: u64,
-    },
-    Https {
-        url: String,
-        #[serde(default = "default_content_type")]
-        content_type: String,
-        ca_file: Option<PathBuf>,
-        /// Our certificate and its key, where the bank asks who calls.
-        client_cert: Option<PathBuf>,
-        client_key: Option<Secret>,
-        /// How the bank knows that a message is ours.
-        signing: Option<Signing>,
-        #[serde(default = "default_connect")]
-        connect_timeout: Span,
-        #[serde(default = "default_total")]
-        total_timeout: Span,
-        #[serde(default = "default_answer_max")]
-        answer_bytes_max: usize,
-    },
-    Sftp(SftpDoor),
-    Socket(SocketDoor),
 }
 
 #[derive(Debug, Deserialize)]
@@ -443,6 +411,14 @@ impl Duty {
 }
 
 impl Bank {
+    /// All its doors, each with its key in the bank's table.
+    pub fn doors(&self) -> impl Iterator<Item = (String, &Door)> {
+        let side = self.side_door.iter().map(|side| ("side_door".to_owned(), side));
+        let others = self.other_doors.iter().zip(entries("other_door"));
+        let others = others.map(|(other, key)| (key, &other.door));
+        std::iter::once(("door".to_owned(), &self.door)).chain(side).chain(others)
+    }
+
     /// What does not fit together in one bank's rules.
     fn problems(&self, key: &str) -> Vec<Problem> {
         let (bank, code) = (self, &self.code);
@@ -467,20 +443,8 @@ impl Bank {
         {
             note("reference_prefix", "at most 8 letters and digits".to_owned());
         }
-        if let Door::Directory { control_suffix, stable_for, .. }
-        | Door::Sftp(SftpDoor { control_suffix, stable_for, .. }) = &bank.door
-            && control_suffix.is_some() == stable_for.is_some()
-        {
-            let what = "needs either control_suffix or stable_for: how a whole file is known";
-            note("door", what.to_owned());
-        }
-        if let Door::Sftp(SftpDoor { key, password, .. }) = &bank.door
-            && key.is_some() == password.is_some()
-        {
-            note("door", "needs either key or password: how we log in".to_owned());
-        }
-        if let Door::Https { signing: Some(signing), .. } = &bank.door {
-            out.extend(signing.problems(&format!("{key}.door.signing")));
+        for (at, door) in bank.doors() {
+            out.extend(door.problems(&format!("{key}.{at}")));
         }
         if let Some(push) = &bank.push {
             out.extend(push.problems(&format!("{key}.push")));

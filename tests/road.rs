@@ -75,6 +75,8 @@ mod refused;
 mod reports;
 #[path = "road/results.rs"]
 mod results;
+#[path = "road/side.rs"]
+mod side;
 #[path = "../src/transport/sftp/tests/sshd.rs"]
 mod sshd;
 #[path = "road/stuck.rs"]

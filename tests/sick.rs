@@ -244,6 +244,88 @@ async fn i2_a_bank_that_cannot_be_asked_gets_nothing_twice_and_somebody_is_told(
     .await;
 }
 
+/// What is practised where nothing of a batch fails: these formats have no way to send money back.
+fn clean(way: Way, faults: &str) -> Plan {
+    Plan { kinds: vec![RegisterKind::Clean], ..plan(way, 5, faults) }
+}
+
+/// Files of this kind, by name.
+fn names(folder: &Path, begin: &str) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    names.filter(|name| name.starts_with(begin)).collect()
+}
+
+/// Practises to the end, and until no file of an answer lies where the bank left it.
+async fn with_files_beside(way: Way, faults: &str, kills: u32) {
+    let Some(stage) = Stage::open(clean(way, faults)).await else { return };
+    let mut daemon = stage.daemon();
+    let store = stage.store().await;
+    for _ in 0..kills {
+        tokio::time::sleep(Duration::from_millis(170)).await;
+        assert!(daemon.is_running(), "{}", tail(&stage.logged()));
+        daemon.kill();
+        daemon = stage.daemon();
+    }
+    let ended = settled(&stage, &store).await;
+    assert_eq!(open(&ended.totals), 0, "{:?}\n{}", ended.alerts, tail(&stage.logged()));
+    for _ in 0..500 {
+        if names(&stage.path("incoming"), "RS").is_empty() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let left = names(&stage.path("incoming"), "RS");
+    assert_eq!(left, Vec::<String>::new(), "{}", tail(&stage.logged()));
+    let batches = usize::try_from(stage.book().requests).expect("few");
+    let taken = names(&stage.path("incoming-archive"), "RS");
+    assert!(taken.len() >= batches, "{} files of {batches} batches", taken.len());
+    assert!(daemon.is_running());
+    daemon.kill();
+    store.close().await;
+    stage.judged_by_the_binary().expect("the books are right");
+}
+
+/// Files beside answers that are lost, late or cut.
+const LOSES_FILES: &str = "loss = 0.1\nfile_lost = 0.2\nfile_late = 0.3\nfile_cut = 0.2";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i14_f38_an_answer_is_taken_with_the_file_that_it_names_or_not_at_all() {
+    with_files_beside(Way::Beside, LOSES_FILES, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i14_f38_and_so_is_one_whose_file_lies_on_a_server() {
+    with_files_beside(Way::FarBeside, LOSES_FILES, 0).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f7_a_stop_between_an_answer_and_its_file_comes_to_the_same_end() {
+    with_files_beside(Way::Beside, "file_late = 0.3", 12).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i1_requests_on_a_server_questions_by_https_and_results_in_a_directory() {
+    let faults = "lag = \"200ms\"\ndelay = \"60ms\"\nreorder = 0.4\nbusy = 0.2";
+    let Some(stage) = Stage::open(clean(Way::Apart, faults)).await else { return };
+    let mut daemon = stage.daemon();
+    let store = stage.store().await;
+    let ended = settled(&stage, &store).await;
+    all_closed(Way::Apart, &ended);
+    // Each kind went by its own door, and by no other.
+    let batches = usize::try_from(stage.book().requests).expect("few");
+    assert_eq!(names(&stage.path("book/taken"), "PL").len(), batches);
+    assert_eq!(names(&stage.path("book/taken"), "CX").len(), 0, "questions are no files here");
+    assert_eq!(names(&stage.path("results-archive"), "SB").len(), batches);
+    assert!(
+        names(&stage.path("incoming"), "").is_empty()
+            && names(&stage.path("unused"), "").is_empty()
+    );
+    daemon.kill();
+    store.close().await;
+    stage.judged_by_the_binary().expect("the books are right");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i23_a_bank_that_is_killed_goes_on_from_its_book() {
     for way in [Way::Directory, Way::Https] {

@@ -146,7 +146,8 @@ fn answers_taken(config: &Config) -> Vec<String> {
     config
         .banks
         .iter()
-        .filter_map(|bank| match &bank.door {
+        .flat_map(|bank| bank.doors().map(move |(_, door)| (bank, door)))
+        .filter_map(|(bank, door)| match door {
             Door::Directory { archive, .. } if used(archive) => Some(format!(
                 "bank {}: this database is new, and {} holds answers that an earlier one took. Bring that \
                  database back - daifa.sqlite together with daifa.sqlite-wal - or, where this is \

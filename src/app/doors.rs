@@ -1,5 +1,6 @@
-//! Opens a bank's door: what the config says of it, as the door itself takes it.
+//! Opens a bank's doors: what the config says of each, as the door itself takes it.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,11 +9,12 @@ use jiff::civil::Time;
 use reqwest::header::HeaderName;
 use secrecy::ExposeSecret as _;
 
-use crate::app::side;
+use crate::app::routes::{Routes, Told, has_folders, told};
 use crate::clock::{Clock, Dice, local_parts};
 use crate::config::{
-    Bank, Config, Door, LineSecurity, Secret, SftpDoor, Signing, SocketDoor, Span,
+    Bank, Config, Door, LineSecurity, Secret, SftpDoor, Signing, SocketDoor, Span, entries,
 };
+use crate::flow::doors::Doors;
 use crate::format::{CutOff, Format, MessageKind};
 use crate::guard::mac::{Mac, SECRET_BYTES_MIN};
 use crate::guard::sign::Algorithm;
@@ -67,42 +69,124 @@ impl<'c> Common<'c> {
     }
 }
 
-/// Opens the door of a bank. Its format, where that could be read, tells where messages on a line end.
+/// Opens the doors of a bank. Its format, where that could be read, tells which takes what, and where messages
+/// on a line end.
 ///
 /// # Errors
-/// In words, what of the door's settings does not work.
+/// All that does not work of their settings: the key in the bank's table, and why.
 pub fn open(
     bank: &Bank,
     format: Option<&Arc<Format>>,
     common: &Common<'_>,
-) -> Result<Arc<dyn Transport>, String> {
-    // From the inside out: a try is one of the limit's, and a closed bank is not tried.
-    let mut door = plain(&bank.door, format)?;
-    if let Some(format) = format {
-        side::fits(bank, format)?;
-    }
-    if let Some(side) = &bank.side_door {
-        let files = plain(side, format).map_err(|cause| side::told(&cause))?;
-        door = Arc::new(Beside::new(door, files));
-    }
-    if let Some(limit) = &bank.limit {
-        let limits = Limits { per_second: limit.per_second, at_once: limit.at_once };
-        door = Arc::new(With::new(door, Limited::new(limits)));
-    }
-    if let Some(retry) = &bank.retry {
-        let tries = Tries {
-            tries_max: retry.tries.get(),
-            wait_ms: millis(retry.wait),
-            wait_max_ms: millis(retry.wait_max),
-        };
-        let dice = Dice::seeded(u64::from_le_bytes(crate::guard::random::bytes()));
-        door = Arc::new(With::new(door, Retrying::new(tries, dice)));
-    }
+) -> Result<Doors, Vec<Told>> {
+    let mut problems = Vec::new();
+    let routes = format.and_then(|format| match Routes::new(bank, format) {
+        Ok(routes) => Some((routes, format)),
+        Err(told) => {
+            problems.extend(told);
+            None
+        }
+    });
+    let ending = |place| match &routes {
+        Some((routes, format)) => framed_for(format, routes.answers(place)),
+        // What is wrong with the format, or with what goes where, is told already.
+        None => Err(String::new()),
+    };
+    let mut plainly = |at: &str, door: &Door, place| match plain(door, || ending(place)) {
+        Ok(door) => Some(door),
+        Err(cause) if cause.is_empty() => None,
+        Err(cause) => {
+            problems.push(told(at, &cause));
+            None
+        }
+    };
+    let door = plainly("door", &bank.door, None);
+    let side = bank.side_door.as_ref().map(|side| plainly("side_door", side, None));
+    let others: Vec<Option<Arc<dyn Transport>>> = bank
+        .other_doors
+        .iter()
+        .zip(entries("other_door"))
+        .enumerate()
+        .map(|(place, (other, at))| plainly(&at, &other.door, Some(place)))
+        .collect();
     let cut_off = format.and_then(|format| format.limits().cut_off);
-    if let Some(hours) = hours(bank, cut_off, common)? {
-        door = Arc::new(With::new(door, Opening::new(hours, Arc::clone(common.clock))));
+    let hours = hours(bank, cut_off, common).map_err(|cause| {
+        problems.push(("hours.windows".to_owned(), cause));
+    });
+    let (Some((routes, _)), Some(door), Ok(hours)) = (routes, door, hours) else {
+        return Err(problems);
+    };
+    if !problems.is_empty() {
+        return Err(problems);
     }
-    Ok(door)
+    let agreed = Agreed::with(bank, hours, common);
+    let (mut folders, mut beside) = (Vec::new(), false);
+    let mut kept = |settings: &Door, door: Arc<dyn Transport>| match side.clone().flatten() {
+        // The folder beside the lines is looked through once, whichever of them names what lies there.
+        Some(files) if !has_folders(settings) => {
+            let door = agreed.keeps(Arc::new(Beside::new(door, files)));
+            if !std::mem::replace(&mut beside, true) {
+                folders.push(Arc::clone(&door));
+            }
+            door
+        }
+        _ => {
+            let door = agreed.keeps(door);
+            if has_folders(settings) {
+                folders.push(Arc::clone(&door));
+            }
+            door
+        }
+    };
+    let door = kept(&bank.door, door);
+    let mut by_kind = BTreeMap::new();
+    for (place, (other, opened)) in bank.other_doors.iter().zip(others).enumerate() {
+        let Some(opened) = opened else { continue };
+        let opened = kept(&other.door, opened);
+        by_kind.extend(routes.of_other(place).map(|kind| (kind, Arc::clone(&opened))));
+    }
+    Ok(Doors::new(door, by_kind, folders))
+}
+
+/// What is agreed with a bank, whichever of its doors is used.
+struct Agreed {
+    limit: Option<Arc<Limited>>,
+    retry: Option<Arc<Retrying>>,
+    hours: Option<Arc<Opening>>,
+}
+
+impl Agreed {
+    fn with(bank: &Bank, hours: Option<Hours>, common: &Common<'_>) -> Self {
+        let limit = bank.limit.as_ref().map(|limit| {
+            let limits = Limits { per_second: limit.per_second, at_once: limit.at_once };
+            Arc::new(Limited::new(limits))
+        });
+        let retry = bank.retry.as_ref().map(|retry| {
+            let tries = Tries {
+                tries_max: retry.tries.get(),
+                wait_ms: millis(retry.wait),
+                wait_max_ms: millis(retry.wait_max),
+            };
+            let dice = Dice::seeded(u64::from_le_bytes(crate::guard::random::bytes()));
+            Arc::new(Retrying::new(tries, dice))
+        });
+        let hours = hours.map(|hours| Arc::new(Opening::new(hours, Arc::clone(common.clock))));
+        Self { limit, retry, hours }
+    }
+
+    /// From the inside out: a try is one of the limit's, and a closed bank is not tried.
+    fn keeps(&self, mut door: Arc<dyn Transport>) -> Arc<dyn Transport> {
+        if let Some(limit) = &self.limit {
+            door = Arc::new(With::new(door, Arc::clone(limit)));
+        }
+        if let Some(retry) = &self.retry {
+            door = Arc::new(With::new(door, Arc::clone(retry)));
+        }
+        if let Some(hours) = &self.hours {
+            door = Arc::new(With::new(door, Arc::clone(hours)));
+        }
+        door
+    }
 }
 
 /// When a bank takes something in. What holds is the config's windows alone: they say more than one time a
@@ -119,25 +203,26 @@ fn hours(
     }
     let workdays = bank.hours.as_ref().is_some_and(|hours| hours.workdays);
     let calendar = workdays.then(|| common.calendar.clone().unwrap_or_default());
-    let told = |cause: String| format!("hours.windows: {cause}");
     let Some(cut_off) = cut_off else {
-        return Hours::new(windows, calendar).map(Some).map_err(told);
+        return Hours::new(windows, calendar).map(Some);
     };
     if windows.is_empty() {
-        return Hours::new(&[format!("00:00-{cut_off}")], calendar).map(Some).map_err(told);
+        return Hours::new(&[format!("00:00-{cut_off}")], calendar).map(Some);
     }
-    let hours = Hours::new(windows, calendar).map_err(told)?;
+    let hours = Hours::new(windows, calendar)?;
     let (hour, minute) = (i8::try_from(cut_off.hour), i8::try_from(cut_off.minute));
     let until = Time::new(hour.unwrap_or(24), minute.unwrap_or(0), 0, 0).unwrap_or(Time::MAX);
     if hours.closes_at() > until {
-        let cause = format!("a window ends after {cut_off}, the cut_off of the format");
-        return Err(told(cause));
+        return Err(format!("a window ends after {cut_off}, the cut_off of the format"));
     }
     Ok(Some(hours))
 }
 
-/// The door itself.
-fn plain(door: &Door, format: Option<&Arc<Format>>) -> Result<Arc<dyn Transport>, String> {
+/// The door itself; where it is a line without a protocol of its own, `ending` tells where messages end.
+fn plain(
+    door: &Door,
+    ending: impl FnOnce() -> Result<Arc<dyn Ending>, String>,
+) -> Result<Arc<dyn Transport>, String> {
     let door: Arc<dyn Transport> = match door {
         Door::Directory {
             outgoing,
@@ -184,11 +269,7 @@ fn plain(door: &Door, format: Option<&Arc<Format>>) -> Result<Arc<dyn Transport>
             Arc::new(Https::new(&options).map_err(|cause| cause.to_string())?)
         }
         Door::Sftp(door) => Arc::new(sftp(door)?),
-        Door::Socket(door) => {
-            // What is wrong with the format is told by whoever could not read it.
-            let format = format.ok_or("door: a socket needs the format's frame")?;
-            Arc::new(socket(door, format)?)
-        }
+        Door::Socket(door) => Arc::new(socket(door, ending()?)?),
     };
     Ok(door)
 }
@@ -225,7 +306,7 @@ fn sftp(door: &SftpDoor) -> Result<Sftp, String> {
     Sftp::new(options).map_err(|cause| cause.to_string())
 }
 
-fn socket(door: &SocketDoor, format: &Arc<Format>) -> Result<Socket, String> {
+fn socket(door: &SocketDoor, ending: Arc<dyn Ending>) -> Result<Socket, String> {
     let identity = identity(door.client_cert.as_deref(), door.client_key.as_ref())?;
     let security = match door.security {
         LineSecurity::Tls => Security::Tls { ca_file: door.ca_file.clone(), identity },
@@ -241,7 +322,7 @@ fn socket(door: &SocketDoor, format: &Arc<Format>) -> Result<Socket, String> {
         connect_ms: millis(door.connect_timeout),
         total_ms: millis(door.total_timeout),
         answer_bytes_max: door.answer_bytes_max,
-        ending: framed(format)?,
+        ending,
         staying: door.session.as_ref().map(|session| Staying {
             heartbeat: Bytes::from(session.heartbeat.clone()),
             answer: Bytes::from(session.answer.clone()),
@@ -293,13 +374,19 @@ pub(super) fn millis(span: Span) -> u64 {
 /// # Errors
 /// In words why this format is not for a line.
 pub fn framed(format: &Arc<Format>) -> Result<Arc<dyn Ending>, String> {
-    let header = format.frame_bytes(&ANSWERS).map_err(|cause| format!("door: {cause}"))?;
-    Ok(Arc::new(Framed { format: Arc::clone(format), header }))
+    framed_for(format, ANSWERS.to_vec())
+}
+
+/// The same, of those answers alone that come on this line.
+fn framed_for(format: &Arc<Format>, kinds: Vec<MessageKind>) -> Result<Arc<dyn Ending>, String> {
+    let header = format.frame_bytes(&kinds).map_err(|cause| format!("door: {cause}"))?;
+    Ok(Arc::new(Framed { format: Arc::clone(format), kinds, header }))
 }
 
 /// Reads a format's frame for a door that knows no formats.
 struct Framed {
     format: Arc<Format>,
+    kinds: Vec<MessageKind>,
     header: Option<usize>,
 }
 
@@ -309,7 +396,7 @@ impl Ending for Framed {
     }
 
     fn message_bytes(&self, header: &[u8]) -> Result<u64, String> {
-        self.format.framed_bytes(&ANSWERS, header)
+        self.format.framed_bytes(&self.kinds, header)
     }
 }
 
@@ -332,13 +419,19 @@ mod tests {
         Config::parse(&text).map_err(|problems| problems.to_string())
     }
 
-    fn opened(format: &str, bank: &str) -> Result<Arc<dyn Transport>, String> {
-        let config = config(format, bank)?;
+    fn opened(format: &str, bank: &str) -> Result<Doors, String> {
         let text = crate::format::example::example(format).expect("it ships");
+        opened_by(format, text, bank)
+    }
+
+    fn opened_by(format: &str, text: &str, bank: &str) -> Result<Doors, String> {
+        let config = config(format, bank)?;
         let compiled = Arc::new(Format::compile(format, text).expect("compiles"));
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
         let common = Common { clock: &clock, calendar: None };
+        let line = |(key, what): (String, String)| format!("{key}: {what}");
         open(&config.banks[0], Some(&compiled), &common)
+            .map_err(|told| told.into_iter().map(line).collect::<Vec<_>>().join("\n"))
     }
 
     const SOCKET: &str = "[bank.door]\nkind = \"socket\"\naddress = \"127.0.0.1:1\"\n";
@@ -361,60 +454,124 @@ mod tests {
         refused("example-gx-tagged", &format!("{plain}client_cert = \"/c\"\n"), "together");
         refused("example-gx-tagged", &format!("{plain}port = 1\n"), "port");
         refused("example-abc-framed", &plain, "several parts");
+        refused("example-rural-fixed", &plain, "is no message");
         let session = "session = { heartbeat = \"1\", answer = \"1\", every = \"30s\" }\n";
         assert!(opened("example-gx-tagged", &format!("{plain}{session}")).is_ok());
         refused("example-city-xml", &format!("{plain}{session}"), "without a frame");
     }
 
+    const HTTPS: &str = "[bank.door]\nkind = \"https\"\nurl = \"http://127.0.0.1:1/\"\n";
+
+    /// A door of folders that begin with this letter.
+    fn folders(table: &str, letter: char) -> String {
+        let folder = |name: &str| format!("{name} = \"/{letter}-{name}\"\n");
+        let all: String = ["outgoing", "incoming", "archive", "quarantine"].map(folder).concat();
+        format!("{table}\nkind = \"directory\"\n{all}control_suffix = \".ok\"\n")
+    }
+
     #[test]
     fn a_message_and_the_file_that_it_names_go_by_doors_that_can_take_them() {
-        let https = "[bank.door]\nkind = \"https\"\nurl = \"http://127.0.0.1:1/\"\n";
-        let folders =
-            "outgoing = \"/o\"\nincoming = \"/i\"\narchive = \"/a\"\nquarantine = \"/q\"\n";
-        let side =
-            format!("[bank.side_door]\nkind = \"directory\"\n{folders}stable_for = \"5s\"\n");
-        let directory = side.replace("side_door", "door");
-        let another = https.replace("[bank.door]", "[bank.side_door]");
-        let wild = side.replace("stable_for = \"5s\"\n", "");
-        let twice = side.replace("\"/a\"", "\"/o\"");
-        // The big bank's example, of a bank whose answers are one message.
-        let text = crate::format::example::example("example-abc-framed").expect("it ships");
-        let (before, answer) = text.split_once("kind = \"status_answer\"\n").expect("it has one");
-        let (head, codes) = before.split_once("[codes.results]").expect("it has some");
-        let (_, requests) = codes.split_once("\n\n").expect("and more");
-        let before = format!("{head}\n{requests}");
-        let (_, message) =
-            answer.split_once("[[message.part]]\nrole = \"message\"").expect("two parts");
-        let message = message.replace(
-            "  { path = \"BatchFileName\", computed = \"part_name\", of = \"side\" },\n",
-            "",
-        );
-        let text = format!(
-            "{before}kind = \"status_answer\"\n\n[[message.part]]\nrole = \"message\"{message}"
-        );
-        let format = Arc::new(Format::compile("big", &text).expect("compiles"));
-        let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
-        let big = |bank: &str| {
-            let config = config("big", bank)?;
-            open(&config.banks[0], Some(&format), &Common { clock: &clock, calendar: None })
-        };
-        let both = big(&format!("{https}{side}")).unwrap_or_else(|cause| panic!("{cause}"));
-        let alone = opened("example-city-xml", https).unwrap_or_else(|cause| panic!("{cause}"));
-        assert_eq!(both.commit_point(), alone.commit_point());
+        let side = folders("[bank.side_door]", 's');
+        let big = |bank: &str| opened("example-abc-framed", bank);
+        let both = big(&format!("{HTTPS}{side}")).unwrap_or_else(|cause| panic!("{cause}"));
+        let alone = opened("example-city-xml", HTTPS).unwrap_or_else(|cause| panic!("{cause}"));
+        let request = MessageKind::PaymentRequest;
+        assert_eq!(both.of(request).commit_point(), alone.of(request).commit_point());
+        assert_eq!(both.folders().count(), 1);
         let socket = format!("{SOCKET}security = \"plain\"\n{side}");
         assert!(big(&socket).is_ok(), "{:?}", big(&socket).err());
         for (bank, word) in [
-            (https.to_owned(), "side_door says where the files go"),
-            (format!("{directory}{side}"), "takes all parts of a hand-over"),
-            (format!("{https}{another}"), "files are left in folders"),
-            (format!("{https}{wild}"), "side_door: neither control_suffix nor stable_for"),
-            (format!("{https}{twice}"), "used for two purposes"),
+            (HTTPS.to_owned(), "side_door says where the files go"),
+            (HTTPS.to_owned(), "side_door says where the bank leaves it"),
+            (format!("{}{side}", folders("[bank.door]", 'd')), "takes all parts of a hand-over"),
+            (
+                format!("{HTTPS}{}", HTTPS.replace(".door]", ".side_door]")),
+                "files are left in folders",
+            ),
+            (
+                format!("{HTTPS}{}", side.replace("control_suffix = \".ok\"\n", "")),
+                "side_door: needs either control_suffix",
+            ),
+            (
+                format!("{HTTPS}{}", side.replace("s-archive", "s-incoming")),
+                "used for two purposes",
+            ),
         ] {
             let cause = big(&bank).err().expect("is refused");
             assert!(cause.contains(word), "{word}: {cause}");
         }
-        refused("example-city-xml", &format!("{https}{side}"), "has a file beside its message");
-        refused("example-abc-framed", &format!("{https}{side}"), "an answer over this door is one");
+        refused(
+            "example-city-xml",
+            &format!("{HTTPS}{side}"),
+            "no message of the format has a file",
+        );
+        let text = crate::format::example::example("example-abc-framed").expect("it ships");
+        let named = "  { path = \"BatchFileName\", computed = \"part_name\", of = \"side\" },\n";
+        let (before, after) = text.rsplit_once(named).expect("the answer names its file");
+        let unnamed = format!("{before}{after}");
+        let cause = opened_by("big", &unnamed, &format!("{HTTPS}{side}")).err();
+        let cause = cause.expect("nobody could tell its file");
+        assert!(cause.contains("does not name the file beside it"), "{cause}");
+    }
+
+    #[test]
+    fn each_kind_of_message_goes_by_the_door_that_is_there_for_it() {
+        let requests = folders("[bank.door]", 'd');
+        let results = folders("[[bank.other_door]]\nfor = [\"result\", \"acknowledgement\"]", 'r');
+        let asked = HTTPS.replace("[bank.door]", "[[bank.other_door]]\nfor = [\"status_query\"]");
+        let pipe = |bank: &str| opened("example-core-pipe", bank);
+        let doors =
+            pipe(&format!("limit = {{ per_second = 1, at_once = 1 }}\n{requests}{asked}{results}"));
+        let doors = doors.unwrap_or_else(|cause| panic!("{cause}"));
+        assert_eq!(doors.folders().count(), 2, "two folders are looked through");
+        let points = [MessageKind::PaymentRequest, MessageKind::StatusQuery]
+            .map(|kind| doors.of(kind).commit_point());
+        assert!(points[0].contains("folder") && points[1].contains("request"), "{points:?}");
+        let other =
+            |of: &str| HTTPS.replace("[bank.door]", &format!("[[bank.other_door]]\nfor = [{of}]"));
+        for (more, word) in [
+            (other(""), "other_door.1.for: names nothing"),
+            (other("\"status_qery\""), "no message of the format; it has payment_request, acknow"),
+            (other("\"refund_request\""), "\"refund_request\" is no message of the format"),
+            (format!("{asked}{asked}"), "other_door.2.for: status_query goes by two doors"),
+            (other("\"status_query\", \"status_query\""), "status_query goes by two doors"),
+            (other("\"result\""), "a result does not go by this door"),
+            (asked.replace("http://127.0.0.1:1/", "ftp://b"), "other_door.1"),
+            (asked.replace("url", "urll"), "bank.1.other_door.1.urll"),
+            (asked.replace("for = ", "of = "), "bank.1.other_door.1.for: is missing"),
+            (
+                results.replace("control_suffix = \".ok\"\n", ""),
+                "other_door.1: needs either control",
+            ),
+        ] {
+            let cause = pipe(&format!("{requests}{more}")).err().expect("is refused");
+            assert!(cause.contains(word), "{word}: {cause}");
+        }
+        // What a message needs that this door has not.
+        let big =
+            format!("{HTTPS}{}", folders("[[bank.other_door]]\nfor = [\"status_query\"]", 'q'));
+        refused(
+            "example-abc-framed",
+            &big,
+            "other_door.1: the status_query of the format has a part",
+        );
+        let files = other("\"status_query\"");
+        refused(
+            "example-rural-fixed",
+            &format!("{requests}{files}"),
+            "is no message, and this door",
+        );
+    }
+
+    #[test]
+    fn the_readmes_other_doors_are_good_ones() {
+        let readme = include_str!("../../README.md");
+        let (_, block) = readme.split_once("```toml\n[[bank.other_door]]\n").expect("a block");
+        let (block, _) = block.split_once("```").expect("its end");
+        let bank = format!("{}[[bank.other_door]]\n{block}", folders("[bank.door]", 'd'));
+        let doors = opened("example-core-pipe", &bank).unwrap_or_else(|cause| panic!("{cause}"));
+        assert_eq!(doors.folders().count(), 2);
+        assert!(doors.of(MessageKind::StatusQuery).commit_point().contains("request"));
     }
 
     #[test]
@@ -452,7 +609,7 @@ mod tests {
                      retry = { tries = 3 }\nlimit = { per_second = 1, at_once = 1 }\n";
         let opened = opened(format, &bank(hours)).unwrap_or_else(|cause| panic!("{cause}"));
         // 2026-11-23 15:49:04, a Monday; the next morning it opens.
-        let opens = opened.opens_at(1_795_420_144_000);
+        let opens = opened.of(MessageKind::PaymentRequest).opens_at(1_795_420_144_000);
         assert_eq!(opens, Some(1_795_420_144_000 + (16 * 3_600 + 40 * 60 + 56) * 1_000));
         refused(format, &bank("hours = { windows = [\"late\"] }\n"), "hours.windows");
         refused(format, &bank("retry = { tries = 0 }\n"), "tries");
@@ -462,20 +619,18 @@ mod tests {
     fn a_cut_off_of_the_format_stands_in_for_windows_and_bounds_them() {
         let opened = |cut_off: &str, bank: &str| {
             let format = "example-city-xml";
-            let config = config(format, &format!("{bank}{SOCKET}security = \"plain\"\n"))?;
             let text = crate::format::example::example(format).expect("it ships");
             let limits = format!("bytes_max = 8388608\ncut_off = \"{cut_off}\"");
             let text = text.replacen("bytes_max = 8388608", &limits, 1);
-            let format = Arc::new(Format::compile(format, &text).expect("compiles"));
-            let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(1_795_420_144_000));
-            let common = Common { clock: &clock, calendar: None };
-            open(&config.banks[0], Some(&format), &common)
+            opened_by(format, &text, &format!("{bank}{SOCKET}security = \"plain\"\n"))
         };
         // 2026-11-23 15:49:04; the next day begins at midnight.
         let now = 1_795_420_144_000;
         let midnight = now + (8 * 3_600 + 10 * 60 + 56) * 1_000;
-        let opens =
-            |cut_off: &str, bank: &str| opened(cut_off, bank).map(|door| door.opens_at(now));
+        let request = MessageKind::PaymentRequest;
+        let opens = |cut_off: &str, bank: &str| {
+            opened(cut_off, bank).map(|doors| doors.of(request).opens_at(now))
+        };
         assert_eq!(opens("15:50", ""), Ok(None));
         assert_eq!(opens("15:49", ""), Ok(Some(midnight)));
         assert_eq!(opens("24:00", ""), Ok(None));

@@ -197,13 +197,14 @@ fn open_bank(
         };
         secrets.map_err(keep).map(|secrets| Arc::new(format.with_secrets(secrets)))
     });
-    let door = doors::open(bank, format.as_ref().ok(), common).map_err(|cause| keep("door", cause));
+    let doors = doors::open(bank, format.as_ref().ok(), common)
+        .map_err(|causes| causes.into_iter().for_each(|(key, cause)| keep(&key, cause)));
     let answers = match &format {
         Ok(format) => profile::answers(bank, format, place, config.duty.allowed)
             .map_err(|causes| problems.extend(causes)),
         Err(()) => Err(()),
     };
-    let (Ok(format), Ok(door), Ok(answers)) = (format, door, answers) else {
+    let (Ok(format), Ok(doors), Ok(answers)) = (format, doors, answers) else {
         return Err(problems);
     };
     let rules = BankRules {
@@ -219,7 +220,7 @@ fn open_bank(
         answers,
         breaker: BreakerRule { after: i64::from(bank.breaker.after), rest_ms: bank.breaker.rest.0 },
     };
-    Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, door, rules })
+    Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, doors, rules })
 }
 
 /// A key that a bank gave for the digests of its messages.
@@ -313,8 +314,8 @@ fn unusable_data(data: &Path) -> Option<Problem> {
 fn missing_folders(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (bank, place) in config.banks.iter().zip(entries("bank")) {
-        for (door, at) in [(Some(&bank.door), "door"), (bank.side_door.as_ref(), "side_door")] {
-            let Some(Door::Directory { outgoing, incoming, .. }) = door else { continue };
+        for (at, door) in bank.doors() {
+            let Door::Directory { outgoing, incoming, .. } = door else { continue };
             for (key, folder) in [("outgoing", outgoing), ("incoming", incoming)] {
                 if let Some(what) = unusable_folder(folder) {
                     problems.push(Problem::new(format!("{place}.{at}.{key}"), what));

@@ -1,7 +1,8 @@
 //! Holds what is agreed with a bank against what its format can say and its door can bring. A gap or a
 //! contradiction is told before anything is sent, not by the batch that nobody answers for.
 
-use crate::config::{self, Door, Problem, Span};
+use crate::app::routes::has_folders;
+use crate::config::{self, Problem, Span};
 use crate::flow::expect::Answers;
 use crate::format::{Format, Key, MessageKind as M};
 use crate::model::attempt::Answer;
@@ -28,8 +29,7 @@ pub fn answers(
     place: &str,
     allowed: Span,
 ) -> Result<Answers, Vec<Problem>> {
-    let has_folders = |door: &Door| matches!(door, Door::Directory { .. } | Door::Sftp(_));
-    let files = has_folders(&bank.door) || bank.side_door.as_ref().is_some_and(has_folders);
+    let files = bank.doors().any(|(_, door)| has_folders(door));
     let said = &bank.answers;
     let heard = bank.push.is_some();
     let mut agreed = Agreed { said, format, files, heard, problems: Vec::new() };

@@ -12,15 +12,15 @@ use crate::app;
 use crate::cli::{counted, say};
 use crate::clock::Clock;
 use crate::config::{
-    Away, CallsAt, ConfigError, Counterpart, CounterpartDoor, Folders, Listens, Sickness, Span,
+    Away, CallsAt, ConfigError, Counterpart, CounterpartDoor, Listens, Sickness, SideFolders, Span,
 };
 use crate::format::Format;
 use crate::guard::mac::Mac;
 use crate::guard::sign::Algorithm;
 use crate::lifecycle::{Exit, Stop};
 use crate::sandbox::bank::{
-    BankVerdict, Faults, Often, Options, Outage, PracticeBank, PushTo, Shown, Wire, read_book,
-    read_references,
+    BankVerdict, Beside, Faults, Often, Options, Outage, PracticeBank, PushTo, Shown, Wire,
+    read_book, read_references,
 };
 
 #[derive(Debug, Subcommand)]
@@ -88,28 +88,41 @@ pub async fn start(
 
 /// A practice bank as the sandbox takes it.
 fn options(counterpart: &Counterpart) -> Options {
-    let (wire, shown) = match &counterpart.door {
-        CounterpartDoor::Directory(folders) | CounterpartDoor::Sftp(folders) => {
-            let Folders { outgoing, incoming, control_suffix } = folders;
-            let control_suffix = control_suffix.clone();
-            let wire = Wire::Files {
-                outgoing: outgoing.clone(),
-                incoming: incoming.clone(),
-                control_suffix,
-            };
-            (wire, None)
-        }
-        CounterpartDoor::Https(door) => (Wire::Http { listen: door.listen }, shown(door)),
-        CounterpartDoor::Socket(door) => (Wire::Socket { listen: door.listen }, shown(door)),
+    let side = |side: &SideFolders| Beside {
+        outgoing: side.outgoing.clone(),
+        incoming: side.incoming.clone(),
+        control_suffix: side.control_suffix.clone(),
     };
+    // What it shows it shows on all its lines.
+    let shown =
+        std::iter::once(&counterpart.door).chain(&counterpart.other_doors).find_map(|door| {
+            match door {
+                CounterpartDoor::Https(door) | CounterpartDoor::Socket(door) => shown(door),
+                CounterpartDoor::Directory(_) | CounterpartDoor::Sftp(_) => None,
+            }
+        });
     Options {
+        also: counterpart.other_doors.iter().map(wire).collect(),
+        beside: counterpart.side_door.as_ref().map(side),
         result_ms: counterpart.result_after.0,
         return_ms: counterpart.return_after.0,
         notice_ms: counterpart.notice_after.0,
         poll_ms: millis(counterpart.look_every),
         shown,
         faults: faults(counterpart),
-        ..Options::new(counterpart.book.clone(), wire)
+        ..Options::new(counterpart.book.clone(), wire(&counterpart.door))
+    }
+}
+
+fn wire(door: &CounterpartDoor) -> Wire {
+    match door {
+        CounterpartDoor::Directory(folders) | CounterpartDoor::Sftp(folders) => Wire::Files {
+            outgoing: folders.outgoing.clone(),
+            incoming: folders.incoming.clone(),
+            control_suffix: folders.control(),
+        },
+        CounterpartDoor::Https(door) => Wire::Http { listen: door.listen },
+        CounterpartDoor::Socket(door) => Wire::Socket { listen: door.listen },
     }
 }
 
@@ -143,6 +156,9 @@ fn faults(counterpart: &Counterpart) -> Faults {
         split_result: Often::Share(sick.split),
         refuse_row: Often::Share(sick.refuse_row),
         split_batch: Often::Share(sick.split_batch),
+        file_lost: Often::Share(sick.file_lost),
+        file_late: Often::Share(sick.file_late),
+        file_cut: Often::Share(sick.file_cut),
         reorder: Often::Share(sick.reorder),
         return_later: Often::Share(sick.return_after_credit),
         not_found_ms: sick.lag.map_or(0, |span| span.0),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::config::shape::COUNTERPART;
-use crate::config::{ConfigError, Looked, Problem, Secret, Span, look, look_through};
+use crate::config::{ConfigError, Looked, Problem, Secret, Span, entries, look, look_through};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -20,6 +20,11 @@ pub struct Counterpart {
     /// The bank's own folder: its book, and the files it took.
     pub book: PathBuf,
     pub door: CounterpartDoor,
+    /// Where else it is met.
+    #[serde(rename = "other_door", default)]
+    pub other_doors: Vec<CounterpartDoor>,
+    /// The folders for files that messages name, where it is met on a line.
+    pub side_door: Option<SideFolders>,
     /// What the dice of its faults are thrown with.
     #[serde(default)]
     pub seed: u64,
@@ -78,8 +83,21 @@ pub enum CounterpartDoor {
 pub struct Folders {
     pub outgoing: PathBuf,
     pub incoming: PathBuf,
-    #[serde(default = "ok")]
-    pub control_suffix: String,
+    /// What a whole file's control file ends in; `.ok` where nothing is said.
+    pub control_suffix: Option<String>,
+    /// There are none, and a file is whole that does not change for a moment.
+    #[serde(default)]
+    pub no_control: bool,
+}
+
+/// The same, for files beside messages.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SideFolders {
+    pub outgoing: PathBuf,
+    pub incoming: PathBuf,
+    /// As in `.ok`: the bank leaves a control file beside each of its own.
+    pub control_suffix: Option<String>,
 }
 
 /// An address, in the clear or by TLS.
@@ -123,6 +141,10 @@ pub struct Sickness {
     pub refuse_row: u32,
     /// Batches that become two of its own, each with a number, where the format can say so.
     pub split_batch: u32,
+    /// Files beside answers that are not there when these name them, come later, or end in their middle.
+    pub file_lost: u32,
+    pub file_late: u32,
+    pub file_cut: u32,
     /// The longest that an answer is held back.
     pub delay: Option<Span>,
     /// For so long a batch that was taken is "not found".
@@ -149,8 +171,31 @@ times! {
     look_every = 20;
 }
 
-fn ok() -> String {
-    ".ok".to_owned()
+impl Folders {
+    /// The ending of control files; none, where there are none.
+    pub fn control(&self) -> Option<String> {
+        (!self.no_control).then(|| self.control_suffix.clone().unwrap_or_else(|| ".ok".to_owned()))
+    }
+
+    fn problem(&self, key: &str) -> Option<Problem> {
+        let both = self.no_control && self.control_suffix.is_some();
+        both.then(|| Problem::new(key, "control_suffix says what no_control says there is not"))
+    }
+}
+
+impl Listens {
+    fn problems(&self, key: &str) -> Vec<Problem> {
+        let mut out = Vec::new();
+        if self.certificate.is_some() != self.key.is_some() {
+            let what = "needs both certificate and key, or neither: what TLS shows, and its proof";
+            out.push(Problem::new(key, what));
+        }
+        if self.client_ca.is_some() && self.certificate.is_none() {
+            let what = "needs certificate and key: who is met in the clear asks nobody who calls";
+            out.push(Problem::new(format!("{key}.client_ca"), what));
+        }
+        out
+    }
 }
 
 impl Counterpart {
@@ -174,18 +219,17 @@ impl Counterpart {
     /// What does not fit together.
     fn problems(&self) -> Vec<Problem> {
         let mut out = Vec::new();
-        if let CounterpartDoor::Https(door) | CounterpartDoor::Socket(door) = &self.door
-            && door.certificate.is_some() != door.key.is_some()
-        {
-            let what = "needs both certificate and key, or neither: what TLS shows, and its proof";
-            out.push(Problem::new("door", what));
-        }
-        if let CounterpartDoor::Https(door) | CounterpartDoor::Socket(door) = &self.door
-            && door.client_ca.is_some()
-            && door.certificate.is_none()
-        {
-            let what = "needs certificate and key: who is met in the clear asks nobody who calls";
-            out.push(Problem::new("door.client_ca", what));
+        let others = self.other_doors.iter().zip(entries("other_door"));
+        let others = others.map(|(door, key)| (key, door));
+        for (key, door) in [("door".to_owned(), &self.door)].into_iter().chain(others) {
+            match door {
+                CounterpartDoor::Directory(door) | CounterpartDoor::Sftp(door) => {
+                    out.extend(door.problem(&key));
+                }
+                CounterpartDoor::Https(door) | CounterpartDoor::Socket(door) => {
+                    out.extend(door.problems(&key));
+                }
+            }
         }
         if let Some(Away { every, lasts }) = &self.faults.outage
             && (lasts >= every || lasts.0 == 0)

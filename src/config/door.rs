@@ -4,7 +4,77 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::config::{Secret, Span};
+use crate::config::{Problem, Secret, Signing, Span};
+
+/// How files or messages reach the bank.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "kind", rename_all = "lowercase", deny_unknown_fields)]
+pub enum Door {
+    Directory {
+        outgoing: PathBuf,
+        incoming: PathBuf,
+        archive: PathBuf,
+        quarantine: PathBuf,
+        /// `.ok`: the control file that says a data file is whole.
+        control_suffix: Option<String>,
+        /// Without control files: how long a file must not have changed.
+        stable_for: Option<Span>,
+        #[serde(default = "super::default_bytes_max")]
+        bytes_max: u64,
+    },
+    Https {
+        url: String,
+        #[serde(default = "super::default_content_type")]
+        content_type: String,
+        ca_file: Option<PathBuf>,
+        /// Our certificate and its key, where the bank asks who calls.
+        client_cert: Option<PathBuf>,
+        client_key: Option<Secret>,
+        /// How the bank knows that a message is ours.
+        signing: Option<Signing>,
+        #[serde(default = "super::default_connect")]
+        connect_timeout: Span,
+        #[serde(default = "super::default_total")]
+        total_timeout: Span,
+        #[serde(default = "super::default_answer_max")]
+        answer_bytes_max: usize,
+    },
+    Sftp(SftpDoor),
+    Socket(SocketDoor),
+}
+
+impl Door {
+    /// What does not fit together in one door.
+    pub fn problems(&self, key: &str) -> Vec<Problem> {
+        let mut out = Vec::new();
+        if let Self::Directory { control_suffix, stable_for, .. }
+        | Self::Sftp(SftpDoor { control_suffix, stable_for, .. }) = self
+            && control_suffix.is_some() == stable_for.is_some()
+        {
+            let what = "needs either control_suffix or stable_for: how a whole file is known";
+            out.push(Problem::new(key, what));
+        }
+        if let Self::Sftp(SftpDoor { key: private, password, .. }) = self
+            && private.is_some() == password.is_some()
+        {
+            out.push(Problem::new(key, "needs either key or password: how we log in"));
+        }
+        if let Self::Https { signing: Some(signing), .. } = self {
+            out.extend(signing.problems(&format!("{key}.signing")));
+        }
+        out
+    }
+}
+
+/// A door for some kinds of message alone. That it has no other keys the survey of the config sees to.
+#[derive(Debug, Deserialize)]
+pub struct OtherDoor {
+    /// Kinds of message, as the bank's format calls them.
+    #[serde(rename = "for")]
+    pub kinds: Vec<String>,
+    #[serde(flatten)]
+    pub door: Door,
+}
 
 /// A bank's server that takes and leaves files by SFTP.
 #[derive(Debug, Deserialize)]

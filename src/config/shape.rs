@@ -29,6 +29,8 @@ pub enum Kind {
     Tables(&'static [Field]),
     /// A table whose `kind` says what else is in it.
     Either(&'static [(&'static str, &'static [Field])]),
+    /// The same under `[[name]]`, any number of times.
+    Eithers(&'static [(&'static str, &'static [Field])]),
 }
 
 /// One key.
@@ -91,6 +93,7 @@ const BANK: &[Field] = &[
     must("format", Kind::Text),
     must("door", Kind::Either(DOORS)),
     may("side_door", Kind::Either(DOORS)),
+    may("other_door", Kind::Eithers(OTHER_DOORS)),
     may("rows_max", SIZE),
     may("visibility_delay", Kind::Time),
     may("duplicate_window", Kind::Time),
@@ -137,15 +140,38 @@ const PUSH: &[Field] = &[
 const SIGNING: &[Field] =
     &[must("algorithm", Kind::Text), must("header", Kind::Text), must("secret", Kind::Secret)];
 
-const DOORS: &[(&str, &[Field])] =
-    &[("directory", DIRECTORY), ("https", HTTPS), ("sftp", SFTP), ("socket", SOCKET)];
+const DOORS: &[(&str, &[Field])] = &[
+    ("directory", DIRECTORY.door),
+    ("https", HTTPS.door),
+    ("sftp", SFTP.door),
+    ("socket", SOCKET.door),
+];
+
+const OTHER_DOORS: &[(&str, &[Field])] = &[
+    ("directory", DIRECTORY.other),
+    ("https", HTTPS.other),
+    ("sftp", SFTP.other),
+    ("socket", SOCKET.other),
+];
+
+/// A kind of door, and the same as one for some kinds of message alone.
+struct DoorKeys {
+    door: &'static [Field],
+    other: &'static [Field],
+}
+
+macro_rules! door {
+    ($($field:expr),+ $(,)?) => {
+        DoorKeys { door: &[$($field),+], other: &[must("for", Kind::Texts), $($field),+] }
+    };
+}
 
 const RETRY: &[Field] =
     &[must("tries", ONE_AND_MORE), may("wait", Kind::Time), may("wait_max", Kind::Time)];
 
 const HOURS: &[Field] = &[may("windows", Kind::Texts), may("workdays", Kind::Bool)];
 
-const DIRECTORY: &[Field] = &[
+const DIRECTORY: DoorKeys = door![
     must("outgoing", Kind::Path),
     must("incoming", Kind::Path),
     must("archive", Kind::Path),
@@ -155,7 +181,7 @@ const DIRECTORY: &[Field] = &[
     may("bytes_max", SIZE),
 ];
 
-const HTTPS: &[Field] = &[
+const HTTPS: DoorKeys = door![
     must("url", Kind::Text),
     may("content_type", Kind::Text),
     may("ca_file", Kind::Path),
@@ -167,7 +193,7 @@ const HTTPS: &[Field] = &[
     may("answer_bytes_max", SIZE),
 ];
 
-const SFTP: &[Field] = &[
+const SFTP: DoorKeys = door![
     must("address", Kind::Text),
     must("host_keys", Kind::Texts),
     must("user", Kind::Text),
@@ -184,7 +210,7 @@ const SFTP: &[Field] = &[
     may("total_timeout", Kind::Time),
 ];
 
-const SOCKET: &[Field] = &[
+const SOCKET: DoorKeys = door![
     must("address", Kind::Text),
     must("security", Kind::Text),
     may("ca_file", Kind::Path),
@@ -221,6 +247,8 @@ pub const COUNTERPART: &[Field] = &[
     may("formats", Kind::Path),
     must("book", Kind::Path),
     must("door", Kind::Either(COUNTERPART_DOORS)),
+    may("other_door", Kind::Eithers(COUNTERPART_DOORS)),
+    may("side_door", Kind::Table(SIDE_FOLDERS)),
     may("seed", SIZE),
     may("dedup", Kind::Bool),
     may("asked", Kind::Bool),
@@ -240,6 +268,13 @@ const COUNTERPART_DOORS: &[(&str, &[Field])] =
     &[("directory", FOLDERS), ("sftp", FOLDERS), ("https", LISTENS), ("socket", LISTENS)];
 
 const FOLDERS: &[Field] = &[
+    must("outgoing", Kind::Path),
+    must("incoming", Kind::Path),
+    may("control_suffix", Kind::Text),
+    may("no_control", Kind::Bool),
+];
+
+const SIDE_FOLDERS: &[Field] = &[
     must("outgoing", Kind::Path),
     must("incoming", Kind::Path),
     may("control_suffix", Kind::Text),
@@ -267,6 +302,9 @@ const SICKNESS: &[Field] = &[
     may("split", Kind::Share),
     may("refuse_row", Kind::Share),
     may("split_batch", Kind::Share),
+    may("file_lost", Kind::Share),
+    may("file_late", Kind::Share),
+    may("file_cut", Kind::Share),
     may("delay", Kind::Time),
     may("lag", Kind::Time),
     may("outage", Kind::Table(&[must("every", Kind::Time), must("lasts", Kind::Time)])),
@@ -295,6 +333,9 @@ impl Kind {
             }
             Self::Table(_) => "a table".to_owned(),
             Self::Tables(_) => "tables, [[...]] once for each".to_owned(),
+            Self::Eithers(kinds) => {
+                format!("tables, [[...]] once for each, each {}", Self::Either(kinds).expected())
+            }
             Self::Either(kinds) => {
                 let kinds: Vec<String> =
                     kinds.iter().map(|(word, _)| format!("kind = \"{word}\"")).collect();

@@ -130,6 +130,15 @@ impl Survey {
                 Some(Value::Array(out))
             }
             (Kind::Either(kinds), DeValue::Table(table)) => self.either(key, table, kinds, at),
+            (Kind::Eithers(kinds), DeValue::Array(array)) => {
+                let mut out = Vec::new();
+                for (number, entry) in array.iter().enumerate() {
+                    let key = format!("{key}.{}", number + 1);
+                    self.places.insert(key.clone(), entry.span().start);
+                    out.extend(self.value(&key, entry, Kind::Either(kinds)));
+                }
+                Some(Value::Array(out))
+            }
             (Kind::Secret, DeValue::Table(table)) => self.secret(key, table, at),
             (Kind::Secrets, DeValue::Table(table)) => {
                 let mut out = Table::new();
@@ -250,7 +259,12 @@ fn plain(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
         Kind::Listen => {
             text().filter(|_| value.as_str().is_some_and(|text| text.parse::<SocketAddr>().is_ok()))
         }
-        Kind::Secret | Kind::Secrets | Kind::Table(_) | Kind::Tables(_) | Kind::Either(_) => None,
+        Kind::Secret
+        | Kind::Secrets
+        | Kind::Table(_)
+        | Kind::Tables(_)
+        | Kind::Either(_)
+        | Kind::Eithers(_) => None,
     }
 }
 
@@ -284,7 +298,7 @@ fn stand_in(kind: Kind) -> Value {
         Kind::Time => text("1h"),
         Kind::Listen => text("127.0.0.1:0"),
         Kind::Secret => Value::Table(Table::from_iter([("file".to_owned(), text("/nonexistent"))])),
-        Kind::Texts | Kind::Tables(_) => Value::Array(Vec::new()),
+        Kind::Texts | Kind::Tables(_) | Kind::Eithers(_) => Value::Array(Vec::new()),
         Kind::Secrets => Value::Table(Table::new()),
         Kind::Table(fields) => Value::Table(stand_ins(fields)),
         Kind::Either(kinds) => {

@@ -55,6 +55,7 @@ reference_prefix = "A"
 push = { listen = "127.0.0.1:2", path = "/p", certificate = "/c", key = { file = "/k" }, client_ca = "/a", signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, answer = "OK", answer_type = "t", bytes_max = 1, at_once = 1, total_timeout = "1s" }
 limit = { per_second = 1, at_once = 2 }
 side_door = { kind = "directory", outgoing = "/o2", incoming = "/i2", archive = "/a2", quarantine = "/q2", stable_for = "1s" }
+other_door = [{ for = ["result"], kind = "directory", outgoing = "/o3", incoming = "/i3", archive = "/a3", quarantine = "/q3", stable_for = "1s", bytes_max = 2 }, { for = ["status_query"], kind = "socket", address = "b:1", security = "plain" }]
 breaker = { after = 5, rest = "1m" }
 [bank.answers]
 results = "file"
@@ -90,6 +91,8 @@ drop_held_after = "4h""#,
     let config = Config::parse(&full).expect("good");
     assert_eq!((config.restore_epoch, config.banks[0].rows_max), (2, 7));
     assert_eq!(config.operators.len(), 2);
+    let others: Vec<_> = config.banks[0].other_doors.iter().map(|other| &other.kinds).collect();
+    assert_eq!(others, [&["result"], &["status_query"]]);
     let (said, absent) = (&config.banks[0].breaker, &config.banks[1].breaker);
     assert_eq!(
         [(said.after, said.rest), (absent.after, absent.rest)],
@@ -298,6 +301,18 @@ split_batch = 0.9
 delay = "120ms"
 lag = "1s"
 outage = { every = "30s", lasts = "2s" }
+file_lost = 0.1
+file_late = 0.2
+file_cut = 0.3
+[side_door]
+outgoing = "/o"
+incoming = "/i"
+control_suffix = ".ok"
+[[other_door]]
+kind = "directory"
+outgoing = "/o2"
+incoming = "/i2"
+no_control = true
 "#;
 
 #[test]
@@ -307,6 +322,16 @@ fn every_key_of_a_practice_bank_is_known_to_both() {
     let shares = [bank.faults.loss, bank.faults.reorder, bank.faults.contradiction];
     assert_eq!(shares, [20_000, 1_000_000, 1]);
     assert_eq!((bank.faults.return_after_credit, bank.faults.busy), (1_000_000, 0));
+    let (faults, side) = (&bank.faults, bank.side_door.as_ref().expect("it has one"));
+    assert_eq!([faults.file_lost, faults.file_late, faults.file_cut], [100_000, 200_000, 300_000]);
+    assert_eq!(side.control_suffix.as_deref(), Some(".ok"));
+    let [CounterpartDoor::Directory(other)] = bank.other_doors.as_slice() else {
+        panic!("another door is meant")
+    };
+    assert_eq!(other.control(), None);
+    let both = COUNTERPART.replace("no_control", "control_suffix = \".ok\"\nno_control");
+    let told = Counterpart::parse(&both).expect_err("both").0;
+    assert!(told[0].contains("other_door.1: control_suffix says"), "{told:?}");
     let (before, rest) = COUNTERPART.split_once("push = ").expect("it calls");
     let silent = format!("{before}{}", rest.split_once('\n').expect("a line").1);
     for kind in ["directory", "sftp"] {
@@ -318,7 +343,7 @@ fn every_key_of_a_practice_bank_is_known_to_both() {
         else {
             panic!("folders are meant")
         };
-        assert_eq!(folders.control_suffix, ".ok");
+        assert_eq!(folders.control().as_deref(), Some(".ok"));
     }
     Counterpart::parse(&silent.replace("\"https\"", "\"socket\"")).expect("good");
     let shown = "certificate = \"/c\"\nkey = \"/k\"\n";

@@ -4,13 +4,14 @@
 use bytes::Bytes;
 
 use crate::clock::local_text;
+use crate::flow::beside::{Gathered, Taken, gather};
 use crate::flow::held::joined;
 use crate::flow::matching::note_reference;
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
 use crate::flow::taking::{row_reports, take_rows};
 use crate::flow::{Bank, Ctx, FlowError, expect, opening, time};
-use crate::format::{DataError, Format, Item, Key, MessageKind, Part, PartRole, Record};
+use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Record};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState, Heard};
@@ -19,6 +20,8 @@ use crate::model::report::{ReportKind, redact};
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, BankWords, Conclusion};
 use crate::store::reports::NewReport;
+
+const NO_FORMAT: &str = "发送时所用的格式已无法读取";
 
 /// What a bank said about an attempt as a whole.
 pub struct WholeAnswer {
@@ -33,24 +36,27 @@ pub struct WholeAnswer {
     pub parts: Vec<Part>,
 }
 
-/// Reads what an answer that came as one message says about the whole.
+/// Reads what an answer that was said on a line says about the whole, with the files that it names: these
+/// are put away once it was acted on.
 ///
 /// # Errors
-/// Outer: where the store fails. Inner: why it cannot be read.
-pub async fn read_answer(
+/// Outer: where the store fails. Inner: why it cannot be read, or not yet.
+pub(super) async fn read_answer<'b>(
     ctx: &Ctx,
-    bank: &Bank,
+    bank: &'b Bank,
     attempt: &Attempt,
     kind: MessageKind,
     bytes: &Bytes,
-) -> Result<Result<WholeAnswer, String>, FlowError> {
-    let part = Part {
-        role: PartRole::Message,
-        name: String::new(),
-        bytes: bytes.to_vec(),
-        committing: false,
+) -> Result<Result<(WholeAnswer, Taken<'b>), String>, FlowError> {
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
+        return Ok(Err(NO_FORMAT.to_owned()));
     };
-    read_parts(ctx, bank, attempt, kind, vec![part]).await
+    let (parts, beside) = match gather(ctx, bank, &format, kind, bytes).await? {
+        Gathered::Whole(parts, beside) => (parts, beside),
+        Gathered::NotYet(name) => return Ok(Err(format!("报文所指的文件 {name} 还没有送齐"))),
+        Gathered::Unreadable(why) => return Ok(Err(why)),
+    };
+    Ok(read_parts(ctx, bank, attempt, kind, parts).await?.map(|answer| (answer, beside)))
 }
 
 /// Reads what an answer says about the whole.
@@ -65,7 +71,7 @@ pub async fn read_parts(
     parts: Vec<Part>,
 ) -> Result<Result<WholeAnswer, String>, FlowError> {
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
-        return Ok(Err("发送时所用的格式已无法读取".to_owned()));
+        return Ok(Err(NO_FORMAT.to_owned()));
     };
     let unread = |fault: &DataError| {
         tracing::warn!(attempt = %attempt.no, %fault, "an answer cannot be read");

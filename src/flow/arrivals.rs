@@ -5,13 +5,13 @@ use crate::flow::held::{cannot_take, hold_unknown};
 use crate::flow::opening::Item;
 use crate::flow::spoken::door_error;
 use crate::flow::whose::{attempt_of, names_an_attempt, take_message};
-use crate::flow::{Bank, Ctx, FlowError};
+use crate::flow::{Bank, Ctx, FlowError, beside};
 use crate::format::{Key, MessageKind, Part, PartRole, Record};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::id::RegisterNo;
 use crate::store::StoreError;
-use crate::transport::{Arrival, DoorError};
+use crate::transport::{Arrival, DoorError, Transport};
 
 /// Arrivals looked at in one step and bank.
 const PER_STEP: usize = 64;
@@ -21,37 +21,61 @@ const STAYING_MAX: usize = 65_536;
 /// Takes the files that a bank left. Those that cannot be taken stay and hold up none behind them; of those
 /// that cannot even be opened or put away, somebody is told.
 pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
+    let (mut taken, mut looked) = (false, false);
+    let (mut trouble, mut lying) = (Trouble::default(), Vec::new());
+    for door in bank.doors.folders() {
+        if let Some(some) = take_from(ctx, bank, door, &mut trouble, &mut lying).await? {
+            looked = true;
+            taken |= some;
+        }
+    }
+    if looked {
+        trouble.tell(ctx, bank).await?;
+        beside::look_after(ctx, bank, lying).await?;
+    }
+    Ok(taken)
+}
+
+/// Takes the files that were left at one door; nothing where it has none. What waits for a message to name
+/// it is noted in `lying`.
+async fn take_from(
+    ctx: &Ctx,
+    bank: &Bank,
+    door: &dyn Transport,
+    trouble: &mut Trouble,
+    lying: &mut Vec<String>,
+) -> Result<Option<bool>, FlowError> {
     let (mut taken, mut seen, mut limit) = (false, 0, PER_STEP);
-    let mut trouble = Trouble::default();
     loop {
-        let names = match bank.door.arrivals(limit).await {
+        let names = match door.arrivals(limit).await {
             Ok(names) => names,
-            Err(DoorError::NoArrivals) => return Ok(false),
+            Err(DoorError::NoArrivals) => return Ok(None),
             Err(cause) => {
                 tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
-                let text = format!("{} 的结果目录无法读取：{}", bank.name, door_error(&cause));
-                ctx.store
-                    .raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms())
-                    .await?;
-                return Ok(false);
+                trouble.unread = Some(door_error(&cause));
+                return Ok(Some(false));
             }
         };
         for name in names.iter().skip(seen) {
-            taken |= take_one(ctx, bank, name, &mut trouble).await?;
+            if beside::waits_for_its_message(bank, name) {
+                lying.push(name.clone());
+            } else {
+                taken |= take_one(ctx, bank, door, name, trouble).await?;
+            }
         }
         // Where all that was listed stays where it is, what came after it has its turn.
         if taken || names.len() < limit || limit >= STAYING_MAX {
-            break;
+            return Ok(Some(taken));
         }
         (seen, limit) = (names.len(), limit * 4);
     }
-    trouble.tell(ctx, bank).await?;
-    Ok(taken)
 }
 
 /// Arrivals of one bank that can be opened by nobody, or not be put away.
 #[derive(Default)]
 struct Trouble {
+    /// Why a folder could not be looked through.
+    unread: Option<String>,
     files: usize,
     /// The first of them, and why.
     first: Option<(String, String)>,
@@ -68,13 +92,17 @@ impl Trouble {
 
     /// Tells of them in one sentence, or that there are none any more.
     async fn tell(&self, ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
-        let Some((name, why)) = &self.first else {
-            return Ok(ctx.store.clear_alert(AlertKind::Door, &bank.code, ctx.now_ms()).await?);
+        let text = match (&self.unread, &self.first) {
+            (Some(why), _) => format!("{} 的结果目录无法读取：{why}", bank.name),
+            (None, Some((name, why))) => format!(
+                "{} 送来的文件有 {} 个打不开或移不走（例如 {name}：{why}）。打不开的文件尚未入账；请检查文件和目录的权限，处理后系统会自动读取",
+                bank.name, self.files
+            ),
+            (None, None) => {
+                let now = ctx.now_ms();
+                return Ok(ctx.store.clear_alert(AlertKind::Door, &bank.code, now).await?);
+            }
         };
-        let text = format!(
-            "{} 送来的文件有 {} 个打不开或移不走（例如 {name}：{why}）。打不开的文件尚未入账；请检查文件和目录的权限，处理后系统会自动读取",
-            bank.name, self.files
-        );
         ctx.store.raise_alert(AlertKind::Door, &bank.code, None, &text, ctx.now_ms()).await?;
         Ok(())
     }
@@ -84,11 +112,12 @@ impl Trouble {
 async fn take_one(
     ctx: &Ctx,
     bank: &Bank,
+    door: &dyn Transport,
     name: &str,
     trouble: &mut Trouble,
 ) -> Result<bool, FlowError> {
-    let cause = match bank.door.fetch(name).await {
-        Ok(arrival) => return take_arrival(ctx, bank, &arrival, trouble).await,
+    let cause = match door.fetch(name).await {
+        Ok(arrival) => return take_arrival(ctx, bank, door, &arrival, trouble).await,
         Err(cause) => cause,
     };
     match cause {
@@ -105,7 +134,7 @@ async fn take_one(
             );
             let subject = format!("{}/{name}", bank.code);
             ctx.store.raise_alert(AlertKind::DoorFile, &subject, None, &text, ctx.now_ms()).await?;
-            if let Err(cause) = bank.door.set_aside(name).await {
+            if let Err(cause) = door.set_aside(name).await {
                 trouble.note(bank, name, "set aside", &cause);
             }
         }
@@ -118,6 +147,7 @@ async fn take_one(
 async fn take_arrival(
     ctx: &Ctx,
     bank: &Bank,
+    door: &dyn Transport,
     arrival: &Arrival,
     trouble: &mut Trouble,
 ) -> Result<bool, FlowError> {
@@ -142,7 +172,7 @@ async fn take_arrival(
             return Ok(false);
         }
     }
-    match bank.door.archive(arrival).await {
+    match door.archive(arrival).await {
         Ok(()) => Ok(true),
         Err(cause) => {
             trouble.note(bank, &arrival.name, "put away", &cause);

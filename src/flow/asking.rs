@@ -3,14 +3,15 @@
 use bytes::Bytes;
 
 use crate::flow::answer::{acted_on, read_parts};
+use crate::flow::beside::{Gathered, gather};
 use crate::flow::checks::broke_down;
-use crate::flow::held::hold;
+use crate::flow::held::{hold, joined};
 use crate::flow::opening::Item;
 use crate::flow::submit::found_there;
 use crate::flow::taking::take_rows;
 use crate::flow::values::HeadValues;
 use crate::flow::{Bank, Ctx, FlowError};
-use crate::format::{Format, Key, MessageKind, Part, PartRole};
+use crate::format::{Format, Key, MessageKind};
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptKind, AttemptState, Heard};
 use crate::model::profile::AskBy;
@@ -47,15 +48,17 @@ pub(super) async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(),
                 section: "",
                 day_sequence: None,
             };
-            match put(ctx, bank, attempt, &format, question, &head).await {
+            let said =
+                |bytes| Said { format: &format, question, kind: answer_kind, number, bytes, every };
+            match answer_to(ctx, bank, attempt, &format, question, &head).await {
                 Put::Answer(bytes) if numbers.len() == 1 => {
-                    return heard(ctx, bank, attempt, question, answer_kind, &bytes, every).await;
+                    return heard(ctx, bank, attempt, &said(bytes)).await;
                 }
                 // One answer of several: by the next one, the attempt is what this one made of it.
                 Put::Answer(bytes) => {
                     let now = ctx.store.attempt_by_reference(&bank.code, &attempt.reference);
                     let now = now.await?.unwrap_or_else(|| attempt.clone());
-                    heard(ctx, bank, &now, question, answer_kind, &bytes, every).await?;
+                    heard(ctx, bank, &now, &said(bytes)).await?;
                     heard_of_it = Heard::Same;
                 }
                 Put::Posted => heard_of_it = Heard::Posted,
@@ -90,6 +93,21 @@ async fn numbers_asked_by(
         numbers.push(String::new());
     }
     Ok(numbers)
+}
+
+/// The answer to a question: the one whose file was waited for, before it is put once more.
+async fn answer_to(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    format: &Format,
+    question: MessageKind,
+    head: &HeadValues<'_>,
+) -> Put {
+    match ctx.side_files.waiting(attempt.no, question, head.bank_reference) {
+        Some(bytes) => Put::Answer(bytes),
+        None => put(ctx, bank, attempt, format, question, head).await,
+    }
 }
 
 /// What became of a question that was put.
@@ -136,7 +154,7 @@ async fn put(
         tracing::debug!(attempt = %attempt.no, "the question before it was not picked up yet");
         return Put::Lies;
     }
-    match bank.door.ask(&parts).await {
+    match bank.doors.of(question).ask(&parts).await {
         Asked::Answer(bytes) => Put::Answer(bytes),
         Asked::Posted => {
             tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
@@ -208,32 +226,97 @@ fn questions(
     (all, bank.rules.return_every_ms)
 }
 
-/// The bank answered a question.
-async fn heard(
+/// Puts one question about an attempt that nobody would ask about by itself; what it is answered is taken as
+/// ever.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn ask_once(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
     question: MessageKind,
     kind: MessageKind,
-    bytes: &Bytes,
-    every: i64,
 ) -> Result<(), FlowError> {
-    let name = format!("{question} {}", attempt.reference);
-    let part = Part {
-        role: PartRole::Message,
-        name: String::new(),
-        bytes: bytes.to_vec(),
-        committing: false,
-    };
-    if matches!(kind, MessageKind::Notice | MessageKind::LateReturn) {
-        return take_rows(ctx, bank, attempt, kind, &name, &[part]).await.map(drop);
+    let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else { return Ok(()) };
+    if !format.has(question) {
+        return Ok(());
     }
-    match read_parts(ctx, bank, attempt, kind, vec![part]).await? {
-        Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
-        Err(why) => {
-            hold(ctx, bank, attempt, &name, bytes, &why).await?;
-            let now = ctx.now_ms();
-            Ok(ctx.store.asked(attempt, Some(now + every), Heard::Unclear, now).await?)
+    let facts = ctx.store.register_facts(attempt.register).await?;
+    for number in numbers_asked_by(ctx, attempt, &format, question).await? {
+        let head = HeadValues {
+            facts: &facts,
+            bank: &bank.code,
+            reference: &attempt.reference,
+            bank_reference: &number,
+            at_ms: ctx.now_ms(),
+            section: "",
+            day_sequence: None,
+        };
+        let put = answer_to(ctx, bank, attempt, &format, question, &head);
+        if let Put::Answer(bytes) = put.await {
+            let (every, number) = (bank.rules.return_every_ms, &number);
+            let said = Said { format: &format, question, kind, number, bytes, every };
+            heard(ctx, bank, attempt, &said).await?;
         }
     }
+    Ok(())
+}
+
+/// What a bank said when it was asked, and when it is asked again.
+struct Said<'s> {
+    format: &'s Format,
+    question: MessageKind,
+    kind: MessageKind,
+    /// The bank's own number that it was asked by, where it was.
+    number: &'s str,
+    bytes: Bytes,
+    every: i64,
+}
+
+/// The bank answered a question.
+async fn heard(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    said: &Said<'_>,
+) -> Result<(), FlowError> {
+    let Said { format, question, kind, number, bytes, every } = said;
+    let name = format!("{question} {}", attempt.reference);
+    let (parts, beside) = match gather(ctx, bank, format, *kind, bytes).await? {
+        Gathered::Whole(parts, beside) => (parts, beside),
+        Gathered::NotYet(_) => {
+            let running_ms = ctx.clock.running_ms();
+            ctx.side_files.wait_for(attempt.no, *question, number, bytes, running_ms);
+            return unclear(ctx, attempt, *every).await;
+        }
+        Gathered::Unreadable(why) => {
+            hold(ctx, bank, attempt, &name, bytes, &why).await?;
+            return unclear(ctx, attempt, *every).await;
+        }
+    };
+    ctx.side_files.has_come(attempt.no, *question, number);
+    if matches!(kind, MessageKind::Notice | MessageKind::LateReturn) {
+        if take_rows(ctx, bank, attempt, *kind, &name, &parts).await? {
+            beside.put_away(bank).await;
+        }
+        return Ok(());
+    }
+    match read_parts(ctx, bank, attempt, *kind, parts.clone()).await? {
+        Ok(answer) => {
+            acted_on(ctx, bank, attempt, &answer).await?;
+            beside.put_away(bank).await;
+            Ok(())
+        }
+        Err(why) => {
+            hold(ctx, bank, attempt, &name, &joined(&parts), &why).await?;
+            unclear(ctx, attempt, *every).await
+        }
+    }
+}
+
+/// What the bank said is no answer, or none yet.
+async fn unclear(ctx: &Ctx, attempt: &Attempt, every_ms: i64) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    Ok(ctx.store.asked(attempt, Some(now + every_ms), Heard::Unclear, now).await?)
 }

@@ -8,7 +8,7 @@ use crate::flow::arrivals::take_arrivals;
 use crate::flow::asking::ask;
 use crate::flow::held::cannot_take;
 use crate::flow::submit::nobody;
-use crate::flow::{Ctx, FlowError, Progress, pushed, unfetched};
+use crate::flow::{Ctx, FlowError, Progress, beside, pushed, unfetched};
 use crate::model::attempt::AttemptState;
 use crate::store::StoreError;
 
@@ -26,6 +26,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             let mut more = take_arrivals(ctx, bank).await?;
             more |= pushed::step(ctx, bank).await?;
             unfetched::look(ctx, bank).await?;
+            beside::clear_away(ctx, bank).await?;
             for attempt in due.iter().filter(|attempt| attempt.bank == bank.code) {
                 more = true;
                 match ask(ctx, bank, attempt).await {
@@ -55,6 +56,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     for done in join_all(banks).await {
         more |= done?;
     }
+    beside::end(ctx).await?;
     let next_push = pushed::look(ctx).await?;
     if more {
         return Ok(Progress::More);

@@ -43,7 +43,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         // What is cut bears today's date: a bank that is closed today takes it under another, and one that
         // rests may. To a bank that is stopped its reference may be known. An alert about it stays: nobody
         // has looked whether its cause is over.
-        if bank.door.opens_at(ctx.now_ms()).is_some()
+        if bank.doors.of(MessageKind::PaymentRequest).opens_at(ctx.now_ms()).is_some()
             || stopped.contains(&share.bank)
             || !breaker::may_cut(ctx, bank).await?
         {

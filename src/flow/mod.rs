@@ -8,11 +8,13 @@
 pub mod answer;
 pub mod arrivals;
 pub mod asking;
+pub mod beside;
 pub mod breaker;
 pub mod checks;
 pub mod collect;
 pub mod convert;
 pub mod decide;
+pub mod doors;
 pub mod expect;
 pub mod feed;
 pub mod held;
@@ -41,7 +43,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::{Clock, Dice};
 use crate::finance::Finance;
+use crate::flow::beside::SideFiles;
 use crate::flow::breaker::BreakerRule;
+use crate::flow::doors::Doors;
 use crate::flow::expect::Answers;
 use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
@@ -53,7 +57,6 @@ use crate::model::deadline::StartEvent;
 use crate::model::id::AttemptNo;
 use crate::model::words;
 use crate::store::{Store, StoreError};
-use crate::transport::Transport;
 
 words! {
     /// The steps, in the order of the road.
@@ -120,7 +123,7 @@ pub struct Bank {
     /// For people.
     pub name: String,
     pub format: Arc<Format>,
-    pub door: Arc<dyn Transport>,
+    pub doors: Doors,
     pub rules: BankRules,
 }
 
@@ -221,6 +224,8 @@ pub struct Ctx {
     pub unfetched: Arc<Unfetched>,
     /// Whatever is read or written by a bank's description is opened by this.
     pub opening: Opening,
+    /// Files beside messages, theirs and ours, as they were last seen.
+    pub side_files: SideFiles,
     /// Finance sources that do not answer when they are pulled.
     pub pulls: Reach,
     /// Finance sources that do not take reports.

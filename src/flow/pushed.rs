@@ -3,9 +3,12 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
+
 use crate::flow::answer::{acted_on, read_parts};
+use crate::flow::beside::{Gathered, Taken, gather};
 use crate::flow::convert::end_alerts;
-use crate::flow::held::{cannot_take, hold, hold_unknown};
+use crate::flow::held::{cannot_take, hold, hold_unknown, joined};
 use crate::flow::opening::Item;
 use crate::flow::sealed::open_evidence;
 use crate::flow::taking::take_rows;
@@ -31,15 +34,12 @@ const TOLD: [MessageKind; 6] = [
 /// Pushes looked at in one step and bank.
 const PER_STEP: usize = 64;
 
-/// The kinds of message that a bank with this format can push, and the role of their only part: without
-/// file names and control files, what belongs to what is said by the message itself.
+/// The kinds of message that a bank with this format can push, and the role of what is said: a message by
+/// itself, or one that names the files beside it.
 fn pushable(format: &Format) -> impl Iterator<Item = (MessageKind, PartRole)> + '_ {
     TOLD.into_iter().filter_map(|kind| {
-        let mut parts = format.parts(kind);
-        match (parts.next(), parts.next()) {
-            (Some((role, _)), None) if names_an_attempt(format, kind) => Some((kind, role)),
-            _ => None,
-        }
+        let whole = format.parts(kind).count() == 1 || format.names_files_beside(kind);
+        (whole && names_an_attempt(format, kind)).then(|| (kind, format.spoken_role(kind)))
     })
 }
 
@@ -62,7 +62,14 @@ pub(super) async fn step(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
     for pushed in &due {
         let name = format!("push-{}", pushed.no);
         match understand(ctx, bank, &name, pushed).await {
-            Ok(()) => ctx.store.push_taken(&bank.code, pushed.no, ctx.now_ms()).await?,
+            Ok(Some(beside)) => {
+                ctx.store.push_taken(&bank.code, pushed.no, ctx.now_ms()).await?;
+                beside.put_away(bank).await;
+            }
+            // The file that it names is not there yet.
+            Ok(None) => {
+                ctx.store.push_waits(pushed.no, ctx.now_ms() + bank.rules.ask_every_ms).await?;
+            }
             // Another step moved the attempt meanwhile: it is read again at once.
             Err(FlowError::Store(StoreError::Moved { .. })) => {}
             Err(cause) if cause.is_fatal() => return Err(cause),
@@ -115,58 +122,89 @@ pub(super) async fn look(ctx: &Ctx) -> Result<Option<i64>, FlowError> {
     Ok(next)
 }
 
-async fn understand(ctx: &Ctx, bank: &Bank, name: &str, pushed: &Pushed) -> Result<(), FlowError> {
+/// Takes what was called in, and says which files it had beside it; nothing where these are waited for.
+async fn understand<'b>(
+    ctx: &Ctx,
+    bank: &'b Bank,
+    name: &str,
+    pushed: &Pushed,
+) -> Result<Option<Taken<'b>>, FlowError> {
     let Pushed { digest, bytes, .. } = pushed;
     let bytes = open_evidence(&ctx.sealer, &bank.code, digest, bytes)
         .map_err(|source| FlowError::Sealed { what: name.to_owned(), source })?;
+    let none = || Some(Taken::default());
     let item = || Item::new(&["head", &bank.code, name], *digest);
     let read = ctx.opening.open(item, || recognised(&bank.format, &bytes));
-    let (kind, head, part) = match read.unwrap_or_else(|why| Err(why.chinese())) {
+    let (kind, head) = match read.unwrap_or_else(|why| Err(why.chinese())) {
         Ok(known) => known,
-        Err(why) => return hold_unknown(ctx, bank, name, &bytes, why).await,
+        Err(why) => {
+            hold_unknown(ctx, bank, name, &bytes, why).await?;
+            return Ok(none());
+        }
     };
     let Some(attempt) = attempt_of(ctx, bank, &head, name, &bytes).await? else {
-        return Ok(());
+        return Ok(none());
     };
-    match kind {
-        MessageKind::Result | MessageKind::LateReturn | MessageKind::Notice => {
-            take_rows(ctx, bank, &attempt, kind, name, &[part]).await.map(drop)
+    let bytes = Bytes::from(bytes);
+    let (parts, beside) = match gather(ctx, bank, &bank.format, kind, &bytes).await? {
+        Gathered::Whole(parts, beside) => (parts, beside),
+        Gathered::NotYet(_) => return Ok(None),
+        Gathered::Unreadable(why) => {
+            hold(ctx, bank, &attempt, name, &bytes, &why).await?;
+            return Ok(none());
         }
-        _ => take_whole(ctx, bank, &attempt, kind, name, part).await,
-    }
+    };
+    let taken = match kind {
+        MessageKind::Result | MessageKind::LateReturn | MessageKind::Notice => {
+            take_rows(ctx, bank, &attempt, kind, name, &parts).await?
+        }
+        _ => take_whole(ctx, bank, &attempt, kind, name, parts).await?,
+    };
+    Ok(if taken { Some(beside) } else { none() })
 }
 
 /// The one kind of message that this is, read to its end, with what it says of the whole.
-fn recognised(format: &Format, bytes: &[u8]) -> Result<(MessageKind, Record, Part), &'static str> {
+fn recognised(format: &Format, bytes: &[u8]) -> Result<(MessageKind, Record), &'static str> {
     let mut found = None;
     for (kind, role) in pushable(format) {
-        let part = Part { role, name: String::new(), bytes: bytes.to_vec(), committing: false };
-        let Ok(head) = format.read_head(kind, std::slice::from_ref(&part)) else { continue };
+        let head = if format.has_files_beside(kind) {
+            format.files_named(kind, bytes).map(|named| named.head)
+        } else {
+            let name = String::new();
+            let part = Part { role, name, bytes: bytes.to_vec(), committing: false };
+            format.read_head(kind, &[part])
+        };
+        let Ok(head) = head else { continue };
         if found.is_some() {
             return Err("报文合乎该行格式中的两种报文，无法判断是哪一种");
         }
-        found = Some((kind, head, part));
+        found = Some((kind, head));
     }
     found.ok_or("报文不合乎该行格式中的任何一种答复")
 }
 
-/// What the bank says about the whole of an attempt. That it is not found it says in vain: that counts
-/// where it is the answer to a question that was asked late enough, and nobody knows how old this is (I2).
+/// What the bank says about the whole of an attempt; says whether it was taken. That it is not found it says in
+/// vain: that counts where it is the answer to a question that was asked late enough, and nobody knows how
+/// old this is (I2).
 async fn take_whole(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
     kind: MessageKind,
     name: &str,
-    part: Part,
-) -> Result<(), FlowError> {
-    let bytes = part.bytes.clone();
-    match read_parts(ctx, bank, attempt, kind, vec![part]).await? {
+    parts: Vec<Part>,
+) -> Result<bool, FlowError> {
+    let bytes = joined(&parts);
+    let why = match read_parts(ctx, bank, attempt, kind, parts).await? {
         Ok(said) if said.answer == Answer::NotFound => {
-            let why = "银行未经询问称“查无此笔”，不作为重发的依据，仍以查询的答复为准";
-            hold(ctx, bank, attempt, name, &bytes, why).await
+            "银行未经询问称“查无此笔”，不作为重发的依据，仍以查询的答复为准".to_owned()
         }
-        Ok(said) => acted_on(ctx, bank, attempt, &said).await,
-        Err(why) => hold(ctx, bank, attempt, name, &bytes, &why).await,
-    }
+        Ok(said) => {
+            acted_on(ctx, bank, attempt, &said).await?;
+            return Ok(true);
+        }
+        Err(why) => why,
+    };
+    hold(ctx, bank, attempt, name, &bytes, &why).await?;
+    Ok(false)
 }

@@ -116,10 +116,18 @@ async fn cannot_leave(
     Ok(ctx.store.wait(attempt, now + RESEND_MAX_MS).await?)
 }
 
+/// What an attempt is handed over with.
+const fn request_of(attempt: &Attempt) -> MessageKind {
+    match attempt.kind {
+        AttemptKind::Payment => MessageKind::PaymentRequest,
+        AttemptKind::Refund => MessageKind::RefundRequest,
+    }
+}
+
 /// Until when an attempt must wait; nothing where it may leave now.
 async fn must_wait(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i64>, FlowError> {
     // A closed bank is not tried; it is nobody's fault, and no alert says so. The deadline does.
-    if let Some(at_ms) = bank.door.opens_at(ctx.now_ms()) {
+    if let Some(at_ms) = bank.doors.of(request_of(attempt)).opens_at(ctx.now_ms()) {
         return Ok(Some(at_ms));
     }
     // It went once, the bank did not know it, and since then it could not be sent.
@@ -152,7 +160,7 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
     }
     let expects = expect::when_sent(bank, attempt, ctx.now_ms());
     let committed = ctx.store.start(attempt, &expects, ctx.now_ms()).await?;
-    let sent = bank.door.send(&committed, &parts).await;
+    let sent = bank.doors.of(request_of(attempt)).send(&committed, &parts).await;
     let sending = Attempt {
         state: AttemptState::Sending,
         sends: attempt.sends + 1,
@@ -211,10 +219,7 @@ async fn out_of_date(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool, 
         return Ok(false);
     }
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else { return Ok(false) };
-    let kind = match attempt.kind {
-        AttemptKind::Payment => MessageKind::PaymentRequest,
-        AttemptKind::Refund => MessageKind::RefundRequest,
-    };
+    let kind = request_of(attempt);
     let dated = [Key::Moment, Key::DaySequence].iter().any(|key| format.asks_for(kind, *key));
     if !dated {
         return Ok(false);
@@ -242,7 +247,8 @@ pub(super) async fn found_there(
     bank: &Bank,
     attempt: &Attempt,
 ) -> Result<bool, FlowError> {
-    if attempt.state != AttemptState::Unknown || !bank.door.can_look() {
+    let door = bank.doors.of(request_of(attempt));
+    if attempt.state != AttemptState::Unknown || !door.can_look() {
         return Ok(false);
     }
     let parts = match stored_parts(ctx, attempt).await {
@@ -254,7 +260,7 @@ pub(super) async fn found_there(
             return Ok(false);
         }
     };
-    if !bank.door.lies_there(&parts).await {
+    if !door.lies_there(&parts).await {
         return Ok(false);
     }
     tracing::info!(attempt = %attempt.no, bank = bank.code, "it lies at the bank: it was delivered");
@@ -275,13 +281,16 @@ async fn answered(
         AttemptKind::Payment => MessageKind::Acknowledgement,
         AttemptKind::Refund => MessageKind::RefundAnswer,
     };
-    match read_answer(ctx, bank, attempt, kind, &bytes).await? {
-        Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
-        Err(why) => {
-            hold(ctx, bank, attempt, kind.as_str(), &bytes, &why).await?;
-            lost(ctx, bank, attempt).await
+    let why = match read_answer(ctx, bank, attempt, kind, &bytes).await? {
+        Ok((answer, beside)) => {
+            acted_on(ctx, bank, attempt, &answer).await?;
+            beside.put_away(bank).await;
+            return Ok(());
         }
-    }
+        Err(why) => why,
+    };
+    hold(ctx, bank, attempt, kind.as_str(), &bytes, &why).await?;
+    lost(ctx, bank, attempt).await
 }
 
 async fn lost(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
@@ -306,7 +315,7 @@ async fn conclude(ctx: &Ctx, attempt: &Attempt, conclusion: Conclusion) -> Resul
 
 /// The bytes as they were made durable, checked against their digests: a repeat is byte-identical
 /// (I5).
-async fn stored_parts(ctx: &Ctx, attempt: &Attempt) -> Result<Vec<OutPart>, FlowError> {
+pub(super) async fn stored_parts(ctx: &Ctx, attempt: &Attempt) -> Result<Vec<OutPart>, FlowError> {
     let mut out = Vec::new();
     for (at, part) in ctx.store.parts(attempt.no).await?.into_iter().enumerate() {
         let sealed = |source| FlowError::Sealed { what: attempt.no.to_string(), source };

@@ -92,14 +92,18 @@ impl Unfetched {
 /// # Errors
 /// Where the store fails.
 pub async fn look(ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
-    let names = match bank.door.unfetched().await {
-        Ok(Some(names)) => names,
-        Ok(None) => return Ok(()),
-        Err(cause) => {
-            tracing::debug!(bank = bank.code, error = %cause, "the outgoing folder could not be read");
-            return Ok(());
+    let mut lying: Option<Vec<String>> = None;
+    for door in bank.doors.folders() {
+        match door.unfetched().await {
+            Ok(Some(names)) => lying.get_or_insert_default().extend(names),
+            Ok(None) => {}
+            Err(cause) => {
+                tracing::debug!(bank = bank.code, error = %cause, "the outgoing folder could not be read");
+                return Ok(());
+            }
         }
-    };
+    }
+    let Some(names) = lying else { return Ok(()) };
     let mine = |name: String| {
         let known = bank.format.recognise(&name)?;
         let reference = known.keys.text(Key::Reference).map(str::to_owned);

@@ -12,13 +12,16 @@ impl Format {
     /// that says how long the message is, and a message ends with its line.
     ///
     /// # Errors
-    /// Where a line cannot be read by it: a message of several parts, or frames that differ.
+    /// Where a line cannot be read by it: a message of several parts that does not stand on a line with files
+    /// beside it, or frames that differ.
     pub fn frame_bytes(&self, kinds: &[MessageKind]) -> Result<Option<usize>, String> {
         let mut found = None;
         for kind in kinds {
             let Some(message) = self.plan.message(*kind) else { continue };
-            let [part] = message.parts.as_slice() else {
-                return Err(format!("{kind} has several parts, and one message has one"));
+            let part = match message.parts.as_slice() {
+                [part] => part,
+                [.., spoken] if self.has_files_beside(*kind) => spoken,
+                _ => return Err(format!("{kind} has several parts, and one message has one")),
             };
             let shape = match (&part.frame, length_of(part)) {
                 (None, _) | (Some(_), None) => None,
@@ -41,7 +44,7 @@ impl Format {
     /// # Errors
     /// The frame states no length, or one that its own bytes exceed.
     pub fn framed_bytes(&self, kinds: &[MessageKind], frame: &[u8]) -> Result<u64, String> {
-        let part = kinds.iter().find_map(|kind| self.plan.message(*kind)?.parts.first());
+        let part = kinds.iter().find_map(|kind| self.plan.message(*kind)?.parts.last());
         let Some((part, plan)) = part.and_then(|part| Some((part, part.frame.as_ref()?))) else {
             return Err("these messages have no frame".to_owned());
         };
@@ -170,7 +173,10 @@ mod tests {
         let gx = whole("example-gx-tagged");
         assert_eq!(gx.frame_bytes(KINDS), Ok(Some(58)));
         assert_eq!(whole("example-city-xml").frame_bytes(KINDS), Ok(None));
-        let cause = whole("example-abc-framed").frame_bytes(KINDS).expect_err("has a side file");
+        let beside = whole("example-abc-framed");
+        assert_eq!(beside.frame_bytes(KINDS), Ok(Some(7)), "its files are not on the line");
+        assert_eq!(bytes(&beside, b"012    "), Ok(19));
+        let cause = whole("example-rural-fixed").frame_bytes(KINDS).expect_err("has control files");
         assert!(cause.contains("several parts"), "{cause}");
     }
 }

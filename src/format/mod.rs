@@ -18,6 +18,7 @@
 //!   sums, digests with and without a key.
 //! * `input`: the bytes of a part, a few at a time.
 //! * `frame`: where a message on a line ends, before all of it has come.
+//! * `beside`: which files a message on a line has beside it, told by the message alone.
 //! * `name`, `codes`, `answers`: file names, code tables, and what answers mean by them.
 //! * `writing`, `reading`: a message as a whole, with its count, sum and digest; `pouring`: one that
 //!   does not fit into memory.
@@ -29,6 +30,7 @@
 
 mod answers;
 mod apart;
+mod beside;
 mod bounds;
 mod cell;
 mod charset;
@@ -79,6 +81,7 @@ use std::path::Path;
 use toml::de::DeTable;
 
 pub use answers::RowMeaning;
+pub use beside::NamesFiles;
 pub use digests::Secrets;
 pub use error::{DataError, FieldError, FieldFault, Problem, Problems};
 pub use pieces::Piece;

@@ -32,6 +32,18 @@ pub(crate) struct Opening<'f> {
 }
 
 impl<'f> Opening<'f> {
+    pub const fn new(format: &'f Format, message: &'f MessagePlan) -> Self {
+        Self {
+            format,
+            message,
+            stated: Vec::new(),
+            declared: Vec::new(),
+            known: Vec::new(),
+            lengths: Vec::new(),
+            names: Vec::new(),
+        }
+    }
+
     /// The part that was given for a part of the description; there must be one, of a fair size.
     pub fn find(
         &self,

@@ -146,15 +146,7 @@ impl<'f> Reading<'f> {
         let Some(main) = message.main() else {
             return Err(whole(kind, "a part with the data", "none"));
         };
-        let mut opening = Opening {
-            format,
-            message,
-            stated: Vec::new(),
-            declared: Vec::new(),
-            known: Vec::new(),
-            lengths: Vec::new(),
-            names: Vec::new(),
-        };
+        let mut opening = Opening::new(format, message);
         let mut reader = None;
         let mut frame = 0;
         let mut given: Vec<Option<PartBytes<'f>>> = parts.into_iter().map(Some).collect();

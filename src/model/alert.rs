@@ -62,6 +62,8 @@ words! {
         Door = "door",
         /// A file of a bank was moved away unread.
         DoorFile = "door_file",
+        /// A file beside a message is not there, or there and named by no message.
+        SideFile = "side_file",
         /// Somebody was several times not let in as an operator.
         NotLetIn = "not_let_in",
         /// The time of day was set by more than time passed: nobody knows which is right.
@@ -102,6 +104,7 @@ impl AlertKind {
             Self::NotFetched => "银行未取件",
             Self::Door => "结果目录",
             Self::DoorFile => "文件无法读取",
+            Self::SideFile => "附带文件",
             Self::NotLetIn => "操作员未通过验证",
             Self::ClockStep => "系统时钟跳变",
         }

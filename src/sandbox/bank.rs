@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::format::{DataError, Format};
+pub use crate::sandbox::bank_beside::Beside;
 pub use crate::sandbox::bank_book::BookError;
 use crate::sandbox::bank_desk::Desk;
 pub use crate::sandbox::bank_faults::{Faults, MILLION, Often, Outage};
@@ -21,7 +22,7 @@ pub use crate::sandbox::bank_judge::{
 pub use crate::sandbox::bank_line::Shown;
 pub use crate::sandbox::bank_push::PushTo;
 use crate::sandbox::bank_speech::Speech;
-use crate::sandbox::{bank_files, bank_http, bank_socket};
+use crate::sandbox::{bank_files, bank_http, bank_push, bank_socket};
 use crate::transport::DoorError;
 
 /// Where a practice bank is met.
@@ -32,8 +33,9 @@ pub enum Wire {
         outgoing: PathBuf,
         /// Where the bank leaves its own. Both are on the file system of the bank's data.
         incoming: PathBuf,
-        /// As in `.ok`: what a whole file's control file ends in.
-        control_suffix: String,
+        /// As in `.ok`: what a whole file's control file ends in. Without it, a file is whole that does not
+        /// change for a moment.
+        control_suffix: Option<String>,
     },
     /// A loopback address; port 0 for any free one.
     Http { listen: SocketAddr },
@@ -47,6 +49,10 @@ pub struct Options {
     /// The bank's own folder: its book, and the files it took.
     pub data: PathBuf,
     pub wire: Wire,
+    /// Where else it is met.
+    pub also: Vec<Wire>,
+    /// The folders for files that messages on a line name.
+    pub beside: Option<Beside>,
     /// From taking a batch to its results.
     pub result_ms: i64,
     /// From the results to what comes back of them.
@@ -70,6 +76,8 @@ impl Options {
         Self {
             data,
             wire,
+            also: Vec::new(),
+            beside: None,
             result_ms: 50,
             return_ms: 100,
             notice_ms: 50,
@@ -104,6 +112,7 @@ pub enum BankError {
 /// A practice bank at work; dropping it stops it.
 pub struct PracticeBank {
     desk: Arc<Desk>,
+    /// Of the first wire that is an address.
     address: Option<SocketAddr>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -118,22 +127,31 @@ impl PracticeBank {
         format: Arc<Format>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, BankError> {
-        let wire = options.wire.clone();
+        let wires: Vec<Wire> =
+            [options.wire.clone()].into_iter().chain(options.also.clone()).collect();
+        let in_folders = wires.iter().any(|wire| matches!(wire, Wire::Files { .. }));
+        let push = options.push.clone();
         let desk = Arc::new(Desk::open(options, Speech::new(format), clock)?);
-        let (address, tasks) = match wire {
-            Wire::Files { outgoing, incoming, control_suffix } => {
-                let task = bank_files::start(&desk, outgoing, incoming, control_suffix)?;
-                (None, vec![task])
-            }
-            Wire::Http { listen } => {
-                let (address, tasks) = bank_http::start(&desk, listen).await?;
-                (Some(address), tasks)
-            }
-            Wire::Socket { listen } => {
-                let (address, tasks) = bank_socket::start(&desk, listen).await?;
-                (Some(address), tasks)
-            }
-        };
+        let (mut address, mut tasks) = (None, Vec::new());
+        for wire in wires {
+            let listens = match wire {
+                Wire::Files { outgoing, incoming, control_suffix } => {
+                    tasks.push(bank_files::start(&desk, outgoing, incoming, control_suffix)?);
+                    continue;
+                }
+                Wire::Http { listen } => bank_http::start(&desk, listen).await?,
+                Wire::Socket { listen } => bank_socket::start(&desk, listen).await?,
+            };
+            address = address.or(Some(listens.0));
+            tasks.push(listens.1);
+        }
+        // What happens by itself happens once: who looks at folders sees to it there.
+        if !in_folders {
+            tasks.push(match push {
+                Some(to) => tokio::spawn(bank_push::push_all(Arc::clone(&desk), to)),
+                None => tokio::spawn(bank_http::let_money_come_back(Arc::clone(&desk))),
+            });
+        }
         Ok(Self { desk, address, tasks })
     }
 

@@ -12,6 +12,7 @@ use crate::format::{DataError, Key, MessageKind, Part};
 use crate::model::attempt::Answer;
 use crate::model::money::Fen;
 use crate::sandbox::bank::{BankError, Faults, Options};
+use crate::sandbox::bank_beside::Late;
 use crate::sandbox::bank_book::{Book, BookError, Entry, Fate, Known, Row, Told};
 use crate::sandbox::bank_speech::{Head, Heard, HeardRow, Speech};
 use crate::sandbox::trigger::{self, Trigger};
@@ -44,6 +45,8 @@ pub struct Desk {
     open: Mutex<BTreeSet<String>>,
     /// Batches whose results were told: who asks again gets the right ones.
     pub(super) answered: Mutex<BTreeSet<String>>,
+    /// Files of answers that come later than these.
+    pub(super) late: Mutex<Vec<Late>>,
 }
 
 /// The questions and requests that may come.
@@ -74,15 +77,8 @@ impl Desk {
             times: Mutex::default(),
             open: Mutex::new(open),
             answered: Mutex::default(),
+            late: Mutex::default(),
         })
-    }
-
-    /// Answers a message of whatever kind it is.
-    pub fn answer(&self, parts: &[Part]) -> Result<Reply, BankError> {
-        match self.speech.hear_any(&KINDS, parts) {
-            Some(heard) => self.answer_heard(&heard),
-            None => Ok(Reply::NotUnderstood),
-        }
     }
 
     /// Answers a message that was read.
@@ -121,7 +117,7 @@ impl Desk {
 
     /// Which time of a message this is, for the dice: the same words get another throw when they come
     /// again, or a bank would lose one batch for ever.
-    fn time(&self, kind: MessageKind, reference: &str) -> String {
+    pub(super) fn time(&self, kind: MessageKind, reference: &str) -> String {
         let mut times = lock(&self.times);
         let time = times.entry((kind, reference.to_owned())).or_default();
         *time += 1;
@@ -303,6 +299,10 @@ impl Desk {
         }
         if now < self.result_due(reference, &known) {
             return self.verdict(kind, reference, Answer::Processing, "");
+        }
+        // Where the payments are answered for in files of their own, this is about the whole.
+        if !self.speech.format().has_rows(kind) {
+            return self.verdict(kind, reference, Answer::Done, "");
         }
         let rows = book.rows(&known)?;
         drop(book);

@@ -75,6 +75,12 @@ pub struct Faults {
     pub reorder: Often,
     /// A credited payment comes back later (thrown for each payment; an account may ask for it too).
     pub return_later: Often,
+    /// A file that an answer names is not there; who asks again gets it (thrown only, as the next two).
+    pub file_lost: Often,
+    /// It comes a moment after the answer.
+    pub file_late: Often,
+    /// It ends in its middle.
+    pub file_cut: Often,
     /// A batch that was taken is "not found" for so long.
     pub not_found_ms: i64,
     /// The longest that an answer is held back.

@@ -20,6 +20,8 @@ use crate::transport::{Arrival, DoorError, OutPart, Sent, Transport};
 
 /// The most bytes of a file that is handed to this bank.
 const BYTES_MAX: u64 = 1 << 28;
+/// A file without a control file is whole when so many looks saw no change.
+const STILL_LOOKS: u64 = 3;
 /// The most files that are taken in one look.
 const LOOK_MAX: usize = 1_000;
 
@@ -28,15 +30,19 @@ pub fn start(
     desk: &Arc<Desk>,
     outgoing: PathBuf,
     incoming: PathBuf,
-    suffix: String,
+    suffix: Option<String>,
 ) -> Result<JoinHandle<()>, BankError> {
+    let completion = match suffix {
+        Some(suffix) => Completion::Control { suffix },
+        None => Completion::StableMs(desk.options.poll_ms.saturating_mul(STILL_LOOKS)),
+    };
     // Our "out" is the bank's "in".
     let door = Directory::new(DirectoryOptions {
         outgoing: incoming.clone(),
         incoming: outgoing,
         archive: desk.options.data.join("taken"),
         quarantine: desk.options.data.join("unreadable"),
-        completion: Completion::Control { suffix },
+        completion,
         bytes_max: BYTES_MAX,
     })?;
     let counter = Counter { desk: Arc::clone(desk), door, incoming };
@@ -45,6 +51,7 @@ pub fn start(
         loop {
             let outage = counter.desk.faults().outage;
             let is_away = outage.is_some_and(|o| o.left_ms(counter.desk.now()).is_some());
+            counter.desk.leave_late();
             if !is_away && let Err(e) = counter.look().await {
                 let cause = e.to_string();
                 tracing::warn!(cause, "a practice bank's look at its folders failed");

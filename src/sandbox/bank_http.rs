@@ -19,11 +19,9 @@ use axum::serve::{IncomingStream, Listener};
 use tokio::io::{self, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::format::{Part, PartRole};
 use crate::sandbox::bank::BankError;
 use crate::sandbox::bank_desk::{Desk, Reply};
 use crate::sandbox::bank_line::{Caller, Listening};
-use crate::sandbox::bank_push;
 
 /// The most bytes of a message to this bank.
 const BYTES_MAX: usize = 1 << 26;
@@ -32,7 +30,7 @@ const BYTES_MAX: usize = 1 << 26;
 pub async fn start(
     desk: &Arc<Desk>,
     listen: SocketAddr,
-) -> Result<(SocketAddr, Vec<JoinHandle<()>>), BankError> {
+) -> Result<(SocketAddr, JoinHandle<()>), BankError> {
     let listening = Listening::open(desk, listen).await?;
     let address = listening.address();
     let routes = Router::new()
@@ -45,11 +43,7 @@ pub async fn start(
             tracing::error!(cause = e.to_string(), "a practice bank stopped listening");
         }
     });
-    let by_itself = match desk.options.push.clone() {
-        Some(to) => tokio::spawn(bank_push::push_all(Arc::clone(desk), to)),
-        None => tokio::spawn(let_money_come_back(Arc::clone(desk))),
-    };
-    Ok((address, vec![serve, by_itself]))
+    Ok((address, serve))
 }
 
 async fn take(
@@ -57,27 +51,23 @@ async fn take(
     ConnectInfo(line): ConnectInfo<Line>,
     body: Bytes,
 ) -> Response {
-    let message = Part {
-        role: PartRole::Message,
-        name: String::new(),
-        bytes: body.to_vec(),
-        committing: true,
-    };
     let at_work = Arc::clone(&desk);
-    let reply = spawn_blocking(move || at_work.answer(&[message])).await;
+    let reply = spawn_blocking(move || at_work.answer_said(&body)).await;
     tokio::time::sleep(desk.pause()).await;
     match reply {
-        Ok(Ok(Reply::Say(mut parts))) if parts.len() == 1 => {
-            let body = parts.swap_remove(0).bytes;
-            ([(header::CONTENT_TYPE, "application/xml; charset=GBK")], body).into_response()
-        }
+        Ok(Ok(Reply::Say(parts))) => match desk.on_line(parts) {
+            Some(body) => {
+                ([(header::CONTENT_TYPE, "application/xml; charset=GBK")], body).into_response()
+            }
+            None => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        },
         Ok(Ok(Reply::Silence)) => {
             line.cut();
             StatusCode::NO_CONTENT.into_response()
         }
         Ok(Ok(Reply::Busy)) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Ok(Ok(Reply::NotUnderstood)) => StatusCode::BAD_REQUEST.into_response(),
-        Ok(Ok(Reply::Say(_)) | Err(_)) | Err(_) => {
+        Ok(Err(_)) | Err(_) => {
             tracing::error!("a practice bank has no answer");
             StatusCode::INTERNAL_SERVER_ERROR.into_response()
         }
@@ -89,7 +79,11 @@ pub async fn let_money_come_back(desk: Arc<Desk>) {
     let pause = Duration::from_millis(desk.options.poll_ms);
     loop {
         let at_work = Arc::clone(&desk);
-        let done = spawn_blocking(move || book_due(&at_work)).await;
+        let done = spawn_blocking(move || {
+            at_work.leave_late();
+            book_due(&at_work)
+        })
+        .await;
         if !matches!(done, Ok(Ok(()))) {
             tracing::error!("a practice bank could not book what came back");
         }

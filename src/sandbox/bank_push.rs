@@ -132,7 +132,7 @@ fn say(desk: &Desk, reference: &str, known: &Known, what: Told) -> Result<Due, B
     let has = |kind| desk.speech.has(kind);
     let status =
         if has(MessageKind::Result) { MessageKind::Result } else { MessageKind::StatusAnswer };
-    let mut parts = match (what, &known.refused) {
+    let parts = match (what, &known.refused) {
         (Told::Result, Some(text)) => {
             match desk.verdict(status, reference, Answer::Refused, text)? {
                 Reply::Say(parts) => parts,
@@ -162,9 +162,6 @@ fn say(desk: &Desk, reference: &str, known: &Known, what: Told) -> Result<Due, B
             desk.notice_message(reference, known)?
         }
     };
-    match parts.len() {
-        1 => Ok(Due::Now(parts.swap_remove(0).bytes)),
-        // Several files are for folders.
-        _ => Ok(Due::Never),
-    }
+    // Files are left beside it, or there is no place for them.
+    Ok(desk.on_line(parts).map_or(Due::Never, Due::Now))
 }

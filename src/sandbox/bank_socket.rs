@@ -8,10 +8,8 @@ use std::sync::Arc;
 use tokio::io::{self, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use crate::format::{Part, PartRole};
 use crate::sandbox::bank::BankError;
 use crate::sandbox::bank_desk::{Desk, KINDS, Reply};
-use crate::sandbox::bank_http::let_money_come_back;
 use crate::sandbox::bank_line::{Caller, Listening};
 
 /// The most bytes of a message to this bank.
@@ -21,7 +19,7 @@ const BYTES_MAX: u64 = 1 << 26;
 pub async fn start(
     desk: &Arc<Desk>,
     listen: SocketAddr,
-) -> Result<(SocketAddr, Vec<JoinHandle<()>>), BankError> {
+) -> Result<(SocketAddr, JoinHandle<()>), BankError> {
     let header = desk.speech.format().frame_bytes(&KINDS).map_err(BankError::Framing)?;
     let mut listening = Listening::open(desk, listen).await?;
     let address = listening.address();
@@ -32,7 +30,7 @@ pub async fn start(
             tokio::spawn(counter(caller, Arc::clone(&at_work), header));
         }
     });
-    Ok((address, vec![serve, tokio::spawn(let_money_come_back(Arc::clone(desk)))]))
+    Ok((address, serve))
 }
 
 /// Serves one caller, message after message where their ends can be told.
@@ -74,15 +72,13 @@ async fn read(
 
 /// What is said back; nothing where the line is cut.
 async fn answer(desk: &Arc<Desk>, message: Vec<u8>) -> Option<Vec<u8>> {
-    let part =
-        Part { role: PartRole::Message, name: String::new(), bytes: message, committing: true };
     let at_work = Arc::clone(desk);
-    let reply = spawn_blocking(move || at_work.answer(&[part])).await;
+    let reply = spawn_blocking(move || at_work.answer_said(&message)).await;
     tokio::time::sleep(desk.pause()).await;
     match reply {
-        Ok(Ok(Reply::Say(mut parts))) if parts.len() == 1 => Some(parts.swap_remove(0).bytes),
+        Ok(Ok(Reply::Say(parts))) => desk.on_line(parts),
         Ok(Ok(Reply::Silence | Reply::Busy | Reply::NotUnderstood)) => None,
-        Ok(Ok(Reply::Say(_)) | Err(_)) | Err(_) => {
+        Ok(Err(_)) | Err(_) => {
             tracing::error!("a practice bank has no answer");
             None
         }

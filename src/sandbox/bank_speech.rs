@@ -102,6 +102,7 @@ impl Source for Head {
             Key::Text => &self.text,
             Key::PoolAccount => &self.pool,
             Key::Section => &self.section,
+            Key::Department => return Some(Value::Text("练习单位")),
             Key::Moment => return Some(Value::Moment(self.moment)),
             Key::CreditedCount => return self.credited.map(|(count, _)| Value::Int(count)),
             Key::CreditedSum => {
@@ -230,12 +231,6 @@ impl Speech {
     pub fn unread(kind: MessageKind, name: Record, parts: &[Part], fault: &DataError) -> Heard {
         let fault = Some(fault.to_string());
         Heard { kind, head: name, rows: Vec::new(), fault, sha256: sha256(parts) }
-    }
-
-    /// Reads a message of whichever of these kinds it is.
-    pub fn hear_any(&self, kinds: &[MessageKind], parts: &[Part]) -> Option<Heard> {
-        let mut known = kinds.iter().copied().filter(|kind| self.has(*kind));
-        known.find_map(|kind| self.hear(kind, parts).ok())
     }
 
     /// Writes a message.

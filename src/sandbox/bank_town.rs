@@ -48,7 +48,7 @@ impl Town {
         let wire = Wire::Files {
             outgoing: path("out"),
             incoming: path("in"),
-            control_suffix: control_suffix.clone(),
+            control_suffix: Some(control_suffix.clone()),
         };
         let door = Directory::new(DirectoryOptions {
             outgoing: path("out"),

@@ -6,6 +6,7 @@
 
 pub mod bank;
 mod bank_answers;
+mod bank_beside;
 pub mod bank_book;
 mod bank_desk;
 mod bank_faults;

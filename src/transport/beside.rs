@@ -3,7 +3,8 @@
 //!
 //! The file goes first. Nobody at the bank acts on a file that no message names, so whatever becomes of it -
 //! also that nobody knows whether it is there - is before the commit point, which is that of the message's
-//! door: the same bytes go again, and a file that lies there already is compared and left as it is.
+//! door: the same bytes go again, and a file that lies there already is compared and left as it is. Answers
+//! name files too: these are fetched like any arrival, and which message they belong to the caller knows.
 
 use std::sync::Arc;
 
@@ -106,6 +107,17 @@ impl Transport for Beside {
     /// A bank may read a file where it lies, when a message names it, and leave it there.
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         Ok(None)
+    }
+
+    async fn beside(&self) -> Result<Vec<String>, DoorError> {
+        Ok(self.files.unfetched().await?.unwrap_or_default())
+    }
+
+    async fn clear(&self, parts: &[OutPart]) -> Result<usize, DoorError> {
+        match apart(parts) {
+            Ok((files, _)) => self.files.clear(&files).await,
+            Err(_) => Ok(0),
+        }
     }
 
     fn opens_at(&self, now_ms: i64) -> Option<i64> {

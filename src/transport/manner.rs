@@ -30,6 +30,22 @@ pub trait Manner: Send + Sync {
     }
 }
 
+/// One manner for several doors: what a bank bears, it bears through all of them together.
+#[async_trait]
+impl<M: Manner> Manner for Arc<M> {
+    async fn send(&self, door: &dyn Transport, committed: &Committed, parts: &[OutPart]) -> Sent {
+        self.as_ref().send(door, committed, parts).await
+    }
+
+    async fn ask(&self, door: &dyn Transport, parts: &[OutPart]) -> Asked {
+        self.as_ref().ask(door, parts).await
+    }
+
+    fn opens_at(&self, door: &dyn Transport, now_ms: i64) -> Option<i64> {
+        self.as_ref().opens_at(door, now_ms)
+    }
+}
+
 /// A door that is used in a manner.
 pub struct With<M> {
     door: Arc<dyn Transport>,
@@ -78,6 +94,14 @@ impl<M: Manner> Transport for With<M> {
 
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.door.unfetched().await
+    }
+
+    async fn beside(&self) -> Result<Vec<String>, DoorError> {
+        self.door.beside().await
+    }
+
+    async fn clear(&self, parts: &[OutPart]) -> Result<usize, DoorError> {
+        self.door.clear(parts).await
     }
 
     fn opens_at(&self, now_ms: i64) -> Option<i64> {

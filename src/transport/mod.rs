@@ -95,6 +95,15 @@ pub struct Arrival {
     pub(crate) token: Token,
 }
 
+impl Arrival {
+    /// The data part of this name, where there is no other data: who puts the arrival away puts all of it away.
+    pub fn only(&self, name: &str) -> Option<&InPart> {
+        let is_control = |part: &&InPart| self.token.control.as_ref() == Some(&part.name);
+        let mut data = self.parts.iter().filter(|part| !is_control(part));
+        data.next().filter(|part| part.name == name && data.next().is_none())
+    }
+}
+
 /// Why something that arrived could not be listed, read or put away. None of these says anything
 /// about money.
 #[derive(Debug, thiserror::Error)]
@@ -168,6 +177,20 @@ pub trait Transport: Send + Sync {
     /// # Errors
     /// The door could not be looked through.
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError>;
+
+    /// Names of our own files that lie there for a message to name them; none where files speak for
+    /// themselves. A bank may read such a file where it lies, and leave it.
+    ///
+    /// # Errors
+    /// The door could not be looked through.
+    async fn beside(&self) -> Result<Vec<String>, DoorError>;
+
+    /// Clears away the files of a message that never left and never will: those that lie under their own
+    /// names with these very bytes. Says how many. What has other bytes is not ours, and stays.
+    ///
+    /// # Errors
+    /// Some may still lie there.
+    async fn clear(&self, parts: &[OutPart]) -> Result<usize, DoorError>;
 
     /// When the bank takes something in again; nothing where it does now. Looked at before anything is
     /// begun, so that a closed bank is waited for and not tried.

@@ -129,6 +129,14 @@ mod tests {
             Ok(None)
         }
 
+        async fn beside(&self) -> Result<Vec<String>, DoorError> {
+            Ok(Vec::new())
+        }
+
+        async fn clear(&self, _parts: &[OutPart]) -> Result<usize, DoorError> {
+            Ok(0)
+        }
+
         fn opens_at(&self, _now_ms: i64) -> Option<i64> {
             None
         }

@@ -409,6 +409,14 @@ impl Transport for Looking {
         self.counter.unfetched().await
     }
 
+    async fn beside(&self) -> Result<Vec<String>, DoorError> {
+        Ok(Vec::new())
+    }
+
+    async fn clear(&self, _parts: &[OutPart]) -> Result<usize, DoorError> {
+        Ok(0)
+    }
+
     fn opens_at(&self, now_ms: i64) -> Option<i64> {
         self.counter.opens_at(now_ms)
     }

@@ -173,6 +173,33 @@ fn the_readmes_bank_that_asks_who_calls_pays_a_register() {
     drop(bank);
 }
 
+#[test]
+fn the_readmes_message_and_the_file_beside_it_pay_a_register() {
+    let mut bank = None;
+    let _all = paid_out_of(&[], "beside", |data, config| {
+        for name in ["beside", "beside/outgoing", "beside/incoming"] {
+            std::fs::create_dir(data.join(name)).expect("made");
+        }
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = free.local_addr().expect("bound").to_string();
+        drop(free);
+        let here = |text: &str| {
+            let text = text.replace("/srv/practice", &data.display().to_string());
+            text.replace("127.0.0.1:7005", &address).replace("127.0.0.1:7002", &address)
+        };
+        let beside = table("format = \"example-abc-framed\"\nbook = \"/srv/practice/beside/bank\"");
+        std::fs::write(data.join("beside.toml"), here(&beside)).expect("written");
+        let arguments = ["sandbox", "bank", "--config", "beside.toml"];
+        bank = Some(Running::start(data, &arguments));
+        let door = format!("{}{}", readme("socket"), table("[bank.side_door]\n"));
+        let config = with_door(config, CITY, &here(&door));
+        let (before, table) = config.split_once(&format!("code = \"{CITY}\"")).expect("the bank");
+        let table = table.replacen("example-city-xml", "example-abc-framed", 1);
+        format!("{before}code = \"{CITY}\"{table}")
+    });
+    drop(bank);
+}
+
 /// What the daemon has heard of its payments: asked beside it, as an operator's command is.
 fn credited(data: &Path) -> Option<i64> {
     let database = Location::Sqlite(data.join("daifa/daifa.sqlite"));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use daifa::clock::{Clock, Dice, ManualClock};
 use daifa::finance::Finance;
 use daifa::flow::breaker::BreakerRule;
+use daifa::flow::doors::Doors;
 use daifa::flow::expect::Answers;
 use daifa::flow::opening::Opening;
 use daifa::flow::reach::Reach;
@@ -200,8 +201,13 @@ impl House {
             if let Some(agree) = self.agreed {
                 agree(code, &mut rules);
             }
-            let bank =
-                Bank { code: code.to_owned(), name: format!("示例{code}"), format, door, rules };
+            let bank = Bank {
+                code: code.to_owned(),
+                name: format!("示例{code}"),
+                format,
+                doors: Doors::one(door),
+                rules,
+            };
             banks.insert(code.to_owned(), bank);
         }
         self.ctx = Some(Ctx {
@@ -227,6 +233,7 @@ impl House {
             waits: flow::Waits::default(),
             unfetched: Arc::default(),
             opening: self.opening.as_ref().map_or_else(Opening::default, |begin| begin()),
+            side_files: flow::beside::SideFiles::default(),
             pulls: Reach::new(Dice::seeded(5)),
             deliveries: Reach::new(Dice::seeded(6)),
             dice: std::sync::Mutex::new(Dice::seeded(7)),

@@ -48,7 +48,7 @@ async fn against(way: &Way, faults: Faults) -> (House, [PracticeBank; 2], [std::
     let by_files = Wire::Files {
         outgoing: outgoing.clone(),
         incoming: incoming.clone(),
-        control_suffix: suffix.clone(),
+        control_suffix: Some(suffix.clone()),
     };
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let by_calls = match way {
@@ -249,6 +249,14 @@ impl Transport for Cut {
 
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.folders.unfetched().await
+    }
+
+    async fn beside(&self) -> Result<Vec<String>, DoorError> {
+        Ok(Vec::new())
+    }
+
+    async fn clear(&self, _parts: &[OutPart]) -> Result<usize, DoorError> {
+        Ok(0)
     }
 
     fn opens_at(&self, now_ms: i64) -> Option<i64> {

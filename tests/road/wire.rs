@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use daifa::app::doors::framed;
-use daifa::format::{Format, example};
+use daifa::format::Format;
 use daifa::transport::Transport;
 use daifa::transport::beside::Beside;
 use daifa::transport::directory::{Completion, Directory, DirectoryOptions};
@@ -522,20 +522,9 @@ async fn f50_a_host_key_that_changed_is_told_and_nothing_is_sent_before_it_is_pi
     house.sound().await;
 }
 
-/// The big bank's example, of a bank whose answers are one message.
+/// The big bank's example: messages on a line, and files beside them.
 fn big_bank() -> Arc<Format> {
-    let text = example::example("example-abc-framed").expect("it ships");
-    let message = "[[message.part]]\nrole = \"message\"";
-    let (before, answer) = text.split_once("kind = \"status_answer\"\n").expect("it has one");
-    let (_, rest) = answer.split_once(message).expect("two parts");
-    let named = "  { path = \"BatchFileName\", computed = \"part_name\", of = \"side\" },\n";
-    let rest = rest.replace(named, "");
-    // Nothing in it says what became of one payment.
-    let (head, codes) = before.split_once("[codes.results]").expect("it has some");
-    let (_, requests) = codes.split_once("\n\n").expect("and more");
-    let before = format!("{head}\n{requests}");
-    let text = format!("{before}kind = \"status_answer\"\n\n{message}{rest}");
-    Arc::new(Format::compile("big", &text).unwrap_or_else(|problems| panic!("{problems}")))
+    format_named("example-abc-framed")
 }
 
 /// Files of payments that lie where the bank reads them, by name.

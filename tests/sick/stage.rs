@@ -24,13 +24,19 @@ const BINARY: &str = env!("CARGO_BIN_EXE_daifa");
 /// How often books and processes are looked at.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The four doors.
+/// The four doors, and what is put together of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
     Directory,
     Sftp,
     Https,
     Socket,
+    /// A socket, and a folder beside it for the files that messages name.
+    Beside,
+    /// The same, with the folder on a server.
+    FarBeside,
+    /// Requests on a server, questions by HTTP, results in a directory.
+    Apart,
 }
 
 impl Way {
@@ -46,6 +52,30 @@ impl Way {
             Self::Sftp => "sftp",
             Self::Https => "https",
             Self::Socket => "socket",
+            Self::Beside => "beside",
+            Self::FarBeside => "far beside",
+            Self::Apart => "apart",
+        }
+    }
+
+    const fn has_server(self) -> bool {
+        matches!(self, Self::Sftp | Self::FarBeside | Self::Apart)
+    }
+
+    const fn format(self) -> &'static str {
+        match self {
+            Self::Directory | Self::Sftp => "example-rural-fixed",
+            Self::Https | Self::Socket => "example-city-xml",
+            Self::Beside | Self::FarBeside => "example-abc-framed",
+            Self::Apart => "example-core-pipe",
+        }
+    }
+
+    /// How a config names the format.
+    fn format_in(self, folder: &Path) -> String {
+        match self {
+            Self::Apart => folder.join("pipe").display().to_string(),
+            _ => self.format().to_owned(),
         }
     }
 }
@@ -105,16 +135,20 @@ pub struct Stage {
 impl Stage {
     /// Everything but the daemon. Nothing, where there is no server of SFTP to be had.
     pub async fn open(plan: Plan) -> Option<Self> {
-        let sshd = match plan.way {
-            Way::Sftp => Some(Sshd::start()?),
-            Way::Directory | Way::Https | Way::Socket => None,
-        };
+        let sshd = if plan.way.has_server() { Some(Sshd::start()?) } else { None };
         let folder = tempfile::Builder::new()
             .prefix("sick-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("a folder");
-        for name in ["outgoing", "incoming", "archive", "quarantine", "finance"] {
+        for name in
+            ["outgoing", "incoming", "archive", "quarantine", "finance", "results", "unused"]
+        {
             std::fs::create_dir(folder.path().join(name)).expect("made");
+        }
+        if plan.way == Way::Apart {
+            let shipped =
+                Path::new(env!("CARGO_MANIFEST_DIR")).join("bank-formats/example-core-pipe");
+            copy_renamed(&shipped, &folder.path().join("pipe"));
         }
         let key = private_key(&folder.path().join("finance.key"));
         private_key(&folder.path().join("seal.key"));
@@ -123,7 +157,10 @@ impl Stage {
             registers: plan.registers,
             payments: plan.payments,
             kinds: plan.kinds.clone(),
-            banks: vec![BankCode { code: "bank".to_owned(), gbk: plan.way.is_called() }],
+            banks: vec![BankCode {
+                code: "bank".to_owned(),
+                gbk: plan.way.format() != "example-rural-fixed",
+            }],
             data: folder.path().join("finance"),
             key,
             ..finance::Options::practice()
@@ -242,6 +279,24 @@ impl Stage {
     }
 }
 
+/// A format as it ships, but for the word by which the practice finance calls an identity card.
+fn copy_renamed(from: &Path, to: &Path) {
+    std::fs::create_dir(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("a folder").map(|entry| entry.expect("an entry")) {
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy_renamed(&entry.path(), &to);
+            continue;
+        }
+        let bytes = std::fs::read(entry.path()).expect("read");
+        let bytes = match String::from_utf8(bytes) {
+            Ok(text) => text.replace("居民身份证", "id").into_bytes(),
+            Err(other) => other.into_bytes(),
+        };
+        std::fs::write(to, bytes).expect("written");
+    }
+}
+
 /// Alerts that stand, in words.
 pub async fn alerts(store: &Store) -> Vec<String> {
     let alerts = store.overview(100).await.expect("read").alerts;
@@ -272,24 +327,81 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("bound")
 }
 
-fn format(way: Way) -> &'static str {
-    if way.is_called() { "example-city-xml" } else { "example-rural-fixed" }
-}
-
 fn bank_config(plan: &Plan, folder: &Path, met: SocketAddr) -> String {
     let at = folder.display();
-    let door = if plan.way.is_called() {
-        format!("listen = \"{met}\"")
-    } else {
-        format!("outgoing = \"{at}/outgoing\"\nincoming = \"{at}/incoming\"")
+    let line = |kind: &str| format!("kind = \"{kind}\"\nlisten = \"{met}\"");
+    let folders =
+        |incoming: &str| format!("outgoing = \"{at}/outgoing\"\nincoming = \"{at}/{incoming}\"");
+    let files = |kind: &str, incoming: &str| format!("kind = \"{kind}\"\n{}", folders(incoming));
+    let doors = match plan.way {
+        Way::Directory => files("directory", "incoming"),
+        Way::Sftp => files("sftp", "incoming"),
+        Way::Https => line("https"),
+        Way::Socket => line("socket"),
+        Way::Beside => format!("{}\n[side_door]\n{}", line("socket"), folders("incoming")),
+        Way::FarBeside => format!(
+            "{}\n[side_door]\n{}\ncontrol_suffix = \".ok\"",
+            line("socket"),
+            folders("incoming")
+        ),
+        Way::Apart => format!(
+            "{}\nno_control = true\n[[other_door]]\n{}",
+            files("sftp", "results"),
+            line("https")
+        ),
     };
     format!(
-        "format = \"{}\"\nbook = \"{at}/book\"\n{}\n[door]\nkind = \"{}\"\n{door}\n[faults]\n{}\n",
-        format(plan.way),
+        "format = \"{}\"\nbook = \"{at}/book\"\n{}\n[door]\n{doors}\n[faults]\n{}\n",
+        plan.way.format_in(folder),
         plan.bank,
-        plan.way.word(),
         plan.faults
     )
+}
+
+/// The doors of the daemon to that bank.
+fn doors(way: Way, at: &str, met: SocketAddr, sshd: Option<&Sshd>) -> String {
+    let folders = |incoming: &str, outgoing: &str, whole: &str| {
+        format!(
+            "outgoing = \"{at}/{outgoing}\"\nincoming = \"{at}/{incoming}\"\n\
+             archive = \"{at}/{incoming}-archive\"\nquarantine = \"{at}/quarantine\"\n{whole}"
+        )
+    };
+    let directory =
+        |whole: &str| format!("kind = \"directory\"\n{}", folders("incoming", "outgoing", whole));
+    let server = |whole: &str| {
+        let sshd = sshd.expect("a server");
+        format!(
+            "kind = \"sftp\"\naddress = \"{}\"\nhost_keys = [\"{}\"]\nuser = \"{}\"\nkey = {{ file = \"{}\" }}\n{}",
+            sshd.address(),
+            sshd.host_key(),
+            sshd.user,
+            sshd.private("login").display(),
+            folders("incoming", "outgoing", whole)
+        )
+    };
+    let https = format!("kind = \"https\"\nurl = \"http://{met}/\"\ntotal_timeout = \"5s\"");
+    let socket = format!(
+        "kind = \"socket\"\naddress = \"{met}\"\nsecurity = \"plain\"\ntotal_timeout = \"5s\""
+    );
+    let (control, still) = ("control_suffix = \".ok\"", "stable_for = \"60ms\"");
+    match way {
+        Way::Directory => format!("[bank.door]\n{}", directory(control)),
+        Way::Sftp => format!("[bank.door]\n{}", server(control)),
+        Way::Https => format!("[bank.door]\n{https}"),
+        Way::Socket => format!("[bank.door]\n{socket}"),
+        Way::Beside => {
+            format!("[bank.door]\n{socket}\n[bank.side_door]\n{}", directory(still))
+        }
+        Way::FarBeside => {
+            format!("[bank.door]\n{socket}\n[bank.side_door]\n{}", server(control))
+        }
+        Way::Apart => format!(
+            "[bank.door]\n{}\n[[bank.other_door]]\nfor = [\"status_query\"]\n{https}\n\
+             [[bank.other_door]]\nfor = [\"result\", \"acknowledgement\"]\nkind = \"directory\"\n{}",
+            server(still),
+            folders("results", "unused", still)
+        ),
+    }
 }
 
 fn daemon_config(
@@ -299,25 +411,7 @@ fn daemon_config(
     met: SocketAddr,
     sshd: Option<&Sshd>,
 ) -> String {
-    let at = folder.display();
-    let folders = format!(
-        "outgoing = \"{at}/outgoing\"\nincoming = \"{at}/incoming\"\narchive = \"{at}/archive\"\n\
-         quarantine = \"{at}/quarantine\"\ncontrol_suffix = \".ok\""
-    );
-    let door = match (plan.way, sshd) {
-        (Way::Https, _) => format!("url = \"http://{met}/\"\ntotal_timeout = \"5s\""),
-        (Way::Socket, _) => {
-            format!("address = \"{met}\"\nsecurity = \"plain\"\ntotal_timeout = \"5s\"")
-        }
-        (Way::Sftp, Some(sshd)) => format!(
-            "address = \"{}\"\nhost_keys = [\"{}\"]\nuser = \"{}\"\nkey = {{ file = \"{}\" }}\n{folders}",
-            sshd.address(),
-            sshd.host_key(),
-            sshd.user,
-            sshd.private("login").display()
-        ),
-        (Way::Directory | Way::Sftp, _) => folders,
-    };
+    let at = folder.display().to_string();
     format!(
         "data = \"{at}/daifa\"\nlisten = \"127.0.0.1:0\"\nlog = \"info\"\n\
          [keys]\ncurrent = 1\nseal = [{{ id = 1, secret = {{ file = \"{at}/seal.key\" }} }}]\n\
@@ -326,12 +420,11 @@ fn daemon_config(
          secret = {{ file = \"{at}/finance.key\" }}\n\
          [duty]\nstart = \"later_of_received_and_funded\"\npool_bank = \"bank\"\nallowed = \"{}\"\n\
          [pace]\npull_every = \"100ms\"\narrivals_every = \"50ms\"\nreport_retry = \"100ms\"\n\
-         [[bank]]\ncode = \"bank\"\nname = \"练习银行\"\nformat = \"{}\"\nrows_max = {}\n{}\n\
-         [bank.door]\nkind = \"{}\"\n{door}\n",
+         [[bank]]\ncode = \"bank\"\nname = \"练习银行\"\nformat = \"{}\"\nrows_max = {}\n{}\n{}\n",
         plan.allowed,
-        format(plan.way),
+        plan.way.format_in(folder),
         plan.rows_max,
         plan.rules,
-        plan.way.word()
+        doors(plan.way, &at, met, sshd)
     )
 }

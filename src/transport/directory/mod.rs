@@ -148,6 +148,20 @@ impl Transport for Directory {
         names.map(Some).map_err(io)
     }
 
+    /// The control file speaks for the others.
+    async fn beside(&self) -> Result<Vec<String>, DoorError> {
+        Ok(Vec::new())
+    }
+
+    async fn clear(&self, parts: &[OutPart]) -> Result<usize, DoorError> {
+        let (folder, parts) = (self.outgoing.clone(), parts.to_vec());
+        let cleared = tokio::task::spawn_blocking(move || outgoing::clear(&folder, &parts))
+            .await
+            .map_err(|_| DoorError::Interrupted)?;
+        let io = |source| DoorError::Io { doing: "clearing", path: self.outgoing.clone(), source };
+        cleared.map_err(io)
+    }
+
     fn opens_at(&self, _now_ms: i64) -> Option<i64> {
         None
     }

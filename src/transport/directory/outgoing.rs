@@ -73,6 +73,20 @@ pub(super) fn lie_there(folder: &Path, parts: &[OutPart]) -> bool {
     check_parts(parts).is_ok() && parts.iter().all(there)
 }
 
+/// Removes those of these parts that lie in `folder` under their own names with these bytes; says how many.
+pub(super) fn clear(folder: &Path, parts: &[OutPart]) -> io::Result<usize> {
+    let folder = files::open_folder(folder)?;
+    let mut cleared = 0;
+    for part in parts {
+        if names::is_allowed(&part.name) && state_of(&folder, part)? == Place::Same {
+            files::remove(&folder, &part.name)?;
+            cleared += 1;
+        }
+    }
+    files::sync_folder(&folder)?;
+    Ok(cleared)
+}
+
 /// Finished files that lie in `folder`, by name; a folder with very many is looked through in part.
 ///
 /// # Errors

@@ -176,6 +176,16 @@ impl Transport for Sftp {
         names.await.map(Some)
     }
 
+    /// The control file speaks for the others.
+    async fn beside(&self) -> Result<Vec<String>, DoorError> {
+        Ok(Vec::new())
+    }
+
+    async fn clear(&self, parts: &[OutPart]) -> Result<usize, DoorError> {
+        let options = &self.options;
+        self.on_line(|session| async move { outgoing::clear(&session, options, parts).await }).await
+    }
+
     fn opens_at(&self, _now_ms: i64) -> Option<i64> {
         None
     }

@@ -82,6 +82,27 @@ pub(super) async fn lying(
     Ok(found)
 }
 
+/// Removes those of these parts that lie in the bank's folder under their own names with these bytes; says
+/// how many.
+///
+/// # Errors
+/// Where they cannot be looked at or removed.
+pub(super) async fn clear(
+    session: &Session,
+    options: &SftpOptions,
+    parts: &[OutPart],
+) -> Result<usize, DoorError> {
+    let wrong = |trouble: Trouble| remote("clearing away a file of ours", &trouble);
+    let mut cleared = 0;
+    for part in parts.iter().filter(|part| names::is_allowed(&part.name)) {
+        if place(session, &options.outgoing, part).await.map_err(wrong)? == Place::Same {
+            session.remove(&path(&options.outgoing, &part.name)).await.map_err(wrong)?;
+            cleared += 1;
+        }
+    }
+    Ok(cleared)
+}
+
 /// One hand-over under way.
 struct Over<'o> {
     link: &'o Link,
