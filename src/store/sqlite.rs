@@ -371,19 +371,32 @@ mod tests {
     #[tokio::test]
     async fn i23_a_database_that_keeps_another_journal_is_refused() {
         // One in memory is the nearest of those that take WAL as a wish.
-        let refused = SqliteDialect::open(Path::new(":memory:"), false).await.err();
+        let wish = options(Path::new(":memory:")).journal_mode(SqliteJournalMode::Wal);
+        let mut connection = SqliteConnection::connect_with(&wish).await.expect("opens");
+        let refused = check_durable(&mut connection, Path::new(":memory:")).await.err();
         let words = refused.expect("is refused").to_string();
         assert!(words.contains("journal_mode is memory"), "{words}");
-        // Less than the whole of it is refused as well.
+        // A command takes the file as it is, and what it writes must be durable too.
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("facts.sqlite");
+        let made = options(&path).create_if_missing(true);
+        let other = made.journal_mode(SqliteJournalMode::Delete);
+        let mut connection = SqliteConnection::connect_with(&other).await.expect("opens");
+        crate::store::migrations::sqlite().run(&mut connection).await.expect("makes the tables");
+        let refused = SqliteDialect::open(&path, false).await.err();
+        let words = refused.expect("is refused").to_string();
+        assert!(words.contains("journal_mode is delete"), "{words}");
+        connection.close().await.expect("closes");
+        // Less than the whole of it is refused as well.
+        let path = folder.path().join("less.sqlite");
         for (asked, taken) in [
             (SqliteSynchronous::Off, false),
             (SqliteSynchronous::Normal, false),
             (SqliteSynchronous::Full, true),
             (SqliteSynchronous::Extra, true),
         ] {
-            let options = options(&path).create_if_missing(true).synchronous(asked);
+            let made = options(&path).create_if_missing(true);
+            let options = made.journal_mode(SqliteJournalMode::Wal).synchronous(asked);
             let mut connection = SqliteConnection::connect_with(&options).await.expect("opens");
             let checked = check_durable(&mut connection, &path).await;
             assert_eq!(checked.is_ok(), taken, "{checked:?}");
