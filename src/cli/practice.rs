@@ -280,12 +280,19 @@ async fn start_bank(
     Ok((bank, table))
 }
 
-/// A bank that calls: what its own config says of that, and the daemon's table for it. The port is one
-/// that is free now.
+/// An address of this machine that is free now, and that nobody else comes by: somebody who calls from
+/// 127.0.0.1 may be given any port of that in the moment before it is listened on.
+async fn free_address() -> std::io::Result<SocketAddr> {
+    let [net, host, last]: [u8; 3] = crate::guard::random::bytes();
+    let own = [127, 64 + net % 64, host, 1 + last % 254];
+    TcpListener::bind(SocketAddr::from((own, 0))).await?.local_addr()
+}
+
+/// A bank that calls: what its own config says of that, and the daemon's table for it.
 async fn calls(folder: &Path) -> anyhow::Result<(String, String)> {
     let secret = folder.join("push.key");
     key_file(&secret)?;
-    let free = TcpListener::bind("127.0.0.1:0").await?.local_addr()?;
+    let free = free_address().await?;
     let secret = secret.display();
     let bank = format!(
         "push = {{ url = \"http://{free}/push\", header = \"x-bank-code\", secret = \"{secret}\" }}\n"
