@@ -133,7 +133,7 @@ fn whole(
 /// Acts on what a bank said about a whole attempt (design 4, rules 2 and 3).
 ///
 /// # Errors
-/// Where the store fails.
+/// Where the store fails; [`FlowError::Early`] where its rows can be understood only after another answer.
 pub async fn acted_on(
     ctx: &Ctx,
     bank: &Bank,
@@ -162,11 +162,11 @@ pub async fn acted_on(
         Answer::Done if refund.is_none() => {
             if said.kind == MessageKind::StatusAnswer {
                 let name = format!("{} {}", said.kind, attempt.reference);
-                match take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await {
-                    // That the bank has it is said; what became of it waits for the answer before.
-                    Err(FlowError::Early { .. }) => {}
-                    taken => return taken.map(drop),
+                let taken = take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await;
+                if let Err(FlowError::Early { .. }) = taken {
+                    has_it(ctx, bank, attempt, words).await?;
                 }
+                return taken.map(drop);
             }
             Conclusion::of(AttemptEvent::Accepted, again)
         }
@@ -208,6 +208,27 @@ pub async fn acted_on(
         Err(StoreError::Refused(why)) => contradicts(ctx, bank, attempt, said, &why).await,
         Err(cause) => Err(cause.into()),
     }
+}
+
+/// What became of the payments waits for the answer before; that the bank has them is said all the same. The
+/// answer itself stays where it is.
+async fn has_it(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    words: BankWords,
+) -> Result<(), FlowError> {
+    if attempt.state == AttemptState::Accepted {
+        return Ok(());
+    }
+    let now = ctx.now_ms();
+    let next = Some(now + bank.rules.ask_every_ms);
+    let expects = expect::when_sent(bank, attempt, now);
+    let accepted = Conclusion::of(AttemptEvent::Accepted, next);
+    let conclusion = Conclusion { words, expects, asked: true, ..accepted };
+    ctx.store.conclude(attempt, &conclusion, now).await?;
+    ctx.waits.end(attempt.no);
+    Ok(())
 }
 
 /// What is kept of what the bank said.

@@ -282,6 +282,36 @@ async fn f34_a_result_by_numbers_waits_in_its_folder_for_the_receipt_that_tells_
 }
 
 #[tokio::test]
+async fn f39_a_push_by_numbers_that_were_lost_is_not_taken_for_read() {
+    let faults = Faults { lose_answer: Often::Every(1), ..Faults::default() };
+    let (mut house, bank) = with(&by_serial(), faults).await;
+    house.take(Draft::new("A", 1).lines(CALLS, 1).declared()).await;
+    let reference = house.texts("SELECT reference FROM attempt").await.remove(0);
+    let format = Format::compile("in-part", &by_serial()).expect("compiles");
+    let kind = MessageKind::StatusAnswer;
+    let (mut head, mut row) = (Record::new(), Record::new());
+    head.set(Key::Reference, Value::Text(&reference));
+    head.set(Key::Moment, Value::Moment(moment(1)));
+    head.set(Key::Code, Value::Text("B003"));
+    row.set(Key::Amount, Value::Amount(Fen::new(100)));
+    row.set(Key::Code, Value::Text("S"));
+    row.set(Key::BankSerial, Value::Text("N1"));
+    let bytes = format.encode(kind, &head, &[row]).expect("is written").remove(0).bytes;
+    let ctx = house.ctx();
+    let digest = sha256(&bytes);
+    let sealed = seal_evidence(&ctx.sealer, CALLS, &digest, &bytes);
+    let kept = ctx.store.keep_push(CALLS, &digest, bytes.len(), sealed, ctx.now_ms()).await;
+    assert!(kept.expect("it is kept"));
+    house.live(3 * MINUTE, MINUTE).await;
+    // The bank has it: that is known. What became of it waits with the only copy of the answer.
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["accepted"]);
+    assert_eq!(house.texts("SELECT state FROM pushed").await, ["waiting"]);
+    assert_eq!(house.five(1).await, [0, 100, 0, 0, 0]);
+    assert!(bank.judge().expect("the book reads").offences.is_empty());
+    house.sound().await;
+}
+
+#[tokio::test]
 async fn f6_an_acceptance_in_part_is_taken_whole_or_not_at_all() {
     let faults =
         Faults { refuse_row: Often::Every(1), split_batch: Often::Every(1), ..Faults::default() };
