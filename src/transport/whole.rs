@@ -68,6 +68,53 @@ pub(crate) fn groups<S>(plain: &[(String, S)], suffix: &str) -> Vec<(String, Gro
     found
 }
 
+/// Where so many arrivals wait that one look does not take them all, the folder is listed again after
+/// this. What changes meanwhile is seen when a file is fetched.
+const LIST_AGAIN: Duration = Duration::from_secs(10);
+/// Arrivals that are remembered from one look to the next.
+const REMEMBERED_MAX: usize = 4_096;
+
+/// Arrivals of the last look that were not put away since, oldest first. A folder in which thousands wait
+/// is not listed for each few that are taken from it: that made each answer of a busy bank dearer than the
+/// one before. Only an economy, never a truth.
+#[derive(Debug, Default)]
+pub(crate) struct Waiting {
+    order: BTreeMap<usize, String>,
+    groups: HashMap<String, (usize, Group)>,
+    listed: Option<Instant>,
+}
+
+impl Waiting {
+    /// The oldest `limit` of the last look, where it is still good for so many.
+    pub fn oldest(&self, limit: usize) -> Option<Vec<String>> {
+        let fresh = self.listed.is_some_and(|at| at.elapsed() < LIST_AGAIN);
+        let enough = fresh && self.order.len() >= limit;
+        enough.then(|| self.order.values().take(limit).cloned().collect())
+    }
+
+    /// Keeps what a look has found and gives the oldest `limit` of it.
+    pub fn listed(&mut self, mut found: Vec<(String, Group)>, limit: usize) -> Vec<String> {
+        found.truncate(limit.max(REMEMBERED_MAX));
+        self.order = found.iter().map(|(name, _)| name.clone()).enumerate().collect();
+        let numbered = found.into_iter().enumerate();
+        self.groups = numbered.map(|(at, (name, group))| (name, (at, group))).collect();
+        self.listed = Some(Instant::now());
+        self.order.values().take(limit).cloned().collect()
+    }
+
+    /// The files of an arrival.
+    pub fn group(&self, name: &str) -> Option<Group> {
+        self.groups.get(name).map(|(_, group)| group.clone())
+    }
+
+    /// It does not wait any more.
+    pub fn forget(&mut self, name: &str) {
+        if let Some((at, _)) = self.groups.remove(name) {
+            self.order.remove(&at);
+        }
+    }
+}
+
 /// Since when files look as they do. Watched in memory: what was never listed was never still, and a
 /// restart makes the wait longer.
 #[derive(Debug)]
@@ -106,5 +153,35 @@ impl<S: Copy + PartialEq> Stillness<S> {
 
     pub fn forget(&mut self, name: &str) {
         self.0.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Group, LIST_AGAIN, REMEMBERED_MAX, Waiting};
+
+    fn found(count: usize) -> Vec<(String, Group)> {
+        (0..count).map(|n| (format!("{n:05}"), Group::default())).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_is_remembered_while_enough_of_it_is_left_and_it_is_young() {
+        let mut waiting = Waiting::default();
+        assert_eq!(waiting.oldest(1), None, "nothing was listed yet");
+        assert_eq!(waiting.listed(found(5), 2), ["00000", "00001"]);
+        waiting.forget("00000");
+        assert_eq!(waiting.oldest(2), Some(vec!["00001".to_owned(), "00002".to_owned()]));
+        assert!(waiting.group("00000").is_none() && waiting.group("00004").is_some());
+        assert_eq!(waiting.oldest(5), None, "four are left: the folder may have more");
+        tokio::time::advance(LIST_AGAIN).await;
+        assert_eq!(waiting.oldest(2), None, "it is old");
+    }
+
+    #[tokio::test]
+    async fn f43_of_a_flood_no_more_is_remembered_than_is_taken_soon() {
+        let mut waiting = Waiting::default();
+        assert_eq!(waiting.listed(found(REMEMBERED_MAX + 9), 1).len(), 1);
+        assert_eq!(waiting.oldest(REMEMBERED_MAX).map(|names| names.len()), Some(REMEMBERED_MAX));
+        assert_eq!(waiting.oldest(REMEMBERED_MAX + 1), None);
     }
 }

@@ -1,7 +1,7 @@
 //! Taking what the bank leaves: only what is whole, only plain files with plain names, never more
 //! bytes than allowed.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard};
@@ -12,7 +12,7 @@ use rustix::fs::{FileType, Stat};
 
 use crate::transport::directory::away::Away;
 use crate::transport::directory::{DirectoryOptions, files};
-use crate::transport::whole::{Completion, Group, Stillness, Token, groups};
+use crate::transport::whole::{Completion, Group, Stillness, Token, Waiting, groups};
 use crate::transport::{Arrival, DoorError, InPart, names};
 
 /// A folder with more entries than this is looked through in part; the rest waits its turn.
@@ -28,7 +28,7 @@ pub struct Inbox {
 /// What the last looks saw; only an economy and a watch for stillness, never a truth.
 #[derive(Debug, Default)]
 struct Looked {
-    groups: HashMap<String, Group>,
+    waiting: Waiting,
     still: Stillness<Shape>,
     warned: HashSet<String>,
 }
@@ -59,17 +59,18 @@ impl Inbox {
 
     /// Whole arrivals, oldest first.
     pub fn arrivals(&self, limit: usize) -> Result<Vec<String>, DoorError> {
+        if let Some(oldest) = self.looked().waiting.oldest(limit) {
+            return Ok(oldest);
+        }
         let folder = self.folder()?;
         let mut plain = self.look_through(&folder)?;
         plain.sort_by(|(a, sa), (b, sb)| (sa.changed, a).cmp(&(sb.changed, b)));
         let mut looked = self.looked();
-        let mut found = match &self.options.completion {
+        let found = match &self.options.completion {
             Completion::Control { suffix } => groups(&plain, suffix),
             Completion::StableMs(ms) => looked.still.still_for(&plain, Duration::from_millis(*ms)),
         };
-        found.truncate(limit);
-        looked.groups = found.iter().cloned().collect();
-        Ok(found.into_iter().map(|(name, _)| name).collect())
+        Ok(looked.waiting.listed(found, limit))
     }
 
     pub fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
@@ -105,9 +106,11 @@ impl Inbox {
         self.put_away(&token, Away::Quarantine)
     }
 
-    /// No longer watches whether this file stays still.
+    /// This file is not there any more, as far as the last look is concerned.
     pub(super) fn forget(&self, name: &str) {
-        self.looked().still.forget(name);
+        let mut looked = self.looked();
+        looked.still.forget(name);
+        looked.waiting.forget(name);
     }
 
     fn looked(&self) -> MutexGuard<'_, Looked> {
@@ -165,8 +168,8 @@ impl Inbox {
         if !names::is_allowed(name) {
             return Err(DoorError::Name(names::shown(name)));
         }
-        if let Some(group) = self.looked().groups.get(name) {
-            return Ok(group.clone());
+        if let Some(group) = self.looked().waiting.group(name) {
+            return Ok(group);
         }
         match &self.options.completion {
             // Stillness is watched in memory: what was never listed was never still.

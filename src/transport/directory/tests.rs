@@ -438,6 +438,44 @@ async fn arrivals_come_oldest_first_and_within_the_limit() {
     assert!(share.door.fetch("b.txt").await.is_ok(), "a name beyond the limit can be fetched");
 }
 
+#[tokio::test]
+async fn a_full_folder_is_taken_in_order_and_not_listed_for_each_few() {
+    let share = Share::new();
+    let put = |n: usize| {
+        share.put(&format!("in/r{n:03}.txt"), b"x");
+        share.put(&format!("in/r{n:03}.ok"), b"");
+    };
+    (0..40).for_each(put);
+    let (mut taken, mut gone) = (Vec::new(), Vec::new());
+    for round in 0..6 {
+        let names = share.door.arrivals(8).await.expect("listed");
+        if round == 1 {
+            put(999);
+            fs::remove_file(share.path("in/r039.txt")).expect("a bank takes one back");
+        }
+        if round == 3 {
+            fs::remove_dir_all(share.path("archive")).expect("swept by somebody");
+        }
+        for name in names {
+            match share.door.fetch(&name).await {
+                Ok(arrival) => share.door.archive(&arrival).await.expect("put away"),
+                Err(DoorError::Gone(_)) => gone.push(name.clone()),
+                Err(e) => panic!("{e}"),
+            }
+            taken.push((round, name));
+        }
+    }
+    let of = |round: usize| {
+        let names = taken.iter().filter(|(at, _)| *at == round).map(|(_, name)| name.as_str());
+        names.collect::<Vec<&str>>()
+    };
+    assert!((0..5).all(|round| of(round).len() == 8), "{taken:?}");
+    assert_eq!(of(5), ["r999.txt"], "what came later is listed once fewer are left than wanted");
+    assert_eq!(gone, ["r039.txt"], "what went meanwhile is seen when it is fetched");
+    let rest = ["r039.ok"];
+    assert_eq!(share.names("in"), rest);
+}
+
 #[test]
 fn settings_that_cannot_work_are_refused() {
     let root = tempfile::tempdir().expect("a folder");

@@ -1,15 +1,16 @@
 //! Taking what the bank leaves on its server: only what is whole, only plain files with plain names,
 //! never more bytes than allowed; and putting it away there once it was applied.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{join_all, try_join, try_join_all};
 
 use crate::transport::sftp::session::{Content, Seen, Session, Trouble};
 use crate::transport::sftp::{SftpOptions, path};
-use crate::transport::whole::{Completion, Group, Stillness, Token, groups};
+use crate::transport::whole::{Completion, Group, Stillness, Token, Waiting, groups};
 use crate::transport::{Arrival, DoorError, InPart, names};
 
 /// A folder with more entries than this is looked through in part; the rest waits its turn.
@@ -20,7 +21,7 @@ const SAME_NAME_MAX: u32 = 1_000;
 const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
 
 /// Where to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Away {
     Archive,
     Quarantine,
@@ -34,9 +35,11 @@ pub(super) struct Inbox {
 /// Only an economy and a watch for stillness, never a truth.
 #[derive(Default)]
 struct Looked {
-    groups: HashMap<String, Group>,
+    waiting: Waiting,
     still: Stillness<Seen>,
     warned: HashSet<String>,
+    /// Folders that were there when something was last moved into them.
+    folders: HashSet<Away>,
 }
 
 /// The inbox, on a connection.
@@ -59,31 +62,36 @@ impl Inbox {
 impl Desk<'_> {
     /// Whole arrivals, oldest first.
     pub async fn arrivals(&self, limit: usize) -> Result<Vec<String>, DoorError> {
+        if let Some(oldest) = self.inbox.looked().waiting.oldest(limit) {
+            return Ok(oldest);
+        }
         let mut plain = self.look_through().await?;
         plain.sort_by(|(a, sa), (b, sb)| (sa.changed, a).cmp(&(sb.changed, b)));
         let mut looked = self.inbox.looked();
-        let mut found = match &self.options.completion {
+        let found = match &self.options.completion {
             Completion::Control { suffix } => groups(&plain, suffix),
             Completion::StableMs(ms) => looked.still.still_for(&plain, Duration::from_millis(*ms)),
         };
-        found.truncate(limit);
-        looked.groups = found.iter().cloned().collect();
-        Ok(found.into_iter().map(|(name, _)| name).collect())
+        Ok(looked.waiting.listed(found, limit))
     }
 
     pub async fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
         let group = self.group(name).await?;
-        let mut token = Token { data: Vec::new(), control: group.control.clone() };
-        let mut parts = Vec::new();
+        let members: Vec<&String> = group.data.iter().chain(&group.control).collect();
+        let looks = try_join_all(members.iter().map(|member| self.look(member))).await?;
         let mut room = self.options.bytes_max;
-        for member in group.data.iter().chain(&group.control) {
-            let (part, seen) = self.read(member, room).await?;
-            room = room.saturating_sub(part.bytes.len() as u64);
-            if group.control.as_ref() != Some(member) {
-                token.data.push((member.clone(), seen.identity()));
-            }
-            parts.push(part);
+        let mut wanted = Vec::with_capacity(members.len());
+        for (member, look) in members.into_iter().zip(looks) {
+            let seen = self.readable(member, look, room)?;
+            room = room.saturating_sub(seen.size);
+            wanted.push((member, seen));
         }
+        // All of them are read to their end, also where one fails: each has a handle at the server.
+        let read = join_all(wanted.iter().map(|(member, seen)| self.read(member, *seen))).await;
+        let parts = read.into_iter().collect::<Result<Vec<InPart>, DoorError>>()?;
+        let data = wanted.iter().filter(|(member, _)| group.control.as_ref() != Some(member));
+        let data = data.map(|(member, seen)| ((*member).clone(), seen.identity())).collect();
+        let token = Token { data, control: group.control.clone() };
         Ok(Arrival { name: name.to_owned(), parts, token })
     }
 
@@ -109,14 +117,20 @@ impl Desk<'_> {
         let prefix = MARKS.iter().find(|(_, to)| *to == away).map_or("", |(prefix, _)| prefix);
         let mark = format!("{prefix}{}-{control}", identities.join("_"));
         // A mark that a crash left goes first: it must not keep this control file from moving.
-        self.move_one(&mark, control, away).await?;
-        if self.look(control).await?.is_some() {
+        let (marked, there) = try_join(self.look(&mark), self.look(control)).await?;
+        if marked.is_some() {
+            self.move_seen(&mark, control, away).await?;
+        }
+        if there.is_some() {
             let (from, to) = (self.incoming(control), self.incoming(&mark));
             let marked = self.session.rename(&from, &to).await;
             marked.map_err(|trouble| remote("marking a file", &trouble))?;
         }
         self.move_data(&token.data, away).await?;
-        self.move_one(&mark, control, away).await
+        if there.is_some() {
+            self.move_seen(&mark, control, away).await?;
+        }
+        Ok(())
     }
 
     /// All plain files with plain names; finishes what a crash interrupted on the way.
@@ -151,8 +165,8 @@ impl Desk<'_> {
         if !names::is_allowed(name) {
             return Err(DoorError::Name(names::shown(name)));
         }
-        if let Some(group) = self.inbox.looked().groups.get(name) {
-            return Ok(group.clone());
+        if let Some(group) = self.inbox.looked().waiting.group(name) {
+            return Ok(group);
         }
         match &self.options.completion {
             Completion::StableMs(_) => Err(DoorError::Gone(name.to_owned())),
@@ -164,24 +178,34 @@ impl Desk<'_> {
         }
     }
 
-    /// Reads one file whole, within `room`, and refuses one that changes meanwhile.
-    async fn read(&self, name: &str, room: u64) -> Result<(InPart, Seen), DoorError> {
+    /// Can a file be read that looks like this, within `room`?
+    fn readable(&self, name: &str, look: Option<Seen>, room: u64) -> Result<Seen, DoorError> {
         let shown = || names::shown(name);
-        let read = self.session.read(&self.incoming(name), room).await;
+        let seen = look.ok_or_else(|| DoorError::Gone(shown()))?;
+        // A pipe would hold the server until somebody writes into it: it is not even opened.
+        if !seen.plain {
+            return Err(DoorError::NotAFile(shown()));
+        }
+        if seen.size > room {
+            let bytes_max = self.options.bytes_max;
+            return Err(DoorError::TooLarge { name: shown(), bytes: seen.size, bytes_max });
+        }
+        Ok(seen)
+    }
+
+    /// Reads one file whole, and refuses one that is not the one that was seen.
+    async fn read(&self, name: &str, seen: Seen) -> Result<InPart, DoorError> {
+        let shown = || names::shown(name);
+        let still = self.inbox.looked().still.last(name);
+        if still.is_some_and(|still| still != seen) {
+            return Err(DoorError::Changing(shown()));
+        }
+        let read = self.session.read_seen(&self.incoming(name), seen).await;
         match read.map_err(|trouble| remote("reading a file", &trouble))? {
             Content::Missing => Err(DoorError::Gone(shown())),
-            Content::NotPlain => Err(DoorError::NotAFile(shown())),
-            Content::TooLarge(bytes) => {
-                let bytes_max = self.options.bytes_max;
-                Err(DoorError::TooLarge { name: shown(), bytes, bytes_max })
-            }
             Content::Changed => Err(DoorError::Changing(shown())),
-            Content::Bytes(bytes, seen) => {
-                let still = self.inbox.looked().still.last(name);
-                if still.is_some_and(|still| still != seen) {
-                    return Err(DoorError::Changing(shown()));
-                }
-                Ok((InPart { name: name.to_owned(), bytes: Bytes::from(bytes) }, seen))
+            Content::Bytes(bytes) => {
+                Ok(InPart { name: name.to_owned(), bytes: Bytes::from(bytes) })
             }
         }
     }
@@ -191,16 +215,18 @@ impl Desk<'_> {
         for (name, identity) in data {
             let now = self.look(name).await?;
             if now.is_some_and(|seen| seen.plain && seen.identity() == *identity) {
-                self.move_one(name, name, away).await?;
+                self.move_seen(name, name, away).await?;
             }
-            self.inbox.looked().still.forget(name);
+            let mut looked = self.inbox.looked();
+            looked.still.forget(name);
+            looked.waiting.forget(name);
         }
         Ok(())
     }
 
-    /// Moves one file away under `new`, or `new.1`, `new.2` where that is taken (F33); without an
-    /// archive, removes it. A file that is not there any more was moved before.
-    async fn move_one(&self, name: &str, new: &str, away: Away) -> Result<(), DoorError> {
+    /// Moves one file away that was there a moment ago, under `new`, or `new.1`, `new.2` where that is
+    /// taken (F33); without an archive, removes it. One that is not there any more was moved before.
+    async fn move_seen(&self, name: &str, new: &str, away: Away) -> Result<(), DoorError> {
         let doing = "putting a file away";
         let wrong = |trouble: Trouble| remote(doing, &trouble);
         let from = self.incoming(name);
@@ -211,19 +237,21 @@ impl Desk<'_> {
         let Some(folder) = folder else {
             return self.session.remove(&from).await.map_err(wrong);
         };
-        if self.look(name).await?.is_none() {
-            return Ok(());
-        }
-        if self.session.look(folder).await.map_err(wrong)?.is_none() {
-            self.session.make_folder(folder).await.map_err(wrong)?;
+        if !self.inbox.looked().folders.contains(&away) {
+            if self.session.look(folder).await.map_err(wrong)?.is_none() {
+                self.session.make_folder(folder).await.map_err(wrong)?;
+            }
+            self.inbox.looked().folders.insert(away);
         }
         for n in 0..SAME_NAME_MAX {
             let candidate = if n == 0 { new.to_owned() } else { format!("{new}.{n}") };
             let to = path(folder, &candidate);
+            // OpenSSH refuses a name that is taken; others overwrite it.
             if self.session.look(&to).await.map_err(wrong)?.is_some() {
                 continue;
             }
             let Err(trouble) = self.session.rename(&from, &to).await else { return Ok(()) };
+            self.inbox.looked().folders.remove(&away);
             // Somebody else took the name, or the file, in between; all else is told.
             let taken = self.session.look(&to).await.map_err(wrong)?.is_some();
             if !taken && self.look(name).await?.is_some() {
@@ -262,7 +290,7 @@ impl Desk<'_> {
                 .flat_map(|(name, _)| identities.iter().map(|identity| (name.clone(), *identity)))
                 .collect();
             self.move_data(&data, away).await?;
-            self.move_one(hidden, control, away).await?;
+            self.move_seen(hidden, control, away).await?;
         }
         Ok(())
     }

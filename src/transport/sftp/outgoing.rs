@@ -4,12 +4,13 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use tokio::time::timeout;
 
 use crate::transport::placing::{self, Next, Place, taken, temporary_name};
 use crate::transport::sftp::incoming::{ENTRIES_MAX, remote};
 use crate::transport::sftp::link::Link;
-use crate::transport::sftp::session::{Content, Session, Trouble};
+use crate::transport::sftp::session::{Content, Seen, Session, Trouble};
 use crate::transport::sftp::{SftpOptions, path};
 use crate::transport::{DoorError, OutPart, Sent, check_parts, names};
 
@@ -141,10 +142,11 @@ impl Over<'_> {
         data: &[OutPart],
         last: &OutPart,
     ) -> Result<bool, Stop> {
-        let place = self.place(session, last).await?;
+        let looks = data.iter().chain([last]).map(|part| self.place(session, part));
+        let mut seen = try_join_all(looks).await?;
+        let place = seen.pop().unwrap_or(Place::Other);
         let mut places = Vec::with_capacity(data.len());
-        for part in data {
-            let mut there = self.place(session, part).await?;
+        for (part, mut there) in data.iter().zip(seen) {
             if there == Place::Other && place == Place::Free && self.cargo == Cargo::Question {
                 there = self.clear(session, part).await?;
             }
@@ -155,9 +157,9 @@ impl Over<'_> {
             Next::DoneBefore => return Ok(false),
             Next::Taken(cause) => return Err(Stop::Taken(cause)),
         };
-        for part in missing.iter().copied().chain([last]) {
-            self.upload(session, part).await?;
-        }
+        // Side by side: their names are hidden, and none of them is done before all are.
+        let uploads = missing.iter().copied().chain([last]).map(|part| self.upload(session, part));
+        try_join_all(uploads).await?;
         for part in missing {
             self.rename_data(session, part).await?;
         }
@@ -203,8 +205,7 @@ impl Over<'_> {
         // written once more from its beginning.
         for _ in 0..2 {
             session.write(&hidden, &part.bytes, from).await.map_err(wrong)?;
-            let read = session.read(&hidden, length).await.map_err(wrong)?;
-            if matches!(read, Content::Bytes(found, _) if found == part.bytes) {
+            if same(session, &hidden, part).await.map_err(wrong)? {
                 return Ok(());
             }
             session.remove(&hidden).await.map_err(wrong)?;
@@ -278,20 +279,33 @@ impl Over<'_> {
 
 async fn place(session: &Session, folder: &str, part: &OutPart) -> Result<Place, Trouble> {
     let at = path(folder, &part.name);
-    let length = part.bytes.len() as u64;
     match session.look(&at).await? {
         None => Ok(Place::Free),
-        Some(seen) if !seen.plain || seen.size != length => Ok(Place::Other),
-        Some(_) => match session.read(&at, length).await? {
-            Content::Bytes(found, _) if found == part.bytes => Ok(Place::Same),
-            // It vanished between two looks: the bank is taking it.
-            Content::Bytes(..)
-            | Content::Missing
-            | Content::NotPlain
-            | Content::TooLarge(_)
-            | Content::Changed => Ok(Place::Other),
-        },
+        // Where it vanishes between two looks, the bank is taking it.
+        Some(seen) if reads_as(session, &at, seen, part).await? => Ok(Place::Same),
+        Some(_) => Ok(Place::Other),
     }
+}
+
+/// Does a file of this path have the bytes of this part?
+async fn same(session: &Session, at: &str, part: &OutPart) -> Result<bool, Trouble> {
+    match session.look(at).await? {
+        Some(seen) => reads_as(session, at, seen, part).await,
+        None => Ok(false),
+    }
+}
+
+async fn reads_as(
+    session: &Session,
+    at: &str,
+    seen: Seen,
+    part: &OutPart,
+) -> Result<bool, Trouble> {
+    if !seen.plain || seen.size != part.bytes.len() as u64 {
+        return Ok(false);
+    }
+    let read = session.read_seen(at, seen).await?;
+    Ok(matches!(read, Content::Bytes(found) if found == part.bytes))
 }
 
 fn before(doing: &str, part: &OutPart, trouble: &Trouble) -> Stop {

@@ -98,11 +98,9 @@ impl Seen {
 /// What is in a file.
 pub(super) enum Content {
     Missing,
-    NotPlain,
-    TooLarge(u64),
-    /// It grew or shrank while it was read.
+    /// It is another one, or grew or shrank while it was read.
     Changed,
-    Bytes(Vec<u8>, Seen),
+    Bytes(Vec<u8>),
 }
 
 /// Checks the server's key against those that are pinned; there is no first use that is trusted.
@@ -242,33 +240,21 @@ impl Session {
         Ok(found)
     }
 
-    /// Reads a plain file whole; what is more than `bytes_max` is not read at all.
-    pub async fn read(&self, path: &str, bytes_max: u64) -> Result<Content, Trouble> {
-        match self.look(path).await? {
-            None => return Ok(Content::Missing),
-            // A pipe would hold the server until somebody writes into it: it is not even opened.
-            Some(seen) if !seen.plain => return Ok(Content::NotPlain),
-            Some(seen) if seen.size > bytes_max => return Ok(Content::TooLarge(seen.size)),
-            Some(_) => {}
-        }
+    /// Reads a plain file whole that was seen a moment ago, and says where it is not the same any more.
+    pub async fn read_seen(&self, path: &str, seen: Seen) -> Result<Content, Trouble> {
         let opened = self.sftp.open(path, OpenFlags::READ, FileAttributes::empty()).await;
         let handle = match opened.map_err(Trouble::from) {
             Ok(handle) => handle.handle,
             Err(trouble) if trouble.is(StatusCode::NoSuchFile) => return Ok(Content::Missing),
             Err(trouble) => return Err(trouble),
         };
-        let read = self.read_open(&handle, bytes_max).await;
+        let read = self.read_open(&handle, seen).await;
         self.close(handle, read).await
     }
 
-    async fn read_open(&self, handle: &str, bytes_max: u64) -> Result<Content, Trouble> {
-        let seen = Seen::of(&self.sftp.fstat(handle).await?.attrs);
-        if !seen.plain {
-            return Ok(Content::NotPlain);
-        }
-        if seen.size > bytes_max {
-            return Ok(Content::TooLarge(seen.size));
-        }
+    /// No more than what was seen is asked for. What the handle looks like afterwards tells whether all
+    /// of it was that.
+    async fn read_open(&self, handle: &str, seen: Seen) -> Result<Content, Trouble> {
         let mut bytes = Vec::with_capacity(usize::try_from(seen.size).unwrap_or(0));
         let mut pieces = stream::iter(pieces(seen.size))
             .map(|(offset, length)| self.read_piece(handle, offset, length))
@@ -278,10 +264,8 @@ impl Session {
         }
         drop(pieces);
         let after = Seen::of(&self.sftp.fstat(handle).await?.attrs);
-        if bytes.len() as u64 != seen.size || after != seen {
-            return Ok(Content::Changed);
-        }
-        Ok(Content::Bytes(bytes, seen))
+        let same = bytes.len() as u64 == seen.size && after == seen;
+        Ok(if same { Content::Bytes(bytes) } else { Content::Changed })
     }
 
     /// One piece; a server may answer with less at a time, and never with more.
