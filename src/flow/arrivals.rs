@@ -1,6 +1,8 @@
 //! The files that banks leave: which are taken, which stay, and what is told of those that cannot be
 //! opened.
 
+use futures_util::future::join3;
+
 use crate::flow::held::{cannot_take, hold_unknown};
 use crate::flow::opening::Item;
 use crate::flow::spoken::door_error;
@@ -17,6 +19,8 @@ use crate::transport::{Arrival, DoorError, Transport};
 const PER_STEP: usize = 64;
 /// Where so many arrivals stay where they are, those that came after them wait until some are mended.
 const STAYING_MAX: usize = 65_536;
+/// Behind a file with more bytes than this, none is fetched ahead.
+const AHEAD_BYTES_MAX: usize = 1 << 20;
 
 /// Takes the files that a bank left. Those that cannot be taken stay and hold up none behind them; of those
 /// that cannot even be opened or put away, somebody is told.
@@ -56,13 +60,11 @@ async fn take_from(
                 return Ok(Some(false));
             }
         };
-        for name in names.iter().skip(seen) {
-            if beside::waits_for_its_message(bank, name) {
-                lying.push(name.clone());
-            } else {
-                taken |= take_one(ctx, bank, door, name, trouble).await?;
-            }
-        }
+        let new = names.iter().skip(seen);
+        let (beside, mine): (Vec<&String>, Vec<&String>) =
+            new.partition(|name| beside::waits_for_its_message(bank, name));
+        lying.extend(beside.into_iter().cloned());
+        taken |= take_listed(ctx, bank, door, mine, trouble).await?;
         // Where all that was listed stays where it is, what came after it has its turn.
         if taken || names.len() < limit || limit >= STAYING_MAX {
             return Ok(Some(taken));
@@ -108,16 +110,87 @@ impl Trouble {
     }
 }
 
-/// Takes one of the files that were listed; says whether it is out of the way.
-async fn take_one(
+/// A file that was listed, and what came of fetching it.
+type Fetched = (String, Result<Arrival, DoorError>);
+
+/// What becomes of a file.
+enum Then {
+    /// What it says is durable.
+    PutAway(Arrival),
+    Stays,
+    /// It stays because somebody else moved its attempt meanwhile, and is read again at once.
+    Again,
+}
+
+/// Takes the files that were listed, in their order; says whether one is out of the way. While one is
+/// applied, the one before it is put away and the one behind it is fetched: the three wait for different
+/// things, and a bank's server is far away.
+async fn take_listed(
     ctx: &Ctx,
     bank: &Bank,
     door: &dyn Transport,
-    name: &str,
+    names: Vec<&String>,
     trouble: &mut Trouble,
 ) -> Result<bool, FlowError> {
-    let cause = match door.fetch(name).await {
-        Ok(arrival) => return take_arrival(ctx, bank, door, &arrival, trouble).await,
+    let mut names = names.into_iter();
+    let (mut fetched, mut applied) = (None, None);
+    let mut taken = false;
+    loop {
+        let next = if leaves_room(fetched.as_ref()) { names.next() } else { None };
+        if next.is_none() && fetched.is_none() && applied.is_none() {
+            return Ok(taken);
+        }
+        let (put, then, ahead) = join3(
+            put_away(door, applied.take()),
+            apply(ctx, bank, door, fetched.take(), trouble),
+            fetch(door, next),
+        )
+        .await;
+        match put {
+            Some((_, Ok(()))) => taken = true,
+            Some((name, Err(cause))) => trouble.note(bank, &name, "put away", &cause),
+            None => {}
+        }
+        match then? {
+            Then::PutAway(arrival) => applied = Some(arrival),
+            Then::Stays => {}
+            Then::Again => taken = true,
+        }
+        fetched = ahead;
+    }
+}
+
+/// No second file is fetched beside a large one.
+fn leaves_room(fetched: Option<&Fetched>) -> bool {
+    let Some((_, Ok(arrival))) = fetched else { return true };
+    arrival.parts.iter().map(|part| part.bytes.len()).sum::<usize>() <= AHEAD_BYTES_MAX
+}
+
+async fn fetch(door: &dyn Transport, name: Option<&String>) -> Option<Fetched> {
+    let name = name?;
+    Some((name.clone(), door.fetch(name).await))
+}
+
+async fn put_away(
+    door: &dyn Transport,
+    applied: Option<Arrival>,
+) -> Option<(String, Result<(), DoorError>)> {
+    let arrival = applied?;
+    let put = door.archive(&arrival).await;
+    Some((arrival.name, put))
+}
+
+/// Applies one of the files that were listed, or tells of why it could not be fetched.
+async fn apply(
+    ctx: &Ctx,
+    bank: &Bank,
+    door: &dyn Transport,
+    fetched: Option<Fetched>,
+    trouble: &mut Trouble,
+) -> Result<Then, FlowError> {
+    let Some((name, fetched)) = fetched else { return Ok(Then::Stays) };
+    let cause = match fetched {
+        Ok(arrival) => return apply_arrival(ctx, bank, arrival).await,
         Err(cause) => cause,
     };
     match cause {
@@ -134,28 +207,22 @@ async fn take_one(
             );
             let subject = format!("{}/{name}", bank.code);
             ctx.store.raise_alert(AlertKind::DoorFile, &subject, None, &text, ctx.now_ms()).await?;
-            if let Err(cause) = door.set_aside(name).await {
-                trouble.note(bank, name, "set aside", &cause);
+            if let Err(cause) = door.set_aside(&name).await {
+                trouble.note(bank, &name, "set aside", &cause);
             }
         }
-        cause => trouble.note(bank, name, "opened", &cause),
+        cause => trouble.note(bank, &name, "opened", &cause),
     }
-    Ok(false)
+    Ok(Then::Stays)
 }
 
-/// Takes one arrival and archives it once that is durable; says whether it is out of the way.
-async fn take_arrival(
-    ctx: &Ctx,
-    bank: &Bank,
-    door: &dyn Transport,
-    arrival: &Arrival,
-    trouble: &mut Trouble,
-) -> Result<bool, FlowError> {
-    match understand(ctx, bank, arrival).await {
-        Ok(()) => {}
+/// Applies one arrival, and says what becomes of its files.
+async fn apply_arrival(ctx: &Ctx, bank: &Bank, arrival: Arrival) -> Result<Then, FlowError> {
+    match understand(ctx, bank, &arrival).await {
+        Ok(()) => Ok(Then::PutAway(arrival)),
         // Another step moved the attempt meanwhile: the file stays and is read again.
-        Err(FlowError::Store(StoreError::Moved { .. })) => return Ok(true),
-        Err(cause) if cause.is_fatal() => return Err(cause),
+        Err(FlowError::Store(StoreError::Moved { .. })) => Ok(Then::Again),
+        Err(cause) if cause.is_fatal() => Err(cause),
         // It stays too; that the answer before it is missing is told where that one is waited for.
         Err(FlowError::Early { .. }) => {
             tracing::info!(
@@ -163,20 +230,13 @@ async fn take_arrival(
                 name = arrival.name,
                 "it waits for the answer that tells the bank's numbers"
             );
-            return Ok(false);
+            Ok(Then::Stays)
         }
         // It stays where it is, and does not hold up what else has come.
         Err(cause) => {
-            let register = about(ctx, bank, arrival).await?;
+            let register = about(ctx, bank, &arrival).await?;
             cannot_take(ctx, bank, register, &arrival.name, &cause).await?;
-            return Ok(false);
-        }
-    }
-    match door.archive(arrival).await {
-        Ok(()) => Ok(true),
-        Err(cause) => {
-            trouble.note(bank, &arrival.name, "put away", &cause);
-            Ok(false)
+            Ok(Then::Stays)
         }
     }
 }

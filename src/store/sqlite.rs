@@ -40,6 +40,8 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .busy_timeout(Duration::from_secs(30))
         .synchronous(SqliteSynchronous::Full)
+        // The rows of one batch or page: the worker does not stop in the middle for its reader.
+        .row_buffer_size(256)
         // 16 MiB: with 64 a register of 1,000,000 was no faster, and memory grew until it was full.
         .pragma("cache_size", "-16384")
         .pragma("temp_store", "FILE")
