@@ -12,16 +12,18 @@ use daifa::flow::sealed::seal_evidence;
 use daifa::format::{Format, Key, MessageKind, Moment, Record, Value, example};
 use daifa::guard::digest::sha256;
 use daifa::model::money::Fen;
+use daifa::model::payment::Line;
 use daifa::sandbox::bank::{
     Beside as Folders, Faults, MILLION, Often, Options, PracticeBank, Wire,
 };
+use daifa::sandbox::trigger::Trigger;
 use daifa::transport::Transport;
 use daifa::transport::beside::Beside;
 use daifa::transport::directory::{Completion, Directory, DirectoryOptions};
 use daifa::transport::socket::{Security, Socket, SocketOptions};
 
 use crate::counter::format_named;
-use crate::county::{Draft, person};
+use crate::county::{Draft, person, triggering};
 use crate::house::{CALLS, HOUR, House, MINUTE};
 
 const ALWAYS: Often = Often::Share(MILLION);
@@ -44,6 +46,37 @@ fn with_receipts() -> Arc<Format> {
     Arc::new(Format::compile("receipts", &text).unwrap_or_else(|problems| panic!("{problems}")))
 }
 
+/// The big bank's example, of a bank that takes leftover money back and confirms it in a file.
+fn with_refunds() -> Arc<Format> {
+    let text = example::example("example-abc-framed").expect("it ships");
+    let frame = "[[message.part]]\nrole = \"message\"\ncommitting = true\nlayout = \"xml\"\nroot = \"ap\"\n\
+                 [message.part.frame]\nlength = 7\nfields = [ { literal = \"0\", name = \"sealed\" }, \
+                 { computed = \"length\", of = \"body\", width = 6, pad = \" \", side = \"left\" } ]\n\
+                 [[message.part.record]]\nis = \"head\"\n";
+    let reference =
+        "{ path = \"ReqSeqNo\", key = \"reference\", only = \"ascii\", width_max = 32 }";
+    let sum = "{ path = \"Sum\", key = \"sum\", unit = \"fen\", scale = 0 }";
+    let side = "[[message.part]]\nrole = \"side\"\nname = \"RR{reference}.txt\"\nlayout = \"delimited\"\n\
+                separator = \"|\"\nline_end = \"CRLF\"\n[[message.part.record]]\nis = \"head\"\n\
+                fields = [ { literal = \"RR\" }, { key = \"sum\", unit = \"fen\", scale = 0 } ]\n";
+    let more = format!(
+        "\n[[message]]\nkind = \"refund_request\"\nrows_min = 1\n{frame}fields = [ \
+         {{ path = \"CCTransCode\", literal = \"EXREFUND\" }}, {reference}, \
+         {{ path = \"Pool\", key = \"pool_account\", width_max = 32, only = \"ascii\" }}, \
+         {{ path = \"Count\", key = \"count\" }}, {sum} ]\n\
+         [[message.part.record]]\nis = \"row\"\npath = \"Row\"\nfields = [ \
+         {{ path = \"@no\", key = \"ordinal\" }}, {{ path = \"Amount\", key = \"amount\", unit = \"fen\", scale = 0 }} ]\n\
+         [[message]]\nkind = \"refund_answer\"\n{side}{frame}fields = [ \
+         {{ path = \"CCTransCode\", literal = \"EXREFUND\" }}, {reference}, \
+         {{ path = \"FileName\", computed = \"part_name\", of = \"side\" }}, \
+         {{ path = \"RespCode\", key = \"code\", only = \"ascii\", codes = \"answers\" }} ]\n\
+         [[message]]\nkind = \"refund_query\"\n{frame}fields = [ \
+         {{ path = \"CCTransCode\", literal = \"EXREFQRY\" }}, {reference} ]\n"
+    );
+    let text = format!("{text}{more}");
+    Arc::new(Format::compile("refunds", &text).unwrap_or_else(|problems| panic!("{problems}")))
+}
+
 fn path(house: &House, name: &str) -> PathBuf {
     house.dir.path().join(name)
 }
@@ -55,6 +88,12 @@ fn lying(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
     names.sort();
     names
+}
+
+/// The address of nobody.
+fn nobody() -> SocketAddr {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    nobody.local_addr().expect("bound")
 }
 
 /// A door to whoever listens there, with the folders beside it.
@@ -236,6 +275,32 @@ async fn f38_an_acknowledgement_counts_with_its_file_and_without_it_the_bank_is_
 }
 
 #[tokio::test]
+async fn i8_f38_a_refund_is_confirmed_with_the_file_of_its_answer_and_not_before() {
+    let mut house = House::open().await;
+    let bank = met(&mut house, &big_bank(), Faults::default()).await;
+    let closed = |line: &mut Line| line.person = triggering(2, Trigger::Closed);
+    house.take(Draft::new("A", 1).lines(CALLS, 3).line(2, closed).declared()).await;
+    house.live(30 * MINUTE, MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0], "one is left over");
+    bank.stop().await;
+    let format = with_refunds();
+    let lost = Faults { file_lost: ALWAYS, ..Faults::default() };
+    let bank = met(&mut house, &format, lost).await;
+    house.live(2 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0], "the message alone confirms nothing");
+    let alert = house.alert("side_file").await.expect("somebody is told");
+    assert!(alert.text.contains("RRT"), "{}", alert.text);
+    bank.stop().await;
+    let bank = met(&mut house, &format, Faults::default()).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    assert!(house.alert("side_file").await.is_none(), "it came");
+    let book = bank.judge().expect("its book");
+    assert_eq!((book.refunds, book.offences.len()), (1, 0));
+    house.finished().await;
+}
+
+#[tokio::test]
 async fn f33_a_call_that_names_a_file_waits_for_it_and_is_taken_with_it() {
     let (mut house, format) = (House::open().await, big_bank());
     let bank = met(&mut house, &format, Faults { deaf: true, ..Faults::default() }).await;
@@ -280,16 +345,36 @@ async fn f33_a_call_that_names_a_file_waits_for_it_and_is_taken_with_it() {
 }
 
 #[tokio::test]
+async fn i27_a_file_of_ours_that_cannot_be_cleared_away_is_told_of() {
+    let (mut house, format) = (House::open().await, big_bank());
+    for name in ["s-out", "s-in"] {
+        std::fs::create_dir(path(&house, name)).expect("made");
+    }
+    opened(&mut house, &format, nobody()).await;
+    sent(&mut house).await;
+    house.live(10 * MINUTE, MINUTE).await;
+    assert_eq!(lying(&path(&house, "s-out")), ["APT000000000001.txt"]);
+    // What was kept of it does not open any more: nobody can say whether the file is ours.
+    let sealed = "UPDATE part_chunk SET bytes = zeroblob(40) WHERE attempt_no = 1";
+    house.tamper(sealed).await;
+    house.live(20 * HOUR, HOUR).await;
+    assert!(lying(&path(&house, "s-out")).contains(&"APT000000000001.txt".to_owned()));
+    let alert = house.alert("side_file").await.expect("somebody is told");
+    assert!(alert.text.contains("APT000000000001.txt"), "{}", alert.text);
+    assert!(alert.text.contains("请联系该行删除"), "{}", alert.text);
+    // The bank deletes it.
+    std::fs::remove_file(path(&house, "s-out").join("APT000000000001.txt")).expect("deleted");
+    house.pass(MINUTE).await;
+    assert!(house.alert("side_file").await.is_none(), "it is over");
+}
+
+#[tokio::test]
 async fn i27_a_file_whose_message_never_left_is_cleared_away_and_no_other() {
     let (mut house, format) = (House::open().await, big_bank());
     for name in ["s-out", "s-in"] {
         std::fs::create_dir(path(&house, name)).expect("made");
     }
-    // The address of nobody.
-    let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = nobody.local_addr().expect("bound");
-    drop(nobody);
-    opened(&mut house, &format, address).await;
+    opened(&mut house, &format, nobody()).await;
     let out = path(&house, "s-out");
     sent(&mut house).await;
     house
