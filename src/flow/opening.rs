@@ -5,9 +5,9 @@
 //! Where the program notices (a panic), the item is left alone at once. Where it does not - an abort, a full
 //! stack, no memory, a loop that the watchdog ends - the process dies, and the next one does not know of
 //! what. It is careful then: it opens one item at a time and writes each down beforehand, in a [`Ledger`]
-//! that outlives it. An item that is still written down at the start after that is what killed the one
-//! before, and is not opened again. A process after one that ended well writes nothing down, so that nobody
-//! pays for this by the payment.
+//! that outlives it. An item that is still written down at the start after that was open when the one before
+//! died; of which two have died is not opened again. A process after one that ended well writes nothing
+//! down, so that nobody pays for this by the payment.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -45,7 +45,7 @@ pub trait Ledger: Send + Sync {
 pub enum Unopened {
     /// It broke the program down just now.
     BrokeDown,
-    /// A process died of it before.
+    /// Processes died of it before.
     Deadly,
 }
 
@@ -81,11 +81,14 @@ impl Opening {
         self.careful.is_some() || !self.deaths.is_empty()
     }
 
-    /// Has a process died of this? Other content at the same place is another item, until a process has
-    /// died of two: an answer to a question is never the same twice.
+    /// Have two processes died of this? That of one may be chance: somebody ended it while it was open. Other
+    /// content at the same place is another item, until processes have died of two: an answer to a question
+    /// is never the same twice.
     fn is_deadly(&self, item: &Item) -> bool {
         let here = || self.deaths.iter().filter(|death| death.place == item.place);
-        here().any(|death| death.content == item.content) || here().count() > 1
+        let of_this = here().filter(|death| death.content == item.content).count();
+        let first = here().next();
+        of_this > 1 || here().any(|death| Some(death.content) != first.map(|one| one.content))
     }
 
     /// Opens an item: `work` reads or writes it, and does nothing else.
@@ -168,11 +171,14 @@ mod tests {
 
     #[test]
     fn f56_what_a_process_died_of_is_not_opened_and_what_stands_beside_it_is() {
-        let opening = Opening::trusting(vec![item("a", 1), item("b", 1), item("b", 2)]);
+        let deaths = [("a", 1), ("a", 1), ("b", 1), ("b", 2), ("d", 1)];
+        let deaths = deaths.map(|(place, content)| item(place, content));
+        let opening = Opening::trusting(deaths.to_vec());
         let opened = |place, content| opening.open(|| item(place, content), || ());
         assert_eq!(opened("a", 1), Err(Unopened::Deadly));
         assert_eq!(opened("a", 2), Ok(()), "a corrected file under the same name is read");
         assert_eq!(opened("c", 1), Ok(()));
+        assert_eq!(opened("d", 1), Ok(()), "once may be chance");
         // Whatever comes there is another one each time.
         assert_eq!(opened("b", 3), Err(Unopened::Deadly));
     }
