@@ -69,6 +69,8 @@
 //!
 //! # Where this house differs from its first plan, and why
 //!
+//! - **`.cargo/config.toml`.** SQLite's counters of memory, and one page cache for all connections, each take a
+//!   lock in every allocation of every connection. Only how the bundled library is compiled turns them off.
 //! - **No trait of store verbs.** The seam between `SQLite` and `PostgreSQL` is `store::sql::Dialect`,
 //!   below the verbs (begin, run, rows, commit). With one implementation of the verbs above it, a
 //!   trait would repeat sixty signatures and hide nothing; generic code over sqlx's own traits

@@ -16,6 +16,7 @@ use code::Code;
 
 /// All entries that may stand beside each other at the top level.
 const TOP: &[&str] = &[
+    ".cargo",
     ".ci",
     ".git",
     ".gitignore",

@@ -235,6 +235,12 @@ impl Cell {
                 let fen = crate::model::money::Fen::new(pen.facts.number(computed));
                 amount.write(fen, fill, out)?;
             }
+            // A part that was left out has neither a name nor a digest.
+            Spelling::Hex { .. } | Spelling::Text(_)
+                if self.optional && pen.facts.text(computed).is_none() =>
+            {
+                return Ok(self.write_absent(out));
+            }
             Spelling::Hex { upper } => {
                 let text = pen.facts.text(computed).ok_or(FieldFault::Missing)?;
                 let cased = if *upper { text.to_ascii_uppercase() } else { text.to_owned() };

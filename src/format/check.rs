@@ -55,6 +55,35 @@ pub(crate) fn spec(spec: &FormatSpec, whole: bool, faults: &Faults<'_>) {
     }
 }
 
+/// A part that may be left out: that it was, and was not lost, is told by the message that else names it.
+fn optional(message: &MessageSpec, part: &PartSpec, faults: &Faults<'_>) {
+    let rows = part.records.iter().any(|record| part.is_of_row(record));
+    if !rows || part.committing || message.rows_min.as_ref().is_none_or(|least| least.value > 0) {
+        let hint = "take optional out, or rows_min = 0 at the message";
+        let what = "only a part with payments, in a message that may have none, can be left out";
+        faults.note(part.at, what, hint);
+    }
+    let head = |record: &RecordSpec| record.role.is_some_and(|role| role == RecordRole::Head);
+    if !part.records.iter().any(head) {
+        faults.note(part.at, "a part that may be left out has a head", "is = \"head\" at a record");
+    }
+    let naming = |field: &&FieldSpec| matches!(field.cell.bind, Bind::Computed(Computed::PartName(role)) if role == part.role);
+    let fields = message.parts.iter().filter(|other| other.role != part.role);
+    let fields = fields.flat_map(|other| other.records.iter().flat_map(|record| &record.fields));
+    let mut naming = fields.filter(naming).peekable();
+    if naming.peek().is_none() {
+        let hint = format!(
+            "a field with computed = \"part_name\", of = \"{}\", optional = true",
+            part.role
+        );
+        faults.note(part.at, "nothing tells whether this part was left out or lost", hint);
+    }
+    for field in naming.filter(|field| !field.cell.may_be_absent()) {
+        let what = format!("the {} part may be left out, and its name may not", part.role);
+        faults.note(field.at, what, "optional = true");
+    }
+}
+
 fn parts(message: &MessageSpec, whole: bool, faults: &Faults<'_>) {
     let Some(last) = message.parts.last() else { return };
     let committing = message.parts.iter().filter(|part| part.committing).count();
@@ -66,6 +95,9 @@ fn parts(message: &MessageSpec, whole: bool, faults: &Faults<'_>) {
         if message.parts.iter().take(at).any(|other| other.role == part.role) {
             faults.note(part.at, format!("two {} parts", part.role), "each role stands once");
         }
+    }
+    for part in message.parts.iter().filter(|part| part.optional) {
+        optional(message, part, faults);
     }
     let rows = |part: &&PartSpec| part.records.iter().any(|record| part.is_of_row(record));
     if let Some(second) = message.parts.iter().filter(rows).nth(1) {

@@ -44,12 +44,13 @@ impl<'f> Opening<'f> {
         }
     }
 
-    /// The part that was given for a part of the description; there must be one, of a fair size.
+    /// The part that was given for a part of the description, of a fair size; nothing where it is one that may
+    /// be left out.
     pub fn find(
         &self,
         plan: &PartPlan,
         parts: &mut [Option<PartBytes<'f>>],
-    ) -> Result<PartBytes<'f>, DataError> {
+    ) -> Result<Option<PartBytes<'f>>, DataError> {
         let kind = self.message.kind;
         let of_role = |part: &&mut Option<PartBytes<'f>>| {
             part.as_ref().is_some_and(|part| part.role == plan.role)
@@ -59,6 +60,9 @@ impl<'f> Opening<'f> {
             return Err(whole(kind, &format!("one {} part", plan.role), "several"));
         };
         let Some(part) = part.and_then(Option::take) else {
+            if plan.optional {
+                return Ok(None);
+            }
             return Err(whole(kind, &format!("a {} part", plan.role), "none"));
         };
         let most = self.format.limits().bytes_max;
@@ -69,7 +73,24 @@ impl<'f> Opening<'f> {
             let error = whole(kind, &expected, &bytes.len().to_string());
             return Err(DataError { part: Some(plan.role), ..error });
         }
-        Ok(part)
+        Ok(Some(part))
+    }
+
+    /// Is a part that may be left out there where the others name it, and nowhere else?
+    pub fn agrees_on(&self, plan: &PartPlan, there: bool) -> Result<(), DataError> {
+        let names = |(computed, ..): &&(Computed, String, String)| {
+            *computed == Computed::PartName(plan.role)
+        };
+        let named = self.declared.iter().any(|declared| names(&declared));
+        if !plan.optional || named == there {
+            return Ok(());
+        }
+        let (expected, found) = if named {
+            (format!("the {} part that it names", plan.role), "none")
+        } else {
+            (format!("the name of its {} part", plan.role), "none, and that part")
+        };
+        Err(whole(self.message.kind, &expected, found))
     }
 
     /// The values in a part's name, where it has one and the description too.

@@ -68,6 +68,8 @@ pub(crate) struct PartPlan {
     pub role: PartRole,
     pub name: Option<NamePattern>,
     pub committing: bool,
+    /// It is not there where it would have no payments.
+    pub optional: bool,
     pub charset: Charset,
     /// A record in fixed width before the body, like a header with its length.
     pub frame: Option<RecordPlan>,
@@ -193,8 +195,19 @@ fn message(
 }
 
 fn part(spec: PartSpec, faults: &Faults<'_>) -> PartPlan {
-    let PartSpec { at, role, name, committing, charset, frame, layout, groups, records, tallies } =
-        spec;
+    let PartSpec {
+        at,
+        role,
+        name,
+        committing,
+        optional,
+        charset,
+        frame,
+        layout,
+        groups,
+        records,
+        tallies,
+    } = spec;
     let frame = frame.map(|spec| {
         let (fields, length) = placed(spec.fields, charset, faults);
         stated_length(spec.length.as_ref(), length, faults);
@@ -218,7 +231,7 @@ fn part(spec: PartSpec, faults: &Faults<'_>) -> PartPlan {
         }
     };
     let name = name.map(|found| found.value);
-    PartPlan { role, name, committing, charset, frame, layout }
+    PartPlan { role, name, committing, optional, charset, frame, layout }
 }
 
 /// What a part is put together from.

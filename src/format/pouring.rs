@@ -82,14 +82,18 @@ pub(crate) fn pour(
     let mut adding = Adding::new(format, message, main);
     adding.all(records)?;
     let Adding { head, sums, .. } = adding;
+    let left_out = sums.count == 0;
     let head = &sums.over(&head, message)?;
-    let names = file_names(message, head)?;
+    let names = file_names(message, head, left_out)?;
     let mut digests: Vec<(Digesting, DigestOf, String)> = Vec::new();
     let mut small: Vec<Option<Vec<u8>>> = message.parts.iter().map(|_| None).collect();
     let nothing: Content<'_, Record> = Content::Rows(&[]);
     let mut poured = Poured::default();
     for at in order_of_parts(message) {
         let plan = &message.parts[at];
+        if left_out && plan.optional {
+            continue;
+        }
         let facts = Facts { digests: digests.clone(), names: names.clone(), ..Facts::default() };
         let of = DigestOf::Part(plan.role);
         let wanted = message.digests.iter().filter(|(_, role)| *role == plan.role);
@@ -106,7 +110,9 @@ pub(crate) fn pour(
             small[at] = Some(bytes);
         }
     }
-    for (plan, (bytes, (_, name))) in message.parts.iter().zip(small.into_iter().zip(&names)) {
+    let written = message.parts.iter().zip(small);
+    let written = written.filter(|(plan, _)| !(left_out && plan.optional));
+    for ((plan, bytes), (_, name)) in written.zip(&names) {
         let unmade = |error: io::Error| whole(kind, "a place to write to", &error.to_string());
         to.begin(plan.role, name).map_err(unmade)?;
         if let Some(bytes) = bytes {

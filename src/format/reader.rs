@@ -3,25 +3,57 @@
 use std::ops::Range;
 
 use crate::format::computed::Computed;
+use crate::format::grammar::Next;
 use crate::format::input::Input;
 use crate::format::lines::read::{LineReader, One};
+use crate::format::lines::{LinesPlan, RecordPlan, RecordRole};
 use crate::format::reading::{Records, Step, Stop};
+use crate::format::record::Record;
 use crate::format::xml::read::XmlReader;
 
 pub(crate) enum Reader<'f> {
     Lines(Box<LineReader<'f>>),
     Xml(Box<XmlReader<'f>>),
+    LeftOut(Box<LeftOut<'f>>),
+}
+
+/// A part with payments that is not there, since it would have none: a head that others tell, and no more.
+pub(crate) struct LeftOut<'f> {
+    input: Input<'f>,
+    declared: Declared,
+    /// The head among the records of the part, until it was told.
+    head: Option<usize>,
+}
+
+impl LeftOut<'_> {
+    fn one(&mut self, record: &mut Record) -> One {
+        record.clear();
+        let next = |record| Next { record, enters: None };
+        let head = self.head.take();
+        head.map_or(One::End, |head| One::Record { next: next(head), bad: None, start: 0 })
+    }
 }
 
 /// What is stated of other parts, with the field that does.
 pub(crate) type Declared = Vec<(Computed, String, String)>;
 
 impl<'f> Reader<'f> {
+    /// A reader of a part that was left out.
+    pub fn left_out(order: &LinesPlan) -> Self {
+        let is_head = |record: &RecordPlan| record.role == Some(RecordRole::Head);
+        let head = order.records.iter().position(is_head);
+        Self::LeftOut(Box::new(LeftOut { input: Input::here(&[]), declared: Vec::new(), head }))
+    }
+
     /// Reads on to the next thing that the road knows.
     pub fn step(&mut self, into: &mut Records) -> Result<Step, Box<Stop>> {
         match self {
             Self::Lines(reader) => reader.step(into),
             Self::Xml(reader) => reader.step(into),
+            Self::LeftOut(reader) => Ok(match reader.one(&mut into.head) {
+                One::Record { .. } => Step::Head,
+                One::End => Step::End,
+            }),
         }
     }
 
@@ -30,6 +62,7 @@ impl<'f> Reader<'f> {
         match self {
             Self::Lines(reader) => reader.one(into, spare),
             Self::Xml(reader) => reader.one(into, spare).map_err(Box::new),
+            Self::LeftOut(reader) => Ok(reader.one(&mut into.spare)),
         }
     }
 
@@ -38,6 +71,7 @@ impl<'f> Reader<'f> {
         match self {
             Self::Lines(reader) => (&mut reader.input, &mut reader.declared),
             Self::Xml(reader) => (&mut reader.input, &mut reader.closing.declared),
+            Self::LeftOut(reader) => (&mut reader.input, &mut reader.declared),
         }
     }
 
@@ -46,6 +80,7 @@ impl<'f> Reader<'f> {
         match self {
             Self::Lines(reader) => reader.keep_places(),
             Self::Xml(reader) => reader.keep_places(),
+            Self::LeftOut(_) => {}
         }
     }
 
@@ -55,6 +90,7 @@ impl<'f> Reader<'f> {
         match self {
             Self::Lines(reader) => reader.places(),
             Self::Xml(reader) => reader.places(),
+            Self::LeftOut(_) => Vec::new(),
         }
     }
 
@@ -63,6 +99,7 @@ impl<'f> Reader<'f> {
         match self {
             Self::Lines(reader) => reader.input.at,
             Self::Xml(reader) => reader.input.at,
+            Self::LeftOut(_) => 0,
         }
     }
 
@@ -71,6 +108,7 @@ impl<'f> Reader<'f> {
         match self {
             Self::Lines(reader) => reader.record,
             Self::Xml(reader) => reader.record,
+            Self::LeftOut(_) => 0,
         }
     }
 }

@@ -151,7 +151,10 @@ impl<'f> Reading<'f> {
         let mut frame = 0;
         let mut given: Vec<Option<PartBytes<'f>>> = parts.into_iter().map(Some).collect();
         for plan in &message.parts {
-            let part = opening.find(plan, &mut given)?;
+            let Some(part) = opening.find(plan, &mut given)? else {
+                reader = Some(Reader::left_out(plan.layout.order()));
+                continue;
+            };
             opening.name(plan, &part)?;
             if std::ptr::eq(plan, main) {
                 let opened = opening.reader(plan, part.bytes)?;
@@ -168,6 +171,7 @@ impl<'f> Reading<'f> {
         let Some(reader) = reader else {
             return Err(whole(kind, "a part with the data", "none"));
         };
+        opening.agrees_on(main, !matches!(reader, Reader::LeftOut(_)))?;
         let Opening { stated, declared, known, lengths, names, .. } = opening;
         let reading = Self {
             message,

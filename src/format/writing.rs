@@ -104,6 +104,17 @@ pub(crate) enum Content<'a, R: Source> {
     Records(&'a [Placed]),
 }
 
+impl<R: Source> Content<'_, R> {
+    fn rows(&self, message: &MessagePlan) -> usize {
+        let order = message.main().map(|main| main.layout.order());
+        let is_row = |at: usize| order.is_some_and(|order| order.is_of_row(at));
+        match self {
+            Self::Rows(rows) => rows.len(),
+            Self::Records(records) => records.iter().filter(|(at, _)| is_row(*at)).count(),
+        }
+    }
+}
+
 /// A code that its table does not have would be read by nobody.
 fn known_codes<R: Source>(
     format: &Format,
@@ -179,13 +190,17 @@ fn write_parts<R: Source>(
     content: &Content<'_, R>,
 ) -> Result<Vec<Part>, DataError> {
     let kind = message.kind;
-    let mut names = file_names(message, head)?;
+    let left_out = content.rows(message) == 0;
+    let names = file_names(message, head, left_out)?;
     let mut parts: Vec<Option<Part>> = message.parts.iter().map(|_| None).collect();
     let mut digests = Vec::new();
     let main = message.main().map(|part| part.role);
     let nothing = Content::Rows(&[]);
     for at in order_of_parts(message) {
         let plan = &message.parts[at];
+        if left_out && plan.optional {
+            continue;
+        }
         let facts = Facts { digests: digests.clone(), names: names.clone(), ..Facts::default() };
         let content = if main == Some(plan.role) { content } else { &nothing };
         let bytes = write_part(format, kind, plan, facts, head, content)?;
@@ -193,23 +208,24 @@ fn write_parts<R: Source>(
             let digest = how.of(format, kind, &bytes)?;
             digests.push((*how, DigestOf::Part(plan.role), digest));
         }
-        let name = std::mem::take(&mut names[at].1);
-        names[at].1.clone_from(&name);
+        let name = names.iter().find(|(role, _)| *role == plan.role);
+        let name = name.map(|(_, name)| name.clone()).unwrap_or_default();
         parts[at] = Some(Part { role: plan.role, name, bytes, committing: plan.committing });
     }
     Ok(parts.into_iter().flatten().collect())
 }
 
-/// What the files of a message are called.
+/// What the files of a message are called, without the one that is left out where that is so.
 pub(crate) fn file_names(
     message: &MessagePlan,
     head: &dyn Source,
+    left_out: bool,
 ) -> Result<Vec<(PartRole, String)>, DataError> {
     let named = |plan: &PartPlan| {
         let name = plan.name.as_ref().map_or(Ok(String::new()), |name| name.write(head));
         Ok((plan.role, name.map_err(|error| located(message.kind, plan, 0, error))?))
     };
-    message.parts.iter().map(named).collect()
+    message.parts.iter().filter(|plan| !(left_out && plan.optional)).map(named).collect()
 }
 
 /// What speaks about another part is written behind it, whatever is handed over first.

@@ -341,6 +341,21 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn sqlite_is_compiled_without_locks_that_all_connections_share() {
+        let wish = options(Path::new(":memory:"));
+        let mut connection = SqliteConnection::connect_with(&wish).await.expect("opens");
+        let compiled: Vec<String> = sqlx::query_scalar("PRAGMA compile_options")
+            .fetch_all(&mut connection)
+            .await
+            .expect("says how");
+        assert!(compiled.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{compiled:?}");
+        assert!(
+            !compiled.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"),
+            "{compiled:?}"
+        );
+    }
+
     /// The settings of the connection that writes, as it says itself.
     async fn settings(dialect: &SqliteDialect) -> (String, i64) {
         let mut tx = dialect.write().await.expect("begins");

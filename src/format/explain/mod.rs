@@ -136,6 +136,9 @@ fn part(spec: &FormatSpec, part: &PartSpec, several: bool, out: &mut String) -> 
     if part.committing && several {
         writeln!(out, "It is handed over last: that is what makes the others count.")?;
     }
+    if part.optional {
+        writeln!(out, "It is left out where there are no payments.")?;
+    }
     if part.role == PartRole::Trigger && part.records.is_empty() {
         writeln!(out, "It is empty.")?;
     }

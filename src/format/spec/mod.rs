@@ -58,6 +58,8 @@ pub(crate) struct PartSpec {
     pub role: PartRole,
     pub name: Option<Found<NamePattern>>,
     pub committing: bool,
+    /// It is not there where it would have no payments.
+    pub optional: bool,
     pub charset: Charset,
     pub frame: Option<RecordSpec>,
     pub layout: LayoutSpec,

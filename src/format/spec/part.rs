@@ -39,6 +39,7 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
         parsed.map_err(noted).ok().map(|value| Found { at: text.at, value })
     });
     let committing = table.flag("committing").is_some_and(|found| found.value);
+    let optional = table.flag("optional").is_some_and(|found| found.value);
     let own_charset = charset(&table);
     let scope = &Scope { charset: own_charset.unwrap_or(scope.charset), ..*scope };
     table.need_text("layout", "layout = \"fixed\", \"delimited\", \"tagged\" or \"xml\"");
@@ -89,6 +90,7 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
         role: role?.value,
         name,
         committing,
+        optional,
         charset: scope.charset,
         frame,
         layout: shape?,
