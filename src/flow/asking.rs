@@ -16,6 +16,7 @@ use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptKind, AttemptState, Heard};
 use crate::model::profile::AskBy;
 use crate::store::attempts::Attempt;
+use crate::store::facts::RegisterFacts;
 use crate::transport::{Asked, OutPart};
 
 /// Asks about one attempt what is due to be asked.
@@ -39,18 +40,9 @@ pub(super) async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(),
         let numbers = numbers_asked_by(ctx, attempt, &format, question).await?;
         for number in &numbers {
             questions += 1;
-            let head = HeadValues {
-                facts: &facts,
-                bank: &bank.code,
-                reference: &attempt.reference,
-                bank_reference: number,
-                at_ms: ctx.now_ms(),
-                section: "",
-                day_sequence: None,
-            };
             let said =
                 |bytes| Said { format: &format, question, kind: answer_kind, number, bytes, every };
-            match answer_to(ctx, bank, attempt, &format, question, &head).await {
+            match answer_to(ctx, bank, attempt, &format, &facts, question, number).await {
                 Put::Answer(bytes) if numbers.len() == 1 => {
                     return heard(ctx, bank, attempt, &said(bytes)).await;
                 }
@@ -95,19 +87,30 @@ async fn numbers_asked_by(
     Ok(numbers)
 }
 
-/// The answer to a question: the one whose file was waited for, before it is put once more.
+/// The answer to a question, by one of the bank's numbers or by none: the one whose file was waited for,
+/// before it is put once more.
 async fn answer_to(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
     format: &Format,
+    facts: &RegisterFacts,
     question: MessageKind,
-    head: &HeadValues<'_>,
+    number: &str,
 ) -> Put {
-    match ctx.side_files.waiting(attempt.no, question, head.bank_reference) {
-        Some(bytes) => Put::Answer(bytes),
-        None => put(ctx, bank, attempt, format, question, head).await,
+    if let Some(bytes) = ctx.side_files.waiting(attempt.no, question, number) {
+        return Put::Answer(bytes);
     }
+    let head = HeadValues {
+        facts,
+        bank: &bank.code,
+        reference: &attempt.reference,
+        bank_reference: number,
+        at_ms: ctx.now_ms(),
+        section: "",
+        day_sequence: None,
+    };
+    put(ctx, bank, attempt, format, question, &head).await
 }
 
 /// What became of a question that was put.
@@ -244,16 +247,7 @@ pub(super) async fn ask_once(
     }
     let facts = ctx.store.register_facts(attempt.register).await?;
     for number in numbers_asked_by(ctx, attempt, &format, question).await? {
-        let head = HeadValues {
-            facts: &facts,
-            bank: &bank.code,
-            reference: &attempt.reference,
-            bank_reference: &number,
-            at_ms: ctx.now_ms(),
-            section: "",
-            day_sequence: None,
-        };
-        let put = answer_to(ctx, bank, attempt, &format, question, &head);
+        let put = answer_to(ctx, bank, attempt, &format, &facts, question, &number);
         if let Put::Answer(bytes) = put.await {
             let (every, number) = (bank.rules.return_every_ms, &number);
             let said = Said { format: &format, question, kind, number, bytes, every };

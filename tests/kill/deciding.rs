@@ -4,8 +4,9 @@
 //! Two operators say everything that can be said. A file bank that cannot be asked has something else under the
 //! name of its first batch, so that nobody knows what became of it: it never arrived, they find; or that it was
 //! received, and then that it never was. It keeps an answer back: what became of its payments they find out in
-//! its branch. And somebody left a file in its folder that is none of its own. Each of their commands
-//! dies beside its commit and is given again, and so does the daemon that has to act upon it.
+//! its branch, that they were credited. Its answers lie where nobody looks: one payment failed, they find. And
+//! somebody left a file in its folder that is none of its own. Each of their commands dies beside its commit and
+//! is given again, and so does the daemon that has to act upon it.
 
 use std::fmt::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -26,6 +27,15 @@ use crate::{alone, beside, town, village};
 
 /// What a config says of a bank that cannot be asked, and of when its results are late.
 const NOT_ASKED: &str = "[bank.answers]\nask = \"none\"\nresult_within = \"1500ms\"\n\n";
+/// Where the first bank leaves its answers, and where they are looked for in vain.
+const ANSWERS: &str = "rural-1/incoming\"";
+const ELSEWHERE: &str = "rural-1/elsewhere\"";
+/// The batch of the second register whose line 5 is of an account that its bank does not have, its attempt, and
+/// what was said of that line.
+const NO_ACCOUNT: &str = "FROM batch b JOIN attempt a ON a.batch_no = b.batch_no \
+                          JOIN register r ON r.register_no = b.register_no \
+                          LEFT JOIN outcome o ON o.attempt_no = a.attempt_no AND o.line = 5 \
+                          WHERE r.id LIKE '%-0002' AND b.first_line = 1";
 
 /// What people find out.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +45,8 @@ enum Found {
     ReceivedThenNever,
     /// That payments without an answer were credited.
     Credited,
+    /// That a payment failed. Its bank says so too, later.
+    Failed,
     /// That a file is nobody's.
     Nothing,
 }
@@ -68,6 +80,14 @@ fn set_up(stage: &Stage) {
             .expect("a text grows");
     }
     std::fs::write(stage.config(), text).expect("the config is written");
+}
+
+/// The answers of the first bank are looked for where there are none.
+fn look_elsewhere(stage: &Stage) {
+    std::fs::create_dir_all(stage.path().join("rural-1/elsewhere")).expect("made");
+    let text = std::fs::read_to_string(stage.config()).expect("the config reads");
+    assert_eq!(text.matches(ANSWERS).count(), 1, "{text}");
+    std::fs::write(stage.config(), text.replace(ANSWERS, ELSEWHERE)).expect("written");
 }
 
 /// The file that stands in the way of the first batch.
@@ -278,6 +298,39 @@ impl<'a> People<'a> {
         Ok(())
     }
 
+    /// A payment without an answer: it failed, as its bank does not have the account.
+    fn about_a_failure(&mut self) -> Result<(), String> {
+        self.told_of(AlertKind::Overdue, &format!("SELECT a.attempt_no {NO_ACCOUNT}"))?;
+        let subject = format!("SELECT 'R' || r.register_no || '-5' {NO_ACCOUNT}");
+        let subject = &self.texts(&subject).concat();
+        let sql =
+            "SELECT CAST(b.pending AS TEXT) || COALESCE(' ' || o.kind || ' ' || o.reason, '')";
+        let sql = &format!("{sql} {NO_ACCOUNT}");
+        let verdict = &["failed", "--reason", "account_not_found"];
+        let after = &["13 failed account_not_found"];
+        self.decide(&Wish { subject, verdict, sql, before: "14", after })
+    }
+
+    /// In the end the payment has failed once, by the decision; everybody was told once, and its money went back
+    /// once. What its bank said of it came later and is no news.
+    fn failed_once(&self) -> Result<(), String> {
+        let said = format!("SELECT o.kind || ' ' || o.reason || ' ' || o.code {NO_ACCOUNT}");
+        let told = format!(
+            "SELECT recipient_kind || ' ' || state FROM report WHERE kind = 'results' \
+             AND subject_no = (SELECT o.result_no {NO_ACCOUNT}) ORDER BY 1"
+        );
+        let back = "SELECT l.cause || ' ' || l.state || ' ' || f.state || ' ' || a.state FROM leftover l \
+                    JOIN register r USING (register_no) JOIN refund f USING (refund_no) \
+                    JOIN attempt a USING (refund_no) WHERE r.id LIKE '%-0002' AND l.line = 5";
+        expect(&self.texts(&said), &vec!["failed account_not_found D1".to_owned()])?;
+        let once = ["department", "finance", "town"].map(|who| format!("{who} acknowledged"));
+        expect(&self.texts(&told), &once.to_vec())?;
+        let gone = self.texts(back);
+        let gone: Vec<&str> =
+            gone.iter().map(String::as_str).filter(|text| !text.ends_with("not_sent")).collect();
+        expect(&gone, &vec!["failed refunded confirmed accepted"])
+    }
+
     fn about_nothing(&mut self) -> Result<(), String> {
         let incoming = self.stage.path().join("rural-1/incoming");
         std::fs::create_dir_all(&incoming).expect("made");
@@ -290,10 +343,12 @@ impl<'a> People<'a> {
     }
 }
 
-/// From here on the bank can be asked: a death in the middle of a sending is nothing for people then.
+/// From here on the bank can be asked, and its answers are looked for where they are: a death in the middle of a
+/// sending is nothing for people then.
 fn ask_again(stage: &Stage) {
     let text = std::fs::read_to_string(stage.config()).expect("the config reads");
-    std::fs::write(stage.config(), text.replace(NOT_ASKED, "")).expect("written");
+    std::fs::write(stage.config(), text.replace(NOT_ASKED, "").replace(ELSEWHERE, ANSWERS))
+        .expect("written");
 }
 
 fn carry_out(plan: &Plan, reference: &Reference) -> (Result<Lived, String>, Stage) {
@@ -305,6 +360,10 @@ fn carry_out(plan: &Plan, reference: &Reference) -> (Result<Lived, String>, Stag
             Found::NotReceived => people.about_a_batch(false)?,
             Found::ReceivedThenNever => people.about_a_batch(true)?,
             Found::Credited => people.about_payments()?,
+            Found::Failed => {
+                look_elsewhere(&stage);
+                people.about_a_failure()?;
+            }
             Found::Nothing => people.about_nothing()?,
         }
         people.rest()?;
@@ -312,6 +371,9 @@ fn carry_out(plan: &Plan, reference: &Reference) -> (Result<Lived, String>, Stag
         let died = live(&stage, &plan.deaths, reference, |_| Ok(()))?;
         let decisions = people.texts("SELECT state FROM decision ORDER BY decision_no");
         expect(&decisions, &vec!["confirmed".to_owned(); people.decided])?;
+        if matches!(plan.found, Found::Failed) {
+            people.failed_once()?;
+        }
         Ok(Lived { died: died + people.died, outlived: false })
     })();
     (lived, stage)
@@ -342,14 +404,20 @@ fn i31_killed_while_two_people_decide() {
     let _alone = alone();
     let (town, village) = (town(), village());
     let refused = with_one_refused(town);
-    let all = [Found::NotReceived, Found::ReceivedThenNever, Found::Credited, Found::Nothing];
-    let plans = (0..16).map(|at| plan(at, &all));
+    let all = [
+        Found::NotReceived,
+        Found::ReceivedThenNever,
+        Found::Credited,
+        Found::Failed,
+        Found::Nothing,
+    ];
+    let plans = (0..20).map(|at| plan(at, &all));
     let tally = run_group("people decide", plans, |plan| match plan.found {
         Found::ReceivedThenNever => carry_out(plan, &refused),
-        Found::Credited => carry_out(plan, village),
+        Found::Credited | Found::Failed => carry_out(plan, village),
         Found::NotReceived | Found::Nothing => carry_out(plan, town),
     });
-    assert!(tally.kills >= 150, "{tally:?}");
+    assert!(tally.kills >= 190, "{tally:?}");
 }
 
 #[test]

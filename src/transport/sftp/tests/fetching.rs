@@ -1,0 +1,201 @@
+//! Taking from the bank: what is whole and what is not, in which order, and putting it away.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::transport::sftp::tests::Bank;
+use crate::transport::sftp::{Sftp, SftpOptions};
+use crate::transport::whole::Completion;
+use crate::transport::{DoorError, Transport};
+
+#[tokio::test]
+async fn i14_a_file_is_taken_only_with_its_control_file_and_archived() {
+    let bank = bank!();
+    let door = bank.door();
+    bank.put("in/HP1.txt", b"half a res");
+    assert!(door.arrivals(10).await.expect("listed").is_empty());
+    assert!(matches!(door.fetch("HP1.txt").await, Err(DoorError::Gone(_))));
+    bank.put("in/HP1.txt", b"half a result no more");
+    bank.put("in/HP1.ok", b"21");
+    bank.put("in/lonely.ok", b"");
+    assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    let names: Vec<&str> = arrival.parts.iter().map(|p| p.name.as_str()).collect();
+    assert_eq!(names, ["HP1.txt", "HP1.ok"]);
+    assert_eq!(arrival.parts[0].bytes, "half a result no more");
+    assert_eq!(bank.names("in").len(), 3, "reading takes nothing away");
+    door.archive(&arrival).await.expect("put away");
+    assert_eq!(bank.names("in"), ["lonely.ok"]);
+    assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.txt"]);
+    door.archive(&arrival).await.expect("again does no harm");
+    // The same names again lie beside the first ones (F33).
+    bank.put("in/HP1.txt", b"second");
+    bank.put("in/HP1.ok", b"6");
+    let second = door.fetch("HP1.txt").await.expect("read");
+    door.archive(&second).await.expect("put away");
+    assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.ok.1", "HP1.txt", "HP1.txt.1"]);
+}
+
+#[tokio::test]
+async fn a_full_folder_is_taken_in_order_and_a_swept_archive_is_made_again() {
+    let bank = bank!();
+    let put = |n: usize| {
+        bank.put(&format!("in/r{n:03}.txt"), b"x");
+        bank.put(&format!("in/r{n:03}.ok"), b"");
+    };
+    (0..40).for_each(put);
+    let door = bank.door();
+    let (mut looks, mut gone, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..6 {
+        let names = door.arrivals(8).await.expect("listed");
+        if round == 1 {
+            put(999);
+            fs::remove_file(bank.path("in/r039.txt")).expect("a bank takes one back");
+        }
+        if round == 3 {
+            fs::remove_dir_all(bank.path("archive")).expect("swept by somebody");
+        }
+        for name in &names {
+            let arrival = match door.fetch(name).await {
+                Ok(arrival) => arrival,
+                Err(DoorError::Gone(_)) => {
+                    gone.push(name.clone());
+                    continue;
+                }
+                Err(cause) => panic!("{name}: {cause}"),
+            };
+            // The door thinks that the folder is still there, until a file does not go into it.
+            if let Err(cause) = door.archive(&arrival).await {
+                refused.push(name.clone());
+                assert!(matches!(cause, DoorError::Remote { .. }), "{name}: {cause}");
+                door.archive(&arrival).await.expect("put away at the second try");
+            }
+        }
+        looks.push(names);
+    }
+    let in_order: Vec<String> = (0..40).map(|n| format!("r{n:03}.txt")).collect();
+    assert_eq!(looks[..5].concat(), in_order);
+    assert!(looks[..5].iter().all(|names| names.len() == 8), "{looks:?}");
+    assert_eq!(looks[5], ["r999.txt"], "what came later is listed once fewer are left than wanted");
+    assert_eq!(gone, ["r039.txt"], "what went meanwhile is seen when it is fetched");
+    assert_eq!(refused, ["r024.txt"], "one file finds out that the archive is not there any more");
+    assert_eq!(bank.names("in"), ["r039.ok"]);
+    let names =
+        (24..39).chain([999]).flat_map(|n| ["ok", "txt"].map(|end| format!("r{n:03}.{end}")));
+    assert_eq!(bank.names("archive"), names.collect::<Vec<String>>(), "nothing is lost or doubled");
+}
+
+#[tokio::test]
+async fn without_an_archive_what_was_applied_is_deleted_and_nothing_newer() {
+    let bank = bank!();
+    let door = Sftp::new(SftpOptions { archive: None, ..bank.options() }).expect("good settings");
+    bank.put("in/HP1.txt", b"first");
+    bank.put("in/HP1.ok", b"5");
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    bank.put("in/HP1.txt", b"a newer one, half");
+    door.archive(&arrival).await.expect("put away");
+    assert_eq!(bank.names("in"), ["HP1.txt"], "no control file vouches for the newer one");
+    bank.put("in/HP1.ok", b"17");
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    door.archive(&arrival).await.expect("put away");
+    assert!(bank.names("in").is_empty());
+}
+
+#[tokio::test]
+async fn i14_without_control_files_only_a_still_file_is_taken() {
+    let bank = bank!();
+    let completion = Completion::StableMs(300);
+    let door = Sftp::new(SftpOptions { completion, ..bank.options() }).expect("good settings");
+    let pause = |ms| tokio::time::sleep(Duration::from_millis(ms));
+    for n in 1..5 {
+        bank.put("in/HP1.txt", "a".repeat(n).as_bytes());
+        assert!(door.arrivals(10).await.expect("listed").is_empty());
+        pause(100).await;
+    }
+    pause(300).await;
+    assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    bank.put("in/HP1.txt", b"changed after all");
+    assert!(matches!(door.fetch("HP1.txt").await, Err(DoorError::Changing(_))));
+}
+
+#[tokio::test]
+async fn f7_putting_away_is_finished_after_a_crash_and_spares_newer_files() {
+    let bank = bank!();
+    let door = bank.door();
+    bank.put("in/HP1.txt", b"first");
+    bank.put("in/HP1.ok", b"");
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    let (name, identity) = arrival.token.data[0].clone();
+    assert_eq!(name, "HP1.txt");
+    let mark = bank.path(&format!("in/.taken-{identity}-HP1.ok"));
+    fs::rename(bank.path("in/HP1.ok"), &mark).expect("a crash after the control file was marked");
+    assert!(door.arrivals(10).await.expect("listed").is_empty());
+    assert!(bank.names("in").is_empty());
+    assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.txt"]);
+    bank.put("in/HP1.txt", b"second, half");
+    fs::write(&mark, b"").expect("a crash between data and mark");
+    assert!(door.arrivals(10).await.expect("listed").is_empty());
+    assert_eq!(bank.names("in"), ["HP1.txt"]);
+}
+
+#[tokio::test]
+async fn f45_links_pipes_folders_and_hostile_names_are_left_alone() {
+    let bank = bank!();
+    let door = bank.door();
+    bank.put("secret", b"do not read");
+    for name in ["name with blank.txt", "..%2fup.txt", "new\nline.txt", ".hid.txt"] {
+        fs::write(bank.path("in").join(name), b"x").expect("written");
+    }
+    symlink(bank.path("secret"), bank.path("in/link.txt")).expect("linked");
+    fs::create_dir(bank.path("in/folder.txt")).expect("made");
+    let pipe = bank.path("in/pipe.txt");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().expect("runs").success());
+    for stem in ["link", "name with blank", "..%2fup", "new\nline", ".hid", "folder", "pipe"] {
+        fs::write(bank.path("in").join(format!("{stem}.ok")), b"").expect("written");
+    }
+    bank.put("in/good.txt", b"x");
+    symlink(bank.path("secret"), bank.path("in/good.ok")).expect("linked");
+    assert!(door.arrivals(100).await.expect("listed").is_empty());
+    for name in ["../secret", "/etc/passwd", "name with blank.txt", ".hid.txt", "", "a/../b"] {
+        assert!(matches!(door.fetch(name).await, Err(DoorError::Name(_))), "{name:?}");
+        assert!(matches!(door.set_aside(name).await, Err(DoorError::Name(_))), "{name:?}");
+    }
+    for name in ["link.txt", "pipe.txt", "folder.txt", "good.txt"] {
+        assert!(matches!(door.fetch(name).await, Err(DoorError::Gone(_))), "{name:?}");
+    }
+    // Swapped between the listing and the reading.
+    for swap in ["link", "pipe"] {
+        bank.put("in/HP1.txt", b"x");
+        bank.put("in/HP1.ok", b"");
+        assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+        let path = bank.path("in/HP1.txt");
+        fs::remove_file(&path).expect("removed");
+        if swap == "link" {
+            symlink(bank.path("secret"), &path).expect("linked");
+        } else {
+            let made = std::process::Command::new("mkfifo").arg(&path).status().expect("runs");
+            assert!(made.success());
+        }
+        assert!(matches!(door.fetch("HP1.txt").await, Err(DoorError::NotAFile(_))), "{swap}");
+        fs::remove_file(&path).expect("removed");
+    }
+}
+
+#[tokio::test]
+async fn f43_a_file_beyond_the_cap_is_not_read_and_can_be_set_aside() {
+    let bank = bank!();
+    let door = bank.door();
+    let file = fs::File::create(bank.path("in/HP1.txt")).expect("made");
+    file.set_len(2 << 30).expect("two GiB of nothing");
+    bank.put("in/HP1.ok", b"");
+    assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    let begun = Instant::now();
+    assert!(matches!(door.fetch("HP1.txt").await, Err(DoorError::TooLarge { .. })));
+    assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
+    door.set_aside("HP1.txt").await.expect("set aside");
+    assert!(bank.names("in").is_empty());
+    assert_eq!(bank.names("quarantine"), ["HP1.ok", "HP1.txt"]);
+}
