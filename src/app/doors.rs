@@ -506,7 +506,8 @@ mod tests {
             "no message of the format has a file",
         );
         let text = crate::format::example::example("example-abc-framed").expect("it ships");
-        let named = "  { path = \"BatchFileName\", computed = \"part_name\", of = \"side\" },\n";
+        let text = text.replace("optional = true\nlayout", "layout");
+        let named = "  { path = \"BatchFileName\", computed = \"part_name\", of = \"side\", optional = true },\n";
         let (before, after) = text.rsplit_once(named).expect("the answer names its file");
         let unnamed = format!("{before}{after}");
         let cause = opened_by("big", &unnamed, &format!("{HTTPS}{side}")).err();

@@ -402,6 +402,34 @@ fn i21_a_value_with_the_line_end_in_it_is_not_written_where_nothing_else_ends_th
 }
 
 #[test]
+fn i21_an_attribute_that_is_too_long_once_it_is_escaped_is_refused_at_its_field() {
+    let root = "layout = \"xml\"\nroot = \"Root\"";
+    let format = format("UTF-8", &one(root, "{ path = \"A/@x\", own = \"x\", name = \"x\" }"));
+    let document = |value: &str| {
+        let text =
+            format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?><Root><A x=\"{value}\"/></Root>");
+        [Part {
+            role: PartRole::Message,
+            name: String::new(),
+            bytes: text.into_bytes(),
+            committing: true,
+        }]
+    };
+    for (signs, fits) in [(4_000, true), (4_200, false)] {
+        let values = Values::read(&format, KIND, &document(&">".repeat(signs))).expect("reads");
+        match values.write(&format, KIND) {
+            Ok(written) => {
+                assert!(fits, "{signs}");
+                assert!(Values::read(&format, KIND, &written).expect("reads again") == values);
+            }
+            Err(error) => {
+                assert!(!fits && error.to_string().contains("field x"), "{signs}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn i21_a_last_record_of_nothing_is_not_written_where_its_line_has_no_end() {
     let records = "[[message.part.record]]\nname = \"a\"\noccurs = \"1\"\nfields = [ { literal = \"A\" } ]\n\
                    [[message.part.record]]\nname = \"c\"\noccurs = \"0..n\"\notherwise = true\n\

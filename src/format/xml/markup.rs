@@ -8,7 +8,7 @@ use crate::format::xml::read::{LOOK_BYTES, Stage, VALUE_BYTES_MAX, XmlReader, cd
 use crate::format::xml::scan::{self, CDATA, CDATA_END, NoTag, Pair, Tag};
 
 /// The longest tag with its attributes.
-const TAG_BYTES_MAX: usize = 16 * 1024;
+pub(super) const TAG_BYTES_MAX: usize = 16 * 1024;
 
 impl XmlReader<'_> {
     /// The tag that begins here, copied with its attributes; it is not passed.

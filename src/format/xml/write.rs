@@ -10,6 +10,7 @@ use crate::format::lines::write::{Each, LineWriter};
 use crate::format::pouring::{HELD_BYTES, Spill};
 use crate::format::words::{Slot, Source};
 use crate::format::writing::WriteFault;
+use crate::format::xml::markup::TAG_BYTES_MAX;
 use crate::format::xml::{Does, FieldRef, XmlPlan, put};
 
 /// An element that is being written.
@@ -179,6 +180,9 @@ impl Document<'_> {
                     let there = self.value(*field, pen, source, out)?;
                     if there {
                         out.extend_from_slice(after);
+                        if before.starts_with(b" ") {
+                            self.fits_its_tag(*field, out)?;
+                        }
                     } else {
                         out.truncate(from);
                         out.extend_from_slice(absent);
@@ -201,6 +205,23 @@ impl Document<'_> {
         }
         self.open.push(open);
         Ok(())
+    }
+
+    /// Is the tag of an attribute not longer than it may be when it is read? A value that came with its signs
+    /// as they are is longer once they are escaped.
+    fn fits_its_tag(&self, at: FieldRef, out: &[u8]) -> Result<(), FieldError> {
+        // A sign like this one in a value is escaped.
+        let begin = out.iter().rposition(|byte| *byte == b'<').unwrap_or(0);
+        let needed = out.len() - begin + b"/>".len();
+        if needed <= TAG_BYTES_MAX {
+            return Ok(());
+        }
+        let cell = &self.plan.order.records[at.record].fields[at.field].cell;
+        Err(FieldError {
+            key: cell.slot().and_then(Slot::key),
+            field: cell.name.clone(),
+            fault: FieldFault::TooWide { needed, there: TAG_BYTES_MAX },
+        })
     }
 
     fn value(

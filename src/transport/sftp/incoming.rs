@@ -15,6 +15,8 @@ use crate::transport::{Arrival, DoorError, InPart, names};
 
 /// A folder with more entries than this is looked through in part; the rest waits its turn.
 pub(super) const ENTRIES_MAX: usize = 200_000;
+/// Files of one arrival that are looked at, or read, at one time: a stranger says how many there are.
+const AT_ONCE: usize = 8;
 /// How many files of one name the archive keeps beside each other.
 const SAME_NAME_MAX: u32 = 1_000;
 /// Hidden names of control files whose data is being put away: `.taken-<identity>_<identity>-<name>`.
@@ -78,7 +80,10 @@ impl Desk<'_> {
     pub async fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
         let group = self.group(name).await?;
         let members: Vec<&String> = group.data.iter().chain(&group.control).collect();
-        let looks = try_join_all(members.iter().map(|member| self.look(member))).await?;
+        let mut looks = Vec::with_capacity(members.len());
+        for some in members.chunks(AT_ONCE) {
+            looks.extend(try_join_all(some.iter().map(|member| self.look(member))).await?);
+        }
         let mut room = self.options.bytes_max;
         let mut wanted = Vec::with_capacity(members.len());
         for (member, look) in members.into_iter().zip(looks) {
@@ -86,9 +91,12 @@ impl Desk<'_> {
             room = room.saturating_sub(seen.size);
             wanted.push((member, seen));
         }
-        // All of them are read to their end, also where one fails: each has a handle at the server.
-        let read = join_all(wanted.iter().map(|(member, seen)| self.read(member, *seen))).await;
-        let parts = read.into_iter().collect::<Result<Vec<InPart>, DoorError>>()?;
+        let mut parts = Vec::with_capacity(wanted.len());
+        for some in wanted.chunks(AT_ONCE) {
+            // They are read to their end, also where one fails: each has a handle at the server.
+            let read = join_all(some.iter().map(|(member, seen)| self.read(member, *seen))).await;
+            parts.append(&mut read.into_iter().collect::<Result<Vec<InPart>, DoorError>>()?);
+        }
         let data = wanted.iter().filter(|(member, _)| group.control.as_ref() != Some(member));
         let data = data.map(|(member, seen)| ((*member).clone(), seen.identity())).collect();
         let token = Token { data, control: group.control.clone() };
