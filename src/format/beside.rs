@@ -178,6 +178,8 @@ mod tests {
         };
         assert_eq!(read(&[spoken(without_file("0"))]), Ok(0));
         let told = |parts: &[Part]| read(parts).expect_err("it does not hold together").to_string();
+        let head = format.read_head(M::StatusAnswer, &[spoken(without_file("0"))]).expect("reads");
+        assert_eq!(head.text(Key::Reference), Some("T1"), "to the end");
         let lost = told(&[spoken(answer("T1", "RST1.txt"))]);
         assert!(lost.contains("the side part that it names"), "{lost}");
         let file = || part(PartRole::Side, "RST1.txt", b"RS|0\r\n".to_vec());

@@ -27,10 +27,10 @@ pub(crate) struct LeftOut<'f> {
 
 impl LeftOut<'_> {
     fn one(&mut self, record: &mut Record) -> One {
+        // At the end what the head took over from other parts still stands.
+        let Some(head) = self.head.take() else { return One::End };
         record.clear();
-        let next = |record| Next { record, enters: None };
-        let head = self.head.take();
-        head.map_or(One::End, |head| One::Record { next: next(head), bad: None, start: 0 })
+        One::Record { next: Next { record: head, enters: None }, bad: None, start: 0 }
     }
 }
 
