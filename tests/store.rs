@@ -105,6 +105,7 @@ on_both! {
         i4_two_that_start_the_same_at_once_get_one_token,
         i5_parts_are_kept_as_they_were_written,
         i6_numbers_never_repeat,
+        i6_of_two_that_take_a_number_one_looks_again,
         i6_a_reference_is_used_once_at_a_bank,
         f3_what_was_being_sent_when_the_process_died_is_unknown,
         attempts_are_due_in_their_states_and_times,

@@ -19,10 +19,12 @@ use crate::model::alert::AlertKind;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::report::ReportKind;
+use crate::store::StoreError;
 use crate::store::cut::{CutDue, Cuttable, FormatText, NewBatch, SealedPart, StoredPayment};
 use crate::store::facts::RegisterFacts;
 use crate::store::holds::LateHolds;
 use crate::store::intake::NewHold;
+use crate::store::numbers::Reference;
 use crate::store::reports::NewReport;
 
 /// Digits of a reference behind the bank's prefix: two of the restore epoch, ten of the number.
@@ -50,7 +52,12 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             stuck.insert(format!("{}/{}", share.register, share.bank));
             continue;
         }
-        match cut_one(ctx, bank, &share).await {
+        let cut = match cut_one(ctx, bank, &share).await {
+            // A refund took the number meanwhile, or a payment was held: it is looked at again.
+            Err(FlowError::Store(StoreError::Moved { .. })) => cut_one(ctx, bank, &share).await,
+            cut => cut,
+        };
+        match cut {
             Ok(Work::Done) => more = true,
             Ok(Work::Nothing) => {}
             Ok(Work::Stuck) => {
@@ -58,24 +65,14 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             }
             Err(cause) if cause.is_fatal() => return Err(cause),
             Err(cause) => {
-                tracing::error!(register = %share.register, bank = share.bank, error = %cause, "a batch could not be made");
-                let subject = format!("{}/{}", share.register, share.bank);
                 let text = format!(
                     "{} 的 {} 部分无法组批：{}。款项未发送，请银行技术人员处理",
                     share.register,
                     bank.name,
                     flow_error(&cause)
                 );
-                ctx.store
-                    .raise_alert(
-                        AlertKind::Convert,
-                        &subject,
-                        Some(share.register),
-                        &text,
-                        ctx.now_ms(),
-                    )
-                    .await?;
-                stuck.insert(subject);
+                let of = (share.register, share.bank.as_str());
+                stuck.insert(alert_stuck(ctx, AlertKind::Convert, of, &cause, &text).await?);
             }
         }
     }
@@ -115,6 +112,25 @@ pub async fn end_alerts(
     Ok(())
 }
 
+/// Raises an alert that a share does not go on, and returns what it is about. The log has it once, and not
+/// at each look.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn alert_stuck(
+    ctx: &Ctx,
+    kind: AlertKind,
+    (register, bank): (RegisterNo, &str),
+    cause: &(dyn std::error::Error + Sync),
+    text: &str,
+) -> Result<String, FlowError> {
+    let subject = format!("{register}/{bank}");
+    if ctx.store.raise_alert(kind, &subject, Some(register), text, ctx.now_ms()).await? {
+        tracing::error!(%register, bank, alert = kind.as_str(), error = %cause, "a share does not go on");
+    }
+    Ok(subject)
+}
+
 /// Makes one batch of a share.
 async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowError> {
     let limits = bank.format.limits();
@@ -135,7 +151,7 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
     let head = HeadValues {
         facts: &facts,
         bank: &bank.code,
-        reference: &reference,
+        reference: &reference.text,
         bank_reference: "",
         at_ms: ctx.now_ms(),
         section: "",
@@ -170,7 +186,7 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
         members: cut.payments.iter().map(|payment| (payment.line, payment.amount)).collect(),
         cut_line: cut.cut_line,
         content,
-        parts: seal_parts(ctx, &bank.code, &reference, parts),
+        parts: seal_parts(ctx, &bank.code, &reference.text, parts),
         reference,
         numbered,
         format: format_text(&bank.format),
@@ -285,13 +301,14 @@ pub fn open_rows(
     payments.iter().enumerate().map(open).collect()
 }
 
-/// Our next reference at a bank: prefix, restore epoch, number. Never used twice (I6).
+/// Our next reference at a bank: prefix, restore epoch, number. What bears it takes the number (I6).
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn next_reference(ctx: &Ctx, bank: &Bank) -> Result<String, FlowError> {
-    let number = ctx.store.next_number(&format!("reference:{}", bank.code)).await?;
-    Ok(format!("{}{:02}{number:010}", bank.rules.reference_prefix, ctx.epoch))
+pub async fn next_reference(ctx: &Ctx, bank: &Bank) -> Result<Reference, FlowError> {
+    let number = ctx.store.reference_to_come(&bank.code).await?;
+    let text = format!("{}{:02}{number:010}", bank.rules.reference_prefix, ctx.epoch);
+    Ok(Reference { number, text })
 }
 
 /// The counter of this bank's files of today and the number to come, where its format asks for one.
@@ -396,15 +413,11 @@ async fn alert_unwritable(
     register: RegisterNo,
     cause: &DataError,
 ) -> Result<Work, FlowError> {
-    tracing::error!(%register, bank = bank.code, error = %cause, "the format cannot write this batch");
-    let subject = format!("{register}/{}", bank.code);
     let text = format!(
         "{register} 的 {} 部分写不成银行文件：{}。款项未发送，请银行技术人员检查格式",
         bank.name,
         data_error(cause)
     );
-    ctx.store
-        .raise_alert(AlertKind::Convert, &subject, Some(register), &text, ctx.now_ms())
-        .await?;
+    alert_stuck(ctx, AlertKind::Convert, (register, &bank.code), cause, &text).await?;
     Ok(Work::Stuck)
 }

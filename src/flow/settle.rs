@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use serde_json::json;
 
 use crate::flow::checks::broke_down;
-use crate::flow::convert::{Work, end_alerts, format_text, next_reference, seal_parts};
+use crate::flow::convert::{
+    Work, alert_stuck, end_alerts, format_text, next_reference, seal_parts,
+};
 use crate::flow::opening::Item;
 use crate::flow::readback::{ReadBack, RefundWords, refund};
 use crate::flow::report::{recipients, report_id};
@@ -49,24 +51,14 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
             }
             Err(cause) if cause.is_fatal() => return Err(cause),
             Err(cause) => {
-                tracing::error!(register = %share.register, bank = share.bank, error = %cause, "leftover cannot go back");
-                let subject = format!("{}/{}", share.register, share.bank);
                 let text = format!(
                     "{} 在 {} 的结余无法退回：{}。请银行技术人员处理",
                     share.register,
                     share.bank,
                     flow_error(&cause)
                 );
-                ctx.store
-                    .raise_alert(
-                        AlertKind::Settle,
-                        &subject,
-                        Some(share.register),
-                        &text,
-                        ctx.now_ms(),
-                    )
-                    .await?;
-                stuck.insert(subject);
+                let of = (share.register, share.bank.as_str());
+                stuck.insert(alert_stuck(ctx, AlertKind::Settle, of, &cause, &text).await?);
             }
         }
     }
@@ -117,7 +109,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
     let head = HeadValues {
         facts: &facts,
         bank: &bank.code,
-        reference: &reference,
+        reference: &reference.text,
         bank_reference: "",
         at_ms: ctx.now_ms(),
         section: "",
@@ -126,17 +118,14 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
     let parts = match written(ctx, bank, &head, &rows) {
         Ok(parts) => parts,
         Err(cause) => {
-            let subject = format!("{}/{}", share.register, share.bank);
-            tracing::error!(register = %share.register, bank = bank.code, error = %cause, "the format cannot write this refund");
             let text = format!(
                 "{} 在 {} 的结余写不成退款报文：{}",
                 share.register,
                 bank.name,
                 data_error(&cause)
             );
-            ctx.store
-                .raise_alert(AlertKind::Settle, &subject, Some(share.register), &text, ctx.now_ms())
-                .await?;
+            let of = (share.register, share.bank.as_str());
+            alert_stuck(ctx, AlertKind::Settle, of, &cause, &text).await?;
             return Ok(Work::Stuck);
         }
     };
@@ -147,7 +136,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
         pool_account: share.pool_account.clone(),
         voucher_no: share.voucher_no.clone(),
         members: leftovers.iter().map(|leftover| (leftover.line, leftover.amount)).collect(),
-        parts: seal_parts(ctx, &bank.code, &reference, parts),
+        parts: seal_parts(ctx, &bank.code, &reference.text, parts),
         reference,
         format: format_text(&bank.format),
     };
@@ -156,7 +145,7 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
             tracing::info!(%refund, %attempt, register = %share.register, payments = new.members.len(), "leftover goes back");
             Ok(Work::Done)
         }
-        // A late answer took one of them back meanwhile.
+        // A late answer took one of them back meanwhile, or a batch the number.
         Err(StoreError::Moved { .. }) => Ok(Work::Done),
         Err(cause) => Err(cause.into()),
     }

@@ -8,6 +8,7 @@ use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::store::digest::{digest_member, digest_parts};
 use crate::store::journal::{Cause, Entry, Move, count};
+use crate::store::numbers::Reference;
 use crate::store::sql::{Row, Work, params};
 use crate::store::vouch::{self, vouch_for};
 use crate::store::{Store, StoreError, numbers};
@@ -75,7 +76,7 @@ pub struct NewBatch {
     /// For a range: the lines inside it, of this bank, that are set aside.
     pub cut_line: i64,
     pub content: [u8; 32],
-    pub reference: String,
+    pub reference: Reference,
     /// Where the bank counts our files of a day: the counter and the number that this one bears. It is
     /// taken together with the INTENT, so that what could not be written leaves no gap.
     pub numbered: Option<(String, i64)>,
@@ -248,7 +249,7 @@ impl Store {
             .fact("batch", batch.0)
             .fact("attempt", attempt.0)
             .fact("bank", new.bank.as_str())
-            .fact("reference", new.reference.as_str());
+            .fact("reference", new.reference.text.as_str());
         entry
             .fact("listed", new.listed)
             .fact("first", first)
@@ -330,7 +331,7 @@ impl Store {
         carries: Carries,
         register: RegisterNo,
         bank: &str,
-        reference: &str,
+        reference: &Reference,
         format: &FormatText,
         parts: &[SealedPart],
         now_ms: i64,
@@ -339,6 +340,7 @@ impl Store {
             Carries::Batch(no) => (AttemptKind::Payment, Some(no.0), None),
             Carries::Refund(no) => (AttemptKind::Refund, None, Some(no.0)),
         };
+        numbers::take_reference(work, bank, reference).await?;
         let sql = "INSERT INTO attempt (kind, batch_no, refund_no, register_no, bank, reference, format_digest, state, state_at_ms, \
                    made_at_ms, sends, asks, next_at_ms, bank_code) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, '') RETURNING attempt_no";
@@ -348,7 +350,7 @@ impl Store {
             refund,
             register,
             bank,
-            reference,
+            &reference.text,
             &format.digest,
             AttemptState::Intent.as_str(),
             now_ms,

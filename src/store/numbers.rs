@@ -6,20 +6,28 @@ use crate::store::journal::Entry;
 use crate::store::sql::{Work, params};
 use crate::store::{Store, StoreError, vouch};
 
+/// Our own reference of an attempt: one of a bank's series.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reference {
+    /// The number in the series that it is made of. It is taken together with the INTENT: what could not be
+    /// written uses none up, and none is ever taken twice (I6).
+    pub number: i64,
+    /// As the bank sees it.
+    pub text: String,
+}
+
+/// The counter of a bank's references.
+fn series(bank: &str) -> String {
+    format!("reference:{bank}")
+}
+
 impl Store {
-    /// The next number of a bank's own reference series. A number that was taken and not used
-    /// leaves a gap; it is never taken again (I6).
+    /// The number that comes next in the series of a bank's references.
     ///
     /// # Errors
-    /// Where the database cannot be written.
-    pub async fn next_number(&self, name: &str) -> Result<i64, StoreError> {
-        let mut work = self.write().await?;
-        let sql = "INSERT INTO counter (name, value) VALUES ($1, 1) \
-                   ON CONFLICT (name) DO UPDATE SET value = counter.value + 1 RETURNING value";
-        let number = work.the(sql, params![name], |row| row.int(0)).await?;
-        // Nobody waits for a number.
-        work.commit().await?;
-        Ok(number)
+    /// Where the database fails.
+    pub async fn reference_to_come(&self, bank: &str) -> Result<i64, StoreError> {
+        self.number_to_come(&series(bank)).await
     }
 
     /// The number that comes next in a counter: the lowest that was given back, else the one behind the
@@ -50,6 +58,22 @@ impl Store {
     }
 }
 
+/// Takes the number of a reference for what bears it.
+pub(super) async fn take_reference(
+    work: &mut Work,
+    bank: &str,
+    reference: &Reference,
+) -> Result<(), StoreError> {
+    take_next(work, &series(bank), reference.number).await
+}
+
+/// Moves a counter on to the number behind its last.
+async fn take_next(work: &mut Work, counter: &str, number: i64) -> Result<(), StoreError> {
+    let sql = "INSERT INTO counter (name, value) VALUES ($1, $2) \
+               ON CONFLICT (name) DO UPDATE SET value = $2 WHERE counter.value = $2 - 1";
+    work.move_one(sql, params![counter, number]).await
+}
+
 /// Takes a number for an attempt: one that was given back, or the next of its counter.
 pub(super) async fn take(
     work: &mut Work,
@@ -61,9 +85,7 @@ pub(super) async fn take(
     let sql = "UPDATE free_number SET state = 'taken', state_at_ms = $1 WHERE counter = $2 AND number = $3 AND state = 'free'";
     let row = params![now_ms, counter, number];
     if entry.vouched.returned(work, &vouch::FREE_NUMBER, sql, row).await? == 0 {
-        let sql = "INSERT INTO counter (name, value) VALUES ($1, $2) \
-                   ON CONFLICT (name) DO UPDATE SET value = $2 WHERE counter.value = $2 - 1";
-        work.move_one(sql, params![counter, number]).await?;
+        take_next(work, counter, number).await?;
     }
     let sql =
         "UPDATE attempt SET counter = $1, number = $2 WHERE attempt_no = $3 AND counter IS NULL";

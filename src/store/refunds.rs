@@ -9,6 +9,7 @@ use crate::store::attempts::Attempt;
 use crate::store::cut::{Carries, FormatText, SealedPart, keep_format, len, sum};
 use crate::store::digest::digest_parts;
 use crate::store::journal::{Cause, Entry, Move};
+use crate::store::numbers::Reference;
 use crate::store::sql::{Work, params};
 use crate::store::vouch::{self, vouch_for};
 use crate::store::{Store, StoreError};
@@ -24,7 +25,7 @@ pub struct NewRefund {
     pub pool_account: String,
     pub voucher_no: String,
     pub members: Vec<(i64, Fen)>,
-    pub reference: String,
+    pub reference: Reference,
     pub format: FormatText,
     pub parts: Vec<SealedPart>,
 }
@@ -79,7 +80,7 @@ impl Store {
             .fact("bank", new.bank.as_str())
             .fact("via_bank", new.via_bank.as_str());
         entry
-            .fact("reference", new.reference.as_str())
+            .fact("reference", new.reference.text.as_str())
             .fact("payments", payments)
             .fact("sum_fen", total.get());
         for (line, amount) in &new.members {

@@ -454,10 +454,9 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
     base.store.decide_hold(id, Decision::Drop, "finance", "wrong", NOW).await.expect("drops");
     let mut new = base.next_refund(register, "nobody").await;
     BANK.clone_into(&mut new.via_bank);
-    let number = base.store.next_number(&format!("reference:{BANK}")).await.expect("counts");
-    new.reference = format!("D00{number:010}");
+    new.reference = base.reference(BANK).await;
     let (_, no) = base.store.intend_refund(&new, NOW).await.expect("intends");
-    let refund = base.store.attempt_by_reference(BANK, &new.reference).await.expect("reads");
+    let refund = base.store.attempt_by_reference(BANK, &new.reference.text).await.expect("reads");
     let refund = refund.expect("is the other bank's");
     assert_eq!((refund.no, refund.state), (no, AttemptState::Intent));
     base.started(&refund).await;

@@ -20,6 +20,7 @@ use daifa::store::attempts::{Attempt, Conclusion};
 use daifa::store::cut::{FormatText, NewBatch, SealedPart};
 use daifa::store::doubles::PersonKey;
 use daifa::store::intake::{Acceptance, Begun, NewHold, NewPayment, Receiving};
+use daifa::store::numbers::Reference;
 use daifa::store::refunds::NewRefund;
 use daifa::store::reports::NewReport;
 use daifa::store::results::{Effects, Quarantined, Taken, TakenResult, TakenRow};
@@ -297,23 +298,14 @@ impl Base {
         self.accept_head(&head(id, revision, lines), lines).await
     }
 
+    /// The reference that comes next at a bank.
+    pub async fn reference(&self, bank: &str) -> Reference {
+        reference(&self.store, bank).await
+    }
+
     /// What the next batch of a share would be.
     pub async fn next_batch(&self, register: RegisterNo, bank: &str, rows_max: usize) -> NewBatch {
-        let cut = self.store.cuttable(register, bank, rows_max).await.expect("reads");
-        let number = self.store.next_number(&format!("reference:{bank}")).await.expect("counts");
-        NewBatch {
-            register,
-            bank: bank.to_owned(),
-            listed: cut.listed,
-            recut_of: cut.recut_of,
-            members: cut.payments.iter().map(|payment| (payment.line, payment.amount)).collect(),
-            cut_line: cut.cut_line,
-            content: sha256(b"approved"),
-            reference: format!("D00{number:010}"),
-            numbered: None,
-            format: format_text(),
-            parts: parts(),
-        }
+        batch_of(&self.store, register, bank, rows_max).await
     }
 
     /// Cuts the next batch of a share; its attempt is INTENT.
@@ -321,7 +313,7 @@ impl Base {
         let new = self.next_batch(register, bank, rows_max).await;
         self.store.intend_batch(&new, NOW).await.expect("cuts");
         self.clean().await;
-        self.by_reference(bank, &new.reference).await
+        self.by_reference(bank, &new.reference.text).await
     }
 
     pub async fn by_reference(&self, bank: &str, reference: &str) -> Attempt {
@@ -388,7 +380,7 @@ impl Base {
     /// What a refund of all free leftover of a share would be.
     pub async fn next_refund(&self, register: RegisterNo, bank: &str) -> NewRefund {
         let open = self.store.open_leftovers(register, bank, 1_000).await.expect("reads");
-        let number = self.store.next_number(&format!("reference:{bank}")).await.expect("counts");
+        let reference = self.reference(bank).await;
         NewRefund {
             register,
             bank: bank.to_owned(),
@@ -396,7 +388,7 @@ impl Base {
             pool_account: "6107280000000000001".to_owned(),
             voucher_no: "5201-1".to_owned(),
             members: open.iter().map(|leftover| (leftover.line, leftover.amount)).collect(),
-            reference: format!("D00{number:010}"),
+            reference,
             format: format_text(),
             parts: parts(),
         }
@@ -407,7 +399,7 @@ impl Base {
         let new = self.next_refund(register, bank).await;
         self.store.intend_refund(&new, NOW).await.expect("intends");
         self.clean().await;
-        self.by_reference(bank, &new.reference).await
+        self.by_reference(bank, &new.reference.text).await
     }
 
     /// Makes durable what the bank says about a refund.
@@ -480,4 +472,32 @@ pub fn moved<T>(result: Result<T, StoreError>) {
 /// The store as a task may hold it.
 pub fn shared(base: &Base) -> std::sync::Arc<Store> {
     std::sync::Arc::clone(&base.store)
+}
+
+async fn reference(store: &Store, bank: &str) -> Reference {
+    let number = store.reference_to_come(bank).await.expect("counts");
+    Reference { number, text: format!("D00{number:010}") }
+}
+
+/// What the next batch of a share would be.
+pub async fn batch_of(
+    store: &Store,
+    register: RegisterNo,
+    bank: &str,
+    rows_max: usize,
+) -> NewBatch {
+    let cut = store.cuttable(register, bank, rows_max).await.expect("reads");
+    NewBatch {
+        register,
+        bank: bank.to_owned(),
+        listed: cut.listed,
+        recut_of: cut.recut_of,
+        members: cut.payments.iter().map(|payment| (payment.line, payment.amount)).collect(),
+        cut_line: cut.cut_line,
+        content: sha256(b"approved"),
+        reference: reference(store, bank).await,
+        numbered: None,
+        format: format_text(),
+        parts: parts(),
+    }
 }

@@ -65,8 +65,6 @@ const WITHOUT: &[(&str, &str, &str)] = &[
 
 /// Columns whose change is another than the usual one, as an expression.
 const OTHERWISE: &[(&str, &str, &str)] = &[
-    // A number that was skipped is never used; one that would come again is told.
-    ("counter", "value", "value - 1"),
     // Words that the column knows: one that it does not know is no trouble to find.
     ("register", "state", "CASE state WHEN 'closed' THEN 'accepted' ELSE 'closed' END"),
     ("hold", "event", "CASE event WHEN 'dropped' THEN 'released' ELSE 'dropped' END"),
@@ -153,7 +151,7 @@ async fn everything(base: &Base) {
             base.store.withdraw(&attempt, "op", "checked", NOW).await.expect("never left");
         }
     }
-    let range = base.by_reference(BANK, &numbered.reference).await;
+    let range = base.by_reference(BANK, &numbered.reference.text).await;
     base.sent(&listed).await;
     base.sent(&range).await;
     let numbers = ["B-1", "B-2"].map(str::to_owned);

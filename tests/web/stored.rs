@@ -16,6 +16,7 @@ use daifa::store::Store;
 use daifa::store::attempts::Conclusion;
 use daifa::store::cut::{FormatText, NewBatch};
 use daifa::store::intake::{Acceptance, Begun, NewHold, NewPayment};
+use daifa::store::numbers::Reference;
 use daifa::store::results::{Quarantined, TakenResult, TakenRow};
 
 use crate::samples::{CANARIES, HEAD_DIGEST, NOW, person};
@@ -91,7 +92,7 @@ pub async fn paid(store: &Store, sealer: &Sealer) {
         members: (1..LINES).map(|line| (line, AMOUNT)).collect(),
         cut_line: 0,
         content: [2; 32],
-        reference: "DF0001".to_owned(),
+        reference: Reference { number: 1, text: "DF0001".to_owned() },
         numbered: None,
         format: FormatText { digest: [4; 32], name: "practice".to_owned(), text: String::new() },
         parts: Vec::new(),
