@@ -72,7 +72,7 @@ pub(crate) fn groups<S>(plain: &[(String, S)], suffix: &str) -> Vec<(String, Gro
 /// this. What changes meanwhile is seen when a file is fetched.
 const LIST_AGAIN: Duration = Duration::from_secs(10);
 /// Arrivals that are remembered from one look to the next.
-const REMEMBERED_MAX: usize = 4_096;
+pub(crate) const REMEMBERED_MAX: usize = 4_096;
 
 /// Arrivals of the last look that were not put away since, oldest first. A folder in which thousands wait
 /// is not listed for each few that are taken from it: that made each answer of a busy bank dearer than the

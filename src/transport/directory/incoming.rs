@@ -1,18 +1,20 @@
 //! Taking what the bank leaves: only what is whole, only plain files with plain names, never more
 //! bytes than allowed.
 
-use std::collections::HashSet;
+use std::collections::{BinaryHeap, HashSet};
 use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::Bytes;
-use rustix::fs::{FileType, Stat};
+use rustix::fs::Stat;
 
 use crate::transport::directory::away::Away;
 use crate::transport::directory::{DirectoryOptions, files};
-use crate::transport::whole::{Completion, Group, Stillness, Token, Waiting, groups};
+use crate::transport::whole::{
+    Completion, Group, REMEMBERED_MAX, Stillness, Token, Waiting, groups,
+};
 use crate::transport::{Arrival, DoorError, InPart, names};
 
 /// A folder with more entries than this is looked through in part; the rest waits its turn.
@@ -33,8 +35,14 @@ struct Looked {
     warned: HashSet<String>,
 }
 
+/// Files, oldest first.
+fn by_age(files: &mut [(String, Shape)]) -> &[(String, Shape)] {
+    files.sort_by(|(a, sa), (b, sb)| (sa.changed, a).cmp(&(sb.changed, b)));
+    files
+}
+
 /// What must not change while a file rests: size, change time, identity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shape {
     pub(super) inode: u64,
     size: i64,
@@ -63,14 +71,60 @@ impl Inbox {
             return Ok(oldest);
         }
         let folder = self.folder()?;
-        let mut plain = self.look_through(&folder)?;
-        plain.sort_by(|(a, sa), (b, sb)| (sa.changed, a).cmp(&(sb.changed, b)));
-        let mut looked = self.looked();
+        let most = limit.max(REMEMBERED_MAX);
         let found = match &self.options.completion {
-            Completion::Control { suffix } => groups(&plain, suffix),
-            Completion::StableMs(ms) => looked.still.still_for(&plain, Duration::from_millis(*ms)),
+            Completion::Control { suffix } => self.controlled(&folder, suffix, limit, most)?,
+            Completion::StableMs(ms) => {
+                let (plain, _) = self.oldest(&folder, most, |_| true)?;
+                self.looked().still.still_for(&plain, Duration::from_millis(*ms))
+            }
         };
-        Ok(looked.waiting.listed(found, limit))
+        Ok(self.looked().waiting.listed(found, limit))
+    }
+
+    /// Arrivals whose control file is among the oldest `most`. A look through a folder in which a hundred
+    /// thousand files wait holds no more than these.
+    fn controlled(
+        &self,
+        folder: &OwnedFd,
+        suffix: &str,
+        limit: usize,
+        most: usize,
+    ) -> Result<Vec<(String, Group)>, DoorError> {
+        let (controls, whole) = self.oldest(folder, most, |name| name.ends_with(suffix))?;
+        let stems: HashSet<&str> =
+            controls.iter().filter_map(|(name, _)| name.strip_suffix(suffix)).collect();
+        let mut plain = controls.clone();
+        let data = |name: &str| !name.ends_with(suffix) && stems.contains(names::stem(name));
+        self.look_through(folder, data, |name, shape| plain.push((name, shape)))?;
+        let found = groups(by_age(&mut plain), suffix);
+        if whole || found.len() >= limit {
+            return Ok(found);
+        }
+        // Control files that stand alone hide what came after them.
+        plain.clear();
+        self.look_through(folder, |_| true, |name, shape| plain.push((name, shape)))?;
+        Ok(groups(by_age(&mut plain), suffix))
+    }
+
+    /// The oldest `most` of the plain files that are wanted, and whether these are all of them.
+    fn oldest(
+        &self,
+        folder: &OwnedFd,
+        most: usize,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<(Vec<(String, Shape)>, bool), DoorError> {
+        let mut oldest = BinaryHeap::new();
+        let mut whole = true;
+        self.look_through(folder, wanted, |name, shape| {
+            oldest.push((shape.changed, name, shape));
+            if oldest.len() > most {
+                oldest.pop();
+                whole = false;
+            }
+        })?;
+        let files = oldest.into_sorted_vec().into_iter();
+        Ok((files.map(|(_, name, shape)| (name, shape)).collect(), whole))
     }
 
     pub fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
@@ -125,11 +179,16 @@ impl Inbox {
         DoorError::Io { doing, path: self.options.incoming.clone(), source }
     }
 
-    /// All plain files with plain names; finishes what a crash interrupted on the way.
-    fn look_through(&self, folder: &OwnedFd) -> Result<Vec<(String, Shape)>, DoorError> {
+    /// Gives plain files with plain names that are wanted to `found`; finishes what a crash interrupted on
+    /// the way.
+    fn look_through(
+        &self,
+        folder: &OwnedFd,
+        wanted: impl Fn(&str) -> bool,
+        mut found: impl FnMut(String, Shape),
+    ) -> Result<(), DoorError> {
         let entries =
             std::fs::read_dir(&self.options.incoming).map_err(|e| self.io("listing", e))?;
-        let mut plain = Vec::new();
         for entry in entries.take(ENTRIES_MAX) {
             let entry = entry.map_err(|e| self.io("listing", e))?;
             let Ok(name) = entry.file_name().into_string() else {
@@ -144,15 +203,26 @@ impl Inbox {
                 self.warn_once(&name, "its name is not one that is touched");
                 continue;
             }
+            let kind = match entry.file_type() {
+                Err(gone) if gone.kind() == io::ErrorKind::NotFound => continue,
+                kind => kind.map_err(|e| self.io("looking through", e))?,
+            };
+            if kind.is_dir() {
+                continue;
+            }
+            if !kind.is_file() {
+                self.warn_once(&name, "it is not a plain file");
+                continue;
+            }
+            if !wanted(&name) {
+                continue;
+            }
             let stat = files::look(folder, &name).map_err(|e| self.io("looking through", e))?;
-            match stat {
-                None => {}
-                Some(stat) if files::is_plain(&stat) => plain.push((name, Shape::of(&stat))),
-                Some(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::Directory => {}
-                Some(_) => self.warn_once(&name, "it is not a plain file"),
+            if let Some(stat) = stat.filter(files::is_plain) {
+                found(name, Shape::of(&stat));
             }
         }
-        Ok(plain)
+        Ok(())
     }
 
     fn warn_once(&self, name: &str, cause: &str) {
@@ -176,7 +246,13 @@ impl Inbox {
             Completion::StableMs(_) => Err(DoorError::Gone(name.to_owned())),
             Completion::Control { suffix } => {
                 let folder = self.folder()?;
-                let found = groups(&self.look_through(&folder)?, suffix);
+                let mut plain = Vec::new();
+                let wanted = |other: &str| {
+                    let stem = other.strip_suffix(suffix.as_str());
+                    stem.unwrap_or_else(|| names::stem(other)) == names::stem(name)
+                };
+                self.look_through(&folder, wanted, |name, shape| plain.push((name, shape)))?;
+                let found = groups(by_age(&mut plain), suffix);
                 let mut found = found.into_iter().filter(|(n, _)| n == name);
                 found.next().map(|(_, g)| g).ok_or_else(|| DoorError::Gone(name.to_owned()))
             }

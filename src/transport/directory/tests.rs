@@ -12,6 +12,7 @@ use crate::transport::directory::files;
 use crate::transport::directory::outgoing::hand_over;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::placing::temporary_name;
+use crate::transport::whole::REMEMBERED_MAX;
 use crate::transport::{Asked, DoorError, OutPart, Sent, Transport};
 
 struct Share {
@@ -294,6 +295,51 @@ async fn i14_a_file_is_taken_only_with_its_control_file() {
     assert_eq!(share.names("in"), ["lonely.ok"]);
     assert_eq!(share.names("archive"), ["HP1.ok", "HP1.txt"]);
     share.door.archive(&arrival).await.expect("again does no harm");
+}
+
+/// Gives a file of the incoming folder a change time: so many seconds after another.
+fn changed(share: &Share, name: &str, seconds: usize) {
+    let file = fs::File::options().write(true).open(share.path(name)).expect("opened");
+    let at = std::time::Duration::from_secs(1_700_000_000 + seconds as u64);
+    file.set_modified(std::time::SystemTime::UNIX_EPOCH + at).expect("dated");
+}
+
+#[tokio::test]
+async fn f43_of_a_full_folder_the_oldest_are_held_and_the_rest_has_its_turn() {
+    let share = Share::new();
+    let count = REMEMBERED_MAX + 3;
+    for at in 0..count {
+        // The youngest come first by name.
+        let stem = format!("in/HP{:05}", count - at);
+        for suffix in ["txt", "ok"] {
+            share.put(&format!("{stem}.{suffix}"), b"1");
+            changed(&share, &format!("{stem}.{suffix}"), at);
+        }
+    }
+    let name = |at: usize| format!("HP{:05}.txt", count - at);
+    let first = share.door.arrivals(2).await.expect("listed");
+    assert_eq!(first, [name(0), name(1)]);
+    for name in &first {
+        let arrival = share.door.fetch(name).await.expect("read");
+        share.door.archive(&arrival).await.expect("put away");
+    }
+    let rest = share.door.arrivals(REMEMBERED_MAX).await.expect("listed");
+    let all: Vec<String> = (2..count).map(name).collect();
+    assert_eq!(rest, all[..REMEMBERED_MAX]);
+    let more = share.door.arrivals(REMEMBERED_MAX * 2).await.expect("listed");
+    assert_eq!(more, all, "as many as are asked for");
+}
+
+#[tokio::test]
+async fn f43_control_files_that_stand_alone_hide_nothing() {
+    let share = Share::new();
+    for at in 0..=REMEMBERED_MAX {
+        share.put(&format!("in/lonely{at}.ok"), b"");
+        changed(&share, &format!("in/lonely{at}.ok"), at);
+    }
+    share.put("in/HP1.txt", b"1");
+    share.put("in/HP1.ok", b"1");
+    assert_eq!(share.door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
 }
 
 #[tokio::test]
