@@ -24,7 +24,7 @@ use crate::engine::{self, EngineError, Observer};
 use crate::flow::beside::SideFiles;
 use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
-use crate::flow::{Ctx, Duty, Pace, Step, Waits};
+use crate::flow::{Ctx, Duty, Lane, Pace, Step, Waits, lanes};
 use crate::lifecycle::{DRAIN_LIMIT, Exit, Stop, feed_watchdog, manager};
 use crate::model::deadline::StartEvent;
 use crate::store::death::Death;
@@ -118,15 +118,15 @@ struct Watcher {
 }
 
 impl Observer for Watcher {
-    fn stepped(&self, step: Step, result: &'static str, took_ms: u64, now_ms: i64) {
-        self.health.beat(step.as_str(), now_ms);
+    fn stepped(&self, lane: &Lane, result: &'static str, took_ms: u64, now_ms: i64) {
+        self.health.beat(&lane.to_string(), now_ms);
         if let Some(result) = StepResult::parse(result) {
-            self.metrics.step(step.as_str(), result, took_ms);
+            self.metrics.step(lane.step.as_str(), result, took_ms);
         }
     }
 
-    fn rests(&self, step: Step, now_ms: i64) {
-        self.health.beat(step.as_str(), now_ms);
+    fn rests(&self, lane: &Lane, now_ms: i64) {
+        self.health.beat(&lane.to_string(), now_ms);
     }
 }
 
@@ -186,7 +186,8 @@ pub async fn start(
     tracing::info!(swept, unknown, "what was under way at the last stop is taken up");
     let steps: Vec<&'static str> = Step::ALL.iter().map(|step| step.as_str()).collect();
     let stuck_ms = u64::try_from(config.pace.stuck_after.0).unwrap_or_default();
-    let health = Arc::new(Health::new(&steps, stuck_ms, clock.now_ms()));
+    let running = lanes(&ctx).iter().map(Lane::to_string).collect();
+    let health = Arc::new(Health::new(running, stuck_ms, clock.now_ms()));
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"), &steps));
     let listener = TcpListener::bind(config.listen)
         .await

@@ -1,4 +1,4 @@
-//! Runs each step when it is due or woken, and stops the house when one of them must not go on.
+//! Runs each lane when it is due or woken, and stops the house when one of them must not go on.
 //!
 //! It knows nothing of money: a step is a name and a function that says when it wants to be called
 //! again. A wake is only a hint; the step reads the world for itself, so a lost wake costs time and
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::flow::{Ctx, FlowError, Progress, Step};
+use crate::flow::{Ctx, FlowError, Lane, Progress, lanes};
 
 /// The longest that a step sleeps: its heartbeat. A step that looks into the database is run then,
 /// because an operator's command may have changed it beside us; one that goes by the clock alone is
@@ -28,22 +28,22 @@ const SLEEP_AFTER_ERROR_MS: i64 = 200;
 /// Is told what the steps do: for health and metrics.
 pub trait Observer: Send + Sync + 'static {
     /// A step came back. `result` is `worked`, `idle` or `failed`.
-    fn stepped(&self, step: Step, result: &'static str, took_ms: u64, now_ms: i64);
+    fn stepped(&self, lane: &Lane, result: &'static str, took_ms: u64, now_ms: i64);
 
     /// A step has nothing to do yet, and is alive.
-    fn rests(&self, step: Step, now_ms: i64);
+    fn rests(&self, lane: &Lane, now_ms: i64);
 }
 
 /// Why the engine ended before it was told to.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("step {step} cannot go on: {source}")]
-    Fatal { step: Step, source: FlowError },
-    #[error("step {step} broke down")]
-    Panicked { step: Step },
+    #[error("step {lane} cannot go on: {source}")]
+    Fatal { lane: Lane, source: FlowError },
+    #[error("step {lane} broke down")]
+    Panicked { lane: Lane },
 }
 
-/// Runs all steps until `cancel`.
+/// Runs all lanes until `cancel`.
 ///
 /// # Errors
 /// [`EngineError`] where the process must stop and read back what is durable.
@@ -52,20 +52,20 @@ pub async fn run(
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<(), EngineError> {
-    let mut steps = JoinSet::new();
-    for step in Step::ALL {
+    let mut running = JoinSet::new();
+    for lane in lanes(&ctx) {
         let (ctx, observer, cancel) = (Arc::clone(&ctx), Arc::clone(&observer), cancel.clone());
-        steps.spawn(
-            async move { (*step, tokio::spawn(repeat(ctx, *step, observer, cancel)).await) },
-        );
+        let repeated = tokio::spawn(repeat(ctx, lane.clone(), observer, cancel));
+        running.spawn(async move { (lane, repeated.await) });
     }
     let mut ended = Ok(());
-    while let Some(done) = steps.join_next().await {
+    while let Some(done) = running.join_next().await {
         let failed = match done {
             Ok((_, Ok(Ok(())))) => None,
-            Ok((step, Ok(Err(source)))) => Some(EngineError::Fatal { step, source }),
-            Ok((step, Err(_))) => Some(EngineError::Panicked { step }),
-            Err(_) => Some(EngineError::Panicked { step: Step::Watch }),
+            Ok((lane, Ok(Err(source)))) => Some(EngineError::Fatal { lane, source }),
+            Ok((lane, Err(_))) => Some(EngineError::Panicked { lane }),
+            // It does nothing but wait for what was spawned.
+            Err(cause) => std::panic::resume_unwind(cause.into_panic()),
         };
         if let Some(failed) = failed {
             tracing::error!(error = %failed, "the daemon must stop and read back");
@@ -78,14 +78,14 @@ pub async fn run(
 
 async fn repeat(
     ctx: Arc<Ctx>,
-    step: Step,
+    lane: Lane,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
 ) -> Result<(), FlowError> {
     while !cancel.is_cancelled() {
         let version = ctx.store.version();
         let (began, began_running) = (ctx.now_ms(), ctx.clock.running_ms());
-        let (wait_ms, result) = match crate::flow::step(&ctx, step).await {
+        let (wait_ms, result) = match crate::flow::step(&ctx, &lane).await {
             Ok(Progress::More) => (0, "worked"),
             Ok(Progress::Idle { until_ms }) => {
                 let now = ctx.now_ms();
@@ -93,18 +93,18 @@ async fn repeat(
             }
             Err(cause) if cause.is_fatal() => return Err(cause),
             Err(cause) => {
-                tracing::info!(%step, error = %cause, "a step will look again");
+                tracing::info!(%lane, error = %cause, "a step will look again");
                 (SLEEP_AFTER_ERROR_MS, "failed")
             }
         };
         let now = ctx.now_ms();
-        observer.stepped(step, result, u64::try_from(now - began).unwrap_or_default(), now);
-        if wait_ms > 0 && step.wakes_on_change() {
-            sleep(&ctx, step, version, wait_ms.min(SLEEP_MAX_MS), &cancel).await;
+        observer.stepped(&lane, result, u64::try_from(now - began).unwrap_or_default(), now);
+        if wait_ms > 0 && lane.step.wakes_on_change() {
+            sleep(&ctx, &lane, version, wait_ms.min(SLEEP_MAX_MS), &cancel).await;
             let left_ms = GATHER_MS - (ctx.clock.running_ms() - began_running);
             tokio::time::sleep(Duration::from_millis(u64::try_from(left_ms).unwrap_or(0))).await;
         } else if wait_ms > 0 {
-            rest(&ctx, step, wait_ms, observer.as_ref(), &cancel).await;
+            rest(&ctx, &lane, wait_ms, observer.as_ref(), &cancel).await;
         }
     }
     Ok(())
@@ -114,7 +114,7 @@ async fn repeat(
 /// is alive.
 async fn rest(
     ctx: &Ctx,
-    step: Step,
+    lane: &Lane,
     wait_ms: i64,
     observer: &dyn Observer,
     cancel: &CancellationToken,
@@ -125,16 +125,16 @@ async fn rest(
         if left_ms <= 0 || cancel.is_cancelled() {
             return;
         }
-        sleep(ctx, step, 0, left_ms.clamp(SLEEP_MIN_MS, SLEEP_MAX_MS), cancel).await;
-        observer.rests(step, ctx.now_ms());
+        sleep(ctx, lane, 0, left_ms.clamp(SLEEP_MIN_MS, SLEEP_MAX_MS), cancel).await;
+        observer.rests(lane, ctx.now_ms());
     }
 }
 
 /// Sleeps until something changed that this step may act upon, or the time is over.
-async fn sleep(ctx: &Ctx, step: Step, version: u64, wait_ms: i64, cancel: &CancellationToken) {
+async fn sleep(ctx: &Ctx, lane: &Lane, version: u64, wait_ms: i64, cancel: &CancellationToken) {
     let time =
         tokio::time::sleep(Duration::from_millis(u64::try_from(wait_ms).unwrap_or_default()));
-    if step.wakes_on_change() {
+    if lane.step.wakes_on_change() {
         tokio::select! {
             () = cancel.cancelled() => {}
             () = time => {}

@@ -248,7 +248,7 @@ impl Served {
         let folder = tempfile::tempdir().expect("folder");
         let location = Location::Sqlite(folder.path().join("daifa.db"));
         let store = Arc::new(Store::open(&location).await.expect("opens"));
-        let health = Arc::new(Health::new(&STEPS, 60_000, samples::NOW));
+        let health = Arc::new(Health::new(STEPS.map(str::to_owned).into(), 60_000, samples::NOW));
         let metrics = Arc::new(Metrics::new("1.2.3", &STEPS));
         let pages = Pages {
             store: Arc::clone(&store),

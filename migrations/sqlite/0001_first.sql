@@ -256,7 +256,7 @@ CREATE TABLE attempt (
 
 CREATE UNIQUE INDEX attempt_live_batch ON attempt (batch_no) WHERE batch_no IS NOT NULL AND state NOT IN ('refused', 'closed');
 CREATE UNIQUE INDEX attempt_live_refund ON attempt (refund_no) WHERE refund_no IS NOT NULL AND state NOT IN ('refused', 'closed');
-CREATE INDEX attempt_due ON attempt (next_at_ms) WHERE next_at_ms IS NOT NULL;
+CREATE INDEX attempt_due ON attempt (bank, next_at_ms) WHERE next_at_ms IS NOT NULL;
 CREATE INDEX attempt_batch ON attempt (batch_no);
 
 -- What a bank calls an attempt: its own numbers, several where it splits what we sent in one.

@@ -15,7 +15,7 @@ use crate::config::{
     Bank, Config, Door, LineSecurity, Secret, SftpDoor, Signing, SocketDoor, Span, entries,
 };
 use crate::flow::doors::Doors;
-use crate::format::{CutOff, Format, MessageKind};
+use crate::format::{CutOff, Format, Key, MessageKind};
 use crate::guard::mac::{Mac, SECRET_BYTES_MIN};
 use crate::guard::sign::Algorithm;
 use crate::transport::Transport;
@@ -92,7 +92,18 @@ pub fn open(
         // What is wrong with the format, or with what goes where, is told already.
         None => Err(String::new()),
     };
+    let shifts = |door: &Door, place| {
+        let Door::Socket(SocketDoor { session: Some(_), .. }) = door else { return None };
+        let (routes, format) = routes.as_ref()?;
+        let answers = routes.answers(place).into_iter().filter(|kind| format.has(*kind));
+        answers.into_iter().find(|kind| !format.asks_for(*kind, Key::Reference))
+    };
     let mut plainly = |at: &str, door: &Door, place| match plain(door, || ending(place)) {
+        // One answer too many, and each one after it is read as what the bank says about the next message.
+        Ok(_) if let Some(kind) = shifts(door, place) => {
+            problems.push(told(at, &format!("session: {kind} bears no reference of ours; on a connection that stays nobody could tell whose answer it is")));
+            None
+        }
         Ok(door) => Some(door),
         Err(cause) if cause.is_empty() => None,
         Err(cause) => {
@@ -458,6 +469,18 @@ mod tests {
         let session = "session = { heartbeat = \"1\", answer = \"1\", every = \"30s\" }\n";
         assert!(opened("example-gx-tagged", &format!("{plain}{session}")).is_ok());
         refused("example-city-xml", &format!("{plain}{session}"), "without a frame");
+        // An answer that says not whose it is.
+        let text = crate::format::example::example("example-gx-tagged").expect("it ships");
+        let (before, answer) = text.split_once("kind = \"acknowledgement\"").expect("it answers");
+        let answer = answer.replacen("key = \"reference\", only = \"ascii\"", "ignored = \"\"", 1);
+        let nameless = format!("{before}kind = \"acknowledgement\"{answer}");
+        let cause = opened_by("gx", &nameless, &format!("{plain}{session}"));
+        let cause = cause.err().expect("is refused");
+        assert!(cause.contains("acknowledgement bears no reference"), "{cause}");
+        assert!(
+            opened_by("gx", &nameless, &plain).is_ok(),
+            "on a connection of its own it is clear"
+        );
     }
 
     const HTTPS: &str = "[bank.door]\nkind = \"https\"\nurl = \"http://127.0.0.1:1/\"\n";

@@ -16,7 +16,6 @@ use crate::clock::local_text;
 use crate::flow::asking::ask_once;
 pub use crate::flow::beside::seen::SideFiles;
 use crate::flow::beside::seen::{Late, OURS};
-use crate::flow::convert::end_alerts;
 use crate::flow::opening::Item;
 use crate::flow::spoken::{data_error, door_error};
 use crate::flow::submit::stored_parts;
@@ -150,14 +149,39 @@ fn patience_ms(bank: &Bank) -> i64 {
     (bank.rules.ask_after_ms + 2 * bank.rules.return_every_ms).max(LATE_MIN_MS)
 }
 
-/// Ends the alerts about files beside messages that are over. It is looked at all of them together, since one
-/// may end by what nobody asks for any more, or while this process did not run.
+/// Ends the alerts about files beside messages of a bank that are over. It is looked at all of them together,
+/// since one may end by what nobody asks for any more, or while this process did not run.
 ///
 /// # Errors
 /// Where the store fails.
-pub(super) async fn end(ctx: &Ctx) -> Result<(), FlowError> {
-    let standing = ctx.side_files.standing(ctx.clock.running_ms());
-    end_alerts(ctx, AlertKind::SideFile, &standing).await
+pub(super) async fn end(ctx: &Ctx, bank: &str) -> Result<(), FlowError> {
+    // What is raised is seen before, and read after: nobody's alert is ended between the two.
+    let raised = ctx.store.standing_alerts(AlertKind::SideFile).await?;
+    let standing = ctx.side_files.standing(bank, ctx.clock.running_ms());
+    for subject in raised.iter().filter(|subject| bank_of(subject) == bank) {
+        if !standing.contains(subject) {
+            ctx.store.clear_alert(AlertKind::SideFile, subject, ctx.now_ms()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The bank that an alert about files beside messages is about.
+fn bank_of(subject: &str) -> &str {
+    subject.split_once('/').map_or(subject, |(bank, _)| bank)
+}
+
+/// Ends those of banks that are not in the config any more: nobody looks for their files.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn end_of_others(ctx: &Ctx) -> Result<(), FlowError> {
+    for subject in ctx.store.standing_alerts(AlertKind::SideFile).await? {
+        if !ctx.banks.contains_key(bank_of(&subject)) {
+            ctx.store.clear_alert(AlertKind::SideFile, &subject, ctx.now_ms()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Is a file of this name none by itself, but one that a message names?

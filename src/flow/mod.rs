@@ -39,6 +39,7 @@ pub mod watch;
 pub mod whose;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::clock::{Clock, Dice};
@@ -80,6 +81,35 @@ impl Step {
             Self::Convert | Self::Submit | Self::Collect | Self::Settle | Self::Report => true,
         }
     }
+}
+
+/// What runs by itself: a step, and of the steps that wait for banks the part of one bank. A bank that is slow
+/// or hangs holds up its own and nobody else's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    pub step: Step,
+    pub bank: Option<String>,
+}
+
+impl fmt::Display for Lane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.bank {
+            None => write!(f, "{}", self.step),
+            Some(bank) => write!(f, "{} {bank}", self.step),
+        }
+    }
+}
+
+/// All that runs, in the order of the road.
+pub fn lanes(ctx: &Ctx) -> Vec<Lane> {
+    let of = |step: Step| -> Vec<Lane> {
+        if matches!(step, Step::Submit | Step::Collect) {
+            let bank = |code: &String| Lane { step, bank: Some(code.clone()) };
+            return ctx.banks.keys().map(bank).collect();
+        }
+        vec![Lane { step, bank: None }]
+    };
+    Step::ALL.iter().flat_map(|step| of(*step)).collect()
 }
 
 /// What a step found.
@@ -282,18 +312,21 @@ impl Ctx {
     }
 }
 
-/// Runs one step once.
+/// Runs one lane once.
 ///
 /// # Errors
 /// [`FlowError::is_fatal`] tells whether the process must stop.
-pub async fn step(ctx: &Ctx, step: Step) -> Result<Progress, FlowError> {
-    match step {
-        Step::Intake => feed::step(ctx).await,
-        Step::Convert => convert::step(ctx).await,
-        Step::Submit => submit::step(ctx).await,
-        Step::Collect => collect::step(ctx).await,
-        Step::Settle => settle::step(ctx).await,
-        Step::Report => report::step(ctx).await,
-        Step::Watch => watch::step(ctx).await,
+pub async fn step(ctx: &Ctx, lane: &Lane) -> Result<Progress, FlowError> {
+    let bank = lane.bank.as_ref().and_then(|code| ctx.banks.get(code));
+    match (lane.step, bank) {
+        (Step::Intake, _) => feed::step(ctx).await,
+        (Step::Convert, _) => convert::step(ctx).await,
+        (Step::Submit, Some(bank)) => submit::step(ctx, bank).await,
+        (Step::Collect, Some(bank)) => collect::step(ctx, bank).await,
+        // Lanes are made of the banks that there are.
+        (Step::Submit | Step::Collect, None) => Ok(Progress::Idle { until_ms: None }),
+        (Step::Settle, _) => settle::step(ctx).await,
+        (Step::Report, _) => report::step(ctx).await,
+        (Step::Watch, _) => watch::step(ctx).await,
     }
 }

@@ -92,20 +92,18 @@ pub(super) async fn step(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
     Ok(moved)
 }
 
-/// Looks at what waits of all banks, and says when the next of it is due. What a bank called in that has left
-/// the config since is read by nobody, and somebody is told until it is back: it may say what became of money
-/// that is in flight.
+/// What a bank called in that has left the config since is read by nobody, and somebody is told until it is
+/// back: it may say what became of money that is in flight.
 ///
 /// # Errors
 /// Where the store fails.
-pub(super) async fn look(ctx: &Ctx) -> Result<Option<i64>, FlowError> {
-    let (mut next, mut unheard) = (None, BTreeSet::new());
+pub(super) async fn look(ctx: &Ctx) -> Result<(), FlowError> {
+    let mut unheard = BTreeSet::new();
     for waiting in ctx.store.waiting_pushes().await? {
         if ctx.banks.contains_key(&waiting.bank) {
-            next = [next, Some(waiting.next_at_ms)].into_iter().flatten().min();
             continue;
         }
-        let WaitingPushes { bank, count, .. } = waiting;
+        let WaitingPushes { bank, count } = waiting;
         let text = format!(
             "银行 {bank} 推送来的报文有 {count} 份无人读取：该行已不在配置中。报文已原样封存，其中可能有款项的结果；请恢复该行的配置，系统会自动读取"
         );
@@ -118,8 +116,7 @@ pub(super) async fn look(ctx: &Ctx) -> Result<Option<i64>, FlowError> {
         }
         unheard.insert(bank);
     }
-    end_alerts(ctx, AlertKind::Unheard, &unheard).await?;
-    Ok(next)
+    end_alerts(ctx, AlertKind::Unheard, &unheard).await
 }
 
 /// Takes what was called in, and says which files it had beside it; nothing where these are waited for.

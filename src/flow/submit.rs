@@ -2,7 +2,6 @@
 //! of it is durable before anything else is done about it (design 4, rules 1 and 2).
 
 use bytes::Bytes;
-use futures_util::future::join_all;
 
 use crate::clock::local_parts;
 use crate::flow::answer::{acted_on, read_answer, too_late};
@@ -25,70 +24,90 @@ const RESEND_MAX_MS: i64 = 60_000;
 /// What chance makes at most that of.
 const RESEND_ABOUT_MAX_MS: i64 = RESEND_MAX_MS / 5 * 4;
 
+/// Hands over what is due to a bank, one after the other.
+///
 /// # Errors
 /// Where the store fails. What a bank's door says never fails the step.
-pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
+pub async fn step(ctx: &Ctx, bank: &Bank) -> Result<Progress, FlowError> {
     let states = [AttemptState::Intent, AttemptState::NotSent];
-    let due = ctx.store.due_attempts(&states, ctx.now_ms(), ATTEMPTS_PER_STEP).await?;
+    let due = ctx.store.due_attempts(&bank.code, &states, ctx.now_ms(), ATTEMPTS_PER_STEP).await?;
     if due.is_empty() {
-        return Ok(Progress::Idle { until_ms: ctx.store.next_due_at(&states).await? });
+        let until_ms = ctx.store.next_due_at(&bank.code, &states).await?;
+        return Ok(Progress::Idle { until_ms });
     }
-    let stopped = ctx.store.stopped_banks().await?;
-    // Banks are handed to side by side, each one in its own order.
-    let mut by_bank = std::collections::BTreeMap::<&str, Vec<&Attempt>>::new();
+    if ctx.store.stopped_banks().await?.contains(&bank.code) {
+        rest(ctx, &due).await?;
+        return Ok(Progress::More);
+    }
+    let turn = Turn::begin(ctx);
+    let mut unreached = None;
     for attempt in &due {
-        by_bank.entry(attempt.bank.as_str()).or_default().push(attempt);
-    }
-    let stopped = &stopped;
-    let sends = by_bank.into_iter().map(|(bank, attempts)| async move {
-        let Some(bank) = ctx.banks.get(bank) else { return nobody(ctx, &attempts).await };
-        if stopped.contains(&bank.code) {
-            return rest(ctx, &attempts).await;
+        if turn.is_over(ctx) {
+            break;
         }
-        let mut unreached = None;
-        for attempt in attempts {
-            // One try is enough to find out that a bank is not reached; the next time it is another's turn,
-            // in case it was not the bank.
-            if let Some(next_ms) = unreached {
-                ctx.store.wait(attempt, next_ms - 1).await?;
-                continue;
-            }
-            match hand_over(ctx, bank, attempt).await {
-                Ok(next_ms) => unreached = next_ms,
-                Err(cause) if cause.is_fatal() => return Err(cause),
-                Err(FlowError::Store(StoreError::Moved { .. })) => {
-                    tracing::info!(attempt = %attempt.no, "somebody else moved it");
-                }
-                Err(cause) => cannot_leave(ctx, bank, attempt, &cause).await?,
-            }
+        // One try is enough to find out that a bank is not reached; the next time it is another's turn,
+        // in case it was not the bank.
+        if let Some(next_ms) = unreached {
+            ctx.store.wait(attempt, next_ms - 1).await?;
+            continue;
         }
-        Ok(())
-    });
-    for done in join_all(sends).await {
-        done?;
+        match hand_over(ctx, bank, attempt).await {
+            Ok(next_ms) => unreached = next_ms,
+            Err(cause) if cause.is_fatal() => return Err(cause),
+            Err(FlowError::Store(StoreError::Moved { .. })) => {
+                tracing::info!(attempt = %attempt.no, "somebody else moved it");
+            }
+            Err(cause) => cannot_leave(ctx, bank, attempt, &cause).await?,
+        }
     }
     Ok(Progress::More)
 }
 
-/// Attempts for a bank that is not configured any more wait, out of the way of others, and somebody
-/// is told.
+/// For how long one look goes on with a bank that is slow, so that the step is heard of in time. What is left
+/// over is due at the next look.
+pub(super) struct Turn(i64);
+
+impl Turn {
+    const MS: i64 = 10_000;
+
+    pub fn begin(ctx: &Ctx) -> Self {
+        Self(ctx.clock.running_ms() + Self::MS)
+    }
+
+    pub fn is_over(&self, ctx: &Ctx) -> bool {
+        ctx.clock.running_ms() >= self.0
+    }
+}
+
+/// Attempts for banks that are not configured any more wait, out of the way of others, and somebody is told.
 ///
 /// # Errors
 /// Where the store fails.
-pub async fn nobody(ctx: &Ctx, attempts: &[&Attempt]) -> Result<(), FlowError> {
-    for attempt in attempts {
-        let Attempt { no, bank, .. } = attempt;
-        let text = format!("{no} 要送往的银行 {bank} 已不在配置中；请恢复该行的配置");
-        let (subject, now) = (no.to_string(), ctx.now_ms());
-        let register = Some(attempt.register);
-        ctx.store.raise_alert(AlertKind::Submit, &subject, register, &text, now).await?;
-        ctx.store.wait(attempt, now + RESEND_MAX_MS).await?;
+pub(super) async fn look_for_orphans(ctx: &Ctx) -> Result<(), FlowError> {
+    let pairs = [
+        [AttemptState::Intent, AttemptState::NotSent],
+        [AttemptState::Unknown, AttemptState::Accepted],
+    ];
+    for bank in ctx.store.banks_with_attempts().await? {
+        if ctx.banks.contains_key(&bank) {
+            continue;
+        }
+        for states in &pairs {
+            let now = ctx.now_ms();
+            for attempt in ctx.store.due_attempts(&bank, states, now, ATTEMPTS_PER_STEP).await? {
+                let no = attempt.no;
+                let text = format!("{no} 要送往的银行 {bank} 已不在配置中；请恢复该行的配置");
+                let (subject, register) = (no.to_string(), Some(attempt.register));
+                ctx.store.raise_alert(AlertKind::Submit, &subject, register, &text, now).await?;
+                ctx.store.wait(&attempt, now + RESEND_MAX_MS).await?;
+            }
+        }
     }
     Ok(())
 }
 
 /// Attempts for a bank to which nothing is sent wait for an operator's word.
-async fn rest(ctx: &Ctx, attempts: &[&Attempt]) -> Result<(), FlowError> {
+async fn rest(ctx: &Ctx, attempts: &[Attempt]) -> Result<(), FlowError> {
     for attempt in attempts {
         ctx.store.wait(attempt, ctx.now_ms() + RESEND_MAX_MS).await?;
     }

@@ -4,7 +4,8 @@
 
 use crate::clock::local_text;
 use crate::flow::decide::entry;
-use crate::flow::{Ctx, FlowError, Progress, breaker, expect, time};
+use crate::flow::submit::look_for_orphans;
+use crate::flow::{Ctx, FlowError, Progress, beside, breaker, expect, pushed, time};
 use crate::model::alert::AlertKind;
 use crate::model::deadline::{length, level};
 use crate::model::money::Fen;
@@ -21,6 +22,10 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     expect::look(ctx).await?;
     breaker::look(ctx).await?;
     entry::look(ctx).await?;
+    // Banks that are not in the config any more have no lane of their own.
+    look_for_orphans(ctx).await?;
+    pushed::look(ctx).await?;
+    beside::end_of_others(ctx).await?;
     let now = ctx.now_ms();
     for running in ctx.store.running().await? {
         let reached = level(running.start_at_ms, running.deadline_at_ms, now);

@@ -139,30 +139,55 @@ impl Conclusion {
 }
 
 impl Store {
-    /// Attempts in one of two states with something to do by now, oldest first.
+    /// Attempts at a bank in one of two states with something to do by now, oldest first.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn due_attempts(
         &self,
+        bank: &str,
         states: &[AttemptState; 2],
         now_ms: i64,
         limit: i64,
     ) -> Result<Vec<Attempt>, StoreError> {
-        let rest = "WHERE a.next_at_ms IS NOT NULL AND a.next_at_ms <= $1 AND a.state IN ($2, $3) ORDER BY a.next_at_ms, a.attempt_no LIMIT $4";
-        let row = params![now_ms, states[0].as_str(), states[1].as_str(), limit];
+        let rest = "WHERE a.bank = $1 AND a.next_at_ms IS NOT NULL AND a.next_at_ms <= $2 AND a.state IN ($3, $4) ORDER BY a.next_at_ms, a.attempt_no LIMIT $5";
+        let row = params![bank, now_ms, states[0].as_str(), states[1].as_str(), limit];
         self.look().rows(attempts_sql(rest), row, attempt).await
     }
 
-    /// When the next thing is due about any attempt in one of two states.
+    /// When the next thing is due about any attempt at a bank in one of two states.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn next_due_at(&self, states: &[AttemptState; 2]) -> Result<Option<i64>, StoreError> {
-        let sql = "SELECT MIN(next_at_ms) FROM attempt WHERE next_at_ms IS NOT NULL AND state IN ($1, $2)";
-        self.look()
-            .the(sql, params![states[0].as_str(), states[1].as_str()], |row| row.int_opt(0))
-            .await
+    pub async fn next_due_at(
+        &self,
+        bank: &str,
+        states: &[AttemptState; 2],
+    ) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT MIN(next_at_ms) FROM attempt WHERE bank = $1 AND next_at_ms IS NOT NULL AND state IN ($2, $3)";
+        let row = params![bank, states[0].as_str(), states[1].as_str()];
+        self.look().the(sql, row, |row| row.int_opt(0)).await
+    }
+
+    /// Banks at which something is to be done about an attempt. It is asked often and of many attempts: each
+    /// bank is one step through the index.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn banks_with_attempts(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT MIN(bank) FROM attempt WHERE next_at_ms IS NOT NULL AND bank > $1";
+        let mut banks: Vec<String> = Vec::new();
+        loop {
+            let last = banks.last().map_or("", String::as_str);
+            let Some(next) = self
+                .look()
+                .the(sql, params![last], |row| row.text_opt(0).map(|text| text.map(str::to_owned)))
+                .await?
+            else {
+                return Ok(banks);
+            };
+            banks.push(next);
+        }
     }
 
     /// The attempt that carries our reference at a bank.

@@ -23,8 +23,6 @@ pub struct Pushed {
 pub struct WaitingPushes {
     pub bank: String,
     pub count: i64,
-    /// When the next of them is looked at.
-    pub next_at_ms: i64,
 }
 
 impl Store {
@@ -82,13 +80,22 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn waiting_pushes(&self) -> Result<Vec<WaitingPushes>, StoreError> {
-        let sql = "SELECT bank, COUNT(*), MIN(next_at_ms) FROM pushed WHERE state = 'waiting' GROUP BY bank ORDER BY bank";
+        let sql =
+            "SELECT bank, COUNT(*) FROM pushed WHERE state = 'waiting' GROUP BY bank ORDER BY bank";
         self.look()
             .rows(sql, params![], |row| {
-                let (bank, count) = (row.string(0)?, row.int(1)?);
-                Ok(WaitingPushes { bank, count, next_at_ms: row.int(2)? })
+                Ok(WaitingPushes { bank: row.string(0)?, count: row.int(1)? })
             })
             .await
+    }
+
+    /// When what a bank pushed is looked at next.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn next_push_at(&self, bank: &str) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT MIN(next_at_ms) FROM pushed WHERE state = 'waiting' AND bank = $1";
+        self.look().the(sql, params![bank], |row| row.int_opt(0)).await
     }
 
     /// What was pushed is applied or held, durably. A crash before this takes it once more, which changes

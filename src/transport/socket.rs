@@ -7,7 +7,8 @@
 //!
 //! Where the bank wants it, the connection stays between messages ([`Staying`]). It then carries one
 //! message at a time, proves itself by a heartbeat before it is used again after a pause, and is given
-//! up after anything but a whole answer: an answer that comes late must not be taken for the next one.
+//! up after anything but a whole answer, and where anything lies behind one: an answer that comes late, or one
+//! too many, must not be taken for the next one.
 //!
 //! The first byte of the message is the commit point. What fails before it - name, connection, TLS - is
 //! not sent; from it on, all but one whole message is unknown.
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
+use futures_util::future::FutureExt as _;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -209,7 +211,16 @@ impl Counterpart {
         staying: &Staying,
     ) -> Option<(Box<dyn Wire>, u64)> {
         let Kept { mut wire, used, number } = kept.take()?;
-        let works = used.elapsed() < FRESH || self.beats(wire.as_mut(), staying).await;
+        let works = is_quiet(wire.as_mut())
+            && (used.elapsed() < FRESH || self.beats(wire.as_mut(), staying).await)
+            && is_quiet(wire.as_mut());
+        if !works {
+            let address = &self.address;
+            tracing::info!(
+                address,
+                "a connection that stayed is given up: it ended, or more came on it than was asked for"
+            );
+        }
         works.then_some((wire, number))
     }
 
@@ -328,6 +339,12 @@ impl Counterpart {
     }
 }
 
+/// Does nothing lie on a connection on which nothing is due, and has it not ended? What lies there would be
+/// taken for the answer to what is said next.
+fn is_quiet(wire: &mut dyn Wire) -> bool {
+    wire.read(&mut [0]).now_or_never().is_none()
+}
+
 /// Keeps a connection alive until it is given up, or the door is.
 async fn beat(counterpart: Weak<Counterpart>, number: u64) {
     loop {
@@ -346,7 +363,7 @@ async fn beat(counterpart: Weak<Counterpart>, number: u64) {
         let Some(Kept { mut wire, used, number }) = kept.take() else { return };
         if used.elapsed() < Duration::from_millis(every) {
             *kept = Some(Kept { wire, used, number });
-        } else if all.beats(wire.as_mut(), staying).await {
+        } else if is_quiet(wire.as_mut()) && all.beats(wire.as_mut(), staying).await {
             *kept = Some(Kept { wire, used: Instant::now(), number });
         } else {
             tracing::info!(address = all.address, "the bank has ended a quiet connection");

@@ -393,6 +393,8 @@ enum Habit {
     LateOnce,
     /// Answers heartbeats with something else.
     Strange,
+    /// Says every answer twice, so many milliseconds apart.
+    SaysTwice(u64),
 }
 
 async fn open_staying(habit: Habit) -> (String, Arc<Counts>) {
@@ -412,7 +414,9 @@ async fn open_staying(habit: Habit) -> (String, Arc<Counts>) {
 async fn serve_many(mut stream: TcpStream, habit: Habit, counts: Arc<Counts>) {
     let patience = match habit {
         Habit::EndsQuiet(ms) => Duration::from_millis(ms),
-        Habit::Good | Habit::LateOnce | Habit::Strange => Duration::from_mins(1),
+        Habit::Good | Habit::LateOnce | Habit::Strange | Habit::SaysTwice(_) => {
+            Duration::from_mins(1)
+        }
     };
     loop {
         let mut header = [0_u8; 6];
@@ -437,6 +441,12 @@ async fn serve_many(mut stream: TcpStream, habit: Habit, counts: Arc<Counts>) {
         };
         if stream.write_all(answer.as_bytes()).await.is_err() {
             return;
+        }
+        if let Habit::SaysTwice(after_ms) = habit {
+            tokio::time::sleep(Duration::from_millis(after_ms)).await;
+            if stream.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
         }
     }
 }
@@ -513,6 +523,24 @@ async fn f52_a_heartbeat_that_is_answered_with_something_else_ends_the_connectio
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(said(&send(&door).await).ends_with("answer 2"));
     assert_eq!(counts.now(), [2, 2, 1]);
+}
+
+#[tokio::test]
+async fn f52_an_answer_too_many_is_not_taken_for_the_next_one() {
+    for (apart_ms, pause_ms) in [(0, 40), (20, 80), (0, 300)] {
+        let (address, counts) = open_staying(Habit::SaysTwice(apart_ms)).await;
+        let door = staying_door(&address, 60_000);
+        for n in 1..=4 {
+            let case = format!("{apart_ms} ms apart, message {n}");
+            assert!(said(&send(&door).await).ends_with(&format!("answer {n}")), "{case}");
+            tokio::time::sleep(Duration::from_millis(pause_ms)).await;
+        }
+        assert_eq!(
+            counts.now()[..2],
+            [4, 4],
+            "each once, and on a connection on which nothing lay"
+        );
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub struct Health {
 #[derive(Debug)]
 struct Kept {
     /// When each step last said that it is there, in UTC epoch milliseconds.
-    beats: Vec<(&'static str, i64)>,
+    beats: Vec<(String, i64)>,
     ready: bool,
     fatal: Option<String>,
 }
@@ -32,17 +32,17 @@ pub struct Verdict {
 impl Health {
     /// Begins with the steps that will run, each taken to be well at `now_ms`; not ready yet.
     /// `stale_ms` is longer than the longest piece of work that a step does at a time.
-    pub fn new(steps: &[&'static str], stale_ms: u64, now_ms: i64) -> Self {
-        let beats = steps.iter().map(|step| (*step, now_ms)).collect();
+    pub fn new(steps: Vec<String>, stale_ms: u64, now_ms: i64) -> Self {
+        let beats = steps.into_iter().map(|step| (step, now_ms)).collect();
         Self { stale_ms, kept: Mutex::new(Kept { beats, ready: false, fatal: None }) }
     }
 
     /// A step says that it is there. It does so whenever it looks for work, found or not.
-    pub fn beat(&self, step: &'static str, now_ms: i64) {
+    pub fn beat(&self, step: &str, now_ms: i64) {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         match kept.beats.iter_mut().find(|(name, _)| *name == step) {
             Some((_, at_ms)) => *at_ms = now_ms,
-            None => kept.beats.push((step, now_ms)),
+            None => kept.beats.push((step.to_owned(), now_ms)),
         }
     }
 
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     fn health() -> Health {
-        Health::new(&["intake", "submit"], 60_000, 1_000_000)
+        Health::new(vec!["intake".to_owned(), "submit alpha".to_owned()], 60_000, 1_000_000)
     }
 
     #[test]
@@ -101,8 +101,8 @@ mod tests {
         health.beat("intake", 1_050_000);
         let verdict = health.live(1_060_001);
         assert!(!verdict.ok);
-        assert_eq!(verdict.reasons, ["step submit was not heard of for 60 s"]);
-        health.beat("submit", 1_060_001);
+        assert_eq!(verdict.reasons, ["step submit alpha was not heard of for 60 s"]);
+        health.beat("submit alpha", 1_060_001);
         assert!(health.live(1_060_001).ok);
     }
 

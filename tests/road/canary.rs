@@ -172,7 +172,7 @@ async fn served(house: &House) -> Vec<u8> {
         sealer: Arc::clone(&house.ctx().sealer),
         clock: Arc::new(house.clock.clone()),
         metrics,
-        health: Arc::new(Health::new(&steps, 1_000, house.ctx().now_ms())),
+        health: Arc::new(Health::new(Vec::new(), 1_000, house.ctx().now_ms())),
         banks: banks.into(),
         unfetched: Arc::default(),
         allowed_ms: 24 * 3_600_000,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use daifa::engine::{self, Observer};
-use daifa::flow::Step;
+use daifa::flow::Lane;
 use tokio_util::sync::CancellationToken;
 
+use crate::counter::Turn;
 use crate::county::{Bad, Draft, Ear, person};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE, SECOND};
 
@@ -172,8 +173,8 @@ async fn f53_while_finance_is_down_the_tries_per_hour_are_bounded() {
 struct Nobody;
 
 impl Observer for Nobody {
-    fn stepped(&self, _: Step, _: &'static str, _: u64, _: i64) {}
-    fn rests(&self, _: Step, _: i64) {}
+    fn stepped(&self, _: &Lane, _: &'static str, _: u64, _: i64) {}
+    fn rests(&self, _: &Lane, _: i64) {}
 }
 
 #[tokio::test]
@@ -191,4 +192,33 @@ async fn f53_finance_is_asked_as_often_as_was_agreed() {
     cancel.cancel();
     running.await.expect("it ends").expect("without trouble");
     assert_eq!(house.county.calls(), 2, "the registers once and the decisions once");
+}
+
+#[tokio::test]
+async fn f25_a_bank_that_hangs_holds_up_nobody_else() {
+    let mut house = House::open().await;
+    house.rows_max = 1;
+    house.restart().await;
+    for (id, bank) in [("A", CALLS), ("B", FILES)] {
+        house.county.offer(Draft::new(id, 1).lines(bank, 6).declared());
+    }
+    house.calls.next(Turn::Hang { booked: false });
+    let ctx = Arc::new({
+        let mut ctx = house.leave();
+        ctx.clock = Arc::new(daifa::clock::SystemClock);
+        ctx
+    });
+    let cancel = CancellationToken::new();
+    let running = tokio::spawn(engine::run(ctx, Arc::new(Nobody), cancel.clone()));
+    house.calls.hanging.notified().await;
+    let files = Arc::clone(&house.files);
+    let all = async {
+        while files.batches().len() < 6 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let done = tokio::time::timeout(Duration::from_secs(20), all).await;
+    assert!(done.is_ok(), "{} of 6 batches left", house.files.batches().len());
+    assert_eq!(house.calls.batches().len(), 1, "the first has not come back");
+    running.abort();
 }

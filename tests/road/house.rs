@@ -292,7 +292,14 @@ impl House {
     }
 
     pub async fn step(&mut self, step: Step) -> Result<Progress, FlowError> {
-        flow::step(self.ctx(), step).await
+        let ctx = self.ctx();
+        let mut found = Progress::Idle { until_ms: None };
+        for lane in flow::lanes(ctx).iter().filter(|lane| lane.step == step) {
+            if flow::step(ctx, lane).await? == Progress::More {
+                found = Progress::More;
+            }
+        }
+        Ok(found)
     }
 
     /// Runs one step until it is idle.

@@ -304,7 +304,7 @@ pub async fn f3_what_was_being_sent_when_the_process_died_is_unknown(base: &Base
     assert_eq!(base.alerts().await, ["unknown"]);
     let due = base
         .store
-        .due_attempts(&[AttemptState::Unknown, AttemptState::Accepted], NOW + 9, 10)
+        .due_attempts(BANK, &[AttemptState::Unknown, AttemptState::Accepted], NOW + 9, 10)
         .await
         .expect("reads");
     assert_eq!(due.iter().map(|due| due.no).collect::<Vec<_>>(), [sending.no]);
@@ -319,7 +319,8 @@ pub async fn attempts_are_due_in_their_states_and_times(base: &Base) {
         base.cut(register, BANK, 1).await;
     }
     let states = [AttemptState::Intent, AttemptState::NotSent];
-    let due = async |at, limit| base.store.due_attempts(&states, at, limit).await.expect("reads");
+    let due =
+        async |at, limit| base.store.due_attempts(BANK, &states, at, limit).await.expect("reads");
     assert_eq!(due(NOW - 1, 10).await.len(), 0);
     let all = due(NOW, 10).await;
     assert_eq!(all.len(), 3);
@@ -332,9 +333,19 @@ pub async fn attempts_are_due_in_their_states_and_times(base: &Base) {
     assert_eq!(due(NOW, 10).await.len(), 2);
     let again = due(NOW + 7, 10).await;
     assert_eq!(again.last().map(|attempt| attempt.no), Some(sending.no), "oldest first");
-    assert_eq!(base.store.next_due_at(&states).await.expect("reads"), Some(NOW));
+    assert_eq!(base.store.next_due_at(BANK, &states).await.expect("reads"), Some(NOW));
     let none = [AttemptState::Unknown, AttemptState::Accepted];
-    assert_eq!(base.store.next_due_at(&none).await.expect("reads"), None);
+    assert_eq!(base.store.next_due_at(BANK, &none).await.expect("reads"), None);
+    // Another bank has its own.
+    assert_eq!(base.store.next_due_at(OTHER, &states).await.expect("reads"), None);
+    assert_eq!(base.store.banks_with_attempts().await.expect("reads"), [BANK]);
+    let another = base.accept("2026-2", 1, &[line(1, 5).at(OTHER)]).await;
+    let theirs = base.cut(another, OTHER, 1).await;
+    let due_there = base.store.due_attempts(OTHER, &states, NOW, 10).await.expect("reads");
+    assert_eq!(due_there.iter().map(|due| due.no).collect::<Vec<_>>(), [theirs.no]);
+    assert!(due(NOW + 7, 10).await.iter().all(|attempt| attempt.bank == BANK));
+    let banks = base.store.banks_with_attempts().await.expect("reads");
+    assert_eq!(banks, if BANK < OTHER { [BANK, OTHER] } else { [OTHER, BANK] });
     // A question is counted and delays the next one, while the attempt is as it was.
     let not_sent = base.again(&sending).await;
     base.store.asked(&not_sent, Some(NOW + 99), Heard::Same, NOW).await.expect("writes");

@@ -145,7 +145,8 @@ async fn everything(base: &Base) {
         batch.numbered = Some(("day:alpha:20261127".to_owned(), number));
         base.store.intend_batch(&batch, NOW).await.expect("cuts");
     }
-    for attempt in base.store.due_attempts(&[AttemptState::Intent; 2], NOW, 9).await.expect("reads")
+    for attempt in
+        base.store.due_attempts(BANK, &[AttemptState::Intent; 2], NOW, 9).await.expect("reads")
     {
         if attempt.register == never {
             base.store.withdraw(&attempt, "op", "checked", NOW).await.expect("never left");

@@ -145,14 +145,15 @@ impl SideFiles {
         file.told.then_some(file.since_ms)
     }
 
-    /// The subjects of all alerts that stand; what is over, or was asked for no more, is none of these.
-    pub fn standing(&self, running_ms: i64) -> BTreeSet<String> {
+    /// The subjects of all alerts of a bank that stand; what is over, or was asked for no more, is none of
+    /// these.
+    pub fn standing(&self, bank: &str, running_ms: i64) -> BTreeSet<String> {
         let mut standing = BTreeSet::new();
-        for (bank, seen) in self.of().iter_mut() {
+        if let Some(seen) = self.of().get_mut(bank) {
             seen.missing.retain(|_, file| running_ms < file.until);
             let missing = seen.missing.iter().filter(|(_, file)| file.told);
             standing.extend(missing.map(|(name, _)| format!("{bank}/{name}")));
-            standing.extend(seen.told.then(|| bank.clone()));
+            standing.extend(seen.told.then(|| bank.to_owned()));
             standing.extend(seen.stuck.then(|| format!("{bank}/{OURS}")));
         }
         standing
