@@ -57,6 +57,9 @@ pub fn field_error(error: &FieldError) -> String {
         FieldFault::TooWide { needed, there } => {
             format!("{field}需要 {needed} 字节，该行文件只有 {there} 字节")
         }
+        FieldFault::TooShort { taken, there } => {
+            format!("{field}应恰好 {there} 字节，实为 {taken} 字节")
+        }
         FieldFault::Padding { pad } => {
             format!("{field}的开头或结尾是填充字符 U+{:04X}，写入后读不回原样", u32::from(*pad))
         }

@@ -70,6 +70,9 @@ pub enum FieldFault {
     /// In bytes after encoding.
     #[error("needs {needed} bytes, there are {there}")]
     TooWide { needed: usize, there: usize },
+    /// The field is always full, and this does not fill it. In bytes after encoding.
+    #[error("takes {taken} bytes, and must fill {there}")]
+    TooShort { taken: usize, there: usize },
     /// It begins or ends with the sign that fills the field, so it would not read back.
     #[error("begins or ends with the filling sign {pad:?} and would not read back")]
     Padding { pad: char },
@@ -86,7 +89,7 @@ impl FieldError {
             }
             FieldFault::TooWide { .. } => HoldReason::TooWide,
             FieldFault::Missing => HoldReason::Missing,
-            FieldFault::OutOfRange { .. } => HoldReason::NotAccepted,
+            FieldFault::TooShort { .. } | FieldFault::OutOfRange { .. } => HoldReason::NotAccepted,
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) fn placed(
                 Place::Tag { open: format!("<{name}>").into_bytes(), width_max }
             }
             spec::Place::Xml { width_max, empty, .. } => Place::Element { width_max, empty },
-            spec::Place::Fixed { start, width, pad, absent, side } => {
+            spec::Place::Fixed { start, width, pad, absent, side, full } => {
                 if let Some(start) = start {
                     let stated = start.value.saturating_sub(1);
                     if stated != at && or_at != Some(stated) {
@@ -49,7 +49,8 @@ pub(crate) fn placed(
                 at += width;
                 or_at = or_at.map(|at| at + width);
                 let absent = spelled(absent.unwrap_or(pad));
-                Place::Slab(Slab { start, width, pad: spelled(pad), absent, side, zeros, raw })
+                let pad = spelled(pad);
+                Place::Slab(Slab { start, width, pad, absent, side, full, zeros, raw })
             }
         };
         fields.push(Field::new(cell, place));

@@ -247,18 +247,15 @@ pub(crate) fn located(
     record: usize,
     error: FieldError,
 ) -> DataError {
-    DataError {
-        message: kind,
-        part: Some(plan.role),
-        record,
-        field: error.field,
-        offset: None,
-        found: String::new(),
-        expected: match error.fault {
-            FieldFault::OutOfRange { expected } => expected,
-            fault => format!("a value that fits: {fault}"),
-        },
-    }
+    let (expected, found) = match error.fault {
+        FieldFault::OutOfRange { expected } => (expected, String::new()),
+        FieldFault::TooShort { taken, there } => {
+            (format!("{there} bytes, no more and no fewer"), format!("{taken} bytes"))
+        }
+        fault => (format!("a value that fits: {fault}"), String::new()),
+    };
+    let part = Some(plan.role);
+    DataError { message: kind, part, record, field: error.field, offset: None, found, expected }
 }
 
 /// Writes one part into memory.

@@ -316,7 +316,9 @@ fn field(
     let is_broken = broken.iter().any(|(known, _)| *known == format!("{}_{name}", row.name));
     match digits(&foreign.picture).filter(|_| !is_broken) {
         Some((_, 0)) if width > 18 => {
-            format!("{{ {own}, only = \"digits\", full = true, optional = true, {at} }}")
+            format!(
+                "{{ {own}, only = \"digits\", pad = \" \", side = \"left\", optional = true, {at} }}"
+            )
         }
         Some((_, 0)) => {
             format!(

@@ -414,6 +414,62 @@ fn f40_a_header_of_128_bytes_before_a_document_and_no_mark_between() {
 }
 
 #[test]
+fn i21_what_is_always_full_is_filled_or_refused() {
+    const FULL: &str = "layout = \"fixed\"\nline_end = \"LF\"\n[[message.part.record]]\nname = \"one\"\nfields = [ { key = \"reference\", width = 1, pad = \" \", side = \"left\" }, { own = \"payer\", only = \"digits\", width = 7, full = true, optional = true }, { own = \"kind\", map = { a = \"01\", b = \"02\" }, width = 2, full = true }, { own = \"n\", type = \"integer\", width = 3, full = true, optional = true, absent = \"-\" }, { literal = \".\" } ]\n";
+    for (charset, pieces) in [
+        ("US-ASCII", FULL.to_owned()),
+        ("GBK", FULL.replace("\"fixed\"", "\"fixed\"\nwidths = \"characters\"")),
+    ] {
+        let format = format(charset, &pieces);
+        let write = |line: &str| {
+            let values = Values::parse(&format, MessageKind::Statement, line).unwrap();
+            values.write(&format, MessageKind::Statement).map_err(|error| error.to_string())
+        };
+        let lines = "{\"record\":\"one\",\"reference\":\"R\",\"payer\":\"0012345\",\"kind\":\"b\",\"n\":120}";
+        assert_eq!(both_ways(&format, lines), b"R001234502120.\n");
+        assert_eq!(
+            both_ways(&format, "{\"record\":\"one\",\"reference\":\"R\",\"kind\":\"a\"}"),
+            b"R       01---.\n"
+        );
+        for (value, field, found) in [
+            ("\"12345\"", "payer", "7 bytes, no more and no fewer, found 5 bytes"),
+            ("\"123456\"", "payer", "found 6 bytes"),
+            ("\"12345678\"", "payer", "needs 8 bytes, there are 7"),
+        ] {
+            let told = write(&lines.replace("\"0012345\"", value)).unwrap_err();
+            assert!(told.contains(&format!("field {field}")) && told.contains(found), "{told}");
+        }
+        let told = write(&lines.replace("120", "12")).unwrap_err();
+        assert!(
+            told.contains("field n: expected 3 bytes, no more and no fewer, found 2 bytes"),
+            "{told}"
+        );
+        // What a bank fills up is read as it is.
+        let part = Part {
+            role: PartRole::Data,
+            name: "ST1.txt".to_owned(),
+            bytes: b"R12345  01---.\n".to_vec(),
+            committing: true,
+        };
+        let read = Values::read(&format, MessageKind::Statement, &[part]).unwrap();
+        assert!(read.write(&format, MessageKind::Statement).is_err());
+    }
+    // What the description itself writes there is known before.
+    for wrong in [
+        "{ literal = \".\", width = 2, full = true }",
+        "{ own = \"k\", map = { a = \"1\", b = \"22\" }, width = 2, full = true }",
+        "{ own = \"d\", default = \"1\", width = 2, full = true }",
+    ] {
+        let text = FULL.replace("{ literal = \".\" }", wrong);
+        let text = format!(
+            "charset = \"US-ASCII\"\n{HEAD}\n[[message]]\nkind = \"statement\"\n[[message.part]]\nrole = \"data\"\nname = \"ST{{reference}}.txt\"\ncommitting = true\n{text}"
+        );
+        let problems = Format::compile("layout", &text).unwrap_err().to_string();
+        assert!(problems.contains("full: what stands here takes 1 of 2 bytes"), "{problems}");
+    }
+}
+
+#[test]
 fn accounts_are_asked_for_and_answered_without_amounts() {
     let part = |kind: &str, fields: &str| {
         format!(

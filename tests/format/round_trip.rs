@@ -150,6 +150,17 @@ fn f41_f42_what_does_not_fit_is_told_by_field() {
     let mut fullwidth = row(1, "某", 1);
     fullwidth.set(Key::Account, Value::Text("６2"));
     assert_eq!(fault(&rural, &fullwidth), Err((Some(Key::Account), character('６'))));
+    // An account that always fills its field is not written shorter.
+    let always = "\"account\", width = 32, only = \"ascii\", full = true";
+    let account = "\"account\", width = 32, only = \"ascii\", pad = \" \", side = \"left\"";
+    let full = rural.text().replacen(account, always, 1);
+    let full = daifa::format::Format::compile("full", &full).unwrap();
+    let mut filled = row(1, "某", 1);
+    filled.set(Key::Account, Value::Text(&"62".repeat(16)));
+    assert_eq!(fault(&full, &filled), Ok(()));
+    filled.set(Key::Account, Value::Text("6222620000000000017"));
+    let short = FieldFault::TooShort { taken: 19, there: 32 };
+    assert_eq!(fault(&full, &filled), Err((Some(Key::Account), short)));
     // The summary of the head is one of the values that must fit.
     let mut head = head();
     head.set(Key::Summary, Value::Text(&"补".repeat(21)));

@@ -360,7 +360,7 @@ fn charset_formats() -> &'static [Format] {
         let both = CHARSETS.iter().flat_map(|charset| [(charset, "false"), (charset, "true")]);
         both.map(|(charset, cut)| {
             let field = format!(
-                "layout = \"fixed\"\nline_end = \"none\"\n[[message.part.record]]\nis = \"head\"\nfields = [ {{ own = \"words\", width = {TEXT_BYTES}, full = true, cut_tail = {cut} }} ]"
+                "layout = \"fixed\"\nline_end = \"none\"\n[[message.part.record]]\nis = \"head\"\nfields = [ {{ own = \"words\", width = {TEXT_BYTES}, pad = \" \", side = \"left\", cut_tail = {cut} }} ]"
             );
             let text = one_part(charset, &field);
             Format::compile(charset, &text).unwrap_or_else(|problems| panic!("{problems}"))

@@ -303,6 +303,7 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("a second root", "又一个根元素"),
     ("{} lines", "{0} 行"),
     ("{} and {} bytes more", "{0} 等"),
+    ("{} bytes", "{0} 字节"),
 ];
 
 /// The parts of a message, as they are named inside a sentence.

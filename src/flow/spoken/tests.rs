@@ -68,6 +68,7 @@ fn every_kind_of_error_reads_in_chinese() {
             FieldFault::Missing,
             FieldFault::NotEncodable { character: '\u{200b}' },
             FieldFault::TooWide { needed: 9, there: 8 },
+            FieldFault::TooShort { taken: 5, there: 7 },
             FieldFault::Padding { pad: ' ' },
             FieldFault::OutOfRange {
                 expected: "a day of the calendar and a time of day".to_owned(),

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::format::cell::{Cell, Pen, out_of_range};
+use crate::format::cell::{Cell, Pen};
 use crate::format::charset::Charset;
 use crate::format::error::FieldFault;
 use crate::format::words::Source;
@@ -54,7 +54,7 @@ impl Delimited {
             if needed > exact {
                 return Err(FieldFault::TooWide { needed, there: exact });
             }
-            return Err(out_of_range(&format!("{exact} bytes, no more and no fewer")));
+            return Err(FieldFault::TooShort { taken: needed, there: exact });
         }
         if let Some(most) = width_max.filter(|most| needed > *most) {
             return Err(FieldFault::TooWide { needed, there: most });

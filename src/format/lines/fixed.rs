@@ -25,6 +25,8 @@ pub(crate) struct Slab {
     /// What fills it where there is no value.
     pub absent: Vec<u8>,
     pub side: Side,
+    /// The value always takes all of it: what is shorter is not written.
+    pub full: bool,
     /// The filling is zeros, which belong to a number.
     pub zeros: bool,
     /// A number that is no text: all bytes belong to it.
@@ -84,6 +86,9 @@ impl Slab {
             }
         }
         let missing = (self.width - needed) / unit;
+        if missing > 0 && self.full {
+            return Err(FieldFault::TooShort { taken: needed, there: self.width });
+        }
         if missing > 0 {
             fill_with(&self.pad, missing, out);
             if self.side == Side::Right {

@@ -25,9 +25,11 @@ pub(super) fn field(
     }
     let place = match layout {
         Layout::Fixed => {
-            fixed(&table, cell.as_ref(), &|bytes| bytes.len(), scope.charset.blank().len())
+            fixed(&table, cell.as_ref(), scope, &|bytes| bytes.len(), scope.charset.blank().len())
         }
-        Layout::Characters => fixed(&table, cell.as_ref(), &|bytes| scope.charset.count(bytes), 1),
+        Layout::Characters => {
+            fixed(&table, cell.as_ref(), scope, &|bytes| scope.charset.count(bytes), 1)
+        }
         Layout::Delimited => {
             let rest = table.flag("rest").filter(|found| found.value).map(|found| found.at);
             Some(column(&table, cell.as_ref(), rest))
@@ -89,6 +91,7 @@ fn sign(table: &Table<'_>, key: &'static str) -> Option<char> {
 fn fixed(
     table: &Table<'_>,
     cell: Option<&Cell>,
+    scope: &Scope<'_>,
     measure: &dyn Fn(&[u8]) -> usize,
     of_sign: usize,
 ) -> Option<Place> {
@@ -140,8 +143,39 @@ fn fixed(
             }
         }
     }
+    if full {
+        fills(table, cell, scope, measure, width);
+    }
     let side = side.map_or(Side::Left, |found| found.value);
-    Some(Place::Fixed { start, width, pad: pad.unwrap_or(' '), absent, side })
+    Some(Place::Fixed { start, width, pad: pad.unwrap_or(' '), absent, side, full })
+}
+
+/// What the description itself puts into a field that is always full must fill it.
+fn fills(
+    table: &Table<'_>,
+    cell: &Cell,
+    scope: &Scope<'_>,
+    measure: &dyn Fn(&[u8]) -> usize,
+    width: usize,
+) {
+    let mut default = Vec::new();
+    // A sign that the character set does not have is told already.
+    let encoded =
+        scope.charset.encode_into(cell.default.as_deref().unwrap_or_default(), &mut default);
+    if encoded.is_err() {
+        return;
+    }
+    let words: Vec<&[u8]> = match (&cell.spelling, &cell.bind) {
+        (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => vec![bytes],
+        (Spelling::Words(words), _) => words.iter().map(|word| word.bytes.as_slice()).collect(),
+        _ => Vec::new(),
+    };
+    // No word at all, as for a plus, is no value; what is too long is told elsewhere.
+    let short = |word: &&[u8]| !word.is_empty() && measure(word) < width;
+    if let Some(word) = words.into_iter().chain([default.as_slice()]).find(short) {
+        let what = format!("full: what stands here takes {} of {width} bytes", measure(word));
+        table.faults().note(table.at, what, "a text as long as the field, or pad and side");
+    }
 }
 
 fn tag(table: &Table<'_>) -> Option<Place> {

@@ -140,10 +140,29 @@ pub(crate) struct TallySpec {
 }
 
 pub(crate) enum Place {
-    Fixed { start: Option<Found<usize>>, width: usize, pad: char, absent: Option<char>, side: Side },
-    Column { width: Option<usize>, width_max: Option<usize>, rest: Option<usize>, joint: Joint },
-    Tag { name: String, width_max: Option<usize> },
-    Xml { path: Vec<String>, width_max: Option<usize>, empty: bool },
+    Fixed {
+        start: Option<Found<usize>>,
+        width: usize,
+        pad: char,
+        absent: Option<char>,
+        side: Side,
+        full: bool,
+    },
+    Column {
+        width: Option<usize>,
+        width_max: Option<usize>,
+        rest: Option<usize>,
+        joint: Joint,
+    },
+    Tag {
+        name: String,
+        width_max: Option<usize>,
+    },
+    Xml {
+        path: Vec<String>,
+        width_max: Option<usize>,
+        empty: bool,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
