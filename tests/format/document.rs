@@ -205,7 +205,8 @@ fn f44_what_the_description_does_not_say_is_refused_in_groups_too() {
         ("standalone=\"yes\"", "standalone=\"maybe\"", "one declaration"),
         ("version=\"1.0\"", "version=\"1.1\"", "one declaration"),
         ("encoding=\"GB18030\"", "encoding=\"GBK\"", "one declaration"),
-        ("<Code>F</Code>", "<Code>&#70;</Code>", "a reference"),
+        ("<Code>F</Code>", "<Code>&#x1FFFE;</Code>", "a reference"),
+        ("<Code>F</Code>", "<Code><?x y?>F</Code>", "a processing instruction"),
         ("<Code>F</Code>", "<Code><!-- x -->F</Code>", "a comment"),
     ] {
         assert!(WRITTEN.contains(from), "{from}");
@@ -220,6 +221,13 @@ fn what_is_said_otherwise_reads_the_same() {
     let values = read(&format, WRITTEN).unwrap();
     for (from, to) in [
         ("<Code>F</Code>", "<Code><![CDATA[F]]></Code>"),
+        ("<Code>F</Code>", "<Code>&#70;</Code>"),
+        ("<Code>F</Code>", "<Code>&#x0046;</Code>"),
+        ("已&amp;入账", "&#24050;&#38;入&#x8D26;"),
+        ("<Batch town=\"渔渡镇\">", "<Batch town=\"&#x6E14;渡&#38215;\">"),
+        ("<Code>F</Code>", "<!-- 生成 <x> & --><Code>F</Code><?made by=\"somebody\"?>"),
+        ("</s:Envelope>", "</s:Envelope>\n<!-- the end --><?x?>"),
+        ("</Person></Line>", "</Person><Extra><!-- x --><Any><?x y?>&#x4E2D;</Any></Extra></Line>"),
         ("已&amp;入账", "<![CDATA[已&入]]>账"),
         ("<Note/>", "<Note></Note>"),
         ("<Note/>", "<Note  />"),

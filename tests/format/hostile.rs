@@ -32,10 +32,26 @@ fn f44_hostile_documents_are_refused() {
     assert!(refused(format!("{good}tail")).contains("elements alone"));
     assert!(refused(body).contains("a declaration of GBK"));
     assert!(refused(good.replace("GBK", "UTF-8")).contains("one declaration of GBK"));
-    assert!(refused(good.replace("B003", "B&#48;03")).contains("a reference"));
+    for not in ["&#0;", "&#8;", "&#xD800;", "&#x110000;", "&#xFFFE;", "&#x20BB7;", "&#x30", "&#;"] {
+        let told = refused(good.replace("B003", &format!("B{not}03")));
+        let at = good.find("B003").unwrap() + 1;
+        assert!(told.contains(&format!("byte {at}: ")) && told.contains("a reference"), "{told}");
+    }
+    assert!(refused(good.replace("no=\"1\"", "no=\"&#x20BB7;\"")).contains("a reference"));
+    assert!(refused(good.replace("<Head>", "&#48;<Head>")).contains("elements alone"));
     assert!(refused(good.replace("B003", "B&x;03")).contains("a reference"));
-    assert!(refused(good.replace("<Head>", "<!-- x --><Head>")).contains("a comment"));
-    assert!(refused(good.replace("<Head>", "<?x y?><Head>")).contains("processing instruction"));
+    // Nothing is said before the declaration, and nothing in the middle of a value.
+    assert!(refused(format!("<!-- x -->{good}")).contains("a declaration of GBK, found a comment"));
+    assert!(refused(format!("<?x y?>{good}")).contains("found a processing instruction"));
+    assert!(refused(good.replace("B003", "B0<!-- x -->03")).contains("a comment"));
+    assert!(refused(good.replace("B003", "B0<?x y?>03")).contains("a processing instruction"));
+    assert!(refused(good.replace("<Head>", "<!-- x -- y --><Head>")).contains("end of a comment"));
+    assert!(
+        refused(good.replace("<Head>", "<?xml version=\"1.0\"?><Head>")).contains("declaration")
+    );
+    assert!(refused(good.replace("<Head>", "<!-- x <Head>")).contains("a comment of at most"));
+    let long = format!("<!--{}--><Head>", " ".repeat(20_000));
+    assert!(refused(good.replace("<Head>", &long)).contains("a comment of at most 16384 bytes"));
     assert!(refused(good.replace("<Head>", "<Head><New>1</New>")).contains("<New>"));
     assert!(refused(good.replace("<Head>", "<Head a=\"1\">")).contains("attributes of <Head>"));
     assert!(refused(good.replace("<Head>", "<Head>x")).contains("elements alone"));

@@ -206,7 +206,8 @@ fn f43_f44_one_line_or_value_of_half_a_gibibyte_is_refused_soon() {
         (XML, &format!("{root}<Any><![CDATA["), "x", "a CDATA section of at most"),
         (XML, &format!("{root}<Count>1</Count>"), "<Count>1</Count>", "<Count> once"),
         (XML, DECLARATION, "<!DOCTYPE a [<!ENTITY a \"&b;&b;\">", "no DOCTYPE"),
-        (XML, DECLARATION, "<!-- -->", "a comment"),
+        (XML, &format!("{DECLARATION}<!-- "), "x", "a comment of at most 16384 bytes"),
+        (XML, &format!("{root}<?a "), "x", "a processing instruction of at most 16384 bytes"),
     ];
     let mut otherwise = Vec::new();
     for (part, before, again, expected) in cases {
@@ -230,6 +231,8 @@ fn f43_what_is_passed_over_is_not_kept() {
     let root = format!("{DECLARATION}<Root>");
     for (before, again, behind) in [
         (root.clone(), " ", ""),
+        (root.clone(), "<!-- -->", ""),
+        (DECLARATION.to_owned(), "<?x y?>", ""),
         (format!("{root}<Any>"), "x", ""),
         (format!("{root}<Any>"), "<a b=\"1\"/>", ""),
         (format!("{root}<Any>"), "&lt;", "</Any>"),

@@ -146,7 +146,7 @@ impl XmlReader<'_> {
             }
             self.value.clear();
             let uri = self.tag.get(pair.value.clone()).unwrap_or_default();
-            if scan::unescape(uri, &mut self.value).is_err() {
+            if scan::unescape(self.charset, uri, &mut self.value).is_err() {
                 return Err(self.here("text in the declared encoding", "a reference"));
             }
             self.spaces.declare(self.plan, name, &self.value);
@@ -242,7 +242,7 @@ impl XmlReader<'_> {
             let at = self.input.at + pair.value.start;
             if raw.contains(&b'&') {
                 self.value.clear();
-                if let Err(inside) = scan::unescape(raw, &mut self.value) {
+                if let Err(inside) = scan::unescape(self.charset, raw, &mut self.value) {
                     let at = at + inside;
                     let expected = "text in the declared encoding";
                     return Err(self.stop(at, "", "a reference", expected));
@@ -301,7 +301,7 @@ impl XmlReader<'_> {
             let most = VALUE_BYTES_MAX.saturating_sub(self.value.len() + plain);
             let inside = match self.inside(rest, node, tag) {
                 Inside::Text(text, _) if text.len() > most => Inside::Long,
-                Inside::Sign(..) if most == 0 => Inside::Long,
+                Inside::Sign(character, _) if most < character.len_utf8() => Inside::Long,
                 Inside::Wrong(..) | Inside::End(_)
                     if self.value.len() + plain > VALUE_BYTES_MAX =>
                 {
@@ -320,8 +320,8 @@ impl XmlReader<'_> {
                     self.value.extend_from_slice(text);
                     length
                 }
-                Inside::Sign(sign, length) => {
-                    self.value.push(sign);
+                Inside::Sign(character, length) => {
+                    scan::push(self.charset, character, &mut self.value);
                     length
                 }
                 Inside::Long => {
@@ -355,8 +355,8 @@ impl XmlReader<'_> {
                 None if rest.len() > VALUE_BYTES_MAX => Inside::Long,
                 None => wrong("the end of a CDATA section", "the end of the document"),
             },
-            Markup::Text | Markup::Blank(_) => match scan::reference(rest) {
-                Some((sign, length)) => Inside::Sign(sign, length),
+            Markup::Text | Markup::Blank(_) => match scan::reference(self.charset, rest) {
+                Some((character, length)) => Inside::Sign(character, length),
                 None => wrong("text in the declared encoding", "a reference"),
             },
             Markup::Nothing => wrong("the whole document", "its end"),
@@ -375,7 +375,7 @@ enum Inside<'w> {
     /// A CDATA section, with its length.
     Text(&'w [u8], usize),
     /// A reference, with its length.
-    Sign(u8, usize),
+    Sign(char, usize),
     /// More than a value has.
     Long,
     /// What was expected, and what is there.

@@ -43,15 +43,49 @@ impl XmlReader<'_> {
         Err(self.here("a whole tag", "a part of it"))
     }
 
-    /// The declaration of the document; there is one at most, and no other instruction.
-    pub(super) fn declaration(&mut self) -> Result<Option<One>, Stop> {
+    /// A comment, which says nothing to us wherever it stands between elements.
+    pub(super) fn comment(&mut self) -> Result<Option<One>, Stop> {
+        self.remark(scan::comment, "a comment")
+    }
+
+    /// The declaration of the document, or an instruction to somebody else.
+    pub(super) fn instruction(&mut self) -> Result<Option<One>, Stop> {
         let there = self.look(LOOK_BYTES)?;
         let window = self.input.seen(0, there);
-        let begins =
-            window.starts_with(b"<?xml") && window.get(5).is_some_and(|b| scan::is_blank(*b));
-        if !begins {
-            return Err(self.here("elements alone", "a processing instruction"));
+        if window.starts_with(b"<?xml") && window.get(5).is_some_and(|b| scan::is_blank(*b)) {
+            return self.declaration();
         }
+        self.remark(scan::instruction, "a processing instruction")
+    }
+
+    /// Passes over what is said to nobody here; in text of the declared encoding it must be.
+    fn remark(
+        &mut self,
+        length: fn(&[u8]) -> Result<usize, NoTag>,
+        kind: &str,
+    ) -> Result<Option<One>, Stop> {
+        if !self.declared && self.plan.declared {
+            return Err(self.here(&format!("a declaration of {}", self.plan.encoding), kind));
+        }
+        let there = self.look(VALUE_BYTES_MAX)?.min(VALUE_BYTES_MAX);
+        let length = match length(self.input.seen(0, there)) {
+            Ok(length) => length,
+            Err(NoTag::Wrong(at, expected)) => {
+                return Err(self.stop(self.input.at + at, "", "something else", expected));
+            }
+            Err(NoTag::Cut | NoTag::TooMany) => {
+                let expected = format!("{kind} of at most {VALUE_BYTES_MAX} bytes");
+                return Err(self.here(&expected, "more, or the end"));
+            }
+        };
+        self.decoded(0, length)?;
+        self.input.pass(length);
+        self.remarks = true;
+        Ok(None)
+    }
+
+    /// The declaration of the document, of which there is one at most.
+    fn declaration(&mut self) -> Result<Option<One>, Stop> {
         let tag = self.tag(2, b'?')?;
         let named = |name: &[u8]| {
             let pair = self.pairs.iter().find(|pair| self.tag.get(pair.name.clone()) == Some(name));
@@ -72,7 +106,7 @@ impl XmlReader<'_> {
         let alone = named(b"standalone").is_none_or(|word| matches!(word, "yes" | "no"));
         let good = named(b"version") == Some("1.0") && self.pairs.iter().all(known) && alone;
         // Blanks before it would have been refused; so it is the first thing there is.
-        let first = self.stage == Stage::Prolog && !self.declared;
+        let first = self.stage == Stage::Prolog && !self.declared && !self.remarks;
         if !first || !encoding || !good || !tag.empty {
             let expected = format!("one declaration of {}", self.plan.encoding);
             return Err(self.here(&expected, "another declaration"));
@@ -86,7 +120,7 @@ impl XmlReader<'_> {
     pub(super) fn characters(&mut self, there: usize) -> Result<Option<One>, Stop> {
         let window = self.input.seen(0, there);
         if window.first() == Some(&b'&') {
-            let length = match scan::reference(window) {
+            let length = match scan::reference(self.charset, window) {
                 Some((_, length)) if self.skipping.is_some() => length,
                 Some(_) => return Err(self.here("elements alone", "a reference")),
                 None => return Err(self.here("text in the declared encoding", "a reference")),

@@ -1,6 +1,7 @@
 //! Reading a document record by record, a few bytes at a time: one root, closed at the end, no
 //! DOCTYPE, no entities of its own, caps on depth and attributes, nothing twice, and nothing that
-//! the description does not name.
+//! the description does not name. What is said to nobody here, comments and instructions, is passed
+//! over between elements; inside a value it would say that one text is two.
 
 use std::ops::Range;
 
@@ -62,6 +63,8 @@ pub(crate) struct XmlReader<'f> {
     /// The innermost element had no end tag of its own and ends now.
     ending: bool,
     pub(super) declared: bool,
+    /// Something was passed over before or between the elements that is said to nobody here.
+    pub(super) remarks: bool,
     pub(super) open: Vec<Open>,
     /// The names of the open elements as they are spelled.
     pub(super) names: Vec<u8>,
@@ -102,6 +105,7 @@ impl<'f> XmlReader<'f> {
             stage: Stage::Prolog,
             ending: false,
             declared: false,
+            remarks: false,
             open: Vec::new(),
             names: Vec::new(),
             skipping: None,
@@ -161,16 +165,18 @@ impl<'f> XmlReader<'f> {
             let told = match scan::markup(self.input.seen(0, there)) {
                 Markup::Start => self.start(there, &mut into)?,
                 Markup::End => self.end(&mut into)?,
-                Markup::Blank(count) if self.declared || self.stage != Stage::Prolog => {
+                Markup::Blank(count)
+                    if self.declared || self.remarks || self.stage != Stage::Prolog =>
+                {
                     self.input.pass(count);
                     None
                 }
                 Markup::Blank(_) | Markup::Text => self.characters(there)?,
                 Markup::CData if self.skipping.is_some() => self.skipped_cdata()?,
                 Markup::CData => return Err(self.here("elements alone", "a CDATA section")),
-                Markup::Instruction => self.declaration()?,
+                Markup::Instruction => self.instruction()?,
+                Markup::Comment => self.comment()?,
                 Markup::Doctype => return Err(self.here("no DOCTYPE", "one")),
-                Markup::Comment => return Err(self.here("elements alone", "a comment")),
                 Markup::Nothing if self.stage == Stage::Closed => {
                     let finish = self.closing.finish(&self.plan.order);
                     return finish.map(|()| One::End).map_err(|open| self.unclosed(&open));

@@ -3,8 +3,13 @@
 
 use std::ops::Range;
 
+use crate::format::charset::{Charset, is_refused};
+
 /// No element of a bank has more attributes.
 pub(super) const ATTRIBUTES_MAX: usize = 32;
+
+/// The most digits of a reference by number.
+const DIGITS_MAX: usize = 10;
 
 /// What begins here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,28 +157,77 @@ fn pair(window: &[u8], from: usize) -> Result<Pair, NoTag> {
     Ok(Pair { name, value: start..start + length })
 }
 
-/// The sign that a reference stands for, and the length of the reference. Only the five that XML
-/// itself knows: a character by its number would be one that the character set may not have.
-pub(super) fn reference(bytes: &[u8]) -> Option<(u8, usize)> {
-    const KNOWN: [(&[u8], u8); 5] =
-        [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&amp;", b'&'), (b"&quot;", b'"'), (b"&apos;", b'\'')];
-    let known = KNOWN.iter().find(|(spelled, _)| bytes.starts_with(spelled))?;
-    Some((known.1, known.0.len()))
+/// The character that a reference stands for, and the length of the reference: one of the five that
+/// XML itself knows, or a character by its number. One that no text of a bank has, or that the
+/// character set of the document has not, is none: it could have come in no other way.
+pub(super) fn reference(charset: Charset, bytes: &[u8]) -> Option<(char, usize)> {
+    const KNOWN: [(&[u8], char); 5] =
+        [(b"&lt;", '<'), (b"&gt;", '>'), (b"&amp;", '&'), (b"&quot;", '"'), (b"&apos;", '\'')];
+    if let Some((spelled, sign)) = KNOWN.iter().find(|(spelled, _)| bytes.starts_with(spelled)) {
+        return Some((*sign, spelled.len()));
+    }
+    let rest = bytes.strip_prefix(b"&#")?;
+    let (base, rest) = rest.strip_prefix(b"x").map_or((10, rest), |rest| (16, rest));
+    // Zeros in front are allowed; more of them than this nobody writes.
+    let length = rest.iter().take(DIGITS_MAX + 1).position(|byte| *byte == b';')?;
+    let digits = std::str::from_utf8(rest.get(..length)?).ok()?;
+    // A number may have a sign; this one may not.
+    if !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let number = u32::from_str_radix(digits, base).ok()?;
+    let character = char::from_u32(number).filter(|character| !is_refused(*character))?;
+    push(charset, character, &mut Vec::new())?;
+    Some((character, bytes.len() - rest.len() + length + 1))
+}
+
+/// Appends a character as the document would have it.
+pub(super) fn push(charset: Charset, character: char, into: &mut Vec<u8>) -> Option<()> {
+    charset.encode_into(character.encode_utf8(&mut [0; 4]), into).ok()
+}
+
+/// The processing instruction that begins here, of which none may be called xml: its length.
+pub(super) fn instruction(window: &[u8]) -> Result<usize, NoTag> {
+    let name = name_length(window, 2)?;
+    let spelled = window.get(2..2 + name).unwrap_or_default();
+    let rest = window.get(2 + name..).unwrap_or_default();
+    let begins = rest.first().is_some_and(|byte| is_blank(*byte)) || rest.starts_with(b"?");
+    if spelled.eq_ignore_ascii_case(b"xml") || !begins {
+        return Err(NoTag::Wrong(2, "a name"));
+    }
+    let end = rest.windows(2).position(|two| two == b"?>").ok_or(NoTag::Cut)?;
+    Ok(2 + name + end + 2)
+}
+
+/// The comment that begins here: its length. It ends where -- first stands in it.
+pub(super) fn comment(window: &[u8]) -> Result<usize, NoTag> {
+    const BEGIN: &[u8] = b"<!--";
+    if !window.starts_with(BEGIN) {
+        let cut = BEGIN.starts_with(window);
+        return Err(if cut { NoTag::Cut } else { NoTag::Wrong(0, "a comment") });
+    }
+    let inside = window.get(BEGIN.len()..).unwrap_or_default();
+    let end = inside.windows(2).position(|two| two == b"--").ok_or(NoTag::Cut)?;
+    match inside.get(end + 2) {
+        Some(b'>') => Ok(BEGIN.len() + end + 3),
+        Some(_) => Err(NoTag::Wrong(BEGIN.len() + end, "the end of a comment")),
+        None => Err(NoTag::Cut),
+    }
 }
 
 /// Appends a text without its references.
 ///
 /// # Errors
-/// The byte at which another reference begins.
-pub(super) fn unescape(bytes: &[u8], into: &mut Vec<u8>) -> Result<(), usize> {
+/// The byte at which a reference begins that stands for nothing.
+pub(super) fn unescape(charset: Charset, bytes: &[u8], into: &mut Vec<u8>) -> Result<(), usize> {
     let mut at = 0;
     while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
         let plain = rest.iter().position(|byte| *byte == b'&').unwrap_or(rest.len());
         into.extend_from_slice(rest.get(..plain).unwrap_or_default());
         at += plain;
         if let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
-            let (sign, length) = reference(rest).ok_or(at)?;
-            into.push(sign);
+            let (character, length) = reference(charset, rest).ok_or(at)?;
+            push(charset, character, into).ok_or(at)?;
             at += length;
         }
     }
@@ -219,12 +273,71 @@ mod tests {
     }
 
     #[test]
-    fn only_the_five_references_are_known() {
-        let mut text = Vec::new();
-        assert_eq!(unescape(b"a&lt;b&amp;&quot;", &mut text), Ok(()));
-        assert_eq!(text, b"a<b&\"");
-        for other in ["&#48;", "&x;", "&", "&lt", "&amp ;"] {
-            assert_eq!(unescape(other.as_bytes(), &mut Vec::new()), Err(0), "{other}");
+    fn f44_a_reference_stands_for_a_character_that_the_document_could_have() {
+        let read = |charset: Charset, text: &str| {
+            let mut into = Vec::new();
+            unescape(charset, text.as_bytes(), &mut into).map(|()| into)
+        };
+        let good = "a&lt;b&amp;&quot;&gt;&apos;&#39;&#x4E2d;&#0020013;";
+        assert_eq!(read(Charset::Utf8, good), Ok("a<b&\">''中中".as_bytes().to_vec()));
+        assert_eq!(read(Charset::Gbk, "&#20013;"), Ok(vec![0xD6, 0xD0]));
+        assert_eq!(read(Charset::Gb18030, "&#x20BB7;").map(|bytes| bytes.len()), Ok(4));
+        // What the first one makes is not looked at again.
+        assert_eq!(read(Charset::Utf8, "&#38;lt;"), Ok(b"&lt;".to_vec()));
+        for other in [
+            "&x;",
+            "&",
+            "&lt",
+            "&amp ;",
+            "&#;",
+            "&#x;",
+            "&#48",
+            "&#X30;",
+            "&#+48;",
+            "&#-1;",
+            "&# 48;",
+            "&#4a;",
+            "&#00000000048;",
+            "&#4294967344;",
+            "&#99999999999;",
+            "&#0;",
+            "&#8;",
+            "&#127;",
+            "&#xD800;",
+            "&#xDFFF;",
+            "&#xFFFE;",
+            "&#xFFFF;",
+            "&#x110000;",
+            "&#xE000;",
+        ] {
+            assert_eq!(read(Charset::Utf8, other), Err(0), "{other}");
+        }
+        for (charset, beyond) in [
+            (Charset::Gbk, "a&#x20BB7;"),
+            (Charset::Latin1, "a&#x4E2D;"),
+            (Charset::Ascii, "a&#233;"),
+        ] {
+            assert_eq!(read(charset, beyond), Err(1), "{beyond}");
+        }
+    }
+
+    #[test]
+    fn a_comment_or_instruction_is_whole_or_told() {
+        assert_eq!(comment(b"<!---->x"), Ok(7));
+        assert_eq!(comment(b"<!-- <a> & -->"), Ok(14));
+        assert_eq!(instruction(b"<?a?>x"), Ok(5));
+        assert_eq!(instruction(b"<?a-b c=\"?\" ?>"), Ok(15));
+        for cut in ["<!-", "<!--", "<!-->", "<!--->", "<!-- x", "<!-- x --"] {
+            assert_eq!(comment(cut.as_bytes()), Err(NoTag::Cut), "{cut}");
+        }
+        for cut in ["<?", "<?a", "<?a ", "<?a ?", "<?a >"] {
+            assert_eq!(instruction(cut.as_bytes()), Err(NoTag::Cut), "{cut}");
+        }
+        for wrong in ["<!-x-->", "<!-- a -- b -->", "<!-- a --->"] {
+            assert!(matches!(comment(wrong.as_bytes()), Err(NoTag::Wrong(..))), "{wrong}");
+        }
+        for wrong in ["<?xml ?>", "<?XML a?>", "<? a?>", "<?a=b?>", "<?1?>"] {
+            assert!(matches!(instruction(wrong.as_bytes()), Err(NoTag::Wrong(..))), "{wrong}");
         }
     }
 }
