@@ -18,6 +18,8 @@ mod description;
 mod document;
 #[path = "format/found.rs"]
 mod found;
+#[path = "format/gathered.rs"]
+mod gathered;
 #[path = "format/hostile.rs"]
 mod hostile;
 #[path = "format/iso.rs"]

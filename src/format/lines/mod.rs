@@ -16,7 +16,7 @@ use crate::format::computed::{CheckDigit, Computed, DigestOf};
 use crate::format::condition::When;
 use crate::format::digests::Digesting;
 use crate::format::error::FieldError;
-use crate::format::grammar::{Grammar, Item, Occurs};
+use crate::format::grammar::{Grammar, Item, Next, Occurs};
 use crate::format::lines::delimited::Delimited;
 use crate::format::lines::fixed::{Side, Slab};
 use crate::format::record::Record;
@@ -334,15 +334,14 @@ impl LinesPlan {
         None
     }
 
-    /// Is it the record with which a payment of several begins?
-    pub fn begins_row(&self, record: usize) -> bool {
-        let Some(mut group) = self.row_group(record) else { return false };
-        loop {
-            match self.grammar.items[group].first() {
-                Some(Item::Record(first)) => return *first == record,
-                Some(Item::Group(first)) => group = *first,
-                None => return false,
+    /// Does a payment begin with a record that stands here: is it one by itself, or does its group begin
+    /// anew with it?
+    pub fn begins_row(&self, next: Next) -> bool {
+        match self.row_group(next.record) {
+            Some(group) => {
+                next.enters.is_some_and(|enters| self.grammar.is_in(Some(group), enters))
             }
+            None => self.records[next.record].role == Some(RecordRole::Row),
         }
     }
 
