@@ -34,6 +34,8 @@ mod readme;
 mod reference;
 #[path = "format/round_trip.rs"]
 mod round_trip;
+#[path = "format/shapes.rs"]
+mod shapes;
 
 use std::path::{Path, PathBuf};
 

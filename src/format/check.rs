@@ -184,6 +184,14 @@ fn fields(
             let what = format!("{name}: the blank of its sign would be taken for a separator");
             faults.note(field.at, what, "sign = \"minus\", \"before\" or \"after\"");
         }
+        if let (LayoutSpec::Delimited { delimited, .. }, Place::Column { room, .. }) =
+            (&part.layout, &field.place)
+            && delimited.quote.is_none()
+            && room.quoted.is_some()
+        {
+            let what = format!("{}: there are no quotes in this part", field.cell.name);
+            faults.note(field.at, what, "quote = \"\\\"\" at the part");
+        }
         if let Place::Fixed { width, pad, absent, side, .. } = field.place {
             let characters = matches!(part.layout, LayoutSpec::Fixed { characters: true, .. });
             let charset = part.charset;

@@ -60,8 +60,13 @@ pub(super) fn table(
                 let filling = filling(&field.cell, *width, (*pad, *absent), *side);
                 (place, width.to_string(), filling)
             }
-            Place::Column { width, width_max, rest, joint } => {
-                let rest = if rest.is_some() { "all that is left of the line" } else { "" };
+            Place::Column { room, joint } => {
+                let filling = match room.quoted {
+                    _ if room.rest => "all that is left of the line",
+                    Some(true) => "always in quotes",
+                    Some(false) => "never in quotes",
+                    None => "",
+                };
                 (number, piece) = match joint {
                     Joint::Separator => (number + 1, 1),
                     Joint::Inner | Joint::Glued => (number, piece + 1),
@@ -73,9 +78,10 @@ pub(super) fn table(
                 } else {
                     number.to_string()
                 };
-                let width = width.filter(|_| !matches!(field.cell.spelling, Spelling::Literal));
-                let width = width.map_or_else(|| most(*width_max), |width| width.to_string());
-                (told, width, rest.to_owned())
+                let literal = matches!(field.cell.spelling, Spelling::Literal);
+                let width = room.width.filter(|_| !literal);
+                let width = width.map_or_else(|| most(room.width_max), |width| width.to_string());
+                (told, width, filling.to_owned())
             }
             Place::Tag { name, width_max } => {
                 (quoted(&format!("<{name}>")), most(*width_max), String::new())

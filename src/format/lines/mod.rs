@@ -17,7 +17,7 @@ use crate::format::condition::When;
 use crate::format::digests::Digesting;
 use crate::format::error::FieldError;
 use crate::format::grammar::{Grammar, Item, Next, Occurs};
-use crate::format::lines::delimited::Delimited;
+use crate::format::lines::delimited::{Delimited, Room};
 use crate::format::lines::fixed::{Side, Slab};
 use crate::format::record::Record;
 use crate::format::tallies::Tally;
@@ -138,11 +138,7 @@ impl Field {
 pub(crate) enum Place {
     Slab(Slab),
     Column {
-        /// It always takes so many bytes.
-        width: Option<usize>,
-        width_max: Option<usize>,
-        /// All that is left of the line, whatever would separate fields in it.
-        rest: bool,
+        room: Room,
         joint: Joint,
     },
     /// `<name>` as it is spelled.
@@ -247,7 +243,9 @@ impl RecordPlan {
     /// How many columns a line of it has, at least and at most.
     pub fn columns(&self, short: bool) -> (usize, usize) {
         let all = self.columns_of(self.fields.len());
-        let rest = |field: &Field| matches!(field.place, Place::Column { rest: true, .. });
+        let rest = |field: &Field| {
+            matches!(field.place, Place::Column { room: Room { rest: true, .. }, .. })
+        };
         let most = if self.fields.last().is_some_and(rest) { usize::MAX } else { all };
         if !short {
             return (all, most);
@@ -361,8 +359,8 @@ impl LinesPlan {
             (Place::Slab(slab), Style::Fixed { characters }) => {
                 slab.put(&field.cell, *characters, pen, source, scratch)
             }
-            (Place::Column { width, width_max, rest, .. }, Style::Delimited(delimited)) => {
-                delimited.put(&field.cell, (*width, *width_max, *rest), pen, source, scratch)
+            (Place::Column { room, .. }, Style::Delimited(delimited)) => {
+                delimited.put(&field.cell, *room, pen, source, scratch)
             }
             (Place::Tag { open, width_max }, _) => {
                 tagged::put(&field.cell, open, *width_max, pen, source, scratch)

@@ -16,7 +16,7 @@ use crate::format::codes::CodeTable;
 use crate::format::condition::When;
 use crate::format::digests::SecretName;
 use crate::format::grammar::Occurs;
-use crate::format::lines::delimited::Delimited;
+use crate::format::lines::delimited::{Delimited, Room};
 use crate::format::lines::fixed::Side;
 use crate::format::lines::{Joint, Line, RecordRole};
 use crate::format::name::NamePattern;
@@ -141,7 +141,7 @@ pub(crate) struct TallySpec {
 
 pub(crate) enum Place {
     Fixed { start: Option<Found<usize>>, width: usize, pad: char, absent: Option<char>, side: Side },
-    Column { width: Option<usize>, width_max: Option<usize>, rest: Option<usize>, joint: Joint },
+    Column { room: Room, joint: Joint },
     Tag { name: String, width_max: Option<usize> },
     Xml { path: Vec<String>, width_max: Option<usize>, empty: bool },
 }

@@ -1,0 +1,167 @@
+//! Shapes of files that banks have: requests without totals, texts in quotes beside bare numbers, elements of
+//! attributes alone, amounts without the zeros at their end; and files that are only read.
+
+use daifa::format::sample::Values;
+use daifa::format::{Format, MessageKind, Part, PartRole};
+
+use crate::layouts::{self, format};
+
+const STATEMENT: MessageKind = MessageKind::Statement;
+
+fn read(format: &Format, text: &str) -> Result<Values, String> {
+    let (role, name) = (PartRole::Data, "ST1.txt".to_owned());
+    let part = Part { role, name, bytes: text.as_bytes().to_vec(), committing: true };
+    Values::read(format, STATEMENT, &[part]).map_err(|error| error.to_string())
+}
+
+/// Lines under the reference that the name of the file has.
+fn named(lines: &str) -> String {
+    lines.replacen("{", "{\"reference\":\"1\",", 1)
+}
+
+fn both_ways(format: &Format, lines: &str) -> Vec<u8> {
+    layouts::both_ways(format, &named(lines))
+}
+
+fn write(format: &Format, lines: &str) -> Result<String, String> {
+    let values = Values::parse(format, STATEMENT, &named(lines))?;
+    let parts = values.write(format, STATEMENT).map_err(|error| error.to_string())?;
+    Ok(String::from_utf8(parts[0].bytes.clone()).unwrap())
+}
+
+/// A description of one message of rows, with what stands before the rows and in them.
+fn rows(kind: MessageKind, head: &str, row: &str) -> String {
+    let codes =
+        if kind.is_ours() { "" } else { "[codes.results]\n00 = { outcome = \"credited\" }" };
+    format!(
+        r#"language = 1
+title = "rows"
+status = "example"
+source = "a test"
+charset = "UTF-8"
+[limits]
+rows_max = 1000
+amount_max = "99999.99"
+sum_max = "9999999.99"
+bytes_max = 1000000
+{codes}
+[[message]]
+kind = "{kind}"
+[[message.part]]
+role = "data"
+name = "PX{{reference}}.txt"
+committing = true
+layout = "delimited"
+separator = ","
+quote = "\""
+line_end = "CRLF"
+{head}
+[[message.part.record]]
+is = "row"
+fields = [ {row} ]
+"#
+    )
+}
+
+const TITLES: &str = r#"
+[[message.part.record]]
+name = "titles"
+fields = [{ literal = "Beneficiary", quoted = true }, { literal = "Account", quoted = true }, { literal = "Amount", quoted = true }]
+"#;
+
+/// Texts always in quotes, numbers never, and what may be missing of either.
+const QUOTED: &str = r#"
+layout = "delimited"
+separator = ","
+quote = "\""
+line_end = "LF"
+[[message.part.record]]
+name = "payment"
+occurs = "1..n"
+fields = [
+  { literal = "110" }, { literal = "", name = "nothing", quoted = true },
+  { own = "name", quoted = true }, { own = "note", quoted = true, optional = true },
+  { own = "sort", only = "ascii", quoted = false }, { own = "plain", optional = true },
+]
+"#;
+
+#[test]
+fn i21_a_field_has_its_quotes_always_or_never() {
+    let format = format("GBK", QUOTED);
+    let line = |name: &str, code: &str| {
+        format!("{{\"record\":\"payment\",\"name\":\"{name}\",\"sort\":\"{code}\"}}\n")
+    };
+    let bytes = both_ways(&format, &line("a|\\\"b\\\", c", "7"));
+    assert_eq!(bytes, b"110,\"\",\"a|\"\"b\"\", c\",\"\",7,\n");
+    assert_eq!(both_ways(&format, &line("x", "A B")), b"110,\"\",\"x\",\"\",A B,\n");
+    for code in ["a,b", "a\\\"b", "\\\"", "a\\nb"] {
+        let error = write(&format, &line("x", code)).unwrap_err();
+        assert!(error.contains("field sort"), "{code}: {error}");
+    }
+    // Quotes that are not needed, and those that are left out, are read.
+    assert_eq!(
+        read(&format, "110,,x,,\"7\",\n").unwrap(),
+        read(&format, "110,\"\",\"x\",\"\",7,\n").unwrap()
+    );
+    let always = QUOTED.replace("quote = ", "quoting = \"always\"\nquote = ");
+    let bytes = both_ways(&layouts::format("GBK", &always), &line("x", "7"));
+    assert_eq!(bytes, b"\"110\",\"\",\"x\",\"\",7,\n", "a field says otherwise than its part");
+    let short = QUOTED.replace("quote = ", "short = true\nquote = ");
+    let bytes = both_ways(&layouts::format("GBK", &short), &line("x", "7"));
+    assert_eq!(bytes, b"110,\"\",\"x\",\"\",7\n");
+    let none = rows(MessageKind::PaymentRequest, TITLES, PAYEE).replace("quote = \"\\\"\"\n", "");
+    let told = Format::compile("rows", &none).unwrap_err().to_string();
+    assert!(told.contains("payee_name: there are no quotes in this part"), "{told}");
+}
+
+const ATTRIBUTES: &str = r#"
+layout = "xml"
+root = "P"
+empty = true
+[[message.part.record]]
+is = "head"
+fields = [
+  { path = "@ref", own = "ref" }, { path = "Of/@n", own = "n", optional = true },
+  { path = "Why/@by", own = "by" }, { path = "Why", own = "why", optional = true },
+  { path = "Maybe/@a", own = "a", optional = true }, { path = "Maybe/@k", literal = "k", optional = true },
+]
+[[message.part.record]]
+name = "row"
+path = "r"
+occurs = "0..n"
+fields = [{ path = "@no", own = "no", type = "integer" }, { path = "@name", own = "name", optional = true }]
+"#;
+
+const SHORT: &str = r#"
+layout = "delimited"
+separator = ";"
+line_end = "LF"
+[[message.part.record]]
+name = "entry"
+occurs = "1..n"
+fields = [{ own = "fee", type = "decimal", scale = 2, point = ",", sign = "minus", decimals = "DECIMALS" }]
+"#;
+
+/// A folder with a format in it.
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("format.toml"), text).unwrap();
+        Self(dir)
+    }
+
+    fn sample(&self, folder: &str, files: &[(&str, &str)]) {
+        let dir = self.0.path().join("samples").join(folder);
+        std::fs::remove_dir_all(&dir).unwrap_or(());
+        std::fs::create_dir_all(&dir).unwrap();
+        for (name, text) in files {
+            std::fs::write(dir.join(name), text).unwrap();
+        }
+    }
+
+    fn told(&self) -> String {
+        Format::load(self.0.path()).map_or_else(|problems| problems.to_string(), |_| String::new())
+    }
+}
