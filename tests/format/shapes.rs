@@ -69,6 +69,35 @@ name = "titles"
 fields = [{ literal = "Beneficiary", quoted = true }, { literal = "Account", quoted = true }, { literal = "Amount", quoted = true }]
 "#;
 
+const PAYEE: &str = r#"{ key = "payee_name", quoted = true }, { key = "account", only = "digits", quoted = true }, { key = "amount", unit = "yuan", scale = 2, point = true }"#;
+
+#[test]
+fn f44_only_what_we_write_and_read_back_may_lack_its_totals() {
+    for kind in [MessageKind::PaymentRequest, MessageKind::RefundRequest] {
+        let format = Format::compile("rows", &rows(kind, TITLES, PAYEE)).unwrap();
+        let lines = "{\"record\":\"titles\",\"reference\":\"A1\"}\n\
+             {\"record\":\"row\",\"payee_name\":\"Ann, B\",\"account\":\"0012\",\"amount\":\"12.34\"}\n\
+             {\"record\":\"row\",\"payee_name\":\"Bob\",\"account\":\"13\",\"amount\":\"100.00\"}\n";
+        let values = Values::parse(&format, kind, lines).unwrap();
+        let parts = values.write(&format, kind);
+        let parts = parts.unwrap_or_else(|error| panic!("{error}"));
+        let text = String::from_utf8(parts[0].bytes.clone()).unwrap();
+        let expected = "\"Beneficiary\",\"Account\",\"Amount\"\r\n\"Ann, B\",\"0012\",12.34\r\n\
+                        \"Bob\",\"13\",100.00\r\n";
+        assert_eq!(text, expected);
+        assert!(Values::read(&format, kind, &parts).unwrap() == values);
+    }
+    let answer = PAYEE.to_owned() + r#", { key = "ordinal" }, { key = "code", codes = "results" }"#;
+    for kind in [MessageKind::Result, MessageKind::Acknowledgement, MessageKind::LateReturn] {
+        let told = Format::compile("rows", &rows(kind, TITLES, &answer)).unwrap_err().to_string();
+        assert!(told.contains("rows without their count"), "{told}");
+        assert!(told.contains("rows without their sum"), "{told}");
+    }
+    let unpaid = PAYEE.split(", { key = \"amount\"").next().unwrap();
+    let told = Format::compile("rows", &rows(MessageKind::PaymentRequest, TITLES, unpaid));
+    assert!(told.unwrap_err().to_string().contains("rows without amount"));
+}
+
 /// Texts always in quotes, numbers never, and what may be missing of either.
 const QUOTED: &str = r#"
 layout = "delimited"
