@@ -161,6 +161,40 @@ occurs = "0..n"
 fields = [{ path = "@no", own = "no", type = "integer" }, { path = "@name", own = "name", optional = true }]
 "#;
 
+#[test]
+fn i21_an_element_of_attributes_alone_is_one_tag_where_the_format_says_so() {
+    let lines = "{\"record\":\"head\",\"ref\":\"1\",\"by\":\"me\"}\n{\"record\":\"row\",\"no\":1,\"name\":\"<张三>\"}\n{\"record\":\"row\",\"no\":2}\n";
+    let format = format("UTF-8", ATTRIBUTES);
+    let text = String::from_utf8(both_ways(&format, lines)).unwrap();
+    let expected =
+        "<P ref=\"1\"><Why by=\"me\"/><r no=\"1\" name=\"&lt;张三&gt;\"/><r no=\"2\"/></P>";
+    assert!(text.ends_with(&format!("?>{expected}")), "{text}");
+    let more =
+        lines.replacen("\"by\":\"me\"", "\"by\":\"me\",\"why\":\"so\",\"n\":\"3\",\"a\":\"4\"", 1);
+    let text = String::from_utf8(both_ways(&format, &more)).unwrap();
+    let within = "<Of n=\"3\"/><Why by=\"me\">so</Why><Maybe a=\"4\" k=\"k\"/>";
+    assert!(text.contains(within), "{text}");
+    // Read either way, and written otherwise where nothing is said.
+    let apart =
+        expected.replace("\"/>", "\"></r>").replace("<Why by=\"me\"></r>", "<Why by=\"me\"></Why>");
+    let top = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    let values = read(&format, &format!("{top}{apart}")).unwrap();
+    assert!(values == read(&format, &format!("{top}{expected}")).unwrap());
+    let plain = layouts::format("UTF-8", &ATTRIBUTES.replace("empty = true\n", ""));
+    assert_eq!(write(&plain, lines).unwrap(), format!("{top}{apart}"));
+    let alone = r#"
+layout = "xml"
+root = "P"
+empty = true
+[[message.part.record]]
+is = "head"
+fields = [{ path = "@ref", own = "ref" }]
+"#;
+    let bytes =
+        both_ways(&layouts::format("UTF-8", alone), "{\"record\":\"head\",\"ref\":\"1\"}\n");
+    assert!(bytes.ends_with(b"?><P ref=\"1\"/>"));
+}
+
 const SHORT: &str = r#"
 layout = "delimited"
 separator = ";"

@@ -203,7 +203,10 @@ impl Maker<'_, '_> {
             Style::Fixed => "layout = \"fixed\"\n".to_owned(),
             Style::Characters => "layout = \"fixed\"\nwidths = \"characters\"\n".to_owned(),
             Style::Tagged => "layout = \"tagged\"\n".to_owned(),
-            Style::Xml => "layout = \"xml\"\nroot = \"Root\"\n".to_owned(),
+            Style::Xml => {
+                let empty = if self.dice.once_in(3) { "empty = true\n" } else { "" };
+                format!("layout = \"xml\"\nroot = \"Root\"\n{empty}")
+            }
             Style::Delimited => {
                 if end == "none" {
                     end = "LF";

@@ -89,6 +89,8 @@ pub(crate) struct XmlSpec {
     pub declaration: bool,
     pub standalone: Option<bool>,
     pub any_order: bool,
+    /// An element with attributes and nothing in it is written as one tag.
+    pub empty: bool,
     pub ignore: Vec<Found<Vec<String>>>,
 }
 

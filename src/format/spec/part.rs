@@ -263,6 +263,7 @@ fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
         "any" => Some(true),
         _ => None,
     });
+    let empty = table.flag("empty").is_some_and(|found| found.value);
     let ignore = ignore(table);
     let root = root.filter(|root| {
         let good = is_xml_name(root.value);
@@ -284,6 +285,7 @@ fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
         declaration,
         standalone,
         any_order: any_order.is_some_and(|found| found.value),
+        empty,
         ignore,
     }))
 }

@@ -98,7 +98,7 @@ pub(crate) fn build(
         let node = element_of(&nodes, at, scopes.len() - 1);
         let declared = if node == ROOT { declarations.as_slice() } else { &[] };
         let items = std::mem::take(&mut scopes[at].items);
-        let program = Program::write(&order, &nodes, node, items, declared);
+        let program = Program::write(&order, &nodes, node, items, declared, spec.empty);
         scopes[at] = program.finish(spec.at, faults);
     }
     XmlPlan {
