@@ -228,3 +228,44 @@ impl Folder {
         Format::load(self.0.path()).map_or_else(|problems| problems.to_string(), |_| String::new())
     }
 }
+
+#[test]
+fn i21_a_file_of_the_bank_that_spells_otherwise_proves_reading_alone() {
+    let answer = format!(
+        "{PAYEE}, {}, {}",
+        r#"{ key = "ordinal" }"#, r#"{ key = "code", codes = "results" }"#
+    );
+    let head = "[[message.part.record]]\nis = \"head\"\nfields = [{ key = \"count\" }, { key = \"sum\", unit = \"fen\", scale = 0 }]\n";
+    let folder = Folder::new(&rows(MessageKind::Result, head, &answer));
+    let values = "{\"record\":\"head\",\"reference\":\"A1\",\"count\":1,\"sum\":\"12.34\"}\n{\"record\":\"row\",\"payee_name\":\"Ann\",\"account\":\"12\",\"amount\":\"12.34\",\"ordinal\":1,\"code\":\"00\"}\n";
+    let (ours, theirs) =
+        ("1,1234\r\n\"Ann\",\"12\",12.34,1,00\r\n", "1,1234\r\nAnn,12,12.34,\"1\",00\r\n");
+    let told = |files: &[(&str, &str)]| {
+        folder.sample("result", files);
+        folder.told()
+    };
+    assert_eq!(told(&[("values.jsonl", values), ("PXA1.txt", ours)]), "");
+    let otherwise = told(&[("values.jsonl", values), ("PXA1.txt", theirs)]);
+    assert!(otherwise.contains("written otherwise from byte 8 on"), "{otherwise}");
+    assert!(otherwise.contains("read.jsonl"), "the way out is told: {otherwise}");
+    assert_eq!(told(&[("read.jsonl", values), ("PXA1.txt", theirs)]), "");
+    // Every value is compared all the same, and so is what the file says of itself.
+    let other = theirs.replace("Ann", "Bob");
+    let wrong = told(&[("read.jsonl", values), ("PXA1.txt", &other)]);
+    assert!(wrong.contains("reads otherwise than read.jsonl says: payee_name"), "{wrong}");
+    let cut = theirs.replace("1,1234", "2,1234");
+    assert!(told(&[("read.jsonl", values), ("PXA1.txt", &cut)]).contains("2 rows"));
+    let both = told(&[("read.jsonl", values), ("values.jsonl", values), ("PXA1.txt", theirs)]);
+    assert!(both.contains("values.jsonl and read.jsonl"), "{both}");
+    // What we write is proved to the byte.
+    let ours = Folder::new(&rows(MessageKind::PaymentRequest, TITLES, PAYEE));
+    let titles = "\"Beneficiary\",\"Account\",\"Amount\"\r\n";
+    let values = "{\"record\":\"titles\",\"reference\":\"A1\"}\n{\"record\":\"row\",\"payee_name\":\"Ann\",\"account\":\"12\",\"amount\":\"12.34\"}\n";
+    let bytes = format!("{titles}Ann,12,12.34\r\n");
+    ours.sample("payment_request", &[("read.jsonl", values), ("PXA1.txt", &bytes)]);
+    let told = ours.told();
+    assert!(told.contains("payment_request has no sample that is written"), "{told}");
+    let bytes = format!("{titles}\"Ann\",\"12\",12.34\r\n");
+    ours.sample("payment_request.two", &[("values.jsonl", values), ("PXA1.txt", &bytes)]);
+    assert_eq!(ours.told(), "");
+}
