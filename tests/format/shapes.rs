@@ -205,6 +205,32 @@ occurs = "1..n"
 fields = [{ own = "fee", type = "decimal", scale = 2, point = ",", sign = "minus", decimals = "DECIMALS" }]
 "#;
 
+#[test]
+fn i22_decimals_are_as_short_as_can_be_and_lose_no_digit() {
+    let line = |fee: &str| format!("{{\"record\":\"entry\",\"fee\":\"{fee}\"}}\n");
+    let lines = [line("1.50"), line("1000.00"), line("-0.05"), line("0.00")].concat();
+    for (decimals, expected, same) in [
+        ("short", "1,5\n1000\n-0,05\n0\n", "1,50\n1000,0\n-0,05\n0,00\n"),
+        ("any", "1,50\n1000,00\n-0,05\n0,00\n", "1,5\n1000\n-0,05\n0\n"),
+    ] {
+        let format = format("US-ASCII", &SHORT.replace("DECIMALS", decimals));
+        assert_eq!(both_ways(&format, &lines), expected.as_bytes());
+        assert_eq!(read(&format, same).unwrap(), read(&format, expected).unwrap());
+        for wrong in ["1,", ",5", "1,555", "1,500", "1.5", "1.000", "1.000,5", "-0", "-0,0", "1,5,"]
+        {
+            let told = read(&format, &format!("{wrong}\n")).unwrap_err();
+            assert!(
+                told.contains("perhaps a ',' and up to 2 digits"),
+                "{decimals} {wrong}: {told}"
+            );
+        }
+    }
+    let all = format("US-ASCII", &SHORT.replace(", decimals = \"DECIMALS\"", ""));
+    for wrong in ["1,5", "1000", "1000,0"] {
+        assert!(read(&all, &format!("{wrong}\n")).is_err(), "{wrong} where nothing is said");
+    }
+}
+
 /// A folder with a format in it.
 struct Folder(tempfile::TempDir);
 
@@ -268,4 +294,24 @@ fn i21_a_file_of_the_bank_that_spells_otherwise_proves_reading_alone() {
     let bytes = format!("{titles}\"Ann\",\"12\",12.34\r\n");
     ours.sample("payment_request.two", &[("values.jsonl", values), ("PXA1.txt", &bytes)]);
     assert_eq!(ours.told(), "");
+}
+
+/// A schema takes an amount with fewer digits behind its point, or with none.
+#[test]
+fn i22_iso_amounts_are_read_as_their_schema_has_them() {
+    let name = "example-iso20022-09";
+    let format = crate::format(name);
+    let sample = crate::formats_dir().join(name).join("samples/late_return/message.xml");
+    let text = std::fs::read_to_string(sample).unwrap();
+    let late = |text: String| {
+        let (role, name) = (PartRole::Message, String::new());
+        let part = Part { role, name, bytes: text.into_bytes(), committing: true };
+        Values::read(&format, MessageKind::LateReturn, &[part]).map_err(|error| error.to_string())
+    };
+    let known = late(text.clone()).unwrap();
+    assert!(late(text.replace("1234.50", "1234.5")).unwrap() == known);
+    let whole = late(text.replace("1234.50", "1234.00")).unwrap();
+    assert!(late(text.replace("1234.50", "1234")).unwrap() == whole);
+    assert!(late(text.replace("1234.50", "1234.505")).is_err());
+    assert!(late(text.replacen("1234.50", "1234", 1)).is_err(), "the sum is compared");
 }

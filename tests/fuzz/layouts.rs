@@ -521,6 +521,7 @@ impl Maker<'_, '_> {
                 format!(", width = {width}, pad = \"{pad}\", side = \"{side}\"")
             }
             Style::Characters => format!(", width = {signs}, pad = \"{pad}\", side = \"{side}\""),
+            Style::Delimited if self.quote && self.dice.once_in(3) => ", quoted = true".to_owned(),
             Style::Delimited => String::new(),
             Style::Tagged => format!(", tag = \"T{name}\""),
             Style::Xml => match self.dice.of(4) {
@@ -656,7 +657,8 @@ impl Maker<'_, '_> {
             write!(spelled, ", type = \"decimal\", scale = {scale}, point = {point}")
                 .expect("grows");
             if point != "false" && !sign.contains("overpunch") && self.dice.of(3) == 0 {
-                spelled.push_str(", decimals = \"cut\"");
+                let decimals = *self.dice.one(&["cut", "short", "any"]);
+                write!(spelled, ", decimals = \"{decimals}\"").expect("grows");
             }
         }
         spelled.push_str(sign);
