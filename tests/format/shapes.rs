@@ -195,6 +195,86 @@ fields = [{ path = "@ref", own = "ref" }]
     assert!(bytes.ends_with(b"?><P ref=\"1\"/>"));
 }
 
+/// As the buses of many banks have it: every element is called the same, and an attribute says what it is.
+const NAMED: &str = r#"
+layout = "xml"
+root = "service"
+ignore = ["body/data"]
+[[message.part.record]]
+is = "head"
+fields = [
+  { path = "sys/data[@name='SERVICE_CODE']/field/@type", literal = "string" },
+  { path = "sys/data[@name='SERVICE_CODE']/field", own = "service" },
+  { path = "sys/data[@name='A&B/<张>']/field", own = "odd" },
+  { path = "sys/data[@name='BRANCH']/field", own = "branch", optional = true },
+]
+[[message.part.record]]
+name = "debit"
+path = "body/row[@sort='D']"
+occurs = "0..n"
+fields = [{ path = "p[@k='no']", own = "no", type = "integer" }, { path = "p[@k='name']", own = "name", optional = true }]
+[[message.part.record]]
+name = "credit"
+path = "body/row[@sort='C']"
+occurs = "0..n"
+fields = [{ path = "@by", own = "by", optional = true }, { path = "p[@k='no']", own = "number", type = "integer" }]
+"#;
+
+#[test]
+fn f44_elements_of_one_name_are_told_apart_by_an_attribute() {
+    let format = format("UTF-8", NAMED);
+    let lines = "{\"record\":\"head\",\"service\":\"01\",\"odd\":\"x\"}\n\
+         {\"record\":\"debit\",\"no\":1,\"name\":\"张三\"}\n{\"record\":\"debit\",\"no\":2}\n\
+         {\"record\":\"credit\",\"by\":\"me\",\"number\":3}\n";
+    let top = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
+    let expected = "<service><sys><data name=\"SERVICE_CODE\"><field type=\"string\">01</field></data>\
+         <data name=\"A&amp;B/&lt;张&gt;\"><field>x</field></data></sys>\
+         <body><row sort=\"D\"><p k=\"no\">1</p><p k=\"name\">张三</p></row>\
+         <row sort=\"D\"><p k=\"no\">2</p></row>\
+         <row sort=\"C\" by=\"me\"><p k=\"no\">3</p></row></body></service>";
+    let text = String::from_utf8(both_ways(&format, lines)).unwrap();
+    assert_eq!(text, format!("{top}{expected}"));
+    // However it is spelled, and whatever else is passed over.
+    let values = read(&format, &text).unwrap();
+    for (from, to) in [
+        ("<data name=\"SERVICE_CODE\">", "<data  name = 'SERVICE_CODE' >"),
+        ("A&amp;B/&lt;张&gt;", "A&amp;B/&lt;张>"),
+        ("sort=\"C\" by=\"me\"", "by=\"me\" sort=\"C\""),
+        ("</body>", "<data name=\"TRACE\"><field>?</field></data></body>"),
+    ] {
+        let other = text.replacen(from, to, 1);
+        assert_ne!(other, text);
+        assert!(read(&format, &other).is_ok_and(|other| other == values), "{to}");
+    }
+    for (from, to) in [
+        ("SERVICE_CODE", "SERVICE"),
+        ("<data name=\"SERVICE_CODE\">", "<data>"),
+        ("<data name=\"SERVICE_CODE\">", "<data name=\"SERVICE_CODE\" more=\"1\">"),
+        ("k=\"name\"", "k=\"no\""),
+        ("k=\"name\"", "k=\"other\""),
+        ("sort=\"D\"", "sort=\"E\""),
+        ("A&amp;B", "A&amp;amp;B"),
+    ] {
+        assert!(read(&format, &text.replacen(from, to, 1)).is_err(), "{from} became {to}");
+    }
+    let refused = |from: &str, to: &str, what: &str| {
+        assert!(NAMED.contains(from), "{from}");
+        let text = rows(MessageKind::PaymentRequest, TITLES, PAYEE);
+        let before =
+            text.split("layout = ").next().unwrap().replace("payment_request", "statement");
+        let described = format!("{before}{}", NAMED.replacen(from, to, 1));
+        let told = Format::compile("named", &described).unwrap_err().to_string();
+        assert!(told.contains(what), "{told}");
+    };
+    let beside = "beside others of its name";
+    refused("data[@name='BRANCH']", "data", beside);
+    refused("data[@name='BRANCH']", "data[@id='BRANCH']", beside);
+    refused("data[@name='BRANCH']", "data[@name='SERVICE_CODE']", "two fields in one place");
+    refused("data[@name='BRANCH']", "data[name='BRANCH']", "is no path");
+    refused("data[@name='BRANCH']", "data[@name='']", "is no path");
+    refused("field/@type", "@name", "two fields in one place");
+}
+
 const SHORT: &str = r#"
 layout = "delimited"
 separator = ";"

@@ -524,10 +524,11 @@ impl Maker<'_, '_> {
             Style::Delimited if self.quote && self.dice.once_in(3) => ", quoted = true".to_owned(),
             Style::Delimited => String::new(),
             Style::Tagged => format!(", tag = \"T{name}\""),
-            Style::Xml => match self.dice.of(4) {
+            Style::Xml => match self.dice.of(5) {
                 1 => format!(", path = \"@x{name}\""),
                 2 => format!(", path = \"In/x{name}\""),
                 3 => format!(", path = \"x{name}\", empty = true"),
+                4 => format!(", path = \"By[@k='x{name}&']\""),
                 _ => format!(", path = \"x{name}\""),
             },
         }

@@ -28,8 +28,7 @@ impl<'p> Program<'p> {
         empty: bool,
     ) -> Self {
         let mut program = Self { order, nodes, items, steps: Vec::new(), empty };
-        let name = nodes[node].name.spelled.as_slice();
-        program.raw(None, &[b"<", name, declarations].concat());
+        program.raw(None, &[nodes[node].begin().as_slice(), declarations].concat());
         program.attributes(node);
         let (begin, end) = program.around(node);
         program.raw(None, begin);
@@ -140,11 +139,10 @@ impl<'p> Program<'p> {
     fn element(&mut self, at: usize) {
         let nodes = self.nodes;
         let node = &nodes[at];
-        let name = node.name.spelled.as_slice();
         if node.group.is_some() {
             return self.does(node.item, Does::Group);
         }
-        let open = [b"<", name].concat();
+        let open = node.begin();
         let (begin, close) = self.around(at);
         let constants: Option<Vec<u8>> =
             node.attributes.iter().try_fold(Vec::new(), |mut all, attribute| {
