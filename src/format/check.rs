@@ -280,6 +280,20 @@ fn computed(
                 "of = the role of a part that this message has",
             );
         }
+        Computed::CheckDigit(check) if check.algorithm.digits() > 1 => {
+            let digits = Some(check.algorithm.digits());
+            let width = match field.place {
+                Place::Fixed { width, pad: '0', .. } => Some(width),
+                Place::Column { room, .. } => room.width,
+                _ => None,
+            };
+            if width != digits {
+                let name = &field.cell.name;
+                let hint = "width = 2 in fixed width (pad = \"0\", side = \"right\") or delimited";
+                let what = format!("{name}: two check digits without room for just these");
+                faults.note(field.at, what, hint);
+            }
+        }
         Computed::Tally(_) if framed => {
             faults.note(field.at, "a frame counts no records", "key = \"count\"");
         }

@@ -395,3 +395,81 @@ fn i22_iso_amounts_are_read_as_their_schema_has_them() {
     assert!(late(text.replace("1234.50", "1234.505")).is_err());
     assert!(late(text.replacen("1234.50", "1234", 1)).is_err(), "the sum is compared");
 }
+
+/// As Clieop's trailer and Belgium's communications have them.
+const CHECKED: &str = r#"
+layout = "delimited"
+separator = ";"
+line_end = "LF"
+[[message.part.record]]
+name = "entry"
+occurs = "1..n"
+fields = [
+  { own = "payer", only = "digits" }, { own = "payee", only = "digits", optional = true },
+  { own = "fee", type = "decimal", scale = 2, point = true }, { own = "tax", type = "decimal", scale = 2, point = true },
+  { computed = "check_digit", algorithm = "mod97", of = ["payer"], width = 2 },
+]
+[[message.part.record]]
+name = "iban"
+occurs = "1..n"
+fields = [
+  { own = "country", only = "ascii" }, { computed = "check_digit", algorithm = "mod97_10", of = ["bban", "country"], width = 2 },
+  { own = "bban", only = "ascii" },
+]
+[[message.part.record]]
+name = "end"
+fields = [
+  { literal = "END" }, { computed = "hash", value = ["payer", "payee"], keep = 10 },
+  { computed = "sum", value = ["fee", "tax"], scale = 2, point = true }, { computed = "count", of = ["entry"] },
+]
+"#;
+
+#[test]
+fn i22_several_values_are_added_up_and_checked_by_two_digits() {
+    let format = format("US-ASCII", CHECKED);
+    let entry = |payer: &str, payee: &str, fee: &str, tax: &str| {
+        format!(
+            "{{\"record\":\"entry\",\"payer\":\"{payer}\"{payee},\"fee\":\"{fee}\",\"tax\":\"{tax}\"}}\n"
+        )
+    };
+    let iban = |country: &str, bban: &str| {
+        format!("{{\"record\":\"iban\",\"country\":\"{country}\",\"bban\":\"{bban}\"}}\n")
+    };
+    let lines = [
+        entry("0909337554", ",\"payee\":\"9999999999\"", "1.25", "0.05"),
+        entry("0000000097", "", "2.00", "0.70"),
+        iban("GB", "WEST12345698765432"),
+        iban("DE", "370400440532013000"),
+        iban("NO", "86011117947"),
+        "{\"record\":\"end\"}\n".to_owned(),
+    ]
+    .concat();
+    let text = String::from_utf8(both_ways(&format, &lines)).unwrap();
+    // The IBANs are the registry's own examples.
+    let expected = "0909337554;9999999999;1.25;0.05;93\n0000000097;;2.00;0.70;97\n\
+                    GB;82;WEST12345698765432\nDE;89;370400440532013000\nNO;93;86011117947\n\
+                    END;909337650;4.00;2\n";
+    assert_eq!(text, expected);
+    for (from, to) in [
+        ("GB;82", "GB;83"),
+        ("0.05;93", "0.05;94"),
+        ("909337650", "909337651"),
+        ("4.00;2", "3.30;2"),
+    ] {
+        let told = read(&format, &text.replacen(from, to, 1)).unwrap_err();
+        assert!(told.contains("as stated"), "{to}: {told}");
+    }
+    let refused = |from: &str, to: &str, what: &str| {
+        assert!(CHECKED.contains(from), "{from}");
+        let text = rows(MessageKind::PaymentRequest, TITLES, PAYEE);
+        let before =
+            text.split("layout = ").next().unwrap().replace("payment_request", "statement");
+        let described = format!("{before}{}", CHECKED.replacen(from, to, 1));
+        let told = Format::compile("checked", &described).unwrap_err().to_string();
+        assert!(told.contains(what), "{told}");
+    };
+    refused("[\"payer\", \"payee\"]", "[\"payer\", \"fee\"]", "not of one sort");
+    refused("[\"payer\", \"payee\"]", "[\"payer\", \"payer\"]", "stands twice");
+    refused("[\"payer\", \"payee\"]", "[]", "nothing stands there");
+    refused("of = [\"payer\"], width = 2", "of = [\"payer\"]", "two check digits without room");
+}

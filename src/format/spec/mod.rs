@@ -24,7 +24,7 @@ use crate::format::names::{OwnNames, SCALE_MAX};
 use crate::format::nearest::nearest;
 use crate::format::table::{Found, Table};
 use crate::format::tallies::Counting;
-use crate::format::words::{Key, MessageKind, PartRole, ValueKind};
+use crate::format::words::{Key, MessageKind, PartRole, Slot, ValueKind};
 use crate::format::{About, CutOff, Limits};
 use crate::guard::stated::MacKey;
 use crate::model::money::Fen;
@@ -134,6 +134,8 @@ pub(crate) struct FieldSpec {
 pub(crate) struct TallySpec {
     pub at: usize,
     pub what: Counting,
+    /// What is added up beside the first value.
+    pub also: Vec<Slot>,
     pub of: Vec<Found<String>>,
     pub only: Option<When>,
     pub scope: Option<Found<String>>,
