@@ -216,7 +216,7 @@ async fn by_road(way: Way, batches: usize) {
         faults: String::new(),
         // A bank that takes files answers by itself.
         rules: format!(
-            "visibility_delay = \"60s\"\nask_after = \"{}\"\nask_every = \"1s\"\n\
+            "visibility_delay = \"60s\"\nduplicate_window = \"72h\"\nask_after = \"{}\"\nask_every = \"1s\"\n\
              return_every = \"60s\"\nreturn_window = \"60s\"",
             if way.is_called() { "1s" } else { "10m" }
         ),

@@ -128,11 +128,10 @@ pub struct Bank {
     /// Payments in one batch at most; the format's own limit holds as well.
     #[serde(default = "default_rows_max")]
     pub rows_max: usize,
-    #[serde(default = "default_visibility")]
-    pub visibility_delay: Span,
-    /// How long the bank recognises our reference as a duplicate.
-    #[serde(default = "default_duplicate_window")]
-    pub duplicate_window: Span,
+    /// How long "not found" may mean "not yet visible"; said of each bank that is asked (design 4.2).
+    pub visibility_delay: Option<Span>,
+    /// How long the bank recognises our reference as a duplicate; said of each bank that is asked.
+    pub duplicate_window: Option<Span>,
     #[serde(default = "default_ask_after")]
     pub ask_after: Span,
     #[serde(default = "default_ask_every")]
@@ -246,8 +245,6 @@ defaults! {
     default_formats -> PathBuf = PathBuf::from("bank-formats");
     default_algorithm -> String = Algorithm::HmacSha256.as_str().to_owned();
     default_rows_max -> usize = 10_000;
-    default_visibility -> Span = Span(600_000);
-    default_duplicate_window -> Span = Span(72 * 3_600_000);
     default_ask_after -> Span = Span(600_000);
     default_ask_every -> Span = Span(60_000);
     default_return_every -> Span = Span(900_000);
@@ -306,6 +303,8 @@ impl Config {
                 out.push(Problem::new(format!("{key}.code"), what));
             }
             out.extend(bank.problems(&key));
+            let before = self.banks.iter().take_while(|before| !std::ptr::eq(*before, bank));
+            out.extend(before.flat_map(|before| met_twice(bank, before, &key)));
             out.extend(bank.push.as_ref().and_then(|push| push.shared(&mut listening, &key)));
             out.extend(bank.answers.problems(&key, self.duty.allowed));
         }
@@ -395,6 +394,35 @@ pub fn entries(list: &'static str) -> impl Iterator<Item = String> {
     (1..).map(move |number: usize| format!("{list}.{number}"))
 }
 
+/// Two banks that are met in one place: their files would be taken for one another's, and their references, which
+/// are counted for each bank, would be the same.
+fn met_twice(bank: &Bank, before: &Bank, key: &str) -> Vec<Problem> {
+    let mut out = Vec::new();
+    for (at, door) in bank.doors() {
+        let other = || before.doors().map(|(_, door)| door);
+        if let Some(folder) = door.takes_from()
+            && other().any(|other| other.takes_from().as_ref() == Some(&folder))
+        {
+            let what = format!(
+                "{folder} is where files of {} are taken from; each bank has a folder of its own",
+                before.code
+            );
+            out.push(Problem::new(format!("{key}.{at}.incoming"), what));
+        }
+        let place = door.brings_to();
+        if bank.reference_prefix == before.reference_prefix
+            && other().any(|other| other.brings_to() == place)
+        {
+            let what = format!(
+                "is the same as of {}, which is met at {place} too: both would send the same references",
+                before.code
+            );
+            out.push(Problem::new(format!("{key}.reference_prefix"), what));
+        }
+    }
+    out
+}
+
 impl Duty {
     /// What does not fit together.
     fn problems(&self) -> Vec<Problem> {
@@ -434,7 +462,9 @@ impl Bank {
         if bank.rows_max == 0 {
             note("rows_max", "0: a batch has at least one payment".to_owned());
         }
-        if bank.visibility_delay >= bank.duplicate_window {
+        if let (Some(delay), Some(window)) = (bank.visibility_delay, bank.duplicate_window)
+            && delay >= window
+        {
             let what = "is not below duplicate_window; by the time that \"not found\" counts, a repeat would be paid twice";
             note("visibility_delay", what.to_owned());
         }

@@ -37,7 +37,7 @@ fn still(totals: &Totals) -> Duration {
 }
 
 /// How the daemon knows its practice bank: quick to ask, and no "not found" before `VISIBLE`.
-const RULES: &str = "visibility_delay = \"700ms\"\nask_after = \"300ms\"\nask_every = \"100ms\"\n\
+const RULES: &str = "visibility_delay = \"700ms\"\nduplicate_window = \"72h\"\nask_after = \"300ms\"\nask_every = \"100ms\"\n\
                      return_every = \"200ms\"\nreturn_window = \"60s\"\nresend_after = \"100ms\"\n\
                      breaker = { rest = \"300ms\" }";
 

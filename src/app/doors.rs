@@ -92,15 +92,10 @@ pub fn open(
         // What is wrong with the format, or with what goes where, is told already.
         None => Err(String::new()),
     };
-    let shifts = |door: &Door, place| {
-        let Door::Socket(SocketDoor { session: Some(_), .. }) = door else { return None };
-        let (routes, format) = routes.as_ref()?;
-        let answers = routes.answers(place).into_iter().filter(|kind| format.has(*kind));
-        answers.into_iter().find(|kind| !format.asks_for(*kind, Key::Reference))
-    };
     let mut plainly = |at: &str, door: &Door, place| match plain(door, || ending(place)) {
-        // One answer too many, and each one after it is read as what the bank says about the next message.
-        Ok(_) if let Some(kind) = shifts(door, place) => {
+        Ok(_)
+            if let Some(kind) = routes.as_ref().and_then(|known| nameless(door, known, place)) =>
+        {
             problems.push(told(at, &format!("session: {kind} bears no reference of ours; on a connection that stays nobody could tell whose answer it is")));
             None
         }
@@ -157,6 +152,18 @@ pub fn open(
         by_kind.extend(routes.of_other(place).map(|kind| (kind, Arc::clone(&opened))));
     }
     Ok(Doors::new(door, by_kind, folders))
+}
+
+/// An answer on a connection that stays which bears no reference of ours: after one answer too many, each would
+/// be read as what the bank says about the next message.
+fn nameless(
+    door: &Door,
+    (routes, format): &(Routes, &Arc<Format>),
+    place: Option<usize>,
+) -> Option<MessageKind> {
+    let Door::Socket(SocketDoor { session: Some(_), .. }) = door else { return None };
+    let mut answers = routes.answers(place).into_iter().filter(|kind| format.has(*kind));
+    answers.find(|kind| !format.asks_for(*kind, Key::Reference))
 }
 
 /// What is agreed with a bank, whichever of its doors is used.
@@ -498,6 +505,11 @@ mod tests {
         let big = |bank: &str| opened("example-abc-framed", bank);
         let both = big(&format!("{HTTPS}{side}")).unwrap_or_else(|cause| panic!("{cause}"));
         let alone = opened("example-city-xml", HTTPS).unwrap_or_else(|cause| panic!("{cause}"));
+        // A bank that makes its file anew whenever it is asked is not asked before the file was still.
+        let still = side.replace("control_suffix = \".ok\"", "stable_for = \"1s\"");
+        let every = |ms: u32| format!("ask_every = \"{ms}ms\"\n{HTTPS}{still}");
+        assert!(big(&every(501)).is_ok());
+        refused("example-abc-framed", &every(500), "longer than half of it");
         let request = MessageKind::PaymentRequest;
         assert_eq!(both.of(request).commit_point(), alone.of(request).commit_point());
         assert_eq!(both.folders().count(), 1);

@@ -207,10 +207,11 @@ fn open_bank(
     let (Ok(format), Ok(doors), Ok(answers)) = (format, doors, answers) else {
         return Err(problems);
     };
+    // Of a bank that is not asked neither is said: "not found" never counts then, and nothing goes again.
     let rules = BankRules {
         rows_max: bank.rows_max,
-        visibility_delay_ms: bank.visibility_delay.0,
-        duplicate_window_ms: bank.duplicate_window.0,
+        visibility_delay_ms: bank.visibility_delay.map_or(i64::MAX, |delay| delay.0),
+        duplicate_window_ms: bank.duplicate_window.map_or(0, |window| window.0),
         ask_after_ms: bank.ask_after.0,
         ask_every_ms: bank.ask_every.0,
         return_every_ms: bank.return_every.0,

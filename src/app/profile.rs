@@ -10,13 +10,15 @@ use crate::model::profile::{AskBy, NoticeSource, ResultsCome};
 
 /// What a bank's config says of its answers, beside what follows from its format.
 struct Agreed<'a> {
+    bank: &'a config::Bank,
     said: &'a config::Answers,
     format: &'a Format,
     /// Does its door bring files?
     files: bool,
     /// Is it heard when it calls us?
     heard: bool,
-    problems: Vec<(&'static str, String)>,
+    /// Keys in the bank's table.
+    problems: Vec<(String, String)>,
 }
 
 /// How a bank answers.
@@ -32,7 +34,7 @@ pub fn answers(
     let files = bank.doors().any(|(_, door)| has_folders(door));
     let said = &bank.answers;
     let heard = bank.push.is_some();
-    let mut agreed = Agreed { said, format, files, heard, problems: Vec::new() };
+    let mut agreed = Agreed { bank, said, format, files, heard, problems: Vec::new() };
     let mut answers = Answers::of(format, files);
     let ms = |span: Option<Span>| span.map(|span| span.0);
     answers.results = said.results().or(answers.results);
@@ -54,13 +56,13 @@ pub fn answers(
     if agreed.problems.is_empty() {
         return Ok(answers);
     }
-    let problem = |(key, what)| Problem::new(format!("{place}.answers.{key}"), what);
+    let problem = |(key, what)| Problem::new(format!("{place}.{key}"), what);
     Err(agreed.problems.into_iter().map(problem).collect())
 }
 
 impl Agreed<'_> {
     fn note(&mut self, key: &'static str, what: impl Into<String>) {
-        self.problems.push((key, what.into()));
+        self.problems.push((format!("answers.{key}"), what.into()));
     }
 
     /// Does the bank leave files of this kind?
@@ -133,8 +135,32 @@ impl Agreed<'_> {
         }
     }
 
+    /// What a guess would cost: "not found" taken for the last word too soon, or a repeat taken for new, pays
+    /// twice.
+    fn windows(&mut self) {
+        let said = [
+            (
+                "visibility_delay",
+                self.bank.visibility_delay,
+                "how long after a hand-over the bank may still answer \"not found\" about what it has",
+            ),
+            (
+                "duplicate_window",
+                self.bank.duplicate_window,
+                "for how long the bank knows a repeat by our reference",
+            ),
+        ];
+        for (key, value, what) in said {
+            if value.is_none() {
+                let what = format!("is missing: {what}; ask the bank");
+                self.problems.push((key.to_owned(), what));
+            }
+        }
+    }
+
     /// The answers without which a question leads nowhere.
     fn meanings(&mut self) {
+        self.windows();
         let says = |answer| self.can_say(M::StatusAnswer, answer);
         let lost = says(Answer::NotFound);
         let there = [Answer::Accepted, Answer::Processing, Answer::Done].into_iter().any(says);
@@ -215,13 +241,26 @@ mod tests {
 
     /// What a bank of this door and format owes, where this stands below `[bank.answers]`.
     fn told(name: &str, text: &str, door: &str, said: &str) -> Result<Answers, Vec<String>> {
+        told_without("#", name, text, door, said)
+    }
+
+    /// The same, where this key of the bank is not there.
+    fn told_without(
+        key: &str,
+        name: &str,
+        text: &str,
+        door: &str,
+        said: &str,
+    ) -> Result<Answers, Vec<String>> {
         let config = format!(
             "data = \"/d\"\n[keys]\ncurrent = 1\nseal = [{{ id = 1, secret = {{ file = \"/s\" }} }}]\n\
              blind = {{ id = 1, secret = {{ file = \"/b\" }} }}\n[[source]]\nname = \"county\"\n\
              url = \"https://finance.example\"\nkey_id = \"k\"\nsecret = {{ file = \"/f\" }}\n\
              [duty]\nstart = \"received\"\nallowed = \"24h\"\npool_bank = \"bank\"\n\
-             [[bank]]\ncode = \"bank\"\nname = \"Bank\"\nformat = \"{name}\"\n{door}[bank.answers]\n{said}\n"
+             [[bank]]\ncode = \"bank\"\nname = \"Bank\"\nformat = \"{name}\"\n\
+             visibility_delay = \"10m\"\nduplicate_window = \"72h\"\n{door}[bank.answers]\n{said}\n"
         );
+        let config = config.replace(&format!("\n{key} = "), "\n# ");
         let config = Config::parse(&config).map_err(|problems| problems.0)?;
         let format = Format::compile(name, text).expect("compiles");
         answers(&config.banks[0], &format, "bank.1", config.duty.allowed).map_err(|problems| {
@@ -293,6 +332,21 @@ mod tests {
         );
         let pushed = of("example-iso20022-09", &heard, pushed).expect("good");
         assert_eq!(pushed.results, Some(ResultsCome::Push));
+    }
+
+    #[test]
+    fn i2_the_times_within_which_a_repeat_is_safe_are_not_guessed() {
+        let name = "example-rural-fixed";
+        let text = example::example(name).expect("it ships");
+        for key in ["visibility_delay", "duplicate_window"] {
+            let problems = told_without(key, name, text, FOLDER, "").expect_err("is refused");
+            assert_eq!(problems.len(), 1, "{problems:?}");
+            assert!(problems[0].starts_with(&format!("bank.1.{key}: is missing")), "{problems:?}");
+        }
+        // A bank that is not asked says "not found" to nobody.
+        let (name, said) = ("example-icbc-blank", "ask = \"none\"");
+        let text = example::example(name).expect("it ships");
+        assert!(told_without("visibility_delay", name, text, FOLDER, said).is_ok());
     }
 
     #[test]

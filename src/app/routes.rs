@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::config::{Bank, Door, SftpDoor};
+use crate::flow::beside::LOOKS_MAX;
 use crate::format::{Format, MessageKind as M};
 
 /// What we say to a bank, each with what it is answered with where it was said.
@@ -152,10 +153,17 @@ impl<'b> Routes<'b> {
             note(format!(
                 "the {answer} of the format names a file beside it; side_door says where the bank leaves it"
             ));
-        } else if at_once(said) && self.is_still_before_whole() {
+        } else if at_once(said) && self.still_ms().is_some() {
             note(format!(
                 "the {answer} of the format names a file beside it, and comes at once: with stable_for no file is \
                  known to be whole then, and every hand-over would be of unknown fate; side_door needs control_suffix"
+            ));
+        } else if let Some(still) = self.still_ms()
+            && self.bank.ask_every.0.saturating_mul(LOOKS_MAX - 1) <= still
+        {
+            // A bank that is asked anew makes its file anew.
+            note(format!(
+                "the {answer} of the format names a file beside it, which is looked for {LOOKS_MAX} times, ask_every                  apart, before the bank is asked anew: none would be still for all of stable_for; make ask_every                  longer than half of it, or let the side_door have a control_suffix"
             ));
         } else if !format.names_files_beside(answer) {
             note(format!(
@@ -165,15 +173,15 @@ impl<'b> Routes<'b> {
         }
     }
 
-    /// Is a file beside messages known to be whole by not changing for a while?
-    const fn is_still_before_whole(&self) -> bool {
-        matches!(
-            self.bank.side_door,
-            Some(
-                Door::Directory { stable_for: Some(_), .. }
-                    | Door::Sftp(SftpDoor { stable_for: Some(_), .. })
-            )
-        )
+    /// How long a file beside messages does not change before it is known to be whole, in milliseconds; nothing
+    /// where a control file tells.
+    fn still_ms(&self) -> Option<i64> {
+        match &self.bank.side_door {
+            Some(Door::Directory { stable_for, .. } | Door::Sftp(SftpDoor { stable_for, .. })) => {
+                stable_for.map(|span| span.0)
+            }
+            _ => None,
+        }
     }
 
     fn side(&self, format: &Format, problems: &mut Vec<Told>) {

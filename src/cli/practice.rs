@@ -268,7 +268,7 @@ async fn start_bank(
     let people = if takes_files(at) { "练习农商行" } else { "练习城商行" };
     let table = format!(
         "\n[[bank]]\ncode = \"{code}\"\nname = \"{people}{}\"\nformat = \"{name}\"\n\
-         visibility_delay = \"500ms\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"{}ms\"\nreturn_window = \"{}s\"\n\
+         visibility_delay = \"500ms\"\nduplicate_window = \"72h\"\nask_after = \"{}\"\nask_every = \"200ms\"\nreturn_every = \"{}ms\"\nreturn_window = \"{}s\"\n\
          resend_after = \"100ms\"\nbreaker = {{ rest = \"1s\" }}\n[bank.door]\n{door}\n{}",
         at + 1,
         // Some banks answer by themselves; asking is for silence.

@@ -44,6 +44,25 @@ pub enum Door {
 }
 
 impl Door {
+    /// The folder that is looked through for what a bank leaves, where it has one.
+    pub(super) fn takes_from(&self) -> Option<String> {
+        match self {
+            Self::Directory { incoming, .. } => Some(incoming.display().to_string()),
+            Self::Sftp(door) => Some(format!("{}:{}", door.address, door.incoming)),
+            Self::Https { .. } | Self::Socket(_) => None,
+        }
+    }
+
+    /// Where what we send is brought to.
+    pub(super) fn brings_to(&self) -> String {
+        match self {
+            Self::Directory { outgoing, .. } => outgoing.display().to_string(),
+            Self::Sftp(door) => format!("{}:{}", door.address, door.outgoing),
+            Self::Https { url, .. } => url.clone(),
+            Self::Socket(door) => door.address.clone(),
+        }
+    }
+
     /// What does not fit together in one door.
     pub fn problems(&self, key: &str) -> Vec<Problem> {
         let mut out = Vec::new();

@@ -192,12 +192,43 @@ fn a_file_that_is_no_toml_says_where_it_breaks_off() {
 }
 
 #[test]
+fn i6_two_banks_that_are_met_in_one_place_are_refused() {
+    let another = |door: &str, prefix: &str| {
+        let bank = format!(
+            "[[bank]]\ncode = \"city\"\nname = \"n\"\nformat = \"f\"\nreference_prefix = \"{prefix}\"\ndoor = {door}\n[duty]"
+        );
+        told(&GOOD.replace("[duty]", &bank)).into_iter().map(|(_, key)| key).collect::<Vec<_>>()
+    };
+    let folders = |out: &str, back: &str| {
+        format!(
+            "{{ kind = \"directory\", outgoing = \"{out}\", incoming = \"{back}\", archive = \"/a2\", quarantine = \"/q2\", control_suffix = \".ok\" }}"
+        )
+    };
+    assert!(another(&folders("/o2", "/i2"), "").is_empty());
+    assert_eq!(another(&folders("/o2", "/i"), ""), ["bank.2.door.incoming"]);
+    assert_eq!(another(&folders("/o", "/i2"), ""), ["bank.2.reference_prefix"]);
+    assert!(another(&folders("/o", "/i2"), "B").is_empty(), "each has a prefix of its own");
+    // The same server, called for two banks.
+    let calls = "door = { kind = \"https\", url = \"https://b\" }";
+    let first = "door = { kind = \"directory\", outgoing = \"/o\", incoming = \"/i\", archive = \"/a\", quarantine = \"/q\", control_suffix = \".ok\" }";
+    let both = GOOD.replace(first, calls).replace(
+        "[duty]",
+        &format!("[[bank]]\ncode = \"city\"\nname = \"n\"\nformat = \"f\"\n{calls}\n[duty]"),
+    );
+    let keys: Vec<String> = told(&both).into_iter().map(|(_, key)| key).collect();
+    assert_eq!(keys, ["bank.2.reference_prefix"]);
+}
+
+#[test]
 fn i2_not_found_must_count_while_the_bank_still_knows_a_duplicate() {
     let with = |delay: &str, window: &str| {
         let rules = format!("visibility_delay = \"{delay}\"\nduplicate_window = \"{window}\"");
         Config::parse(&GOOD.replace("format = \"example", &format!("{rules}\nformat = \"example")))
     };
-    assert_eq!(with("10m", "11m").expect("fits").banks[0].duplicate_window.0, 660_000);
+    assert_eq!(
+        with("10m", "11m").expect("fits").banks[0].duplicate_window.map(|window| window.0),
+        Some(660_000)
+    );
     for (delay, window) in [("10m", "10m"), ("73h", "72h")] {
         let problems = with(delay, window).expect_err("too short").0;
         assert!(problems[0].contains("bank.1.visibility_delay"), "{problems:?}");

@@ -290,7 +290,7 @@ async fn not_found(
         ctx.waits.end(attempt.no);
         return Ok(());
     }
-    let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + delay;
+    let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms).saturating_add(delay);
     if attempt.state == AttemptState::Accepted && now >= visible_at {
         let text = format!(
             "{} 已受理 {}（流水号 {}），现又答复“查无此笔”；系统不会重发，请与银行核对",

@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::clock::local_text;
 use crate::flow::asking::ask_once;
-pub use crate::flow::beside::seen::SideFiles;
+pub use crate::flow::beside::seen::{LOOKS_MAX, SideFiles};
 use crate::flow::beside::seen::{Late, OURS};
 use crate::flow::opening::Item;
 use crate::flow::spoken::{data_error, door_error};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use daifa::flow::decide::{Wish, confirm, entry, foresee, look, propose, undecided};
+use daifa::flow::decide::{Wish, confirm, entry, foresee, look, propose, stands, undecided};
 use daifa::flow::sealed::open_decision;
 use daifa::format::{Format, MessageKind, example};
 use daifa::model::alert::AlertKind;
@@ -358,6 +358,9 @@ async fn i2_nothing_is_decided_that_the_bank_can_be_asked_about() {
     house.calls.book().replies.extend((0..500).map(|_| Reply::Say(Answer::NotFound)));
     house.live(HOUR, 5 * MINUTE).await;
     assert!(house.alert("vanished").await.is_some());
+    let case = house.store().case(Subject::Attempt(AttemptNo(1))).await.expect("reads");
+    let told = stands(&case.expect("is there"));
+    assert!(told.contains("took it, and answers now that it does not find it"), "{told}");
     decided(&mut house, Subject::Batch(BatchNo(1)), Verdict::Credited).await;
     assert!(house.alert("vanished").await.is_none());
     assert_eq!(house.five(1).await, [0, 0, 201, 0, 0]);

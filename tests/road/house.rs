@@ -293,13 +293,16 @@ impl House {
 
     pub async fn step(&mut self, step: Step) -> Result<Progress, FlowError> {
         let ctx = self.ctx();
-        let mut found = Progress::Idle { until_ms: None };
+        let (mut more, mut until_ms) = (false, None);
         for lane in flow::lanes(ctx).iter().filter(|lane| lane.step == step) {
-            if flow::step(ctx, lane).await? == Progress::More {
-                found = Progress::More;
+            match flow::step(ctx, lane).await? {
+                Progress::More => more = true,
+                Progress::Idle { until_ms: due } => {
+                    until_ms = until_ms.into_iter().chain(due).min();
+                }
             }
         }
-        Ok(found)
+        Ok(if more { Progress::More } else { Progress::Idle { until_ms } })
     }
 
     /// Runs one step until it is idle.

@@ -82,6 +82,7 @@ impl Service {
              [[source]]\nname = \"county\"\nurl = \"{url}\"\nkey_id = \"bank\"\n\
              secret = {{ file = \"{here}/finance\" }}\n\
              [[bank]]\ncode = \"rural\"\nname = \"Example\"\nformat = \"example-rural-fixed\"\n\
+             visibility_delay = \"10m\"\nduplicate_window = \"72h\"\n\
              [bank.door]\nkind = \"directory\"\noutgoing = \"{here}/o\"\nincoming = \"{here}/i\"\n\
              archive = \"{here}/a\"\nquarantine = \"{here}/q\"\ncontrol_suffix = \".ok\"\n\
              [duty]\nstart = \"received\"\npool_bank = \"rural\"\n\

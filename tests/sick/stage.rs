@@ -192,6 +192,10 @@ impl Stage {
     pub fn daemon(&self) -> Process {
         let mut command = Command::new(BINARY);
         command.args(["run", "--config"]).arg(self.path("daifa.toml"));
+        // As it runs where it counts.
+        let unit = include_str!("../../systemd/daifa.service");
+        let set = unit.lines().filter_map(|line| line.strip_prefix("Environment="));
+        command.envs(set.filter_map(|set| set.split_once('=')));
         let log = || {
             let path = self.path("daemon.log");
             std::fs::File::options().create(true).append(true).open(path).expect("a log")

@@ -18,7 +18,7 @@ pub(super) const OURS: &str = "outgoing";
 /// How long an answer is remembered whose file nobody looks for any more, in milliseconds.
 const REMEMBERED_MS: i64 = 24 * 3_600_000;
 /// How often the file of one answer is looked for before the bank is asked anew.
-const LOOKS_MAX: u32 = 3;
+pub const LOOKS_MAX: i64 = 3;
 
 /// By bank.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ type Waiting = HashMap<(AttemptNo, MessageKind, String), Answered>;
 #[derive(Debug)]
 struct Answered {
     bytes: Bytes,
-    looks: u32,
+    looks: i64,
     last_running_ms: i64,
 }
 

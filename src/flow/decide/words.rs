@@ -36,6 +36,9 @@ pub fn stands(case: &Case) -> String {
             let state = match attempt.state {
                 AttemptState::Unknown => format!("nobody knows whether {bank} has it"),
                 AttemptState::Stopped => format!("{bank} has its reference with other content"),
+                AttemptState::Accepted if case.vanished => {
+                    format!("{bank} took it, and answers now that it does not find it")
+                }
                 AttemptState::Accepted => {
                     format!("{bank} has it and does not say what became of it")
                 }
@@ -54,6 +57,15 @@ pub fn stands(case: &Case) -> String {
 
 /// What a decision will do, a line each.
 pub(super) fn foretell(case: &Case, verdict: Verdict) -> Vec<String> {
+    let mut words = consequences(case, verdict);
+    if case.vanished && verdict == Verdict::Credited {
+        let bank = &case.bank;
+        words.push(format!("The last that {bank} said of it is that it does not find it: have its ledger looked at first."));
+    }
+    words
+}
+
+fn consequences(case: &Case, verdict: Verdict) -> Vec<String> {
     let subject = case.subject;
     match (verdict.event(), &case.attempt, verdict) {
         (Some(_), Some(attempt), _) if attempt.refund.is_some() => refund(case, attempt, verdict),

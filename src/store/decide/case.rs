@@ -46,6 +46,8 @@ pub struct Case {
     pub register: Option<RegisterNo>,
     /// The attempt that it is about, or that carried its payments.
     pub attempt: Option<Attempt>,
+    /// The bank took the attempt, and does not find it any more.
+    pub vanished: bool,
     /// The payments that would change; of an attempt as a whole they are only counted.
     pub payments: Vec<CasePayment>,
     pub count: i64,
@@ -55,13 +57,21 @@ pub struct Case {
 }
 
 pub(super) async fn read(work: &mut Work, subject: Subject) -> Result<Option<Case>, StoreError> {
-    match subject {
+    let found = match subject {
         Subject::Attempt(no) => attempt_case(work, no).await,
         Subject::Batch(no) => batch_case(work, no).await,
         Subject::Payment(id) => payment_case(work, id, subject).await,
         Subject::Result(no) => result_case(work, no).await,
         Subject::Row(no, row) => row_case(work, no, row).await,
+    }?;
+    let Some(mut case) = found else { return Ok(None) };
+    if let Some(attempt) = &case.attempt {
+        let sql =
+            "SELECT COUNT(*) FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
+        let about = params![AlertKind::Vanished.as_str(), attempt.no.to_string()];
+        case.vanished = work.the(sql, about, |row| Ok(row.int(0)? > 0)).await?;
     }
+    Ok(Some(case))
 }
 
 /// The last attempt that a condition finds.
@@ -107,6 +117,7 @@ async fn attempt_case(work: &mut Work, no: AttemptNo) -> Result<Option<Case>, St
         sum,
         standing: format!("{} {since_ms} {} {stands:?}", attempt.state, attempt.sends),
         attempt: Some(attempt),
+        vanished: false,
     }))
 }
 
@@ -166,6 +177,7 @@ fn case(subject: Subject, attempt: Attempt, payments: Vec<CasePayment>, standing
         bank: attempt.bank.clone(),
         register: Some(attempt.register),
         attempt: Some(attempt),
+        vanished: false,
         count: i64::try_from(payments.len()).unwrap_or(i64::MAX),
         sum: payments.iter().map(|payment| payment.amount).sum(),
         payments,
@@ -231,6 +243,7 @@ async fn row_case(work: &mut Work, no: ResultNo, row: i64) -> Result<Option<Case
         bank,
         register,
         attempt: None,
+        vanished: false,
         payments: Vec::new(),
         count: 0,
         sum: Fen::ZERO,
@@ -261,6 +274,7 @@ async fn result_case(work: &mut Work, no: ResultNo) -> Result<Option<Case>, Stor
         bank,
         register,
         attempt: None,
+        vanished: false,
         payments: Vec::new(),
         count: 0,
         sum: Fen::ZERO,
