@@ -157,8 +157,7 @@ fn i22_the_bounds_of_a_payment_hold_wherever_its_amount_stands() {
     assert!(much.contains("amount") && much.contains("from 0.01 to 99.99 yuan"), "{much}");
     assert!(much.contains("record 7"), "{much}");
     assert!(told("99.99", "0.00").contains("from 0.01 to 99.99 yuan"));
-    let more = RESULT.to_owned()
-        + &RESULT.lines().skip(4).map(|line| format!("{line}\n")).collect::<String>();
+    let more = RESULT.to_owned() + &RESULT.split_inclusive('\n').skip(4).collect::<String>();
     assert!(write(&format, kind, &more).unwrap_err().contains("at most 150.00 yuan"));
     let code = told("\"14\"", "\"15\"");
     assert!(code.contains("a code of its table") && code.contains("record 8"), "{code}");

@@ -16,7 +16,7 @@ fn read(format: &Format, text: &str) -> Result<Values, String> {
 
 /// Lines under the reference that the name of the file has.
 fn named(lines: &str) -> String {
-    lines.replacen("{", "{\"reference\":\"1\",", 1)
+    lines.replacen('{', "{\"reference\":\"1\",", 1)
 }
 
 fn both_ways(format: &Format, lines: &str) -> Vec<u8> {
