@@ -18,6 +18,8 @@ mod description;
 mod document;
 #[path = "format/found.rs"]
 mod found;
+#[path = "format/gathered.rs"]
+mod gathered;
 #[path = "format/hostile.rs"]
 mod hostile;
 #[path = "format/iso.rs"]
@@ -32,6 +34,8 @@ mod readme;
 mod reference;
 #[path = "format/round_trip.rs"]
 mod round_trip;
+#[path = "format/shapes.rs"]
+mod shapes;
 
 use std::path::{Path, PathBuf};
 

@@ -195,11 +195,11 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
         Sent::NotSent { cause } => return not_sent(ctx, bank, &sending, &cause).await.map(Some),
         Sent::Unknown { cause, evidence } => {
             tracing::warn!(attempt = %sending.no, bank = bank.code, cause, "no clear answer; the bank will be asked");
+            let why = chinese(&cause);
             if let Some(evidence) = evidence {
-                let why = chinese(&cause);
                 hold(ctx, bank, &sending, "answer", &evidence, &why).await?;
             }
-            lost(ctx, bank, &sending).await
+            lost(ctx, bank, &sending, &why).await
         }
     }?;
     Ok(None)
@@ -309,15 +309,25 @@ async fn answered(
         Err(why) => why,
     };
     hold(ctx, bank, attempt, kind.as_str(), &bytes, &why).await?;
-    lost(ctx, bank, attempt).await
+    lost(ctx, bank, attempt, &why).await
 }
 
-async fn lost(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
+/// Nobody knows whether it arrived; `why` says so in Chinese.
+async fn lost(ctx: &Ctx, bank: &Bank, attempt: &Attempt, why: &str) -> Result<(), FlowError> {
     // Of a bank that cannot be asked, people are told at once.
     let asked = bank.rules.answers.can_ask(attempt, &bank.format);
     let next = ctx.now_ms() + if asked { bank.rules.ask_every_ms } else { 0 };
     ctx.waits.begin(attempt.no, ctx.clock.running_ms());
-    conclude(ctx, attempt, Conclusion::of(AttemptEvent::Lost, Some(next))).await
+    let what = match (attempt.batch, attempt.refund) {
+        (_, Some(refund)) => format!("退款 {refund}"),
+        (batch, None) => batch.map_or_else(String::new, |batch| format!("批次 {batch}")),
+    };
+    let alert = format!(
+        "{} 的{what} 发送结果不明：{why}。须按我方流水号 {} 向银行查明；查明之前不会重发",
+        bank.name, attempt.reference
+    );
+    let conclusion = Conclusion { alert, ..Conclusion::of(AttemptEvent::Lost, Some(next)) };
+    conclude(ctx, attempt, conclusion).await
 }
 
 /// Makes a conclusion durable. Somebody else may have concluded meanwhile (an answer file that

@@ -1,7 +1,7 @@
 //! Which records may follow each other, and whether anything tells them apart when they are read.
 
 use crate::format::lines::columns;
-use crate::format::lines::delimited::Delimited;
+use crate::format::lines::delimited::{Delimited, Room};
 use crate::format::lines::{Field, LinesPlan, Place, Style};
 use crate::format::table::Faults;
 
@@ -60,7 +60,9 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
 /// What takes the rest of a line is its last field, and nothing else says where it ends.
 fn rests(plan: &LinesPlan, delimited: &Delimited, places: &[usize], faults: &Faults<'_>) {
     for (record, place) in plan.records.iter().zip(places) {
-        let rest = |field: &Field| matches!(field.place, Place::Column { rest: true, .. });
+        let rest = |field: &Field| {
+            matches!(field.place, Place::Column { room: Room { rest: true, .. }, .. })
+        };
         let Some(at) = record.fields.iter().position(rest) else { continue };
         let unclear = delimited.quote.is_some() || delimited.escape.is_some() || delimited.trailing;
         if at + 1 != record.fields.len() || unclear {

@@ -184,6 +184,14 @@ fn fields(
             let what = format!("{name}: the blank of its sign would be taken for a separator");
             faults.note(field.at, what, "sign = \"minus\", \"before\" or \"after\"");
         }
+        if let (LayoutSpec::Delimited { delimited, .. }, Place::Column { room, .. }) =
+            (&part.layout, &field.place)
+            && delimited.quote.is_none()
+            && room.quoted.is_some()
+        {
+            let what = format!("{}: there are no quotes in this part", field.cell.name);
+            faults.note(field.at, what, "quote = \"\\\"\" at the part");
+        }
         if let Place::Fixed { width, pad, absent, side, .. } = field.place {
             let characters = matches!(part.layout, LayoutSpec::Fixed { characters: true, .. });
             let charset = part.charset;
@@ -271,6 +279,20 @@ fn computed(
                 format!("this message has no {role} part"),
                 "of = the role of a part that this message has",
             );
+        }
+        Computed::CheckDigit(check) if check.algorithm.digits() > 1 => {
+            let digits = Some(check.algorithm.digits());
+            let width = match field.place {
+                Place::Fixed { width, pad: '0', .. } => Some(width),
+                Place::Column { room, .. } => room.width,
+                _ => None,
+            };
+            if width != digits {
+                let name = &field.cell.name;
+                let hint = "width = 2 in fixed width (pad = \"0\", side = \"right\") or delimited";
+                let what = format!("{name}: two check digits without room for just these");
+                faults.note(field.at, what, hint);
+            }
         }
         Computed::Tally(_) if framed => {
             faults.note(field.at, "a frame counts no records", "key = \"count\"");

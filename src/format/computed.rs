@@ -64,6 +64,38 @@ pub(crate) enum CheckAlgorithm {
     Mod11,
     /// Weights 3, 7, 1 from the left, 10 less the rest.
     Mod10Weights371,
+    /// Two digits: 98 less the rest of the number with two zeros behind it by 97 (ISO 7064, MOD 97-10), as an IBAN
+    /// has them, where letters count as 10 to 35.
+    Mod97From98,
+    /// Two digits: the rest by 97, and 97 for none, as Belgium's structured communications have them.
+    Mod97,
+}
+
+impl CheckAlgorithm {
+    /// How many digits it comes to.
+    pub const fn digits(self) -> usize {
+        match self {
+            Self::Luhn | Self::Mod11 | Self::Mod10Weights371 => 1,
+            Self::Mod97From98 | Self::Mod97 => 2,
+        }
+    }
+
+    /// In which base its signs are digits.
+    const fn base(self) -> u32 {
+        match self {
+            Self::Mod97From98 => 36,
+            _ => 10,
+        }
+    }
+}
+
+/// The rest of a number by 97, of which a digit may be one of two.
+fn rest_by_97(digits: &[u32]) -> u32 {
+    let more = |rest: u32, digit: &u32| match *digit {
+        10.. => (rest * 100 + digit) % 97,
+        _ => (rest * 10 + digit) % 97,
+    };
+    digits.iter().fold(0, more)
 }
 
 impl CheckDigit {
@@ -73,7 +105,8 @@ impl CheckDigit {
         for slot in &self.of {
             match source.slot(*slot)? {
                 Value::Text(text) => {
-                    let found: Option<Vec<u32>> = text.chars().map(|c| c.to_digit(10)).collect();
+                    let found: Option<Vec<u32>> =
+                        text.chars().map(|c| c.to_digit(self.algorithm.base())).collect();
                     digits.extend(found?);
                 }
                 Value::Int(number) => {
@@ -104,6 +137,11 @@ impl CheckDigit {
                 let sum: u32 = digits.iter().zip(weights).map(|(digit, w)| digit * w).sum();
                 (10 - sum % 10) % 10
             }
+            CheckAlgorithm::Mod97From98 => 98 - rest_by_97(&digits) * 100 % 97,
+            CheckAlgorithm::Mod97 => match rest_by_97(&digits) {
+                0 => 97,
+                rest => rest,
+            },
         };
         Some(i64::from(digit))
     }

@@ -14,8 +14,9 @@ pub(crate) fn message(message: &MessageSpec, faults: &Faults<'_>) {
     row_reference(message, faults);
 }
 
-/// A message with rows states how many they are and what they add up to: nothing else shows that a
-/// file was cut (design 4.4).
+/// A message with rows that is read states how many they are and what they add up to: nothing else shows
+/// that a file was cut (design 4.4). What we write of payments is read back before it leaves, each compared
+/// with what was approved, so that there it is for the bank to say whether it wants them.
 fn totals(message: &MessageSpec, faults: &Faults<'_>) {
     if !message.has_rows() {
         return;
@@ -30,8 +31,10 @@ fn totals(message: &MessageSpec, faults: &Faults<'_>) {
     // A list of failures by their places alone may say nothing of amounts: those that it does not list
     // are counted and added up by the bank.
     let money = money && !(message.failures_only && message.bare.is_some());
+    let read_back =
+        matches!(message.kind, MessageKind::PaymentRequest | MessageKind::RefundRequest);
     for key in [Key::Count, Key::Sum] {
-        if (money || key == Key::Count) && !any(false, key) {
+        if !read_back && (money || key == Key::Count) && !any(false, key) {
             let hint = "a field with this key in the head, the tail or the control part";
             faults.note(message.at, format!("rows without their {key}"), hint);
         }

@@ -21,13 +21,14 @@
 //! * `beside`: which files a message on a line has beside it, told by the message alone.
 //! * `name`, `codes`, `answers`: file names, code tables, and what answers mean by them.
 //! * `writing`, `reading`: a message as a whole, with its count, sum and digest; `pouring`: one that
-//!   does not fit into memory.
+//!   does not fit into memory; `adding`: what its payments add up to, record by record.
 //! * `sample`, `example`: the proof that a description carries, and the formats that we ship.
 //! * `explain`: a description as tables for a person to sign.
 //!
 //! This room knows no sockets, no files but a format's own folder, no database and no clock. One
 //! type per bank, or code per field, was rejected: a bank's IT adds a folder, not a release.
 
+mod adding;
 mod answers;
 mod apart;
 mod beside;

@@ -67,6 +67,22 @@ const fn around(sign: Sign, negative: bool) -> (Option<u8>, Option<u8>) {
 
 const OVERPUNCH: [&[u8; 10]; 2] = [b"{ABCDEFGHI", b"}JKLMNOPQR"];
 
+/// How many of the digits behind a written point there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Decimals {
+    /// As many as the scale says.
+    #[default]
+    All,
+    /// Zeros at the end are left out and the point stays, as SWIFT has it: `1234,` and `1234,5`. Read
+    /// with them or without.
+    Cut,
+    /// Zeros at the end are left out, the last of them with the point: `1234` and `1234.5`. Read with them
+    /// or without.
+    Short,
+    /// Written as many as the scale says; read with zeros left out, and the point with the last of them.
+    Any,
+}
+
 /// The shape of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Shape {
@@ -74,8 +90,8 @@ pub(crate) struct Shape {
     pub scale: u8,
     /// The sign that stands for the point; nothing where it is implied.
     pub point: Option<u8>,
-    /// Zeros at the end behind a written point are left out, as SWIFT has it: `1234,` and `1234,5`.
-    pub cut: bool,
+    /// Where a point is written.
+    pub decimals: Decimals,
     pub sign: Sign,
     pub form: Form,
 }
@@ -83,7 +99,7 @@ pub(crate) struct Shape {
 impl Shape {
     /// Digits alone.
     pub const WHOLE: Self =
-        Self { scale: 0, point: None, cut: false, sign: Sign::None, form: Form::Text };
+        Self { scale: 0, point: None, decimals: Decimals::All, sign: Sign::None, form: Form::Text };
 
     /// Appends a number that is counted in its last digit, with zeros before it up to `fill` bytes.
     pub fn write(self, number: i64, fill: usize, out: &mut Vec<u8>) -> Result<(), FieldFault> {
@@ -106,8 +122,9 @@ impl Shape {
             return Ok(());
         }
         let (before, after) = around(self.sign, negative);
-        let point = self.point.filter(|_| self.scale > 0);
         let (digits, scale) = self.without_zeros(number.unsigned_abs());
+        let bare = scale == 0 && self.decimals == Decimals::Short;
+        let point = self.point.filter(|_| self.scale > 0 && !bare);
         let signs = usize::from(before.is_some())
             + usize::from(after.is_some())
             + usize::from(point.is_some());
@@ -130,7 +147,8 @@ impl Shape {
     /// The digits to write, and how many of them stand behind the point.
     const fn without_zeros(self, mut digits: u64) -> (u64, usize) {
         let mut scale = self.scale as usize;
-        while self.cut && scale > 0 && digits.is_multiple_of(10) {
+        let cut = matches!(self.decimals, Decimals::Cut | Decimals::Short);
+        while cut && scale > 0 && digits.is_multiple_of(10) {
             digits /= 10;
             scale -= 1;
         }
@@ -144,17 +162,22 @@ impl Shape {
         let scale = usize::from(self.scale);
         let number = match self.point.filter(|_| scale > 0) {
             Some(point) => {
-                let at = if self.cut {
-                    digits.iter().position(|byte| *byte == point)?
-                } else {
-                    digits.len().checked_sub(scale + 1)?
+                let there = || digits.iter().position(|byte| *byte == point);
+                let at = match self.decimals {
+                    Decimals::All => digits.len().checked_sub(scale + 1)?,
+                    Decimals::Cut => there()?,
+                    // A point with nothing behind it is nobody's spelling of these.
+                    Decimals::Short | Decimals::Any => match there() {
+                        Some(at) if at + 1 == digits.len() => return None,
+                        found => found.unwrap_or(digits.len()),
+                    },
                 };
-                if at == 0 || digits[at] != point {
+                if at == 0 || digits.get(at).is_some_and(|byte| *byte != point) {
                     return None;
                 }
                 let whole = read_digits(&digits[..at], negative)?;
                 let whole = whole.checked_mul(10_i64.checked_pow(u32::from(self.scale))?)?;
-                let behind = &digits[at + 1..];
+                let behind = digits.get(at + 1..).unwrap_or_default();
                 let rest = match scale.checked_sub(behind.len())? {
                     0 => read_digits(behind, negative)?,
                     _ if behind.is_empty() => 0,
@@ -266,8 +289,13 @@ impl Shape {
         match (self.point, self.scale) {
             (_, 0) => format!("digits alone{sign}"),
             (Some(point), scale) => {
-                let up_to = if self.cut { "up to " } else { "" };
-                format!("digits, a {:?} and {up_to}{scale} digits{sign}", char::from(point))
+                let (perhaps, up_to) = match self.decimals {
+                    Decimals::All => ("", ""),
+                    Decimals::Cut => ("", "up to "),
+                    Decimals::Short | Decimals::Any => ("perhaps ", "up to "),
+                };
+                let point = char::from(point);
+                format!("digits, {perhaps}a {point:?} and {up_to}{scale} digits{sign}")
             }
             (None, scale) => format!("digits, the last {scale} behind an implied point{sign}"),
         }
@@ -280,7 +308,9 @@ impl Shape {
         }
         let mut out = Vec::new();
         // What cannot be written has no width; writing it says so.
-        Self { cut: false, ..self }.write(number, 0, &mut out).map_or(0, |()| out.len())
+        Self { decimals: Decimals::All, ..self }
+            .write(number, 0, &mut out)
+            .map_or(0, |()| out.len())
     }
 }
 
@@ -423,7 +453,8 @@ mod tests {
 
     #[test]
     fn i22_decimals_that_are_cut_lose_no_coin() {
-        let shape = Shape { scale: 2, point: Some(b','), cut: true, ..Shape::WHOLE };
+        let decimals = Decimals::Cut;
+        let shape = Shape { scale: 2, point: Some(b','), decimals, ..Shape::WHOLE };
         let cut = AmountShape { unit: Unit::Yuan, shape };
         for (fen, text) in [
             (0, "0,"),
@@ -453,6 +484,63 @@ mod tests {
         assert_eq!(out, b"000012,5");
         assert_eq!(shape.read(&out), Some(1_250));
         assert_eq!(shape.width(1_200), 5, "a field must have room for all digits");
+    }
+
+    #[test]
+    fn i22_amounts_as_short_as_can_be_lose_no_coin() {
+        let with = |decimals, point| {
+            let shape = Shape { scale: 2, point: Some(point), decimals, ..Shape::WHOLE };
+            AmountShape { unit: Unit::Yuan, shape }
+        };
+        let short = with(Decimals::Short, b',');
+        let any = with(Decimals::Any, b'.');
+        for (fen, shortest, all) in [
+            (0, "0", "0.00"),
+            (5, "0,05", "0.05"),
+            (50, "0,5", "0.50"),
+            (100, "1", "1.00"),
+            (10_000, "100", "100.00"),
+            (123_450, "1234,5", "1234.50"),
+            (123_405, "1234,05", "1234.05"),
+            (i64::MAX, "92233720368547758,07", "92233720368547758.07"),
+        ] {
+            assert_eq!(written(short, fen).as_deref(), Some(shortest));
+            assert_eq!(written(any, fen).as_deref(), Some(all));
+            // Either spelling is read as the other.
+            let swapped = |text: &str, from, to| text.replace(from, to).into_bytes();
+            assert_eq!(short.take(&swapped(all, '.', ",")).ok(), Some(Fen::new(fen)), "{all}");
+            assert_eq!(any.take(&swapped(shortest, ',', ".")).ok(), Some(Fen::new(fen)));
+        }
+        for (shape, point) in [(short, ","), (any, ".")] {
+            for text in [
+                "",
+                "_",
+                "_5",
+                "5_",
+                "1_234",
+                "1_000",
+                "12_3_4",
+                "1_5x",
+                "1 000",
+                "-1",
+                "+1",
+                "1'000",
+                "92233720368547758_08",
+                "92233720368547759",
+            ] {
+                let told =
+                    shape.take(text.replace('_', point).as_bytes()).expect_err(text).expected;
+                assert_eq!(told, format!("yuan as digits, perhaps a '{point}' and up to 2 digits"));
+            }
+            // The other sign is no point here: it may be one that sets thousands apart.
+            let other = if point == "," { "1.5" } else { "1,5" };
+            assert!(shape.take(other.as_bytes()).is_err(), "{other}");
+        }
+        let mut out = Vec::new();
+        short.shape.write(1_200, 8, &mut out).expect("fits");
+        assert_eq!(out, b"00000012");
+        assert_eq!(short.shape.read(&out), Some(1_200));
+        assert_eq!(short.shape.width(1_200), 5, "a field must have room for all digits");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::format::lines::{RecordPlan, RecordRole};
 use crate::format::plan::MessagePlan;
 use crate::format::reading::{PartBytes, Reading};
 use crate::format::record::Record;
-use crate::format::words::{Key, MessageKind, PartRole};
+use crate::format::words::{MessageKind, PartRole};
 use crate::format::{BytePlace, Format};
 
 /// One record as it stands in the part that has the rows.
@@ -73,10 +73,7 @@ impl<'f> Reading<'f> {
         let lines = self.plan.layout.order();
         let plan: &'f RecordPlan = &lines.records[next.record];
         if lines.is_of_row(next.record) {
-            let amount = self.records.spare.amount(Key::Amount);
-            if lines.row_group(next.record).is_none() || lines.begins_row(next.record) {
-                self.count(amount)?;
-            }
+            self.count_piece(lines.begins_row(next))?;
         } else {
             // What only a file name or another part says is told once, with the first head, or with the
             // first record where none is called a head.

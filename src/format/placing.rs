@@ -18,9 +18,7 @@ pub(crate) fn placed(
     let mut fields = Vec::new();
     for FieldSpec { at: place, cell, place: spelled } in specs {
         let place = match spelled {
-            spec::Place::Column { width, width_max, rest, joint } => {
-                Place::Column { width, width_max, rest: rest.is_some(), joint }
-            }
+            spec::Place::Column { room, joint } => Place::Column { room, joint },
             spec::Place::Tag { name, width_max } => {
                 Place::Tag { open: format!("<{name}>").into_bytes(), width_max }
             }

@@ -403,14 +403,13 @@ fn tally(
         }
         found
     };
-    let has = |slot: Slot| {
-        let having = records.iter().enumerate();
-        having.filter(move |(_, record)| record.slots().any(|own| own == slot)).map(|(at, _)| at)
+    let has = |at: &usize| {
+        let added = |slot: Slot| spec.what.slot() == Some(slot) || spec.also.contains(&slot);
+        spec.what.slot().is_none() || records[*at].slots().any(added)
     };
-    let mut of: Vec<usize> = match (spec.what, spec.of.is_empty()) {
-        (_, false) => spec.of.iter().filter_map(named).collect(),
-        (Counting::Sum(slot) | Counting::Hash { slot, .. }, true) => has(slot).collect(),
-        (Counting::Records { .. }, true) => (0..records.len()).collect(),
+    let mut of: Vec<usize> = match spec.of.as_slice() {
+        [] => (0..records.len()).filter(has).collect(),
+        names => names.iter().filter_map(named).collect(),
     };
     if let Some(scope) = scope {
         of.retain(|record| grammar.is_in(records[*record].group, scope));
@@ -418,8 +417,18 @@ fn tally(
     if of.is_empty() {
         faults.note(spec.at, "there is no record that this counts", "of = [\"row\"]");
     }
-    let TallySpec { what, only, start, per, .. } = spec;
-    Tally { what: *what, of, only: only.clone(), scope, start: *start, per: *per, ahead: false }
+    let TallySpec { what, also, only, start, per, .. } = spec;
+    let also = also.clone();
+    Tally {
+        what: *what,
+        also,
+        of,
+        only: only.clone(),
+        scope,
+        start: *start,
+        per: *per,
+        ahead: false,
+    }
 }
 
 /// Which tallies a record adds to, and which must be known before their records come.

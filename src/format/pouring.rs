@@ -9,19 +9,19 @@ use std::io;
 use std::ops::ControlFlow;
 
 use crate::format::Format;
+use crate::format::adding::Adding;
 use crate::format::cell::{Pen, out_of_range};
 use crate::format::computed::{DigestOf, Facts};
 use crate::format::digests::{Digesting, Passing, before};
 use crate::format::error::{DataError, FieldError};
+use crate::format::lines::Style;
 use crate::format::lines::write::write_fields;
-use crate::format::lines::{LinesPlan, Style};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::record::Record;
 use crate::format::sums::{Counted, Sums};
 use crate::format::words::{MessageKind, PartRole};
 use crate::format::writing::{
-    Content, WriteFault, file_names, known_code, known_row, located, one_record, order_of_parts,
-    whole, write_part,
+    Content, WriteFault, file_names, located, one_record, order_of_parts, whole, write_part,
 };
 
 /// The records of a message as they follow each other, as often as they are asked for.
@@ -79,9 +79,7 @@ pub(crate) fn pour(
     let Some((message, main)) = main else {
         return Err(whole(kind, "a message that this format has", "no description of it"));
     };
-    let mut adding = Adding::new(format, message, main);
-    adding.all(records)?;
-    let Adding { head, sums, .. } = adding;
+    let (head, sums) = added_up(format, message, main, records)?;
     let left_out = sums.count == 0;
     let head = &sums.over(&head, message)?;
     let names = file_names(message, head, left_out)?;
@@ -138,52 +136,27 @@ fn room(error: &io::Error) -> WriteFault {
     WriteFault { record: 0, error: FieldError { key: None, field: String::new(), fault } }
 }
 
-/// The first time that the records pass by: what holds for the whole, and what the rows add up to.
-struct Adding<'p> {
-    format: &'p Format,
-    message: &'p MessagePlan,
-    lines: &'p LinesPlan,
-    head: Record,
-    sums: Sums,
-    records: usize,
-}
-
-impl<'p> Adding<'p> {
-    fn new(format: &'p Format, message: &'p MessagePlan, main: &'p PartPlan) -> Self {
-        let sums = Sums::new(format, message.kind);
-        let lines = main.layout.order();
-        Self { format, message, lines, head: Record::new(), sums, records: 0 }
-    }
-
-    fn all(&mut self, records: &dyn Records) -> Result<(), DataError> {
-        let kind = self.message.kind;
-        let mut fault = None;
-        let passed = records.each(&mut |at, record| match self.one(at, record) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                fault = Some(error);
-                ControlFlow::Break(())
-            }
-        });
-        if let Some(fault) = fault {
-            return Err(fault);
+/// The first time that the records pass by: what holds for the whole, and what the payments add up to.
+fn added_up(
+    format: &Format,
+    message: &MessagePlan,
+    main: &PartPlan,
+    records: &dyn Records,
+) -> Result<(Record, Sums), DataError> {
+    let mut adding = Adding::new(format, message, main);
+    let mut fault = None;
+    let passed = records.each(&mut |at, record| match adding.pass(at, record) {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(error) => {
+            fault = Some(error);
+            ControlFlow::Break(())
         }
-        passed.map_err(|_| whole(kind, "records that can be read", "others"))?;
-        known_code(self.format, self.message, &self.head)?;
-        self.sums.within(self.format, self.message)
+    });
+    if let Some(fault) = fault {
+        return Err(fault);
     }
-
-    fn one(&mut self, at: usize, record: &Record) -> Result<(), DataError> {
-        self.records += 1;
-        let placed = |error: DataError| DataError { record: self.records, ..error };
-        if !self.lines.is_of_row(at) {
-            self.head.fill_from(record);
-        } else if self.lines.row_group(at).is_none() || self.lines.begins_row(at) {
-            known_row(self.format, self.message, record).map_err(placed)?;
-            self.sums.add(record).map_err(placed)?;
-        }
-        Ok(())
-    }
+    passed.map_err(|_| whole(message.kind, "records that can be read", "others"))?;
+    adding.finish()
 }
 
 /// The part that has the records.

@@ -120,6 +120,8 @@ pub struct Reading<'f> {
     /// The file names of the parts that have one.
     names: Vec<(PartRole, String)>,
     totals: Totals,
+    /// The payment whose records are told one by one has had no amount yet.
+    owed: bool,
     rows_max: usize,
     pub(super) told: bool,
     pub(super) ended: Option<Result<(), DataError>>,
@@ -185,6 +187,7 @@ impl<'f> Reading<'f> {
             frame,
             names,
             totals: Totals::default(),
+            owed: false,
             rows_max: format.limits().rows_max,
             told: false,
             ended: None,
@@ -283,11 +286,32 @@ impl<'f> Reading<'f> {
             self.totals.unreadable += 1;
             Fen::ZERO
         });
+        self.add(amount)
+    }
+
+    fn add(&mut self, amount: Fen) -> Result<(), DataError> {
         match self.totals.sum.checked_add(amount) {
             Some(sum) => self.totals.sum = sum,
             None => return Err(self.fault("a sum that can be kept", "more")),
         }
         Ok(())
+    }
+
+    /// Counts the record of a payment that is in the spare one: `begins` where the payment begins with it.
+    /// The amount of one of several records is the first that stands among them.
+    pub(super) fn count_piece(&mut self, begins: bool) -> Result<(), DataError> {
+        let amount = self.records.spare.amount(Key::Amount);
+        if begins {
+            self.owed = amount.is_none();
+            return self.count(amount);
+        }
+        match amount {
+            Some(amount) if std::mem::take(&mut self.owed) => {
+                self.totals.unreadable -= 1;
+                self.add(amount)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Do the stated counts and sums match the rows? Where the amount of a bad row could not be

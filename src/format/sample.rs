@@ -2,7 +2,10 @@
 //!
 //! `samples/<message>[.<label>]/` holds `values.jsonl` (a record on each line, in their order) and
 //! the parts as files: under the names that the description gives them, or any name (`message.xml`)
-//! for a message that has no file name. Each sample must hold both ways.
+//! for a message that has no file name. Each sample must hold both ways: it is read, and written again
+//! byte for byte. A bank that spells otherwise than this format writes what is the same (a document with
+//! indents, quotes that nothing needs) proves reading by `read.jsonl` in its place: the values are compared,
+//! and what is written from them must read the same; the bytes may differ.
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +19,9 @@ use crate::format::{DataError, Format, Piece};
 
 /// The file of a sample that holds its values.
 pub const VALUES: &str = "values.jsonl";
+
+/// The file of a sample that is only read, in the place of [`VALUES`].
+pub const READ: &str = "read.jsonl";
 
 /// What says which record a line is.
 const RECORD: &str = "record";
@@ -174,7 +180,9 @@ pub fn run(format: &Format, dir: &Path) -> Result<(), Problems> {
             sample.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
         let word = name.split('.').next().unwrap_or_default();
         if let Some(kind) = MessageKind::parse(word).filter(|kind| format.has(*kind)) {
-            proved.push(kind);
+            if !kind.is_ours() || sample.join(VALUES).exists() {
+                proved.push(kind);
+            }
             if let Err(what) = prove(format, kind, &sample) {
                 note(format!("samples/{name}: {what}"), found);
             }
@@ -188,7 +196,7 @@ pub fn run(format: &Format, dir: &Path) -> Result<(), Problems> {
             "write samples/{kind}/{VALUES}; `daifa format encode` makes the files beside it"
         );
         let (line, column) = format.place(kind);
-        let what = format!("{kind} has no sample");
+        let what = format!("{kind} has no sample that is written");
         list.push(Problem { line, column, what, hint });
     }
     if list.is_empty() {
@@ -197,20 +205,32 @@ pub fn run(format: &Format, dir: &Path) -> Result<(), Problems> {
     Err(Problems { file: dir.join("format.toml").display().to_string(), list })
 }
 
-/// Proves one sample both ways.
+/// Proves one sample: both ways, or where it is only read, that what is written reads the same.
 ///
 /// # Errors
 /// What does not hold.
 pub fn prove(format: &Format, kind: MessageKind, sample: &Path) -> Result<(), String> {
-    let text = std::fs::read_to_string(sample.join(VALUES))
-        .map_err(|error| format!("{VALUES} cannot be read: {error}"))?;
-    let values = Values::parse(format, kind, &text).map_err(|what| format!("{VALUES}: {what}"))?;
+    let only_read = sample.join(READ).exists();
+    if only_read && sample.join(VALUES).exists() {
+        return Err(format!("{VALUES} and {READ}: it is proved both ways, or only read"));
+    }
+    let file = if only_read { READ } else { VALUES };
+    let text = std::fs::read_to_string(sample.join(file))
+        .map_err(|error| format!("{file} cannot be read: {error}"))?;
+    let values = Values::parse(format, kind, &text).map_err(|what| format!("{file}: {what}"))?;
     let parts = parts(format, kind, sample)?;
     let read = Values::read(format, kind, &parts).map_err(|error| error.to_string())?;
     if let Some(difference) = difference(format, &values, &read) {
-        return Err(format!("reads otherwise than {VALUES} says: {difference}"));
+        return Err(format!("reads otherwise than {file} says: {difference}"));
     }
     let written = values.write(format, kind).map_err(|error| error.to_string())?;
+    if only_read {
+        let again = Values::read(format, kind, &written).map_err(|error| error.to_string())?;
+        let difference = difference(format, &values, &again);
+        return difference.map_or(Ok(()), |difference| {
+            Err(format!("what is written from {READ} reads otherwise: {difference}"))
+        });
+    }
     for part in &written {
         let kept = parts.iter().find(|kept| kept.role == part.role);
         let Some(kept) = kept else { return Err(format!("the {} part is missing", part.role)) };
@@ -219,7 +239,14 @@ pub fn prove(format: &Format, kind: MessageKind, sample: &Path) -> Result<(), St
         }
         let same = part.bytes.iter().zip(&kept.bytes).take_while(|(a, b)| a == b).count();
         if part.bytes != kept.bytes {
-            return Err(format!("the {} part is written otherwise from byte {same} on", part.role));
+            // What we send is what was shown to the bank, to the byte.
+            let spelled = if kind.is_ours() {
+                String::new()
+            } else {
+                format!("; a file of the bank's own, spelled otherwise: {READ}, not {VALUES}")
+            };
+            let what = format!("the {} part is written otherwise from byte {same} on", part.role);
+            return Err(what + &spelled);
         }
     }
     Ok(())
@@ -233,7 +260,10 @@ pub fn parts(format: &Format, kind: MessageKind, dir: &Path) -> Result<Vec<Part>
     let mut files: Vec<PathBuf> = std::fs::read_dir(dir)
         .map_err(|error| format!("cannot be read: {error}"))?
         .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.is_file() && path.file_name().is_none_or(|name| name != VALUES))
+        .filter(|path| {
+            let values = |name: &std::ffi::OsStr| name == VALUES || name == READ;
+            path.is_file() && !path.file_name().is_some_and(values)
+        })
         .collect();
     files.sort();
     files.iter().map(|path| part(format, kind, path)).collect()

@@ -27,12 +27,16 @@ impl Sums {
         Self { kind, count: 0, sum: Fen::ZERO, most, sum_max: limits.sum_max }
     }
 
-    /// Takes one more row.
+    /// One more row begins.
+    pub const fn begin(&mut self) {
+        self.count += 1;
+    }
+
+    /// Takes the amount of the row that began last, where this has it.
     ///
     /// # Errors
-    /// Its amount is out of bounds, or the sum with it; the record is the caller's to say.
+    /// It is out of bounds, or the sum with it; the record is the caller's to say.
     pub fn add(&mut self, row: &dyn Source) -> Result<(), DataError> {
-        self.count += 1;
         let Some(Value::Amount(amount)) = row.get(Key::Amount) else { return Ok(()) };
         if let Err(FieldFault::OutOfRange { expected }) = in_bounds(amount, self.most) {
             let error = whole(self.kind, &expected, "");

@@ -272,6 +272,20 @@ impl<'a> Table<'a> {
         array.value.iter().filter_map(text).collect()
     }
 
+    /// A text, or several in an array, of which there is one at least.
+    pub fn text_or_texts(&self, key: &'static str, hint: &str) -> Option<Vec<Found<&'a str>>> {
+        let several = self.raw().iter().find(|(name, _)| name.get_ref() == key);
+        let several = several.is_some_and(|(_, value)| value.get_ref().as_array().is_some());
+        if !several {
+            return Some(vec![self.need_text(key, hint)?]);
+        }
+        let texts = self.texts(key);
+        if texts.is_empty() {
+            self.faults.note(self.at, format!("{key}: nothing stands there"), hint);
+        }
+        Some(texts).filter(|texts| !texts.is_empty())
+    }
+
     /// Tables under names that the author chose.
     pub fn named(&self, label: &'static str) -> Vec<(&'a str, Table<'a>)> {
         let entry =

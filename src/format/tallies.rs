@@ -11,6 +11,8 @@ use crate::format::words::{Slot, Source, Value};
 #[derive(Debug, Clone)]
 pub(crate) struct Tally {
     pub what: Counting,
+    /// What is added up beside the first value.
+    pub also: Vec<Slot>,
     /// The records that count, by their places in the part.
     pub of: Vec<usize>,
     /// Begins anew with each of these; of the whole part where there is none.
@@ -42,7 +44,10 @@ impl Tally {
             // Of a record that cannot be read nobody knows whether it counts.
             Some(_) if bad => More::Unclear,
             Some(only) if !only.holds(source) => More::Nothing,
-            _ => self.what.of(source),
+            _ => {
+                let also = self.also.iter().map(|slot| self.what.about(*slot).of(source));
+                also.fold(self.what.of(source), |all, more| all.and(more, self.what))
+            }
         }
     }
 
@@ -61,7 +66,37 @@ enum More {
     Unclear,
 }
 
+impl More {
+    /// What two values of a record add together.
+    fn and(self, other: Self, what: Counting) -> Self {
+        match (self, other) {
+            (Self::This(one), Self::This(two)) => {
+                what.add(one, two).map_or(Self::Unclear, Self::This)
+            }
+            (Self::Unclear, _) | (_, Self::Unclear) => Self::Unclear,
+            (Self::Nothing, more) | (more, Self::Nothing) => more,
+        }
+    }
+}
+
 impl Counting {
+    /// The same of another value.
+    const fn about(self, slot: Slot) -> Self {
+        match self {
+            Self::Records { .. } => self,
+            Self::Sum(_) => Self::Sum(slot),
+            Self::Hash { digits, modulo, .. } => Self::Hash { slot, digits, modulo },
+        }
+    }
+
+    /// The value that is added up first.
+    pub const fn slot(self) -> Option<Slot> {
+        match self {
+            Self::Records { .. } => None,
+            Self::Sum(slot) | Self::Hash { slot, .. } => Some(slot),
+        }
+    }
+
     /// What one record adds.
     fn of(self, source: &dyn Source) -> More {
         match self {

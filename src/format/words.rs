@@ -31,6 +31,22 @@ words! {
     }
 }
 
+impl MessageKind {
+    /// Do we write it, and the bank reads it?
+    pub const fn is_ours(self) -> bool {
+        matches!(
+            self,
+            Self::PaymentRequest
+                | Self::StatusQuery
+                | Self::ReturnQuery
+                | Self::NoticeQuery
+                | Self::RefundRequest
+                | Self::RefundQuery
+                | Self::AccountRequest
+        )
+    }
+}
+
 words! {
     /// A value that a field may bind to, in either direction.
     Key {

@@ -1,6 +1,7 @@
 //! Writing a message: count, sum and digest are computed here, never taken from a caller.
 
 use crate::format::Format;
+use crate::format::adding::Adding;
 use crate::format::cell::{Cell, Pen};
 use crate::format::computed::{DigestOf, Facts};
 use crate::format::digests::before;
@@ -68,34 +69,14 @@ pub(crate) fn encode_records(
 ) -> Result<Vec<Part>, DataError> {
     let message = format.plan().message(kind);
     let main = message.and_then(|message| Some((message, message.main()?)));
-    let Some((message, PartPlan { layout, .. })) = main else {
+    let Some((message, main)) = main else {
         return Err(whole(kind, "a message that this format has", "no description of it"));
     };
-    let lines = layout.order();
-    let mut head = Record::new();
-    let mut rows: Vec<&Record> = Vec::new();
-    let mut places: Vec<usize> = Vec::new();
-    for ((at, record), place) in records.iter().zip(1..) {
-        if !lines.is_of_row(*at) {
-            head.fill_from(record);
-        } else if lines.row_group(*at).is_none() || lines.begins_row(*at) {
-            rows.push(record);
-            places.push(place);
-        }
-    }
-    // Rows alone are counted behind one head; here they stand where they stand.
-    let placed = |error: DataError| {
-        let row = error.record.checked_sub(2).and_then(|row| places.get(row));
-        DataError { record: row.copied().unwrap_or(error.record), ..error }
-    };
-    known_codes(format, message, &head, &rows).map_err(placed)?;
+    let mut adding = Adding::new(format, message, main);
+    records.iter().try_for_each(|(at, record)| adding.pass(*at, record))?;
+    let (head, sums) = adding.finish()?;
     let content: Content<'_, Record> = Content::Records(records);
-    if !message.has_rows {
-        return write_parts(format, message, &head, &content);
-    }
-    let sums = total(format, message, &rows).map_err(placed)?;
-    let counted = sums.over(&head, message)?;
-    write_parts(format, message, &counted, &content)
+    write_parts(format, message, &sums.over(&head, message)?, &content)
 }
 
 /// What a message is made of: rows under a head, or records one by one.
@@ -174,6 +155,7 @@ fn total<R: Source>(format: &Format, message: &MessagePlan, rows: &[R]) -> Resul
     counted.within(format, message)?;
     let mut sums = Sums::new(format, message.kind);
     for (row, record) in rows.iter().zip(2..) {
+        sums.begin();
         sums.add(row).map_err(|error| match error.field.as_str() {
             // The sum is that of them all.
             "" => error,

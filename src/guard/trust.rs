@@ -61,6 +61,14 @@ fn certificate(cause: &CertificateError) -> String {
         CertificateError::NotValidYetContext { not_before, .. } => {
             format!("its certificate is not valid before {}", day(*not_before))
         }
+        CertificateError::NotValidForNameContext { expected, presented }
+            if presented.is_empty() =>
+        {
+            format!(
+                "its certificate bears no name (subject alternative name), and {} is expected",
+                expected.to_str()
+            )
+        }
         CertificateError::NotValidForNameContext { expected, presented } => {
             let names = presented.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", ");
             format!("its certificate is for {names}, not for {}", expected.to_str())
@@ -71,6 +79,10 @@ fn certificate(cause: &CertificateError) -> String {
         }
         CertificateError::BadSignature => {
             "its certificate is not signed by the authority that it names".to_owned()
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
+        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+            "its certificate is signed by a method that is not trusted, like SHA-1".to_owned()
         }
         CertificateError::InvalidPurposeContext { .. } | CertificateError::InvalidPurpose => {
             "its certificate is not one for servers".to_owned()
@@ -106,6 +118,15 @@ mod tests {
         let outer = io::Error::other(inner);
         assert_eq!(distrust(&outer).as_deref(), Some("its certificate expired on 2021-01-01"));
         assert_eq!(distrust(&io::Error::other("the cable is out")), None);
+        let expected = rustls::pki_types::ServerName::try_from("bank.example").expect("a name");
+        let nameless = |presented| {
+            let expected = expected.clone();
+            certificate(&CertificateError::NotValidForNameContext { expected, presented })
+        };
+        let none = "its certificate bears no name (subject alternative name), and bank.example is expected";
+        assert_eq!(nameless(Vec::new()), none);
+        let other = vec!["DnsName(\"city.example\")".to_owned()];
+        assert_eq!(nameless(other), "its certificate is for city.example, not for bank.example");
         assert_eq!(bare("DnsName(\"bank.example\")"), "bank.example");
     }
 }

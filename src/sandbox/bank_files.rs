@@ -36,6 +36,10 @@ pub fn start(
         Some(suffix) => Completion::Control { suffix },
         None => Completion::StableMs(desk.options.poll_ms.saturating_mul(STILL_LOOKS)),
     };
+    for folder in [&outgoing, &incoming] {
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|source| DoorError::Io { doing: "making", path: folder.clone(), source })?;
+    }
     // Our "out" is the bank's "in".
     let door = Directory::new(DirectoryOptions {
         outgoing: incoming.clone(),

@@ -116,7 +116,7 @@ pub struct Conclusion {
     pub expects: Vec<Expected>,
     /// Only for refunds: the bank confirms that the money went back.
     pub refund_done: bool,
-    /// For an alert when the bank refuses: the bank's words, redacted, in plain Chinese.
+    /// For an alert when the bank refuses, or nobody knows what became of it: why, redacted, in plain Chinese.
     pub alert: String,
     /// Reports that follow, written with it.
     pub reports: Vec<NewReport>,
@@ -369,12 +369,16 @@ async fn tell(
     if to == AttemptState::Unknown {
         let sql = "UPDATE attempt SET lost_at_ms = COALESCE(lost_at_ms, sent_at_ms) WHERE attempt_no = $1";
         work.move_one(sql, params![attempt.no]).await?;
-        let text = format!(
-            "{} 批次 {} 发送结果不明，须按我方流水号 {} 向银行查明；查明之前不会重发",
-            attempt.bank,
-            batch.map_or_else(String::new, |no| no.to_string()),
-            attempt.reference
-        );
+        let text = if conclusion.alert.is_empty() {
+            format!(
+                "{} 批次 {} 发送途中系统中断，结果不明，须按我方流水号 {} 向银行查明；查明之前不会重发",
+                attempt.bank,
+                batch.map_or_else(String::new, |no| no.to_string()),
+                attempt.reference
+            )
+        } else {
+            conclusion.alert.clone()
+        };
         let kind = AlertKind::Unknown;
         super::alerts::raise(work, kind, &subject, register, batch, 0, &text, now_ms).await?;
         return Ok(());

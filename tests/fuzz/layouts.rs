@@ -203,7 +203,10 @@ impl Maker<'_, '_> {
             Style::Fixed => "layout = \"fixed\"\n".to_owned(),
             Style::Characters => "layout = \"fixed\"\nwidths = \"characters\"\n".to_owned(),
             Style::Tagged => "layout = \"tagged\"\n".to_owned(),
-            Style::Xml => "layout = \"xml\"\nroot = \"Root\"\n".to_owned(),
+            Style::Xml => {
+                let empty = if self.dice.once_in(3) { "empty = true\n" } else { "" };
+                format!("layout = \"xml\"\nroot = \"Root\"\n{empty}")
+            }
             Style::Delimited => {
                 if end == "none" {
                     end = "LF";
@@ -518,12 +521,14 @@ impl Maker<'_, '_> {
                 format!(", width = {width}, pad = \"{pad}\", side = \"{side}\"")
             }
             Style::Characters => format!(", width = {signs}, pad = \"{pad}\", side = \"{side}\""),
+            Style::Delimited if self.quote && self.dice.once_in(3) => ", quoted = true".to_owned(),
             Style::Delimited => String::new(),
             Style::Tagged => format!(", tag = \"T{name}\""),
-            Style::Xml => match self.dice.of(4) {
+            Style::Xml => match self.dice.of(5) {
                 1 => format!(", path = \"@x{name}\""),
                 2 => format!(", path = \"In/x{name}\""),
                 3 => format!(", path = \"x{name}\", empty = true"),
+                4 => format!(", path = \"By[@k='x{name}&']\""),
                 _ => format!(", path = \"x{name}\""),
             },
         }
@@ -653,7 +658,8 @@ impl Maker<'_, '_> {
             write!(spelled, ", type = \"decimal\", scale = {scale}, point = {point}")
                 .expect("grows");
             if point != "false" && !sign.contains("overpunch") && self.dice.of(3) == 0 {
-                spelled.push_str(", decimals = \"cut\"");
+                let decimals = *self.dice.one(&["cut", "short", "any"]);
+                write!(spelled, ", decimals = \"{decimals}\"").expect("grows");
             }
         }
         spelled.push_str(sign);

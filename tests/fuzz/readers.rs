@@ -73,7 +73,8 @@ fn examples(of: &[&str]) -> Vec<Shape> {
             for (path, bytes) in example::files(name) {
                 let Some(rest) = path.strip_prefix("samples/") else { continue };
                 let Some((folder, file)) = rest.split_once('/') else { continue };
-                if folder.split('.').next() != Some(kind.as_str()) || file == sample::VALUES {
+                let values = [sample::VALUES, sample::READ].contains(&file);
+                if folder.split('.').next() != Some(kind.as_str()) || values {
                     continue;
                 }
                 let role = sample::role(&format, kind, std::path::Path::new(file));

@@ -5,7 +5,7 @@
 //! name of its first batch, so that nobody knows what became of it: it never arrived, they find; or that it was
 //! received, and then that it never was. It keeps an answer back: what became of its payments they find out in
 //! its branch, that they were credited. Its answers lie where nobody looks: one payment failed, they find. And
-//! somebody left a file in its folder that is none of its own. Each of their commands dies beside its commit and
+//! somebody left a file in its folder that is none of its own, or one of its answers with another account. Each of their commands dies beside its commit and
 //! is given again, and so does the daemon that has to act upon it.
 
 use std::fmt::Write as _;
@@ -49,6 +49,8 @@ enum Found {
     Failed,
     /// That a file is nobody's.
     Nothing,
+    /// That a line of an answer is nobody's.
+    NoLine,
 }
 
 /// How one run goes.
@@ -341,6 +343,62 @@ impl<'a> People<'a> {
         let (verdict, before) = (&["dismissed"], "held");
         self.decide(&Wish { subject: &result, verdict, sql, before, after: &["held"] })
     }
+
+    fn about_a_line(&mut self) -> Result<(), String> {
+        self.daemon.get_or_insert_with(|| self.stage.daemon(&[]));
+        altered(self.stage)?;
+        let result = self.told(AlertKind::Quarantine)?;
+        let line = format!(
+            "SELECT CAST(row_no AS TEXT) FROM quarantine WHERE result_no = {}",
+            result.trim_start_matches('E')
+        );
+        let subject = &format!("{result}.{}", self.texts(&line).concat());
+        // Its alert ends with the decision: nothing else of the answer waits.
+        let sql = "SELECT CASE WHEN cleared_at_ms IS NULL THEN 'waits' ELSE 'over' END FROM alert WHERE kind = 'quarantine'";
+        let (verdict, before) = (&["dismissed"], "waits");
+        self.decide(&Wish { subject, verdict, sql, before, after: &["over"] })
+    }
+}
+
+/// An answer that the daemon took, said once more by somebody, with another account in its first line.
+fn altered(stage: &Stage) -> Result<(), String> {
+    let folder = stage.path().join("rural-1");
+    let began = Instant::now();
+    let (data, control) = loop {
+        let taken = std::fs::read_dir(folder.join("archive")).into_iter().flatten().flatten();
+        let data = taken.map(|file| file.path()).find(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with("HP") && path.with_extension("ok").is_file() && !name.ends_with(".ok")
+        });
+        match data {
+            Some(data) => break (data.clone(), data.with_extension("ok")),
+            None if began.elapsed() > Duration::from_secs(20) => {
+                return Err("no answer was taken".to_owned());
+            }
+            None => std::thread::sleep(LOOK),
+        }
+    };
+    let text = |path: &std::path::Path| path.display().to_string();
+    let format = ["format", "decode", "example-rural-fixed", "result"];
+    let read = daifa(&[&format[..], &[&text(&data), &text(&control)]].concat(), "");
+    let lines = String::from_utf8(read.stdout).expect("JSON lines");
+    let (before, rest) = lines.split_once("\"account\":\"").ok_or("it has no line")?;
+    let (account, rest) = rest.split_once('"').expect("a text");
+    let (first, last) = account.split_at(account.len() - 1);
+    let other = if last == "0" { "1" } else { "0" };
+    let lines = format!("{before}\"account\":\"{first}{other}\"{rest}");
+    let again = text(&stage.path().join("again"));
+    let format = ["format", "encode", "example-rural-fixed", "result", "--out", &again];
+    let written = daifa(&format, &lines);
+    if !written.status.success() {
+        return Err(said(&written));
+    }
+    for path in [data, control] {
+        let name = path.file_name().expect("a file");
+        std::fs::copy(stage.path().join("again").join(name), folder.join("incoming").join(name))
+            .map_err(|cause| format!("{}: {cause}", path.display()))?;
+    }
+    Ok(())
 }
 
 /// From here on the bank can be asked, and its answers are looked for where they are: a death in the middle of a
@@ -365,6 +423,7 @@ fn carry_out(plan: &Plan, reference: &Reference) -> (Result<Lived, String>, Stag
                 people.about_a_failure()?;
             }
             Found::Nothing => people.about_nothing()?,
+            Found::NoLine => people.about_a_line()?,
         }
         people.rest()?;
         ask_again(&stage);
@@ -387,6 +446,13 @@ fn with_one_refused(reference: &Reference) -> Reference {
     Reference { shape: *shape, books: books.clone(), account, took: *took }
 }
 
+/// The same, where one line of an answer was put aside on the way.
+fn with_one_aside(reference: &Reference) -> Reference {
+    let Reference { shape, books, account, took } = reference;
+    let account = Account { quarantined: account.quarantined + 1, ..account.clone() };
+    Reference { shape: *shape, books: books.clone(), account, took: *took }
+}
+
 /// When daemons die in the n-th run, and whether they work while people decide.
 fn plan(at: u64, found: &[Found]) -> Plan {
     let kinds = u64::try_from(found.len()).expect("few");
@@ -403,21 +469,23 @@ fn plan(at: u64, found: &[Found]) -> Plan {
 fn i31_killed_while_two_people_decide() {
     let _alone = alone();
     let (town, village) = (town(), village());
-    let refused = with_one_refused(town);
+    let (refused, aside) = (with_one_refused(town), with_one_aside(town));
     let all = [
         Found::NotReceived,
         Found::ReceivedThenNever,
         Found::Credited,
         Found::Failed,
         Found::Nothing,
+        Found::NoLine,
     ];
-    let plans = (0..20).map(|at| plan(at, &all));
+    let plans = (0..24).map(|at| plan(at, &all));
     let tally = run_group("people decide", plans, |plan| match plan.found {
         Found::ReceivedThenNever => carry_out(plan, &refused),
         Found::Credited | Found::Failed => carry_out(plan, village),
+        Found::NoLine => carry_out(plan, &aside),
         Found::NotReceived | Found::Nothing => carry_out(plan, town),
     });
-    assert!(tally.kills >= 190, "{tally:?}");
+    assert!(tally.kills >= 220, "{tally:?}");
 }
 
 #[test]
@@ -427,12 +495,13 @@ fn i31_killed_while_two_people_decide_on_postgresql() {
     }
     let _alone = alone();
     let served = served();
-    let refused = with_one_refused(served);
-    let all = [Found::ReceivedThenNever, Found::Nothing];
-    let plans = (0..4).map(|at| plan(at, &all));
+    let (refused, aside) = (with_one_refused(served), with_one_aside(served));
+    let all = [Found::ReceivedThenNever, Found::Nothing, Found::NoLine];
+    let plans = (0..6).map(|at| plan(at, &all));
     let tally = run_group("people decide, on PostgreSQL", plans, |plan| match plan.found {
         Found::ReceivedThenNever => carry_out(plan, &refused),
+        Found::NoLine => carry_out(plan, &aside),
         _ => carry_out(plan, served),
     });
-    assert!(tally.kills >= 30, "{tally:?}");
+    assert!(tally.kills >= 45, "{tally:?}");
 }

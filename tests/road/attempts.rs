@@ -361,6 +361,8 @@ async fn f28_a_redirect_is_not_followed_and_is_unknown() {
     house.restart().await;
     house.take(offer(CALLS)).await;
     assert_eq!(attempt_state(&house).await, "unknown");
+    let alert = house.alert("unknown").await.expect("somebody is told");
+    assert!(alert.text.contains("307") && alert.text.contains("地址"), "{}", alert.text);
     house.live(5 * MINUTE, MINUTE).await;
     assert_eq!(house.number("SELECT sends FROM attempt").await, 1);
     let second = tokio::time::timeout(std::time::Duration::from_millis(50), elsewhere.accept());

@@ -143,14 +143,19 @@ async fn serve(mut stream: TcpStream, peer: Peer, whole: Whole, seen: Arc<Atomic
 
 /// Sends a batch through a door: its state, how often it was sent, and what is kept of the answer.
 async fn sent(bank: &str, door: Arc<dyn Transport>, format: &str) -> (String, i64, i64) {
-    written(bank, door, format_named(format)).await
+    written(bank, door, format_named(format), 3).await
 }
 
-async fn written(bank: &str, door: Arc<dyn Transport>, format: Arc<Format>) -> (String, i64, i64) {
+async fn written(
+    bank: &str,
+    door: Arc<dyn Transport>,
+    format: Arc<Format>,
+    lines: i64,
+) -> (String, i64, i64) {
     let mut house = House::open().await;
     house.doors.insert(bank.to_owned(), (door, format));
     house.restart().await;
-    let draft = Draft::new("A", 1).lines(bank, 3);
+    let draft = Draft::new("A", 1).lines(bank, lines);
     // The bank of the tagged messages has the summary as a code.
     let draft = draft.head(|head| head.summary = "耕地地力保护补贴".to_owned());
     house.take(draft.declared()).await;
@@ -178,6 +183,28 @@ async fn called(
         let seen = bank.seen.load(Ordering::SeqCst);
         assert_eq!((&*found, seen, held > 0), (*state, *times, *kept), "{format} {peer:?}");
         assert_eq!(sends, 1, "{format} {peer:?}: one hand-over, whatever became of it");
+    }
+}
+
+/// A batch of several kilobytes whose line is cut after every one of them: whole it was seen by nobody, and what
+/// became of it is unknown.
+async fn cut_at_every_kilobyte(
+    format: &str,
+    whole: Whole,
+    door: impl Fn(SocketAddr) -> Arc<dyn Transport>,
+) {
+    const LINES: i64 = 60;
+    for cuts in 1.. {
+        let bank = Bank::open(Peer::CutAfter(cuts * 1_000), whole.clone()).await;
+        let door = door(bank.address);
+        let (found, sends, held) = written(CALLS, door, format_named(format), LINES).await;
+        let seen = bank.seen.load(Ordering::SeqCst);
+        assert_eq!((&*found, sends, held), ("unknown", 1, 0), "{format}, cut after {cuts} kB");
+        if seen > 0 {
+            assert_eq!(seen, 1);
+            assert!(cuts > 4, "{format}: the batch has {cuts} kB, too few to show anything");
+            return;
+        }
     }
 }
 
@@ -224,7 +251,7 @@ async fn f24_to_f28_what_https_does_to_a_batch() {
         ),
         (Peer::Say(b"\x00\x00 no HTTP at all\r\n\r\n"), 1, "unknown", false),
     ];
-    called(rows, "example-city-xml", Whole::Http, |address| {
+    let door = |address: SocketAddr| -> Arc<dyn Transport> {
         let door = Https::new(&HttpsOptions {
             url: format!("http://{address}/"),
             content_type: "application/xml; charset=GBK".to_owned(),
@@ -236,8 +263,9 @@ async fn f24_to_f28_what_https_does_to_a_batch() {
             answer_bytes_max: 1 << 16,
         });
         Arc::new(door.expect("good settings"))
-    })
-    .await;
+    };
+    called(rows, "example-city-xml", Whole::Http, &door).await;
+    cut_at_every_kilobyte("example-city-xml", Whole::Http, &door).await;
 }
 
 #[tokio::test]
@@ -290,20 +318,22 @@ async fn f24_to_f27_f52_what_a_socket_does_to_a_batch() {
         ),
         (Peer::OneByteAtATime(b"00000100EXB001RQ0"), 1, "unknown", true),
     ];
-    let door = ending.clone();
-    called(rows, "example-gx-tagged", Whole::Framed(ending), move |address| {
+    let ours = Arc::clone(&ending);
+    let door = move |address: SocketAddr| -> Arc<dyn Transport> {
         let door = Socket::new(SocketOptions {
             address: address.to_string(),
             security: Security::Plain,
             connect_ms: 1_000,
             total_ms: TOTAL_MS,
             answer_bytes_max: 1 << 16,
-            ending: Arc::clone(&door),
+            ending: Arc::clone(&ours),
             staying: None,
         });
         Arc::new(door.expect("good settings"))
-    })
-    .await;
+    };
+    let whole = Whole::Framed(ending);
+    called(rows, "example-gx-tagged", whole.clone(), &door).await;
+    cut_at_every_kilobyte("example-gx-tagged", whole, &door).await;
 }
 
 /// Folders that a bank takes its files from, and what it would take now: whole batches.
@@ -604,7 +634,7 @@ async fn f24_f25_f47_what_a_line_with_a_folder_beside_it_does_to_a_batch() {
         let whole = Whole::Framed(framed(&format).expect("a format for a line"));
         let bank = Bank::open(*peer, whole).await;
         let door = beside(&format, bank.address, &folders);
-        let (found, sends, _) = written(CALLS, door, Arc::clone(&format)).await;
+        let (found, sends, _) = written(CALLS, door, Arc::clone(&format), 3).await;
         tokio::time::sleep(Duration::from_millis(30)).await;
         let seen = bank.seen.load(Ordering::SeqCst);
         assert_eq!((&*found, seen, sends), (*state, *times, 1), "{what}");

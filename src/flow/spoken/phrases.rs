@@ -52,6 +52,14 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("its certificate is not valid before {}", "对方的证书到 {0} 才生效"),
     ("its certificate is for {}, not for {}", "对方的证书属于 {0}，不是 {1} 的"),
     (
+        "its certificate bears no name (subject alternative name), and {} is expected",
+        "对方的证书没有写明名称（SAN），应为 {0}",
+    ),
+    (
+        "its certificate is signed by a method that is not trusted, like SHA-1",
+        "对方的证书使用了不受信任的签名算法（如 SHA-1）",
+    ),
+    (
         "its certificate is signed by an authority that is not trusted here; see ca_file",
         "对方证书的签发机构不受信任，见配置项 ca_file",
     ),

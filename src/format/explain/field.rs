@@ -60,8 +60,13 @@ pub(super) fn table(
                 let filling = filling(&field.cell, *width, (*pad, *absent), *side);
                 (place, width.to_string(), filling)
             }
-            Place::Column { width, width_max, rest, joint } => {
-                let rest = if rest.is_some() { "all that is left of the line" } else { "" };
+            Place::Column { room, joint } => {
+                let filling = match room.quoted {
+                    _ if room.rest => "all that is left of the line",
+                    Some(true) => "always in quotes",
+                    Some(false) => "never in quotes",
+                    None => "",
+                };
                 (number, piece) = match joint {
                     Joint::Separator => (number + 1, 1),
                     Joint::Inner | Joint::Glued => (number, piece + 1),
@@ -73,9 +78,10 @@ pub(super) fn table(
                 } else {
                     number.to_string()
                 };
-                let width = width.filter(|_| !matches!(field.cell.spelling, Spelling::Literal));
-                let width = width.map_or_else(|| most(*width_max), |width| width.to_string());
-                (told, width, rest.to_owned())
+                let literal = matches!(field.cell.spelling, Spelling::Literal);
+                let width = room.width.filter(|_| !literal);
+                let width = width.map_or_else(|| most(room.width_max), |width| width.to_string());
+                (told, width, filling.to_owned())
             }
             Place::Tag { name, width_max } => {
                 (quoted(&format!("<{name}>")), most(*width_max), String::new())
@@ -250,6 +256,8 @@ fn computed(spec: &FormatSpec, part: &PartSpec, computed: &Computed) -> String {
                 CheckAlgorithm::Luhn => "Luhn",
                 CheckAlgorithm::Mod11 => "modulo 11, weights 2 to 9",
                 CheckAlgorithm::Mod10Weights371 => "modulo 10, weights 3 7 1",
+                CheckAlgorithm::Mod97From98 => "two digits, ISO 7064 modulo 97-10",
+                CheckAlgorithm::Mod97 => "two digits, the rest by 97",
             };
             format!("check digit over {} ({rule})", names.join(", "))
         }
@@ -267,6 +275,9 @@ fn tally(spec: &FormatSpec, tally: &TallySpec) -> String {
         Some(only) => format!("{of}, {}", condition(spec, only)),
         None => of,
     };
+    let added = tally.what.slot().into_iter().chain(tally.also.iter().copied());
+    let added: Vec<String> = added.map(|slot| quoted(spec.own.name(slot))).collect();
+    let added = added.join(" and ");
     match tally.what {
         Counting::Records { running: false } if tally.per > 1 => {
             format!("number of records {scope}, {} told as one: {of}", tally.per)
@@ -275,16 +286,15 @@ fn tally(spec: &FormatSpec, tally: &TallySpec) -> String {
             format!("running number {scope} over {of}, from {}", tally.start + 1)
         }
         Counting::Records { running: false } => format!("number of records {scope}: {of}"),
-        Counting::Sum(slot) => format!("sum of {} {scope}: {of}", quoted(spec.own.name(slot))),
-        Counting::Hash { slot, digits, modulo } => {
+        Counting::Sum(_) => format!("sum of {added} {scope}: {of}"),
+        Counting::Hash { digits, modulo, .. } => {
             let first = if digits == usize::MAX {
                 String::new()
             } else {
                 format!("the first {digits} digits of ")
             };
             let keep = modulo.checked_ilog10().unwrap_or(0);
-            let name = quoted(spec.own.name(slot));
-            format!("{first}{name} added up {scope} ({of}), the last {keep} digits of that")
+            format!("{first}{added} added up {scope} ({of}), the last {keep} digits of that")
         }
     }
 }

@@ -261,8 +261,9 @@ fn layout(part: &PartSpec) -> String {
                 .as_ref()
                 .map_or_else(String::new, |namespace| format!(" in the namespace `{namespace}`"));
             let order = if xml.any_order { "; elements are read in any order" } else { "" };
+            let empty = if xml.empty { "; one with attributes alone is one tag" } else { "" };
             format!(
-                "XML with the root element `<{}>`{namespace}, written in the order of the table{order}.",
+                "XML with the root element `<{}>`{namespace}, written in the order of the table{order}{empty}.",
                 xml.root
             )
         }

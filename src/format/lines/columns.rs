@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use crate::format::charset::Charset;
-use crate::format::lines::delimited::Delimited;
+use crate::format::lines::delimited::{Delimited, Room};
 use crate::format::lines::{Field, Joint, LinesPlan, Place, RecordPlan};
 use crate::format::table::Faults;
 
@@ -77,13 +77,13 @@ impl RecordPlan {
                 delimited.find(charset, line.get(..all).unwrap_or_default(), left.start, sign)
             });
             let end = match (&field.place, next) {
-                (Place::Column { width, .. }, Joint::Glued) => {
-                    Some(left.start + (*width)?).filter(|end| *end <= all)?
+                (Place::Column { room, .. }, Joint::Glued) => {
+                    Some(left.start + room.width?).filter(|end| *end <= all)?
                 }
                 // Values at the end may be left out, with the sign before them.
                 (_, Joint::Inner) if inner.is_some() || delimited.short => inner.unwrap_or(all),
                 (_, Joint::Inner | Joint::Glued) => return None,
-                (Place::Column { rest: true, .. }, _) => all,
+                (Place::Column { room: Room { rest: true, .. }, .. }, _) => all,
                 (_, Joint::Separator) if inner.is_some() => return None,
                 (_, Joint::Separator) => all,
             };
@@ -119,7 +119,7 @@ pub(crate) fn joints(
                 continue;
             };
             let (width, rest) = match before.place {
-                Place::Column { width, rest, .. } => (width, rest),
+                Place::Column { room, .. } => (room.width, room.rest),
                 _ => (None, false),
             };
             let open = rest || before.cell.may_be_absent() || width.is_none();

@@ -27,6 +27,18 @@ pub(crate) struct Delimited {
     pub short: bool,
 }
 
+/// What a field takes of its line.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Room {
+    /// It always takes so many bytes.
+    pub width: Option<usize>,
+    pub width_max: Option<usize>,
+    /// All that is left of the line, whatever would separate fields in it.
+    pub rest: bool,
+    /// It always has quotes, or never has; else the part says when.
+    pub quoted: Option<bool>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quote {
     pub sign: u8,
@@ -35,11 +47,11 @@ pub(crate) struct Quote {
 }
 
 impl Delimited {
-    /// Appends one field: at most so wide, and perhaps all that is left of the line.
+    /// Appends one field.
     pub fn put(
         &self,
         cell: &Cell,
-        (width, width_max, rest): (Option<usize>, Option<usize>, bool),
+        Room { width, width_max, rest, quoted }: Room,
         pen: &Pen<'_>,
         source: &dyn Source,
         out: &mut Vec<u8>,
@@ -78,14 +90,18 @@ impl Delimited {
             self.escaped(pen.charset, &plain, escape, out);
             return Ok(());
         }
-        match self.quote {
-            None if special || lost => {
-                let signs = [Some(self.separator), self.inner, Some(self.end)];
+        let quote = self.quote.filter(|_| quoted != Some(false));
+        let unquoted = self.quote.map(|quote| quote.sign).filter(|_| quote.is_none());
+        match quote {
+            None if special || lost || unquoted.is_some_and(has) => {
+                let signs = [Some(self.separator), self.inner, unquoted, Some(self.end)];
                 let sign = signs.into_iter().flatten().find(|sign| has(*sign));
                 let character = char::from(sign.unwrap_or(self.separator));
                 Err(FieldFault::NotEncodable { character })
             }
-            Some(quote) if special || has(quote.sign) || (quote.always && there) => {
+            Some(quote)
+                if special || has(quote.sign) || quoted.is_some() || (quote.always && there) =>
+            {
                 let plain = out.split_off(from);
                 out.push(quote.sign);
                 let mut rest = 0;

@@ -16,8 +16,8 @@ use crate::format::computed::{CheckDigit, Computed, DigestOf};
 use crate::format::condition::When;
 use crate::format::digests::Digesting;
 use crate::format::error::FieldError;
-use crate::format::grammar::{Grammar, Item, Occurs};
-use crate::format::lines::delimited::Delimited;
+use crate::format::grammar::{Grammar, Item, Next, Occurs};
+use crate::format::lines::delimited::{Delimited, Room};
 use crate::format::lines::fixed::{Side, Slab};
 use crate::format::record::Record;
 use crate::format::tallies::Tally;
@@ -138,11 +138,7 @@ impl Field {
 pub(crate) enum Place {
     Slab(Slab),
     Column {
-        /// It always takes so many bytes.
-        width: Option<usize>,
-        width_max: Option<usize>,
-        /// All that is left of the line, whatever would separate fields in it.
-        rest: bool,
+        room: Room,
         joint: Joint,
     },
     /// `<name>` as it is spelled.
@@ -247,7 +243,9 @@ impl RecordPlan {
     /// How many columns a line of it has, at least and at most.
     pub fn columns(&self, short: bool) -> (usize, usize) {
         let all = self.columns_of(self.fields.len());
-        let rest = |field: &Field| matches!(field.place, Place::Column { rest: true, .. });
+        let rest = |field: &Field| {
+            matches!(field.place, Place::Column { room: Room { rest: true, .. }, .. })
+        };
         let most = if self.fields.last().is_some_and(rest) { usize::MAX } else { all };
         if !short {
             return (all, most);
@@ -334,15 +332,14 @@ impl LinesPlan {
         None
     }
 
-    /// Is it the record with which a payment of several begins?
-    pub fn begins_row(&self, record: usize) -> bool {
-        let Some(mut group) = self.row_group(record) else { return false };
-        loop {
-            match self.grammar.items[group].first() {
-                Some(Item::Record(first)) => return *first == record,
-                Some(Item::Group(first)) => group = *first,
-                None => return false,
+    /// Does a payment begin with a record that stands here: is it one by itself, or does its group begin
+    /// anew with it?
+    pub fn begins_row(&self, next: Next) -> bool {
+        match self.row_group(next.record) {
+            Some(group) => {
+                next.enters.is_some_and(|enters| self.grammar.is_in(Some(group), enters))
             }
+            None => self.records[next.record].role == Some(RecordRole::Row),
         }
     }
 
@@ -362,8 +359,8 @@ impl LinesPlan {
             (Place::Slab(slab), Style::Fixed { characters }) => {
                 slab.put(&field.cell, *characters, pen, source, scratch)
             }
-            (Place::Column { width, width_max, rest, .. }, Style::Delimited(delimited)) => {
-                delimited.put(&field.cell, (*width, *width_max, *rest), pen, source, scratch)
+            (Place::Column { room, .. }, Style::Delimited(delimited)) => {
+                delimited.put(&field.cell, *room, pen, source, scratch)
             }
             (Place::Tag { open, width_max }, _) => {
                 tagged::put(&field.cell, open, *width_max, pen, source, scratch)

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::format::charset::Charset;
 use crate::format::error::shape;
 use crate::format::grammar::Next;
-use crate::format::lines::delimited::Delimited;
+use crate::format::lines::delimited::{Delimited, Room};
 use crate::format::lines::read::LineReader;
 use crate::format::lines::{Mark, Place, RecordPlan, Style, tagged};
 use crate::format::reading::Stop;
@@ -312,7 +312,7 @@ pub(super) fn line_end(charset: Charset, bytes: &[u8], end: &[u8]) -> Option<usi
 /// Where the last field of a record ends.
 fn columns_end(record: &RecordPlan, found: usize, length: usize) -> usize {
     match record.fields.last().map(|field| &field.place) {
-        Some(Place::Column { rest: true, .. }) => length,
+        Some(Place::Column { room: Room { rest: true, .. }, .. }) => length,
         _ => found,
     }
 }

@@ -8,6 +8,7 @@ use crate::format::charset::Charset;
 use crate::format::computed::{Computed, DigestOf, Stated, check_digits};
 use crate::format::grammar::Next;
 use crate::format::input::Input;
+use crate::format::lines::delimited::Room;
 use crate::format::lines::{Field, LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
 use crate::format::reading::{Records, Step, Stop};
 use crate::format::record::Record;
@@ -438,7 +439,7 @@ fn read_value(
         let expected = "a value".to_owned();
         return Err(Box::new(ReadFault { at: 0, found: "nothing".to_owned(), expected }));
     }
-    if let Place::Column { width: Some(exact), .. } = field.place
+    if let Place::Column { room: Room { width: Some(exact), .. }, .. } = field.place
         && value.len() != exact
         && field.cell.absent.as_ref().is_none_or(|absent| absent.bytes != value)
     {

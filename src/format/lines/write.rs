@@ -404,7 +404,7 @@ pub(crate) fn write_fields(
             (Place::Slab(slab), Style::Fixed { characters }) => {
                 slab.put(&field.cell, *characters, pen, source, out)
             }
-            (Place::Column { width, width_max, rest, joint }, Style::Delimited(delimited)) => {
+            (Place::Column { room, joint }, Style::Delimited(delimited)) => {
                 match joint {
                     Joint::Separator if at > 0 => {
                         if delimited.short {
@@ -417,8 +417,7 @@ pub(crate) fn write_fields(
                     Joint::Separator | Joint::Glued => {}
                 }
                 let from = out.len();
-                let widths = (*width, *width_max, *rest);
-                let put = delimited.put(&field.cell, widths, pen, source, out);
+                let put = delimited.put(&field.cell, *room, pen, source, out);
                 if *joint == Joint::Separator || out.len() > from {
                     column = out.len();
                 }

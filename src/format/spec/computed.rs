@@ -45,12 +45,14 @@ pub(super) fn worked_out(
             Some((Computed::PartName(role?), Spelling::Text(Only::Ascii)))
         }
         _ => {
-            let algorithms = ["luhn", "mod11", "mod10_371"];
+            let algorithms = ["luhn", "mod11", "mod10_371", "mod97_10", "mod97"];
             table.need_text("algorithm", "algorithm = \"luhn\"");
             let algorithm = table.word("algorithm", &algorithms, |word| match word {
                 "luhn" => Some(CheckAlgorithm::Luhn),
                 "mod11" => Some(CheckAlgorithm::Mod11),
                 "mod10_371" => Some(CheckAlgorithm::Mod10Weights371),
+                "mod97_10" => Some(CheckAlgorithm::Mod97From98),
+                "mod97" => Some(CheckAlgorithm::Mod97),
                 _ => None,
             });
             let of = table.texts("of");
@@ -77,10 +79,12 @@ fn tally(
         table.faults().note(per.at, "per: no records are told as one", "per = 10");
     }
     let per = per.and_then(|found| i64::try_from(found.value).ok()).unwrap_or(1).max(1);
+    let mut also = Vec::new();
     let value = match word {
         "sum" | "hash" => {
-            let text = table.need_text("value", "value = \"amount\": what is added up")?;
-            Some((text.at, slot(table, scope, &text)?))
+            let (at, first, others) = values(table, scope)?;
+            also = others;
+            Some((at, first))
         }
         _ => None,
     };
@@ -112,8 +116,26 @@ fn tally(
         _ => i64::try_from(start.unwrap_or(0)).unwrap_or(i64::MAX),
     };
     let mut tallies = tallies.borrow_mut();
-    tallies.push(TallySpec { at: table.at, what, of, only, scope: within, start, per });
+    tallies.push(TallySpec { at: table.at, what, also, of, only, scope: within, start, per });
     Some((Computed::Tally(tallies.len() - 1), spelling))
+}
+
+/// `value = "amount"`, or several of one sort: `value = ["payer", "payee"]`.
+fn values(table: &Table<'_>, scope: &Scope<'_>) -> Option<(usize, Slot, Vec<Slot>)> {
+    let texts = table.text_or_texts("value", "value = \"amount\": what is added up")?;
+    let at = texts.first()?.at;
+    let slots: Option<Vec<Slot>> = texts.iter().map(|text| slot(table, scope, text)).collect();
+    let slots = slots?;
+    let (first, others) = slots.split_first()?;
+    let kind = |slot: &Slot| scope.own.kind(*slot);
+    if others.iter().any(|other| kind(other) != kind(first)) {
+        let hint = "amounts, or numbers of one scale; or texts of digits for a hash";
+        table.faults().note(at, "value: these are not of one sort", hint);
+    }
+    if others.iter().enumerate().any(|(at, other)| slots[..=at].contains(other)) {
+        table.faults().note(at, "value: one of them stands twice", "each value once");
+    }
+    Some((at, *first, others.to_vec()))
 }
 
 /// A digest, or with a key of `[secrets]` a MAC.

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 
 use crate::format::cell::{Bind, Cell, Spelling};
 use crate::format::lines::Joint;
+use crate::format::lines::delimited::Room;
 use crate::format::lines::fixed::Side;
 use crate::format::spec::part::{PathEnd, path};
 use crate::format::spec::{FieldSpec, Layout, Place, Scope, TallySpec, cell};
@@ -30,10 +31,7 @@ pub(super) fn field(
         Layout::Characters => {
             fixed(&table, cell.as_ref(), scope, &|bytes| scope.charset.count(bytes), 1)
         }
-        Layout::Delimited => {
-            let rest = table.flag("rest").filter(|found| found.value).map(|found| found.at);
-            Some(column(&table, cell.as_ref(), rest))
-        }
+        Layout::Delimited => Some(column(&table, cell.as_ref())),
         Layout::Tagged => tag(&table),
         Layout::Xml => xml(&table),
     };
@@ -42,9 +40,11 @@ pub(super) fn field(
 }
 
 /// A field between separators, or one that shares its column with the field before it.
-fn column(table: &Table<'_>, cell: Option<&Cell>, rest: Option<usize>) -> Place {
+fn column(table: &Table<'_>, cell: Option<&Cell>) -> Place {
     let inner = table.flag("inner").is_some_and(|found| found.value);
     let glued = table.flag("glued").is_some_and(|found| found.value);
+    let rest = table.flag("rest").is_some_and(|found| found.value);
+    let quoted = table.flag("quoted").map(|found| found.value);
     let width = table.number("width").map(|found| found.value);
     if inner && glued {
         let hint = "inner = true behind the sign, glued = true where there is none";
@@ -66,7 +66,8 @@ fn column(table: &Table<'_>, cell: Option<&Cell>, rest: Option<usize>) -> Place 
         (_, true) => Joint::Glued,
         _ => Joint::Separator,
     };
-    Place::Column { width: width.or(own), width_max: width_max(table), rest, joint }
+    let room = Room { width: width.or(own), width_max: width_max(table), rest, quoted };
+    Place::Column { room, joint }
 }
 
 fn width_max(table: &Table<'_>) -> Option<usize> {

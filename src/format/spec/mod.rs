@@ -16,7 +16,7 @@ use crate::format::codes::CodeTable;
 use crate::format::condition::When;
 use crate::format::digests::SecretName;
 use crate::format::grammar::Occurs;
-use crate::format::lines::delimited::Delimited;
+use crate::format::lines::delimited::{Delimited, Room};
 use crate::format::lines::fixed::Side;
 use crate::format::lines::{Joint, Line, RecordRole};
 use crate::format::name::NamePattern;
@@ -24,7 +24,7 @@ use crate::format::names::{OwnNames, SCALE_MAX};
 use crate::format::nearest::nearest;
 use crate::format::table::{Found, Table};
 use crate::format::tallies::Counting;
-use crate::format::words::{Key, MessageKind, PartRole, ValueKind};
+use crate::format::words::{Key, MessageKind, PartRole, Slot, ValueKind};
 use crate::format::{About, CutOff, Limits};
 use crate::guard::stated::MacKey;
 use crate::model::money::Fen;
@@ -89,6 +89,8 @@ pub(crate) struct XmlSpec {
     pub declaration: bool,
     pub standalone: Option<bool>,
     pub any_order: bool,
+    /// An element with attributes and nothing in it is written as one tag.
+    pub empty: bool,
     pub ignore: Vec<Found<Vec<String>>>,
 }
 
@@ -132,6 +134,8 @@ pub(crate) struct FieldSpec {
 pub(crate) struct TallySpec {
     pub at: usize,
     pub what: Counting,
+    /// What is added up beside the first value.
+    pub also: Vec<Slot>,
     pub of: Vec<Found<String>>,
     pub only: Option<When>,
     pub scope: Option<Found<String>>,
@@ -149,9 +153,7 @@ pub(crate) enum Place {
         full: bool,
     },
     Column {
-        width: Option<usize>,
-        width_max: Option<usize>,
-        rest: Option<usize>,
+        room: Room,
         joint: Joint,
     },
     Tag {

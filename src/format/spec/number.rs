@@ -2,8 +2,8 @@
 //! are text at all.
 
 use crate::format::names::SCALE_MAX;
-use crate::format::number::{AmountShape, Form, Shape, Sign, Unit};
-use crate::format::table::Table;
+use crate::format::number::{AmountShape, Decimals, Form, Shape, Sign, Unit};
+use crate::format::table::{Found, Table};
 
 /// A whole number.
 pub(super) fn whole(table: &Table<'_>) -> Option<Shape> {
@@ -22,27 +22,26 @@ pub(super) fn number(table: &Table<'_>) -> Option<Shape> {
         table.faults().note(table.at, "a packed or binary number with a point", hint);
     }
     let sign = sign.unwrap_or_default();
-    Some(Shape { scale, point, cut: cut(table, point, sign), sign, form })
+    Some(Shape { scale, point, decimals: decimals(table, point, sign), sign, form })
 }
 
-/// `decimals = "cut"`: zeros at the end behind the point are left out.
-fn cut(table: &Table<'_>, point: Option<u8>, sign: Sign) -> bool {
-    let found = table.word("decimals", &["all", "cut"], |word| match word {
-        "all" => Some(false),
-        "cut" => Some(true),
+/// `decimals = "short"`: zeros at the end behind the point are left out, or may be.
+fn decimals(table: &Table<'_>, point: Option<u8>, sign: Sign) -> Decimals {
+    let words = ["all", "cut", "short", "any"];
+    let found = table.word("decimals", &words, |word| match word {
+        "all" => Some((Decimals::All, "all")),
+        "cut" => Some((Decimals::Cut, "cut")),
+        "short" => Some((Decimals::Short, "short")),
+        "any" => Some((Decimals::Any, "any")),
         _ => None,
     });
-    if let Some(found) = found.as_ref().filter(|found| found.value)
-        && (point.is_none() || sign == Sign::Overpunch)
-    {
+    let Some(Found { at, value: (decimals, word) }) = found else { return Decimals::All };
+    if decimals != Decimals::All && (point.is_none() || sign == Sign::Overpunch) {
         let hint = "point = true, or \",\"; and no digit that carries the sign";
-        table.faults().note(
-            found.at,
-            "decimals = \"cut\" where nothing shows how many there are",
-            hint,
-        );
+        let what = format!("decimals = \"{word}\" where nothing shows how many there are");
+        table.faults().note(at, what, hint);
     }
-    found.is_some_and(|found| found.value)
+    decimals
 }
 
 /// `scale`, and `point = true`, or `","` where it is another sign, or `false` where it is implied.

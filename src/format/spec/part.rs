@@ -14,6 +14,7 @@ use crate::format::spec::{
 };
 use crate::format::table::{Found, Table};
 use crate::format::words::PartRole;
+use crate::format::xml::path::{Step, steps};
 
 /// The most bytes of a line whose fields have no widths, where the description names none.
 const LINE_BYTES: usize = 16 * 1024;
@@ -263,6 +264,7 @@ fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
         "any" => Some(true),
         _ => None,
     });
+    let empty = table.flag("empty").is_some_and(|found| found.value);
     let ignore = ignore(table);
     let root = root.filter(|root| {
         let good = is_xml_name(root.value);
@@ -284,6 +286,7 @@ fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
         declaration,
         standalone,
         any_order: any_order.is_some_and(|found| found.value),
+        empty,
         ignore,
     }))
 }
@@ -307,19 +310,25 @@ fn ignore(table: &Table<'_>) -> Vec<Found<Vec<String>>> {
 
 /// A path of elements beneath the root (or beneath a group), at its end perhaps an `@attribute`.
 pub(super) fn path(table: &Table<'_>, text: &Found<&str>, end: PathEnd) -> Option<Vec<String>> {
-    let segments: Vec<String> = text.value.split('/').map(str::to_owned).collect();
+    let segments: Vec<String> = steps(text.value).into_iter().map(str::to_owned).collect();
     let last = segments.len() - 1;
     let good = |(at, segment): (usize, &String)| match segment.as_str() {
         "*" | "@*" => at == last && end == PathEnd::Others,
         name => match name.strip_prefix('@') {
             Some(name) => end != PathEnd::Element && at == last && is_xml_name(name),
-            None => is_xml_name(name),
+            None => Step::parse(name).is_some_and(|step| {
+                // What is passed over is so whatever its attributes say.
+                let by = step.by.is_none_or(|(attribute, _)| is_xml_name(attribute));
+                let named = step.by.is_none() || at < last || end != PathEnd::Others;
+                is_xml_name(step.name) && by && named
+            }),
         },
     };
     if segments.iter().enumerate().all(good) {
         return Some(segments);
     }
-    let hint = "names with / between them, like Body/Row/Amount or Body/@count";
+    let hint =
+        "names with / between them, like Body/Row/Amount, Body/@count or data[@name='NO']/field";
     table.faults().note(text.at, format!("{:?} is no path", text.value), hint);
     None
 }

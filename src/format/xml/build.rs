@@ -5,9 +5,12 @@ use crate::format::grammar::Item;
 use crate::format::lines::LinesPlan;
 use crate::format::spec::{GroupSpec, Place, RecordSpec, XmlSpec};
 use crate::format::table::{Faults, Found};
+use crate::format::xml::path::Step;
 use crate::format::xml::program::Program;
 use crate::format::xml::read::DEPTH_MAX;
-use crate::format::xml::{Attribute, FieldRef, Name, Node, Scope, ScopeItem, XmlPlan, escape_from};
+use crate::format::xml::{
+    Attribute, FieldRef, Name, Node, Scope, ScopeItem, ToldBy, XmlPlan, escape_from,
+};
 
 const ROOT: usize = 0;
 
@@ -85,7 +88,7 @@ pub(crate) fn build(
     builder.check_tree();
     let Builder { mut nodes, spaces, .. } = builder;
     for node in &mut nodes {
-        node.start = [b"<", node.name.spelled.as_slice(), b">"].concat();
+        node.start = [node.begin().as_slice(), b">"].concat();
     }
     let place = |uri: &String| spaces.iter().position(|known| known == uri).unwrap_or(0);
     let own = (Vec::new(), usize::from(spec.namespace.is_some()));
@@ -98,7 +101,7 @@ pub(crate) fn build(
         let node = element_of(&nodes, at, scopes.len() - 1);
         let declared = if node == ROOT { declarations.as_slice() } else { &[] };
         let items = std::mem::take(&mut scopes[at].items);
-        let program = Program::write(&order, &nodes, node, items, declared);
+        let program = Program::write(&order, &nodes, node, items, declared, spec.empty);
         scopes[at] = program.finish(spec.at, faults);
     }
     XmlPlan {
@@ -177,6 +180,26 @@ impl Builder<'_> {
         Name { space, local, spelled }
     }
 
+    /// The name of an element, and what tells it from others of that name.
+    fn step(&mut self, text: &str, at: usize) -> (Name, Option<ToldBy>) {
+        let step = Step::parse(text).unwrap_or(Step { name: text, by: None });
+        let name = self.name(step.name, at, true);
+        let by = step.by.map(|(attribute, told)| {
+            let name = self.name(attribute, at, false);
+            let mut text = Vec::new();
+            if let Err(character) = self.charset.encode_into(told, &mut text) {
+                let charset = self.charset.as_str();
+                let what = format!("U+{:04X} is not in {charset}", u32::from(character));
+                self.faults.note(at, what, "");
+            }
+            let mut escaped = text.clone();
+            escape_from(0, &mut escaped);
+            let spelled = [b" ", name.spelled.as_slice(), b"=\"", &escaped, b"\""].concat();
+            ToldBy { name, text, spelled }
+        });
+        (name, by)
+    }
+
     /// The node at a path, made where it is not there yet; marked as a place of an item.
     fn descend(&mut self, from: usize, path: &[String], at: usize, item: Option<usize>) -> usize {
         let mut here = from;
@@ -185,10 +208,17 @@ impl Builder<'_> {
                 let what = format!("a path into the group of <{}>", self.nodes[here].told);
                 self.faults.note(at, what, "in = \"the group\", and a path from its element on");
             }
-            let name = self.name(text, at, true);
+            let (name, by) = self.step(text, at);
             let same = |node: &Node| node.name.space == name.space && node.name.local == name.local;
-            let mut children = self.nodes[here].children.iter().copied();
-            let known = children.find(|child| same(&self.nodes[*child]));
+            let children = self.nodes[here].children.iter().copied();
+            let mut named = children.filter(|child| same(&self.nodes[*child]));
+            let known = named.clone().find(|child| self.nodes[*child].is_told_by(by.as_ref()));
+            let told = |by: Option<&ToldBy>| by.map(|by| (by.name.space, by.name.local.clone()));
+            let apart = |child: usize| told(self.nodes[child].by.as_ref()) == told(by.as_ref());
+            if known.is_none() && !named.all(apart) {
+                let hint = "all elements of one name are told apart by one attribute, or none is";
+                self.faults.note(at, format!("<{text}> beside others of its name"), hint);
+            }
             if known.is_none() && self.depths[here] >= DEPTH_MAX {
                 let what = format!("elements more than {DEPTH_MAX} deep");
                 self.faults.note(at, what, "no document is read that nests deeper");
@@ -200,7 +230,7 @@ impl Builder<'_> {
                 }
                 known
             } else {
-                self.nodes.push(Node { name, told: text.clone(), item, ..Node::default() });
+                self.nodes.push(Node { name, by, told: text.clone(), item, ..Node::default() });
                 let new = self.nodes.len() - 1;
                 self.depths.push(self.depths[here] + 1);
                 self.nodes[here].children.push(new);
@@ -258,11 +288,10 @@ impl Builder<'_> {
         let taken = match attribute {
             Some(name) => {
                 let name = self.name(name, path.at, false);
-                let attributes = &mut self.nodes[node].attributes;
-                let same = |known: &Attribute| {
-                    known.name.space == name.space && known.name.local == name.local
-                };
-                let taken = attributes.iter().any(same);
+                let same = |known: &Name| known.space == name.space && known.local == name.local;
+                let Node { attributes, by, .. } = &mut self.nodes[node];
+                let taken = attributes.iter().any(|known| same(&known.name))
+                    || by.as_ref().is_some_and(|by| same(&by.name));
                 attributes.push(Attribute { name, field });
                 taken
             }
@@ -304,7 +333,8 @@ impl Builder<'_> {
                 let same = |known: &Name| known.space == name.space && known.local == name.local;
                 let taken = node.attributes.iter().any(|known| same(&known.name));
                 let mut children = node.children.iter().copied();
-                let child = children.find(|child| same(&self.nodes[*child].name));
+                let plain = |child: &usize| self.nodes[*child].by.is_none();
+                let child = children.find(|child| same(&self.nodes[*child].name) && plain(child));
                 if taken && attribute.is_some() {
                     self.faults.note(path.at, format!("{end} is ignored and has a field"), "");
                 } else if let Some(child) = child.filter(|_| attribute.is_none()) {
@@ -323,10 +353,11 @@ impl Builder<'_> {
     fn descend_known(&mut self, from: usize, elements: &[String], path: &Path) -> Option<usize> {
         let mut here = from;
         for text in elements {
-            let name = self.name(text, path.at, true);
+            let (name, by) = self.step(text, path.at);
             let known = self.nodes[here].children.iter().copied().find(|child| {
-                let node = &self.nodes[*child].name;
-                node.space == name.space && node.local == name.local
+                let node = &self.nodes[*child];
+                let same = node.name.space == name.space && node.name.local == name.local;
+                same && node.is_told_by(by.as_ref())
             });
             let Some(known) = known else {
                 let hint = "ignore the element itself, there is no field in it";

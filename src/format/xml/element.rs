@@ -9,7 +9,7 @@ use crate::format::xml::read::{
 };
 use crate::format::xml::record::{Bytes, Place};
 use crate::format::xml::scan::{self, CDATA, CDATA_END, Markup, Tag};
-use crate::format::xml::{FieldRef, Node};
+use crate::format::xml::{FieldRef, Node, ToldBy};
 
 /// What the description knows an element as.
 enum Known {
@@ -180,7 +180,10 @@ impl XmlReader<'_> {
         };
         let next = self.open.last().map_or(0, |open| open.next);
         let children = parent.children.iter().enumerate();
-        let is = |(_, child): &(usize, &usize)| plan.nodes[**child].name.is(name);
+        let is = |(_, child): &(usize, &usize)| {
+            let node = &plan.nodes[**child];
+            node.name.is(name) && node.by.as_ref().is_none_or(|by| self.bears(by))
+        };
         let found = if plan.any_order {
             children.clone().find(is)
         } else {
@@ -215,6 +218,20 @@ impl XmlReader<'_> {
         ))
     }
 
+    /// Does the tag that was read bear this attribute, with this text?
+    fn bears(&self, by: &ToldBy) -> bool {
+        self.pairs.iter().any(|pair| {
+            let spelled = self.tag.get(pair.name.clone()).unwrap_or_default();
+            let raw = self.tag.get(pair.value.clone()).unwrap_or_default();
+            let named = self.spaces.resolve(spelled, false).is_some_and(|name| by.name.is(name));
+            if !named || !raw.contains(&b'&') {
+                return named && raw == by.text;
+            }
+            let mut text = Vec::new();
+            scan::unescape(self.charset, raw, &mut text).is_ok() && text == by.text
+        })
+    }
+
     /// The attributes of the tag that was read.
     fn attributes(&mut self, node: &Node, into: &mut Place<'_>) -> Result<(), Stop> {
         for index in 0..self.pairs.len() {
@@ -228,6 +245,10 @@ impl XmlReader<'_> {
             };
             let found = node.attributes.iter().find(|known| known.name.is(name));
             let Some(field) = found.map(|attribute| attribute.field) else {
+                // What it was told by was looked at already.
+                if node.by.as_ref().is_some_and(|by| by.name.is(name)) {
+                    continue;
+                }
                 if node.ignores_attributes || node.ignored_attributes.iter().any(|k| k.is(name)) {
                     continue;
                 }

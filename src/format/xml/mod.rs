@@ -10,6 +10,7 @@
 pub(crate) mod build;
 mod element;
 mod markup;
+pub(crate) mod path;
 mod program;
 pub(crate) mod read;
 mod record;
@@ -53,11 +54,22 @@ pub(crate) struct Name {
     pub spelled: Vec<u8>,
 }
 
+/// The attribute by which elements of one name are told apart, and what it says.
+#[derive(Debug, Clone)]
+pub(crate) struct ToldBy {
+    pub name: Name,
+    /// As the character set spells it, without references.
+    pub text: Vec<u8>,
+    /// As it is written, with the blank before it.
+    pub spelled: Vec<u8>,
+}
+
 /// An element that the description names.
 #[derive(Debug, Default)]
 pub(crate) struct Node {
     pub name: Name,
-    /// Its start tag as it is written, where it has no attributes.
+    pub by: Option<ToldBy>,
+    /// Its start tag as it is written, where it has no other attributes.
     pub start: Vec<u8>,
     /// For messages.
     pub told: String,
@@ -75,6 +87,25 @@ pub(crate) struct Node {
     pub ignores_elements: bool,
     pub ignored_attributes: Vec<Name>,
     pub ignores_attributes: bool,
+}
+
+impl Node {
+    /// What its start tag begins with.
+    pub fn begin(&self) -> Vec<u8> {
+        let by = self.by.as_ref().map(|by| by.spelled.as_slice());
+        [b"<", self.name.spelled.as_slice(), by.unwrap_or_default()].concat()
+    }
+
+    /// Is it told by the same as this?
+    pub fn is_told_by(&self, by: Option<&ToldBy>) -> bool {
+        match (&self.by, by) {
+            (None, None) => true,
+            (Some(own), Some(other)) => {
+                own.name.is((other.name.space, &other.name.local)) && own.text == other.text
+            }
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug)]

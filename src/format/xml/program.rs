@@ -13,6 +13,8 @@ pub(super) struct Program<'p> {
     nodes: &'p [Node],
     items: Vec<ScopeItem>,
     steps: Vec<Step>,
+    /// Elements with nothing in them are one tag.
+    empty: bool,
 }
 
 impl<'p> Program<'p> {
@@ -23,21 +25,32 @@ impl<'p> Program<'p> {
         node: usize,
         items: Vec<ScopeItem>,
         declarations: &[u8],
+        empty: bool,
     ) -> Self {
-        let mut program = Self { order, nodes, items, steps: Vec::new() };
-        let name = nodes[node].name.spelled.as_slice();
-        program.raw(None, &[b"<", name, declarations].concat());
+        let mut program = Self { order, nodes, items, steps: Vec::new(), empty };
+        program.raw(None, &[nodes[node].begin().as_slice(), declarations].concat());
         program.attributes(node);
-        program.raw(None, b">");
+        let (begin, end) = program.around(node);
+        program.raw(None, begin);
         for child in &nodes[node].children {
             program.element(*child);
         }
-        program.raw(None, &[b"</", name, b">"].concat());
+        program.raw(None, &end);
         program
+    }
+
+    /// What ends the start tag of an element, and its end tag.
+    fn around(&self, at: usize) -> (&'static [u8], Vec<u8>) {
+        let node = &self.nodes[at];
+        if self.empty && node.text.is_none() && node.children.is_empty() {
+            return (b"/>", Vec::new());
+        }
+        (b">", [b"</", node.name.spelled.as_slice(), b">"].concat())
     }
 
     fn raw(&mut self, item: Option<usize>, raw: &[u8]) {
         match self.steps.last_mut() {
+            _ if raw.is_empty() => {}
             Some(Step { item: last, does: Does::Raw(bytes) }) if *last == item => {
                 bytes.extend_from_slice(raw);
             }
@@ -101,6 +114,12 @@ impl<'p> Program<'p> {
         }
     }
 
+    /// Is it a value that may be left out?
+    fn may_lack(&self, field: FieldRef) -> bool {
+        let (cell, _) = self.cell(field);
+        cell.may_be_absent() && beside(cell).is_none()
+    }
+
     /// Is something always written in this element?
     fn is_sure(&self, at: usize) -> bool {
         let node = &self.nodes[at];
@@ -120,12 +139,11 @@ impl<'p> Program<'p> {
     fn element(&mut self, at: usize) {
         let nodes = self.nodes;
         let node = &nodes[at];
-        let name = node.name.spelled.as_slice();
         if node.group.is_some() {
             return self.does(node.item, Does::Group);
         }
-        let open = [b"<", name].concat();
-        let close = [b"</", name, b">"].concat();
+        let open = node.begin();
+        let (begin, close) = self.around(at);
         let constants: Option<Vec<u8>> =
             node.attributes.iter().try_fold(Vec::new(), |mut all, attribute| {
                 let value = constant(self.cell(attribute.field).0)?;
@@ -140,7 +158,7 @@ impl<'p> Program<'p> {
         if self.is_beside(at) {
             self.beside(node.item, &open);
             self.attributes(at);
-            self.beside(node.item, b">");
+            self.beside(node.item, begin);
             if let Some(field) = node.text {
                 self.value(field, &[], &[], &[]);
             }
@@ -156,7 +174,16 @@ impl<'p> Program<'p> {
             self.raw(item, &open);
         }
         self.attributes(at);
-        self.raw(item, b">");
+        if let Some(field) = node.text.filter(|field| self.empty && self.may_lack(*field)) {
+            // Without its value the start tag is all of it.
+            let (before, after, absent) = (begin.to_vec(), close, b"/>".to_vec());
+            self.does(item, Does::Value { before, field, after, absent });
+            if optional {
+                self.does(item, Does::Close(Vec::new()));
+            }
+            return;
+        }
+        self.raw(item, begin);
         if let Some(field) = node.text {
             self.value(field, &[], &[], &[]);
         }

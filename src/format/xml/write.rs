@@ -187,14 +187,15 @@ impl Document<'_> {
                         out.truncate(from);
                         out.extend_from_slice(absent);
                     }
-                    if there || !absent.is_empty() {
+                    // The end of a start tag is nothing by itself.
+                    if there || !matches!(absent.as_slice(), b"" | b"/>") {
                         self.stands();
                     }
                 }
                 Does::Raw(raw) => {
                     out.extend_from_slice(raw);
                     // Where this is not the end of a start tag, it has a constant in it.
-                    if step.item.is_some() && raw.as_slice() != b">" {
+                    if step.item.is_some() && !matches!(raw.as_slice(), b">" | b"/>") {
                         self.stands();
                     }
                 }

@@ -245,32 +245,45 @@ impl Desk<'_> {
         let Some(folder) = folder else {
             return self.session.remove(&from).await.map_err(wrong);
         };
-        if !self.inbox.looked().folders.contains(&away) {
-            if self.session.look(folder).await.map_err(wrong)?.is_none() {
-                self.session.make_folder(folder).await.map_err(wrong)?;
-            }
-            self.inbox.looked().folders.insert(away);
+        let mut remembered = self.inbox.looked().folders.contains(&away);
+        if !remembered {
+            self.make(folder, away).await?;
         }
-        for n in 0..SAME_NAME_MAX {
+        let mut n = 0;
+        while n < SAME_NAME_MAX {
             let candidate = if n == 0 { new.to_owned() } else { format!("{new}.{n}") };
             let to = path(folder, &candidate);
             // OpenSSH refuses a name that is taken; others overwrite it.
             if self.session.look(&to).await.map_err(wrong)?.is_some() {
+                n += 1;
                 continue;
             }
             let Err(trouble) = self.session.rename(&from, &to).await else { return Ok(()) };
             self.inbox.looked().folders.remove(&away);
             // Somebody else took the name, or the file, in between; all else is told.
-            let taken = self.session.look(&to).await.map_err(wrong)?.is_some();
-            if !taken && self.look(name).await?.is_some() {
-                return Err(wrong(trouble));
-            }
-            if !taken {
+            if self.session.look(&to).await.map_err(wrong)?.is_some() {
+                n += 1;
+            } else if self.look(name).await?.is_none() {
                 return Ok(());
+            } else if !std::mem::take(&mut remembered) {
+                return Err(wrong(trouble));
+            } else {
+                // The folder was there once, and may have been swept away since.
+                self.make(folder, away).await?;
             }
         }
         let cause = format!("{SAME_NAME_MAX} files of one name are in {folder}");
         Err(DoorError::Remote { doing, cause })
+    }
+
+    /// Makes a folder for what is put away, where it is not there.
+    async fn make(&self, folder: &str, away: Away) -> Result<(), DoorError> {
+        let wrong = |trouble: Trouble| remote("putting a file away", &trouble);
+        if self.session.look(folder).await.map_err(wrong)?.is_none() {
+            self.session.make_folder(folder).await.map_err(wrong)?;
+        }
+        self.inbox.looked().folders.insert(away);
+        Ok(())
     }
 
     /// Finishes a putting away that a crash cut short (F7): the data that its mark names goes where it
