@@ -269,13 +269,20 @@ async fn with_files_beside(way: Way, faults: &str, kills: u32) {
     }
     let ended = settled(&stage, &store).await;
     assert_eq!(open(&ended.totals), 0, "{:?}\n{}", ended.alerts, tail(&stage.logged()));
+    // On a server files are told apart by their size and second: of one that is left twice in a second, the second
+    // control file may stay behind. It vouches for nothing, and is not taken.
+    let left = || {
+        let mut left = names(&stage.path("incoming"), "RS");
+        left.retain(|name| !name.ends_with(".ok"));
+        left
+    };
     for _ in 0..500 {
-        if names(&stage.path("incoming"), "RS").is_empty() {
+        if left().is_empty() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let left = names(&stage.path("incoming"), "RS");
+    let left = left();
     assert_eq!(left, Vec::<String>::new(), "{}", tail(&stage.logged()));
     let batches = usize::try_from(stage.book().requests).expect("few");
     let taken = names(&stage.path("incoming-archive"), "RS");
@@ -316,6 +323,13 @@ async fn i1_requests_on_a_server_questions_by_https_and_results_in_a_directory()
     let batches = usize::try_from(stage.book().requests).expect("few");
     assert_eq!(names(&stage.path("book/taken"), "PL").len(), batches);
     assert_eq!(names(&stage.path("book/taken"), "CX").len(), 0, "questions are no files here");
+    // What was applied last is put away after that.
+    for _ in 0..500 {
+        if names(&stage.path("results-archive"), "SB").len() == batches {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert_eq!(names(&stage.path("results-archive"), "SB").len(), batches);
     assert!(
         names(&stage.path("incoming"), "").is_empty()
