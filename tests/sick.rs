@@ -273,7 +273,7 @@ async fn with_files_beside(way: Way, faults: &str, kills: u32) {
     // control file may stay behind. It vouches for nothing, and is not taken.
     let left = || {
         let mut left = names(&stage.path("incoming"), "RS");
-        left.retain(|name| !name.ends_with(".ok"));
+        left.retain(|name| name.strip_suffix(".ok").is_none());
         left
     };
     for _ in 0..500 {
