@@ -42,14 +42,14 @@ pub async fn step(ctx: &Ctx, bank: &Bank) -> Result<Progress, FlowError> {
     let turn = Turn::begin(ctx);
     let mut unreached = None;
     for attempt in &due {
-        if turn.is_over(ctx) {
-            break;
-        }
-        // One try is enough to find out that a bank is not reached; the next time it is another's turn,
-        // in case it was not the bank.
+        // One try is enough to find out that a bank is not reached, also where that took long; the next time
+        // it is another's turn, in case it was not the bank.
         if let Some(next_ms) = unreached {
             ctx.store.wait(attempt, next_ms - 1).await?;
             continue;
+        }
+        if turn.is_over(ctx) {
+            break;
         }
         match hand_over(ctx, bank, attempt).await {
             Ok(next_ms) => unreached = next_ms,
