@@ -269,13 +269,7 @@ async fn with_files_beside(way: Way, faults: &str, kills: u32) {
     }
     let ended = settled(&stage, &store).await;
     assert_eq!(open(&ended.totals), 0, "{:?}\n{}", ended.alerts, tail(&stage.logged()));
-    // On a server files are told apart by their size and second: of one that is left twice in a second, the second
-    // control file may stay behind. It vouches for nothing, and is not taken.
-    let left = || {
-        let mut left = names(&stage.path("incoming"), "RS");
-        left.retain(|name| name.strip_suffix(".ok").is_none());
-        left
-    };
+    let left = || names(&stage.path("incoming"), "RS");
     for _ in 0..500 {
         if left().is_empty() {
             break;

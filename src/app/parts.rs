@@ -17,8 +17,9 @@ use crate::config::{self, Config, ConfigError, Database, Door, Problem, entries}
 use crate::finance::Finance;
 use crate::finance::http::{HttpFinance, Settings};
 use crate::flow::breaker::BreakerRule;
+use crate::flow::values::is_known;
 use crate::flow::{Bank, BankRules};
-use crate::format::{Format, Secrets, example};
+use crate::format::{Format, MessageKind, Secrets, example};
 use crate::guard::blind::Blinder;
 use crate::guard::seal::Sealer;
 use crate::guard::sign::Algorithm;
@@ -199,6 +200,9 @@ fn open_bank(
     });
     let doors = doors::open(bank, format.as_ref().ok(), common)
         .map_err(|causes| causes.into_iter().for_each(|(key, cause)| keep(&key, cause)));
+    for what in format.iter().flat_map(|format| never_written(format)) {
+        keep("format", what);
+    }
     let answers = match &format {
         Ok(format) => profile::answers(bank, format, place, config.duty.allowed)
             .map_err(|causes| problems.extend(causes)),
@@ -222,6 +226,22 @@ fn open_bank(
         breaker: BreakerRule { after: i64::from(bank.breaker.after), rest_ms: bank.breaker.rest.0 },
     };
     Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, doors, rules })
+}
+
+/// Messages of ours that nobody could write: their description wants what the road does not know.
+fn never_written(format: &Format) -> Vec<String> {
+    let ours = MessageKind::ALL.iter().copied().filter(|kind| kind.is_ours());
+    let told = ours.filter_map(|kind| {
+        let missing = format.missing(kind, &|of_row, key| is_known(kind, of_row, key));
+        (!missing.is_empty()).then(|| {
+            format!(
+                "its {kind} cannot be written without {}, which nobody has when it is; give the field a default or a \
+                 literal, or make it optional",
+                missing.join(", ")
+            )
+        })
+    });
+    told.collect()
 }
 
 /// A key that a bank gave for the digests of its messages.
@@ -388,5 +408,32 @@ mod tests {
         assert_eq!(told(&example, &named(&published)), "1 keys");
         let bad = told(&own, &named(&keep("bad", "correct horse battery staple 123")));
         assert!(bad.contains("16 to 128 hexadecimal digits") && !bad.contains("horse"), "{bad}");
+    }
+
+    #[test]
+    fn i21_a_request_that_wants_what_nobody_has_is_told_before_there_is_a_payment() {
+        let text = example::example("example-rural-fixed").expect("it ships");
+        let told = |from: &str, to: &str| {
+            let text = text.replacen(from, to, 1);
+            never_written(&Format::compile("rural", &text).expect("compiles"))
+        };
+        assert_eq!(told("#", "#"), [""; 0]);
+        let summary = "{ key = \"summary\", width = 40,";
+        let own = |more: &str| format!("{{ own = \"branch\", width = 40{more},");
+        let [wanting] = &told(summary, &own(""))[..] else { panic!("one message") };
+        assert!(wanting.starts_with("its payment_request cannot be written without branch,"));
+        assert_eq!(told(summary, &own(", default = \"0001\"")), [""; 0]);
+        assert_eq!(told(summary, &own(", optional = true")), [""; 0]);
+        let joined = told(summary, &own(", join = \"{summary}{section}\""));
+        assert!(joined.concat().contains("without section,"), "{joined:?}");
+        // What is known of a payment is not known of the whole of them.
+        let of_head = told(summary, "{ key = \"payee_name\", width = 40,");
+        assert!(of_head.concat().contains("without payee_name,"), "{of_head:?}");
+        let of_row = "{ key = \"document_number\", width = 20, only = \"ascii\",";
+        assert_eq!(told(of_row, "{ key = \"town\", width = 20,"), [""; 0]);
+        for name in example::names() {
+            let format = Format::compile(name, example::example(name).expect("it ships"));
+            assert_eq!(never_written(&format.expect("compiles")), [""; 0], "{name}");
+        }
     }
 }

@@ -1,11 +1,44 @@
 //! What a format may ask about: the head and the rows of a message, as the store keeps them.
 
 use crate::clock::local_parts;
-use crate::format::{Key, Moment, Source, Value};
+use crate::format::{Key, MessageKind, Moment, Source, Value};
 use crate::model::money::Fen;
 use crate::model::person::Person;
 use crate::model::register::RegisterHead;
 use crate::store::facts::RegisterFacts;
+
+/// Does the road know this of the whole of a message? A sum and a count are computed.
+const fn of_the_whole(key: Key) -> bool {
+    match key {
+        Key::Count | Key::Sum | Key::BankReference => true,
+        _ => key.is_of_the_whole(),
+    }
+}
+
+/// Does the road know this value, of a row or of the whole of a message of ours? It may still be empty in one
+/// register or another; what is not known is empty in all of them.
+pub const fn is_known(kind: MessageKind, of_row: bool, key: Key) -> bool {
+    if !of_row || key.is_of_the_whole() {
+        return of_the_whole(key);
+    }
+    match kind {
+        MessageKind::PaymentRequest => matches!(
+            key,
+            Key::Ordinal
+                | Key::PayeeName
+                | Key::DocumentKind
+                | Key::DocumentNumber
+                | Key::Account
+                | Key::Phone
+                | Key::Village
+                | Key::Amount
+        ),
+        MessageKind::RefundRequest => {
+            matches!(key, Key::Ordinal | Key::Amount | Key::OriginalReference | Key::Account)
+        }
+        _ => false,
+    }
+}
 
 /// The head of a message.
 pub struct HeadValues<'a> {
@@ -146,6 +179,31 @@ impl Source for RefundValues {
             }
             Key::Account => self.original.as_ref().and_then(|(_, account)| text(account)),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_to_be_known_of_a_payment_is_what_there_is() {
+        let text = || "x".to_owned();
+        let person = Person {
+            name: text(),
+            document_kind: text(),
+            document_number: text(),
+            account: text(),
+            phone: text(),
+        };
+        let amount = Fen::new(1);
+        let row = RowValues { ordinal: 1, line: 1, amount, person, village: text() };
+        let refund = RefundValues { ordinal: 1, amount, original: Some((text(), text())) };
+        for key in Key::ALL.iter().copied().filter(|key| !key.is_of_the_whole()) {
+            let known = |kind| is_known(kind, true, key);
+            assert_eq!(known(MessageKind::PaymentRequest), row.get(key).is_some(), "{key}");
+            assert_eq!(known(MessageKind::RefundRequest), refund.get(key).is_some(), "{key}");
         }
     }
 }

@@ -173,16 +173,17 @@ fn fields(
         computed(message, part, record, field, faults);
         raw_number(part, record, field, faults);
         if let LayoutSpec::Delimited { delimited, .. } = &part.layout
-            && let Spelling::Int(Shape { sign, .. })
-            | Spelling::Decimal(Shape { sign, .. })
-            | Spelling::Amount(AmountShape { shape: Shape { sign, .. }, .. }) =
-                &field.cell.spelling
+            && let Some(Shape { sign, thousands, .. }) = field.cell.spelling.shape()
             && delimited.blanks
-            && (sign.has_blank(true) || sign.has_blank(false))
+            && (sign.has_blank(true) || sign.has_blank(false) || thousands == Some(b' '))
         {
             let name = &field.cell.name;
-            let what = format!("{name}: the blank of its sign would be taken for a separator");
-            faults.note(field.at, what, "sign = \"minus\", \"before\" or \"after\"");
+            let what = format!("{name}: its blank would be taken for a separator");
+            faults.note(
+                field.at,
+                what,
+                "sign = \"minus\", \"before\" or \"after\"; no blank in thousands",
+            );
         }
         if let (LayoutSpec::Delimited { delimited, .. }, Place::Column { room, .. }) =
             (&part.layout, &field.place)

@@ -54,6 +54,7 @@ mod moment;
 mod name;
 mod names;
 mod nearest;
+mod needs;
 mod number;
 mod opening;
 mod order;
@@ -232,7 +233,7 @@ impl Format {
                 faults.note(place(error), what, hint);
             }
         }
-        if !faults.is_empty() {
+        if !broken.is_empty() {
             return Err(problems(faults, file));
         }
         let spec = spec::read(Table::new(&faults, root.get_ref(), 0, "a format"));
@@ -378,6 +379,12 @@ impl Format {
     /// Does a field or a file name of this message bear this value?
     pub fn asks_for(&self, kind: MessageKind, key: Key) -> bool {
         self.plan.message(kind).is_some_and(|message| message.keys.contains(&key))
+    }
+
+    /// Names of the values without which a message is never written, and which `known` (of a row, or of a head)
+    /// does not have.
+    pub fn missing(&self, kind: MessageKind, known: &dyn Fn(bool, Key) -> bool) -> Vec<&str> {
+        needs::missing(&self.plan, kind, known)
     }
 
     /// Line and column at which a message is described.

@@ -189,6 +189,15 @@ impl NamePattern {
         rest.is_empty().then_some(record)
     }
 
+    /// The values without which there is no name.
+    pub fn needs(&self) -> impl Iterator<Item = Key> + '_ {
+        let perhaps = |key: &Key| {
+            let names = |piece: &Piece| matches!(piece, Piece::Optional(_, named) if named == key);
+            self.pieces.iter().any(names)
+        };
+        self.keys().filter(move |key| !perhaps(key))
+    }
+
     /// The values that it is made of.
     pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
         self.pieces.iter().filter_map(|piece| match piece {

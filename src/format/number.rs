@@ -92,14 +92,22 @@ pub(crate) struct Shape {
     pub point: Option<u8>,
     /// Where a point is written.
     pub decimals: Decimals,
+    /// What stands between thousands, in front of a point.
+    pub thousands: Option<u8>,
     pub sign: Sign,
     pub form: Form,
 }
 
 impl Shape {
     /// Digits alone.
-    pub const WHOLE: Self =
-        Self { scale: 0, point: None, decimals: Decimals::All, sign: Sign::None, form: Form::Text };
+    pub const WHOLE: Self = Self {
+        scale: 0,
+        point: None,
+        decimals: Decimals::All,
+        thousands: None,
+        sign: Sign::None,
+        form: Form::Text,
+    };
 
     /// Appends a number that is counted in its last digit, with zeros before it up to `fill` bytes.
     pub fn write(self, number: i64, fill: usize, out: &mut Vec<u8>) -> Result<(), FieldFault> {
@@ -128,10 +136,19 @@ impl Shape {
         let signs = usize::from(before.is_some())
             + usize::from(after.is_some())
             + usize::from(point.is_some());
+        // Zeros before a number would want signs between them.
+        let fill = if self.thousands.is_some() { 0 } else { fill };
         let least = fill.saturating_sub(signs).max(scale + 1);
         out.extend(before);
         let from = out.len();
         write_digits(digits, least, out);
+        if let Some(sign) = self.thousands {
+            let mut at = out.len() - scale;
+            while at > from + 3 {
+                at -= 3;
+                out.insert(at, sign);
+            }
+        }
         if let Some(point) = point {
             out.insert(out.len() - scale, point);
         }
@@ -159,6 +176,14 @@ impl Shape {
     #[inline]
     pub fn read(self, bytes: &[u8]) -> Option<i64> {
         let (negative, digits) = self.unsigned(bytes)?;
+        let plain;
+        let digits = match self.thousands {
+            None => digits,
+            Some(sign) => {
+                plain = self.without_thousands(digits, sign)?;
+                plain.as_slice()
+            }
+        };
         let scale = usize::from(self.scale);
         let number = match self.point.filter(|_| scale > 0) {
             Some(point) => {
@@ -194,6 +219,23 @@ impl Shape {
         };
         // There is no minus zero: it would not be written again.
         (number != 0 || !negative).then_some(number)
+    }
+
+    /// The number without the signs between its thousands, each of which must be where it belongs: one that is
+    /// elsewhere tells that a digit is missing, or that it is the point of somebody else (I22).
+    fn without_thousands(self, digits: &[u8], sign: u8) -> Option<Vec<u8>> {
+        let at = self.point.and_then(|point| digits.iter().position(|byte| *byte == point));
+        let (whole, behind) = digits.split_at(at.unwrap_or(digits.len()));
+        let mut plain = Vec::with_capacity(digits.len());
+        for (at, byte) in whole.iter().enumerate() {
+            match ((whole.len() - at).is_multiple_of(4), *byte) {
+                (true, byte) if byte == sign && at > 0 => {}
+                (false, byte @ b'0'..=b'9') => plain.push(byte),
+                _ => return None,
+            }
+        }
+        plain.extend_from_slice(behind);
+        Some(plain)
     }
 
     #[inline]
@@ -286,18 +328,24 @@ impl Shape {
                 return format!("a {signed}binary number of {width} bytes{behind}");
             }
         }
-        match (self.point, self.scale) {
-            (_, 0) => format!("digits alone{sign}"),
-            (Some(point), scale) => {
-                let (perhaps, up_to) = match self.decimals {
-                    Decimals::All => ("", ""),
-                    Decimals::Cut => ("", "up to "),
-                    Decimals::Short | Decimals::Any => ("perhaps ", "up to "),
-                };
-                let point = char::from(point);
-                format!("digits, {perhaps}a {point:?} and {up_to}{scale} digits{sign}")
+        let between = self.thousands.map_or_else(String::new, |sign| {
+            format!(" with {:?} between thousands", char::from(sign))
+        });
+        match (self.point.map(char::from), self.scale, self.decimals) {
+            (_, 0, _) if self.thousands.is_some() => format!("digits{between}{sign}"),
+            (_, 0, _) => format!("digits alone{sign}"),
+            (Some(point), scale, Decimals::All) => {
+                format!("digits{between}, a {point:?} and {scale} digits{sign}")
             }
-            (None, scale) => format!("digits, the last {scale} behind an implied point{sign}"),
+            (Some(point), scale, Decimals::Cut) => {
+                format!("digits{between}, a {point:?} and up to {scale} digits{sign}")
+            }
+            (Some(point), scale, Decimals::Short | Decimals::Any) => {
+                format!("digits{between}, perhaps a {point:?} and up to {scale} digits{sign}")
+            }
+            (None, scale, _) => {
+                format!("digits, the last {scale} behind an implied point{sign}")
+            }
         }
     }
 
@@ -380,39 +428,54 @@ pub(crate) struct AmountShape {
 }
 
 impl AmountShape {
-    /// How many fen one unit of the last digit is.
+    /// How many fen one unit of the last digit is, where it is any; and how many units of it a fen is, where
+    /// there are digits for less than a fen. Those are zeros: there is no coin below the fen.
     #[inline]
-    const fn step(self) -> i64 {
+    const fn steps(self) -> (i64, i64) {
         match (self.unit, self.shape.scale) {
-            (Unit::Fen, _) | (Unit::Yuan, 2..) => 1,
-            (Unit::Yuan, 1) => 10,
-            (Unit::Yuan, 0) => 100,
+            (Unit::Fen, _) | (Unit::Yuan, 2) => (1, 1),
+            (Unit::Yuan, 0) => (100, 1),
+            (Unit::Yuan, 1) => (10, 1),
+            (Unit::Yuan, scale) => (1, 10_i64.pow(scale as u32 - 2)),
         }
     }
 
-    /// Appends an amount, with zeros before it up to `fill` bytes.
-    pub fn write(self, fen: Fen, fill: usize, out: &mut Vec<u8>) -> Result<(), FieldFault> {
-        let step = self.step();
+    /// An amount, counted in the last digit.
+    fn counted(self, fen: Fen) -> Result<i64, FieldFault> {
+        let (step, units) = self.steps();
         if fen.get() % step != 0 {
             let expected = "an amount without smaller coins than this field has".to_owned();
             return Err(FieldFault::OutOfRange { expected });
         }
-        self.shape.write(fen.get() / step, fill, out)
+        (fen.get() / step).checked_mul(units).ok_or_else(|| {
+            let expected = "an amount that has room for these decimals".to_owned();
+            FieldFault::OutOfRange { expected }
+        })
+    }
+
+    /// Appends an amount, with zeros before it up to `fill` bytes.
+    pub fn write(self, fen: Fen, fill: usize, out: &mut Vec<u8>) -> Result<(), FieldFault> {
+        self.shape.write(self.counted(fen)?, fill, out)
     }
 
     /// Reads the amount, with a fault that says what was expected.
     pub fn take(self, bytes: &[u8]) -> Result<Fen, Box<ReadFault>> {
-        let number = self.shape.any(bytes);
-        number.and_then(|number| number.checked_mul(self.step())).map(Fen::new).ok_or_else(|| {
-            let unit = if self.unit == Unit::Fen { "fen" } else { "yuan" };
-            let expected = format!("{unit} as {}", self.shape.told());
-            Box::new(ReadFault { at: 0, found: shape(bytes), expected })
-        })
+        let (step, units) = self.steps();
+        let number = self.shape.any(bytes).filter(|number| number % units == 0);
+        number.and_then(|number| (number / units).checked_mul(step)).map(Fen::new).ok_or_else(
+            || {
+                let unit = if self.unit == Unit::Fen { "fen" } else { "yuan" };
+                let zeros = if units > 1 { ", no part of a fen" } else { "" };
+                let expected = format!("{unit} as {}{zeros}", self.shape.told());
+                Box::new(ReadFault { at: 0, found: shape(bytes), expected })
+            },
+        )
     }
 
     /// How many bytes this amount takes at least.
     pub fn width(self, most: Fen) -> usize {
-        self.shape.width(most.get() / self.step())
+        let (step, units) = self.steps();
+        self.shape.width((most.get() / step).saturating_mul(units))
     }
 }
 
@@ -443,12 +506,66 @@ mod tests {
             (yuan(1, Some(b'.')), 123_405, None),
             (yuan(0, None), 123_400, Some("1234")),
             (yuan(0, None), 123_405, None),
+            (yuan(4, Some(b'.')), 123_405, Some("1234.0500")),
+            (yuan(3, Some(b',')), 5, Some("0,050")),
+            (yuan(6, None), 123_405, Some("1234050000")),
+            (yuan(6, None), i64::MAX, None),
             (fen, 0, Some("0")),
             (fen, i64::MAX, Some("9223372036854775807")),
             (fen, -1, None),
         ] {
             assert_eq!(written(shape, fen).as_deref(), text, "{shape:?} {fen}");
         }
+    }
+
+    #[test]
+    fn i22_digits_below_the_fen_are_zeros() {
+        for text in ["12.345", "12.3401", "0.0001"] {
+            let scale = text.len() - text.find('.').expect("a point") - 1;
+            let shape = yuan(u8::try_from(scale).expect("small"), Some(b'.'));
+            let told = shape.take(text.as_bytes()).expect_err(text).expected;
+            assert!(told.ends_with("digits, no part of a fen"), "{told}");
+        }
+    }
+
+    #[test]
+    fn i22_signs_between_thousands_stand_where_they_belong() {
+        let with = |point, thousands, sign| {
+            let shape = Shape { scale: 2, point: Some(point), sign, ..Shape::WHOLE };
+            AmountShape { unit: Unit::Yuan, shape: Shape { thousands: Some(thousands), ..shape } }
+        };
+        let plain = with(b'.', b',', Sign::None);
+        let swiss = with(b'.', b'\'', Sign::Minus);
+        for (fen, text) in [
+            (0, "0.00"),
+            (99_999, "999.99"),
+            (100_000, "1,000.00"),
+            (12_345_678, "123,456.78"),
+            (123_456_789, "1,234,567.89"),
+            (i64::MAX, "92,233,720,368,547,758.07"),
+        ] {
+            assert_eq!(written(plain, fen).as_deref(), Some(text));
+            let minus = (fen > 0).then(|| format!("-{}", text.replace(',', "'")));
+            assert_eq!(written(swiss, -fen), minus.or_else(|| Some("0.00".to_owned())));
+        }
+        for text in [
+            "1234.00",
+            "1,23.00",
+            "12,34.00",
+            ",123.00",
+            "1,,234.00",
+            "1,234,.00",
+            "1.234,00",
+            "1,2345.00",
+            "1,234.0,0",
+        ] {
+            let told = plain.take(text.as_bytes()).expect_err(text).expected;
+            assert_eq!(told, "yuan as digits with ',' between thousands, a '.' and 2 digits");
+        }
+        let whole = Shape { thousands: Some(b'.'), sign: Sign::Minus, ..Shape::WHOLE };
+        let mut out = Vec::new();
+        whole.write(-1_234_567, 20, &mut out).expect("fits");
+        assert_eq!((out.as_slice(), whole.read(&out)), (&b"-1.234.567"[..], Some(-1_234_567)));
     }
 
     #[test]

@@ -7,9 +7,11 @@
 //! indents, quotes that nothing needs) proves reading by `read.jsonl` in its place: the values are compared,
 //! and what is written from them must read the same; the bytes may differ.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value as Json};
 
 use crate::format::error::{Problem, Problems};
 use crate::format::lines::RecordRole;
@@ -113,10 +115,11 @@ impl<'f> Known<'f> {
     /// # Errors
     /// What is wrong with it; never repeats a value.
     pub fn line(&self, line: &str, first: bool) -> Result<(usize, Record), String> {
-        let json: Json = serde_json::from_str(line).map_err(|error| error.to_string())?;
-        let Json::Object(mut object) = json else {
+        if !line.trim_start().starts_with('{') {
             return Err("expected a JSON object of values".to_owned());
-        };
+        }
+        let object = serde_json::from_str::<Object>(line).map_err(|error| error.to_string())?;
+        let Object(mut object) = object;
         let names = || self.list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
         let name = match object.remove(RECORD) {
             Some(Json::String(name)) => name,
@@ -141,6 +144,34 @@ impl<'f> Known<'f> {
             (Some((name, _)), None) => Some(name),
             _ => None,
         }
+    }
+}
+
+/// The values of a line. A name that stands twice is refused: which of the two amounts was meant?
+struct Object(Map<String, Json>);
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Names;
+        impl<'de> Visitor<'de> for Names {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object of values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object, A::Error> {
+                let mut object = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Json>()? {
+                    if object.contains_key(&name) {
+                        return Err(A::Error::custom(format_args!("{name:?} stands twice")));
+                    }
+                    object.insert(name, value);
+                }
+                Ok(Object(object))
+            }
+        }
+        from.deserialize_map(Names)
     }
 }
 

@@ -98,7 +98,8 @@ pub struct Arrival {
 impl Arrival {
     /// The data part of this name, where there is no other data: who puts the arrival away puts all of it away.
     pub fn only(&self, name: &str) -> Option<&InPart> {
-        let is_control = |part: &&InPart| self.token.control.as_ref() == Some(&part.name);
+        let control = self.token.control.as_ref().map(|(name, _)| name);
+        let is_control = |part: &&InPart| control == Some(&part.name);
         let mut data = self.parts.iter().filter(|part| !is_control(part));
         data.next().filter(|part| part.name == name && data.next().is_none())
     }

@@ -30,11 +30,13 @@ impl Completion {
 }
 
 /// Which files exactly were read, so that these are put away and no newer ones: each with what tells
-/// it from a newer one of the same name (an inode; size and change time where there is none).
+/// it from a newer one of the same name (inode and change time; size and second where there is no more).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Token {
     pub data: Vec<(String, u64)>,
-    pub control: Option<String>,
+    pub control: Option<(String, u64)>,
+    /// Might a newer one be told by nothing from these, except by its bytes?
+    pub like_newer: bool,
 }
 
 /// The files of one arrival.

@@ -311,10 +311,10 @@ fn other_alphabets_have_their_pages() {
 #[test]
 fn the_blank_of_a_sign_is_no_separator() {
     let part = "layout = \"delimited\"\nseparator = \"blanks\"\nline_end = \"LF\"\n[[message.part.record]]\nis = \"head\"\nfields = [ { own = \"n\", type = \"integer\", sign = \"minus_after\" }, { own = \"a\" } ]\n";
-    refused("US-ASCII", part, "n: the blank of its sign would be taken for a separator");
+    refused("US-ASCII", part, "n: its blank would be taken for a separator");
     let letters =
         part.replace("sign = \"minus_after\"", "sign = \"letter_before\", signs = \" D\"");
-    refused("US-ASCII", &letters, "the blank of its sign");
+    refused("US-ASCII", &letters, "its blank would be taken");
     let format = format("US-ASCII", &part.replace("minus_after", "after"));
     let lines = "{\"record\":\"head\",\"reference\":\"1\",\"n\":7,\"a\":\"x\"}\n";
     assert_eq!(both_ways(&format, lines), b"7+ x\n");

@@ -53,6 +53,12 @@ fn check_takes_the_examples_and_refuses_a_broken_folder() {
     let all = check(vec![]);
     assert_eq!((all.code, all.err.as_str()), (0, ""));
     assert_eq!(check(vec![RURAL.to_owned()]).code, 0);
+    let elsewhere = FormatsDir { formats_dir: PathBuf::from("/nowhere") };
+    let formats = vec![RURAL.to_owned()];
+    let inside = ran(FormatCommand::Check { formats, place: elsewhere }, "");
+    let told = String::from_utf8(inside.out).unwrap();
+    assert_eq!((inside.code, inside.err.as_str()), (0, ""));
+    assert!(told.starts_with("example-rural-fixed (in the binary): 10 messages;"), "{told}");
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap().to_owned();
     assert_eq!(check(vec![path.clone()]).code, 2);
@@ -124,6 +130,7 @@ fn a_bad_line_is_told_with_its_number_and_field() {
         ("\"payee_name\"", "\"name\"", "line 3: there is no value called \"name\""),
         ("{\"record\":\"row\"", "{\"record\":\"line\"", "line 3: there is no record \"line\""),
         ("{\"record\":\"row\"", "[", "line 3: "),
+        ("\"0.01\"", "\"0.01\",\"amount\":\"0.02\"", "line 3: \"amount\" stands twice"),
     ] {
         // A blank line counts as a line of the file, and is none of the message.
         let spoiled = values.replacen('\n', "\n\n", 1).replacen(from, to, 1);

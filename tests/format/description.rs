@@ -164,9 +164,17 @@ fn all_faults_are_told_at_once() {
         .replace("rows_max = 10000", "rows_maxi = 10000")
         .replacen("unit = \"yuan\"", "unit = \"jiao\"", 1)
         .replacen("codes = \"sms\"", "codes = \"texts\"", 1)
-        .replacen("kind = \"result\"", "kind = \"results\"", 1);
+        .replacen("kind = \"result\"", "kind = \"results\"", 1)
+        .replacen("1002 = {", "1001 = {", 1);
     let problems = Format::compile(RURAL, &text).unwrap_err();
-    for what in ["rows_maxi", "without rows_max", "\"jiao\"", "[codes.texts]", "\"results\""] {
+    for what in [
+        "rows_maxi",
+        "without rows_max",
+        "\"jiao\"",
+        "[codes.texts]",
+        "\"results\"",
+        "1001 stands twice",
+    ] {
         assert!(problems.to_string().contains(what), "{what}: {problems}");
     }
     let mut lines: Vec<usize> = problems.list.iter().map(|problem| problem.line).collect();

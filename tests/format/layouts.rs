@@ -15,11 +15,16 @@ sum_max = "9999999.99"
 bytes_max = 1000000
 "#;
 
-pub fn format(charset: &str, part: &str) -> Format {
-    let text = format!(
+/// A description of a statement with this part.
+pub fn text(charset: &str, part: &str) -> String {
+    format!(
         "{}\n{HEAD}\n[[message]]\nkind = \"statement\"\n[[message.part]]\nrole = \"data\"\nname = \"ST{{reference}}.txt\"\ncommitting = true\n{part}",
         format_args!("charset = \"{charset}\"")
-    );
+    )
+}
+
+pub fn format(charset: &str, part: &str) -> Format {
+    let text = text(charset, part);
     Format::compile("layout", &text).unwrap_or_else(|problems| panic!("{problems}"))
 }
 

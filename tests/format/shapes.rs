@@ -473,3 +473,78 @@ fn i22_several_values_are_added_up_and_checked_by_two_digits() {
     refused("[\"payer\", \"payee\"]", "[]", "nothing stands there");
     refused("of = [\"payer\"], width = 2", "of = [\"payer\"]", "two check digits without room");
 }
+
+/// Payments as a spreadsheet of Taiwan or of Switzerland saves them.
+const SHEET: &str = r#"
+byte_order_mark = true
+layout = "delimited"
+separator = ","
+quote = "\""
+line_end = "CRLF"
+[[message.part.record]]
+name = "payment"
+occurs = "1..n"
+fields = [
+  { key = "moment", pattern = "RRR/MM/dd" }, { key = "payee_name" },
+  { key = "amount", unit = "yuan", scale = 2, point = true, thousands = "," },
+  { own = "rate", type = "decimal", scale = 3, point = true, thousands = "'" },
+  { own = "note", optional = true },
+]
+[[message.part.record]]
+name = "end"
+fields = [{ literal = "END" }, { computed = "sum", value = "amount", of = ["payment"], unit = "yuan", scale = 4, point = true, thousands = "," }]
+"#;
+
+#[test]
+fn i22_a_sheet_has_its_mark_its_thousands_and_its_years() {
+    let format = format("UTF-8", SHEET);
+    let line = "{\"record\":\"payment\",\"moment\":\"2026-11-28T00:00:00\",\"payee_name\":\"王\",\"amount\":\"1234567.80\",\"rate\":\"-\"}\n"
+        .replace("\"-\"", "\"1234.500\"");
+    let bytes = both_ways(&format, &format!("{line}{{\"record\":\"end\"}}\n"));
+    let text = "115/11/28,王,\"1,234,567.80\",1'234.500,\r\nEND,\"1,234,567.8000\"\r\n";
+    assert_eq!(bytes, [b"\xEF\xBB\xBF", text.as_bytes()].concat());
+    let told = read(&format, text).unwrap_err();
+    assert!(told.contains("byte order mark") && told.contains("EF BB BF"), "{told}");
+    let with = |from: &str, to: &str| read(&format, &format!("\u{FEFF}{}", text.replace(from, to)));
+    assert!(with("", "").is_ok());
+    for (from, to, word) in [
+        ("\"1,234,567.80\"", "1234567.80", "between thousands"),
+        ("\"1,234,567.80\"", "\"1,234567.80\"", "between thousands"),
+        ("\"1,234,567.80\"", "\"12,34,567.80\"", "between thousands"),
+        ("7.8000", "7.8001", "no part of a fen"),
+        ("115/", "000/", "date"),
+        ("END", "\u{FEFF}END", "expected the record payment or end"),
+        ("\r\n", "\n", "found none; it ends with LF, not with CRLF"),
+    ] {
+        let told = with(from, to).unwrap_err();
+        assert!(told.contains(word), "{to}: {told}");
+    }
+    let unmarked = layouts::format("UTF-8", &SHEET.replace("byte_order_mark = true", ""));
+    assert!(read(&unmarked, text).is_ok() && read(&unmarked, &format!("\u{FEFF}{text}")).is_err());
+}
+
+#[test]
+fn what_cannot_be_said_of_a_sheet_is_told_where_it_stands() {
+    let compile = |charset: &str, from: &str, to: &str| {
+        let text = layouts::text(charset, &SHEET.replace(from, to));
+        Format::compile("sheet", &text).map(drop).map_err(|faults| faults.to_string())
+    };
+    assert_eq!(compile("UTF-8", "", ""), Ok(()));
+    for (charset, from, to, what) in [
+        ("GBK", "", "", "a byte order mark in this charset"),
+        ("UTF-8", "thousands = \",\"", "thousands = \".\"", "a sign that is not the point"),
+        ("UTF-8", "thousands = \",\"", "thousands = \"x\"", "a sign that is not the point"),
+        (
+            "UTF-8",
+            "point = true, thousands = \"'\"",
+            "point = false, thousands = \"'\"",
+            "no sign for the point",
+        ),
+        ("UTF-8", "scale = 4", "scale = 7", "no coin below the fen"),
+        ("UTF-8", "RRR/MM", "RRR/yy", "is no pattern"),
+        ("UTF-8", "scale = 3,", "scale = 3, sign = \"overpunch\",", "no plain text"),
+    ] {
+        let told = compile(charset, from, to).unwrap_err();
+        assert!(told.contains(what), "{to}: {told}");
+    }
+}

@@ -107,6 +107,9 @@ const PATTERNS: &[(&str, &str)] = &[
     ("HHmmss", "0000-01-01T00:00:01"),
     ("yyDDD", "2024-12-31T00:00:00"),
     ("yyyy-MM-ddTHH:mm:ss'+08:00'", "2026-11-23T15:49:04"),
+    ("RRR/MM/dd", "1912-01-01T00:00:00"),
+    ("ddMMBBBB", "2026-11-28T00:00:00"),
+    ("'5'EEMMdd", "2019-05-01T00:00:00"),
 ];
 
 /// What a field holds.
@@ -265,6 +268,8 @@ impl Maker<'_, '_> {
         }
         if self.dice.once_in(4) {
             self.frame();
+        } else if self.charset.name.starts_with("UTF-") && self.dice.once_in(2) {
+            self.text.push_str("byte_order_mark = true\n");
         }
     }
 
@@ -593,7 +598,7 @@ impl Maker<'_, '_> {
                 (kind, spelled, format!(", width = {width}{absent}"))
             }
             5 | 6 => {
-                let (kind, spelled, width) = self.number();
+                let (kind, spelled, width) = self.number(fixed);
                 let pad = *self.dice.one(&["0", " "]);
                 let side = if pad == "0" { "right" } else { blank };
                 let mut here = self.place(name, width, pad, side);
@@ -641,7 +646,7 @@ impl Maker<'_, '_> {
     }
 
     /// A whole number or one with digits behind a point, how it is spelled, and its width.
-    fn number(&mut self) -> (Kind, String, usize) {
+    fn number(&mut self, fixed: bool) -> (Kind, String, usize) {
         let scale = self.dice.of(4);
         let digits = (1 + self.dice.of(15)).max(scale + 1);
         let (sign, negative) = *self.dice.one(SIGNS);
@@ -661,6 +666,11 @@ impl Maker<'_, '_> {
                 let decimals = *self.dice.one(&["cut", "short", "any"]);
                 write!(spelled, ", decimals = \"{decimals}\"").expect("grows");
             }
+        }
+        // Zeros that fill a field up go with none between thousands.
+        let implied = scale > 0 && spelled.contains("false");
+        if !fixed && !implied && !sign.contains("overpunch") && self.dice.once_in(4) {
+            spelled.push_str(", thousands = \"_\"");
         }
         spelled.push_str(sign);
         // A blank behind a number separates it from nothing where blanks do.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::counted;
 use crate::cli::format::{Failure, folder, folders, unopened};
-use crate::format::Format;
+use crate::format::{Format, example};
 
 pub(super) fn run(
     formats: &[String],
@@ -24,10 +24,24 @@ pub(super) fn run(
     let (mut wrong, mut problems_in_all) = (0, 0);
     let mut unable = false;
     for dir in &folders {
+        // What is in the binary alone has its samples beside the source, where they are run with its tests.
+        let name =
+            dir.to_str().and_then(|name| name.strip_prefix(&format!("{}/", formats_dir.display())));
+        if let Some((name, text)) = name.and_then(|name| Some((name, example::example(name)?)))
+            && !dir.exists()
+            && let Ok(format) = Format::compile(name, text)
+        {
+            let messages = counted(format.kinds().count(), "message");
+            writeln!(
+                out,
+                "{name} (in the binary): {messages}; `daifa format new` copies its samples too"
+            )?;
+            continue;
+        }
         match Format::load(dir) {
             Ok(format) => {
-                let messages = format.kinds().count();
-                writeln!(out, "{}: {messages} messages, all samples hold", dir.display())?;
+                let messages = counted(format.kinds().count(), "message");
+                writeln!(out, "{}: {messages}, all samples hold", dir.display())?;
             }
             Err(problems) => {
                 writeln!(err, "{problems}")?;

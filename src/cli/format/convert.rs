@@ -7,6 +7,7 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::cli::counted;
 use crate::cli::format::Failure;
 use crate::format::sample::{self, Known};
 use crate::format::{
@@ -61,7 +62,7 @@ pub(super) fn decode(
     out.flush()?;
     match bad {
         0 => Ok(()),
-        bad => Err(Failure::Wrong(format!("{bad} rows cannot be read"))),
+        bad => Err(Failure::Wrong(format!("{} cannot be read", counted(bad, "row")))),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
+use crate::cli::counted;
 use crate::cli::format::{Failure, folders};
 use crate::format::{Format, MessageKind, Problems, example};
 
@@ -26,7 +27,7 @@ pub(super) fn run(
     }
     match wrong {
         0 => Ok(()),
-        wrong => Err(Failure::Wrong(format!("{wrong} formats are wrong"))),
+        wrong => Err(Failure::Wrong(format!("{} wrong", counted(wrong, "format")))),
     }
 }
 

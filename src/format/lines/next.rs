@@ -76,8 +76,9 @@ impl LineReader<'_> {
                 (at, at)
             }
             _ => {
+                let found = other_end(line, end);
                 let expected = format!("a line of at most {} bytes and its end", plan.longest);
-                return self.fail(self.input.at, "", "none", &expected);
+                return self.fail(self.input.at, "", found, &expected);
             }
         };
         let line = line.get(..shown).unwrap_or_default();
@@ -190,8 +191,9 @@ impl LineReader<'_> {
                 (length, length)
             }
             _ => {
+                let found = other_end(line, end);
                 let expected = format!("a line of at most {} bytes and its end", plan.longest);
-                return self.fail(self.input.at, "", "none", &expected);
+                return self.fail(self.input.at, "", found, &expected);
             }
         };
         let line = window.get(..length).unwrap_or_default();
@@ -386,5 +388,16 @@ fn begins(bytes: &[u8], with: &[u8]) -> bool {
     match with {
         [byte] => bytes.first() == Some(byte),
         _ => bytes.starts_with(with),
+    }
+}
+
+/// What is told where a line does not end as it is said to: that it ends otherwise is the usual slip of a file
+/// that went through somebody's hands.
+fn other_end(line: &[u8], end: &[u8]) -> &'static str {
+    match end {
+        b"\r\n" if line.contains(&b'\n') => "none; it ends with LF, not with CRLF",
+        b"\r" if line.contains(&b'\n') => "none; it ends with LF, not with CR",
+        b"\n" if line.contains(&b'\r') => "none; it ends with CR, not with LF",
+        _ => "none",
     }
 }

@@ -5,6 +5,7 @@ mod cell;
 mod codes;
 mod computed;
 mod field;
+mod mark;
 mod number;
 mod part;
 

@@ -8,7 +8,10 @@ use crate::format::table::{Found, Table};
 /// A whole number.
 pub(super) fn whole(table: &Table<'_>) -> Option<Shape> {
     let sign = sign(table);
-    Some(Shape { sign: sign.unwrap_or_default(), form: form(table, sign)?, ..Shape::WHOLE })
+    let form = form(table, sign)?;
+    let sign = sign.unwrap_or_default();
+    let thousands = thousands(table, None, (sign, form));
+    Some(Shape { thousands, sign, form, ..Shape::WHOLE })
 }
 
 /// A number with digits behind a point.
@@ -22,7 +25,33 @@ pub(super) fn number(table: &Table<'_>) -> Option<Shape> {
         table.faults().note(table.at, "a packed or binary number with a point", hint);
     }
     let sign = sign.unwrap_or_default();
-    Some(Shape { scale, point, decimals: decimals(table, point, sign), sign, form })
+    if scale > 0 && point.is_none() && table.text("thousands").is_some() {
+        let hint = "point = true, or \",\"";
+        table.faults().note(table.at, "signs between thousands, and no sign for the point", hint);
+    }
+    let thousands = thousands(table, point, (sign, form));
+    Some(Shape { scale, point, decimals: decimals(table, point, sign), thousands, sign, form })
+}
+
+/// `thousands = ","`: the sign between thousands.
+fn thousands(table: &Table<'_>, point: Option<u8>, (sign, form): (Sign, Form)) -> Option<u8> {
+    let found = table.text("thousands")?;
+    let known = match found.value.as_bytes() {
+        [byte @ (b',' | b'.' | b'\'' | b' ' | b'_')] if Some(*byte) != point => Some(*byte),
+        _ => None,
+    };
+    let what = if known.is_none() {
+        "thousands: expected a sign that is not the point"
+    } else if sign == Sign::Overpunch || form != Form::Text {
+        "signs between the thousands of a number that is no plain text"
+    } else if table.text("pad").is_some_and(|pad| pad.value == "0") {
+        "signs between thousands, and zeros that fill the field up"
+    } else {
+        return known;
+    };
+    let hint = "thousands = \",\", \".\", \"'\", \" \" or \"_\", with pad = \" \" in fixed width";
+    table.faults().note(found.at, what, hint);
+    None
 }
 
 /// `decimals = "short"`: zeros at the end behind the point are left out, or may be.
@@ -88,8 +117,8 @@ pub(super) fn amount(table: &Table<'_>) -> Option<AmountShape> {
     });
     let shape = number(table);
     let (unit, shape) = (unit?.value, shape?);
-    if shape.scale > 2 || (unit == Unit::Fen && shape.scale > 0) {
-        let hint = "fen have scale 0, yuan at most 2";
+    if shape.scale > 6 || (unit == Unit::Fen && shape.scale > 0) {
+        let hint = "fen have scale 0, yuan at most 6 (all behind the second are zeros)";
         table.faults().note(table.at, "there is no coin below the fen", hint);
         return None;
     }

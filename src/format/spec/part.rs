@@ -8,6 +8,7 @@ use crate::format::grammar::Occurs;
 use crate::format::lines::delimited::{Delimited, Quote};
 use crate::format::lines::{Block, Line, RecordRole};
 use crate::format::name::NamePattern;
+use crate::format::spec::mark::byte_order_mark;
 use crate::format::spec::{
     GroupSpec, Layout, LayoutSpec, PartSpec, RecordSpec, Scope, TallySpec, XmlSpec, cell, charset,
     field,
@@ -68,6 +69,7 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
         let frame_tallies = RefCell::new(Vec::new());
         record(table, Layout::Fixed, scope, &frame_tallies, 0, true)
     });
+    let frame = byte_order_mark(&table, scope.charset, frame.is_some()).or(frame);
     let groups = table.tables("group", "a group").into_iter();
     let mut groups: Vec<GroupSpec> = groups.filter_map(|table| group(table, layout)).collect();
     let records = table.tables("record", "a record");

@@ -16,7 +16,7 @@ use crate::transport::{DoorError, names};
 
 /// How many files of one name the archive keeps beside each other.
 const SAME_NAME_MAX: u32 = 10_000;
-/// Hidden names of control files whose data is being moved: `.taken-<inode>_<inode>-<name>`.
+/// Hidden names of control files whose data is being moved: `.taken-<identity>_<identity>-<name>`.
 const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
 
 /// Where to.
@@ -29,17 +29,32 @@ pub enum Away {
 impl Inbox {
     pub(super) fn put_away(&self, token: &Token, away: Away) -> Result<(), DoorError> {
         let folder = self.folder()?;
-        let Some(control) = &token.control else {
+        let Some((control, identity)) = &token.control else {
             return self.move_data(&folder, &token.data, away);
         };
         // Two identities fit a file name; a control file that speaks for more data is rare, and what
         // a crash then leaves lying has no control file and is not read again.
-        let inodes: Vec<String> =
-            token.data.iter().take(2).map(|(_, ino)| ino.to_string()).collect();
+        let identities: Vec<String> =
+            token.data.iter().take(2).map(|(_, identity)| identity.to_string()).collect();
         let prefix = if away == Away::Archive { ".taken-" } else { ".aside-" };
-        let mark = format!("{prefix}{}-{control}", inodes.join("_"));
+        let mark = format!("{prefix}{}-{control}", identities.join("_"));
         // A mark that a crash left goes first: it must not keep this control file from moving.
         self.move_one(&folder, &mark, control, away)?;
+        let is_other = |(name, identity): &(String, u64)| {
+            let now = files::look(&folder, name).map_err(|e| self.io("looking at a file in", e))?;
+            Ok(now.is_some_and(|stat| Shape::of(&stat).identity() != *identity))
+        };
+        if is_other(&(control.clone(), *identity))?
+            && token
+                .data
+                .iter()
+                .map(is_other)
+                .collect::<Result<Vec<bool>, DoorError>>()?
+                .contains(&true)
+        {
+            // Data and control file are what the bank left meanwhile.
+            return self.move_data(&folder, &token.data, away);
+        }
         match files::rename_new(&folder, control, &folder, &mark) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {} // put away before
@@ -57,9 +72,9 @@ impl Inbox {
         data: &[(String, u64)],
         away: Away,
     ) -> Result<(), DoorError> {
-        for (name, inode) in data {
+        for (name, identity) in data {
             let now = files::look(folder, name).map_err(|e| self.io("looking at a file in", e))?;
-            if now.is_some_and(|stat| Shape::of(&stat).inode == *inode) {
+            if now.is_some_and(|stat| Shape::of(&stat).identity() == *identity) {
                 self.move_one(folder, name, name, away)?;
             }
             self.forget(name);
@@ -101,12 +116,13 @@ impl Inbox {
         hidden: &str,
     ) -> Result<(), DoorError> {
         for (prefix, away) in MARKS {
-            let Some((inodes, control)) =
+            let Some((identities, control)) =
                 hidden.strip_prefix(prefix).and_then(|rest| rest.split_once('-'))
             else {
                 continue;
             };
-            let inodes: Vec<u64> = inodes.split('_').filter_map(|i| i.parse().ok()).collect();
+            let identities: Vec<u64> =
+                identities.split('_').filter_map(|identity| identity.parse().ok()).collect();
             if !names::is_allowed(control) {
                 continue;
             }
@@ -116,7 +132,7 @@ impl Inbox {
             let mut data = Vec::new();
             for name in entries.flatten().filter_map(|e| e.file_name().into_string().ok()) {
                 if names::is_allowed(&name) && names::stem(&name) == stem {
-                    data.extend(inodes.iter().map(|ino| (name.clone(), *ino)));
+                    data.extend(identities.iter().map(|identity| (name.clone(), *identity)));
                 }
             }
             self.move_data(folder, &data, away)?;

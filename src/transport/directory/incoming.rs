@@ -44,7 +44,7 @@ fn by_age(files: &mut [(String, Shape)]) -> &[(String, Shape)] {
 /// What must not change while a file rests: size, change time, identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shape {
-    pub(super) inode: u64,
+    inode: u64,
     size: i64,
     changed: (i64, u64),
 }
@@ -57,6 +57,14 @@ impl Shape {
             size: stat.st_size as i64,
             changed: (stat.st_mtime as i64, stat.st_mtime_nsec as u64),
         }
+    }
+
+    /// Tells it from a newer file of the same name. The inode alone does not: a file that is written over keeps
+    /// it, and one that is replaced twice may get it back.
+    pub(super) const fn identity(&self) -> u64 {
+        let (seconds, nanoseconds) = self.changed;
+        let changed = seconds.cast_unsigned().wrapping_mul(1_000_000_000).wrapping_add(nanoseconds);
+        self.inode ^ changed.rotate_left(20) ^ self.size.cast_unsigned().rotate_left(44)
     }
 }
 
@@ -130,14 +138,17 @@ impl Inbox {
     pub fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
         let group = self.group(name)?;
         let folder = self.folder()?;
-        let mut token = Token { data: Vec::new(), control: group.control.clone() };
+        let mut token = Token::default();
         let mut parts = Vec::new();
         let mut room = self.options.bytes_max;
         for member in group.data.iter().chain(&group.control) {
             let (part, shape) = self.read(&folder, member, room)?;
             room = room.saturating_sub(part.bytes.len() as u64);
-            if group.control.as_ref() != Some(member) {
-                token.data.push((member.clone(), shape.inode));
+            let read = (member.clone(), shape.identity());
+            if group.control.as_ref() == Some(member) {
+                token.control = Some(read);
+            } else {
+                token.data.push(read);
             }
             parts.push(part);
         }
@@ -151,11 +162,16 @@ impl Inbox {
     pub fn set_aside(&self, name: &str) -> Result<(), DoorError> {
         let group = self.group(name)?;
         let folder = self.folder()?;
-        let mut token = Token { data: Vec::new(), control: group.control };
+        let look = |name: String| {
+            let stat = files::look(&folder, &name).map_err(|e| self.io("reading", e))?;
+            Ok(stat.map(|stat| (name, Shape::of(&stat).identity())))
+        };
+        let mut token = Token::default();
         for member in group.data {
-            if let Some(stat) = files::look(&folder, &member).map_err(|e| self.io("reading", e))? {
-                token.data.push((member, Shape::of(&stat).inode));
-            }
+            token.data.extend(look(member)?);
+        }
+        if let Some(control) = group.control {
+            token.control = look(control)?;
         }
         self.put_away(&token, Away::Quarantine)
     }

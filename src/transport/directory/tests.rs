@@ -437,10 +437,8 @@ async fn f7_putting_away_is_finished_after_a_crash_and_spares_newer_files() {
     share.put("in/HP1.ok", b"");
     let arrival = share.door.fetch("HP1.txt").await.expect("read");
     // A crash after the control file was marked.
-    let inode = std::os::unix::fs::MetadataExt::ino(
-        &fs::metadata(share.path("in/HP1.txt")).expect("there"),
-    );
-    let mark = share.path(&format!("in/.taken-{inode}-HP1.ok"));
+    let (_, identity) = &arrival.token.data[0];
+    let mark = share.path(&format!("in/.taken-{identity}-HP1.ok"));
     fs::rename(share.path("in/HP1.ok"), &mark).expect("marked");
     assert!(share.door.arrivals(10).await.expect("listed").is_empty());
     assert_eq!(share.names("archive"), ["HP1.ok", "HP1.txt"]);
@@ -453,6 +451,31 @@ async fn f7_putting_away_is_finished_after_a_crash_and_spares_newer_files() {
     share.door.archive(&arrival).await.expect("the old token does no harm");
     assert_eq!(share.names("in"), ["HP1.txt"]);
     assert_eq!(fs::read(share.path("in/HP1.txt")).expect("read"), b"second, half");
+}
+
+#[tokio::test]
+async fn f33_what_a_bank_left_anew_while_the_first_was_read_is_taken_by_itself() {
+    let share = Share::new();
+    share.put("in/HP1.txt", b"first");
+    share.put("in/HP1.ok", b"5");
+    let first = share.door.fetch("HP1.txt").await.expect("read");
+    // Written over in place: the inode and the size stay.
+    share.put("in/HP1.txt", b"other");
+    share.door.archive(&first).await.expect("put away");
+    assert_eq!(share.names("in"), ["HP1.txt"], "the old control file does not vouch for it");
+    share.put("in/HP1.ok", b"5");
+    let second = share.door.fetch("HP1.txt").await.expect("read");
+    assert_eq!(second.parts[0].bytes, "other");
+    share.put("in/HP1.txt", b"third");
+    share.put("in/HP1.ok", b"5");
+    share.door.archive(&second).await.expect("put away");
+    assert_eq!(share.names("in"), ["HP1.ok", "HP1.txt"], "a whole newer answer stays whole");
+    let third = share.door.fetch("HP1.txt").await.expect("read");
+    assert_eq!(third.parts[0].bytes, "third");
+    // The same answer vouched for once more is no other answer.
+    share.put("in/HP1.ok", b"5");
+    share.door.archive(&third).await.expect("put away");
+    assert!(share.names("in").is_empty());
 }
 
 #[tokio::test]

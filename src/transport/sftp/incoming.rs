@@ -1,12 +1,13 @@
 //! Taking what the bank leaves on its server: only what is whole, only plain files with plain names,
 //! never more bytes than allowed; and putting it away there once it was applied.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::{join_all, try_join, try_join_all};
+use tokio::time::Instant;
 
 use crate::transport::sftp::session::{Content, Seen, Session, Trouble};
 use crate::transport::sftp::{SftpOptions, path};
@@ -22,9 +23,14 @@ const SAME_NAME_MAX: u32 = 1_000;
 /// Hidden names of control files whose data is being put away: `.taken-<identity>_<identity>-<name>`.
 const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
 
+/// A control file that stays alone for so long vouches for nothing that is on its way.
+const ALONE: Duration = Duration::from_secs(2);
+/// So long after it was put away it is watched whether an answer was left once more in the same second.
+const LEFT_AGAIN: Duration = Duration::from_mins(1);
+
 /// Where to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Away {
+enum Away {
     Archive,
     Quarantine,
 }
@@ -42,6 +48,11 @@ struct Looked {
     warned: HashSet<String>,
     /// Folders that were there when something was last moved into them.
     folders: HashSet<Away>,
+    /// The newest second that a file of this folder bore: by the server's clock it was that late at least.
+    newest: u32,
+    /// Control files whose data was put away and may have been left once more in the same second: since when,
+    /// and since when they were seen without any data.
+    left_again: HashMap<String, (Instant, Option<Instant>)>,
 }
 
 /// The inbox, on a connection.
@@ -97,46 +108,126 @@ impl Desk<'_> {
             let read = join_all(some.iter().map(|(member, seen)| self.read(member, *seen))).await;
             parts.append(&mut read.into_iter().collect::<Result<Vec<InPart>, DoorError>>()?);
         }
-        let data = wanted.iter().filter(|(member, _)| group.control.as_ref() != Some(member));
-        let data = data.map(|(member, seen)| ((*member).clone(), seen.identity())).collect();
-        let token = Token { data, control: group.control.clone() };
+        let newest = self.inbox.looked().newest;
+        let like_newer = wanted.iter().any(|(_, seen)| seen.changed >= newest);
+        let read = wanted.into_iter().map(|(member, seen)| (member.clone(), seen.identity()));
+        let (mut control, data): (Vec<_>, Vec<_>) =
+            read.partition(|(member, _)| group.control.as_ref() == Some(member));
+        let token = Token { data, control: control.pop(), like_newer };
         Ok(Arrival { name: name.to_owned(), parts, token })
     }
 
     pub async fn set_aside(&self, name: &str) -> Result<(), DoorError> {
         let group = self.group(name).await?;
-        let mut token = Token { data: Vec::new(), control: group.control };
+        let mut token = Token::default();
         for member in group.data {
             if let Some(seen) = self.look(&member).await? {
                 token.data.push((member, seen.identity()));
             }
         }
-        self.put_away(&token, Away::Quarantine).await
+        if let Some(control) = group.control
+            && let Some(seen) = self.look(&control).await?
+        {
+            token.control = Some((control, seen.identity()));
+        }
+        self.put_away(&token, &[], Away::Quarantine).await
+    }
+
+    /// Puts away what was applied.
+    pub async fn archive(&self, arrival: &Arrival) -> Result<(), DoorError> {
+        let read = if arrival.token.like_newer { arrival.parts.as_slice() } else { &[] };
+        self.put_away(&arrival.token, read, Away::Archive).await
     }
 
     /// Puts away the control file first, under a hidden name: one that stayed would vouch for whatever
     /// the bank writes next under the data's name, half-written or not (I14).
-    pub async fn put_away(&self, token: &Token, away: Away) -> Result<(), DoorError> {
-        let Some(control) = &token.control else {
-            return self.move_data(&token.data, away).await;
+    ///
+    /// `read` are the files as they were read, where a newer one may look the same.
+    async fn put_away(&self, token: &Token, read: &[InPart], away: Away) -> Result<(), DoorError> {
+        let Some((control, identity)) = &token.control else {
+            return self.move_data(&token.data, read, away).await.map(drop);
         };
         let identities: Vec<String> =
             token.data.iter().take(2).map(|(_, identity)| identity.to_string()).collect();
         let prefix = MARKS.iter().find(|(_, to)| *to == away).map_or("", |(prefix, _)| prefix);
         let mark = format!("{prefix}{}-{control}", identities.join("_"));
         // A mark that a crash left goes first: it must not keep this control file from moving.
-        let (marked, there) = try_join(self.look(&mark), self.look(control)).await?;
+        let (marked, mut there) = try_join(self.look(&mark), self.look(control)).await?;
         if marked.is_some() {
             self.move_seen(&mark, control, away).await?;
+        }
+        if there.is_some_and(|seen| seen.identity() != *identity) && self.is_newer(token).await? {
+            // It speaks for what the bank left meanwhile.
+            there = None;
         }
         if there.is_some() {
             let (from, to) = (self.incoming(control), self.incoming(&mark));
             let marked = self.session.rename(&from, &to).await;
             marked.map_err(|trouble| remote("marking a file", &trouble))?;
         }
-        self.move_data(&token.data, away).await?;
-        if there.is_some() {
+        let newer = self.move_data(&token.data, read, away).await?;
+        if there.is_some() && !(newer && self.put_back(&mark, control).await?) {
             self.move_seen(&mark, control, away).await?;
+        }
+        if !read.is_empty() && !newer {
+            let mut looked = self.inbox.looked();
+            let now = Instant::now();
+            looked.left_again.retain(|_, (since, _)| now.duration_since(*since) < LEFT_AGAIN);
+            looked.left_again.insert(control.clone(), (now, None));
+        }
+        Ok(())
+    }
+
+    /// Has the bank left other data under one of these names?
+    async fn is_newer(&self, token: &Token) -> Result<bool, DoorError> {
+        for (name, identity) in &token.data {
+            if self.look(name).await?.is_some_and(|seen| seen.identity() != *identity) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Gives back a name that was taken from a file which turned out to be newer than what was read; says no
+    /// where the bank has used the name again meanwhile.
+    async fn put_back(&self, from: &str, name: &str) -> Result<bool, DoorError> {
+        if self.look(name).await?.is_some() {
+            return Ok(false);
+        }
+        let back = self.session.rename(&self.incoming(from), &self.incoming(name)).await;
+        back.map_err(|trouble| remote("giving a file its name back", &trouble))?;
+        Ok(true)
+    }
+
+    /// Puts away control files whose data was left twice in one second: both times are put away with the first,
+    /// and the second control file would vouch for what comes next under that name.
+    async fn put_away_alone(&self, plain: &[(String, Seen)]) -> Result<(), DoorError> {
+        let alone: Vec<String> = {
+            let mut looked = self.inbox.looked();
+            if looked.left_again.is_empty() {
+                return Ok(());
+            }
+            let mut stems: HashMap<&str, (u32, bool)> = HashMap::new();
+            for (name, _) in plain {
+                let (count, is_control) = stems.entry(names::stem(name)).or_default();
+                *count += 1;
+                *is_control |= looked.left_again.contains_key(name);
+            }
+            let now = Instant::now();
+            looked.left_again.retain(|_, (since, _)| now.duration_since(*since) < LEFT_AGAIN);
+            let watched = looked.left_again.iter_mut().filter_map(|(control, (_, alone))| {
+                if stems.get(names::stem(control)) != Some(&(1, true)) {
+                    *alone = None;
+                    return None;
+                }
+                let since = *alone.get_or_insert(now);
+                (now.duration_since(since) >= ALONE).then(|| control.clone())
+            });
+            watched.collect()
+        };
+        for control in alone {
+            let token = Token { control: Some((control, 0)), ..Token::default() };
+            self.put_away(&token, &[], Away::Archive).await?;
         }
         Ok(())
     }
@@ -157,6 +248,12 @@ impl Desk<'_> {
                 self.warn_once(name, "it is not a plain file");
             }
         }
+        let newest = plain.iter().map(|(_, seen)| seen.changed).max();
+        {
+            let mut looked = self.inbox.looked();
+            looked.newest = looked.newest.max(newest.unwrap_or(0));
+        }
+        self.put_away_alone(&plain).await?;
         Ok(plain)
     }
 
@@ -218,32 +315,84 @@ impl Desk<'_> {
         }
     }
 
-    /// Moves the data files that are still the ones that were read.
-    async fn move_data(&self, data: &[(String, u64)], away: Away) -> Result<(), DoorError> {
+    /// Moves the data files that are still the ones that were read, and says whether one turned out to be a
+    /// newer one and stayed.
+    ///
+    /// Size and second tell no file from one that was left within the same second. So where that may be, it is
+    /// looked at again in the archive, where nobody writes: a newer one gets its name back, and is taken by itself.
+    async fn move_data(
+        &self,
+        data: &[(String, u64)],
+        read: &[InPart],
+        away: Away,
+    ) -> Result<bool, DoorError> {
+        let mut newer = false;
         for (name, identity) in data {
             let now = self.look(name).await?;
-            if now.is_some_and(|seen| seen.plain && seen.identity() == *identity) {
-                self.move_seen(name, name, away).await?;
+            if let Some(seen) = now.filter(|seen| seen.plain && seen.identity() == *identity) {
+                let as_read = read.iter().find(|part| part.name == *name);
+                newer |= self.move_as_read(name, seen, as_read, away).await?;
             }
             let mut looked = self.inbox.looked();
             looked.still.forget(name);
             looked.waiting.forget(name);
         }
-        Ok(())
+        Ok(newer)
+    }
+
+    async fn move_as_read(
+        &self,
+        name: &str,
+        seen: Seen,
+        as_read: Option<&InPart>,
+        away: Away,
+    ) -> Result<bool, DoorError> {
+        let Some(as_read) = as_read else {
+            return self.move_seen(name, name, away).await.map(|_| false);
+        };
+        let is_other = async |path: &str| {
+            let read = self.session.read_seen(path, seen).await;
+            let read = read.map_err(|trouble| remote("reading a file", &trouble))?;
+            Ok(!matches!(read, Content::Bytes(bytes) if bytes == as_read.bytes))
+        };
+        if self.folder(away).is_none() && is_other(&self.incoming(name)).await? {
+            return Ok(true);
+        }
+        let Some(to) = self.move_seen(name, name, away).await? else { return Ok(false) };
+        if !is_other(&to).await? || self.look(name).await?.is_some() {
+            return Ok(false);
+        }
+        tracing::info!(
+            name,
+            "left once more within a second, with other bytes: it is taken by itself"
+        );
+        let back = self.session.rename(&to, &self.incoming(name)).await;
+        back.map_err(|trouble| remote("giving a file its name back", &trouble))?;
+        Ok(true)
+    }
+
+    /// Where to, if anywhere.
+    fn folder(&self, away: Away) -> Option<&str> {
+        match away {
+            Away::Archive => self.options.archive.as_deref(),
+            Away::Quarantine => Some(self.options.quarantine.as_str()),
+        }
     }
 
     /// Moves one file away that was there a moment ago, under `new`, or `new.1`, `new.2` where that is
-    /// taken (F33); without an archive, removes it. One that is not there any more was moved before.
-    async fn move_seen(&self, name: &str, new: &str, away: Away) -> Result<(), DoorError> {
+    /// taken (F33), and says where to; without an archive, removes it. One that is not there any more was moved
+    /// before.
+    async fn move_seen(
+        &self,
+        name: &str,
+        new: &str,
+        away: Away,
+    ) -> Result<Option<String>, DoorError> {
         let doing = "putting a file away";
         let wrong = |trouble: Trouble| remote(doing, &trouble);
         let from = self.incoming(name);
-        let folder = match away {
-            Away::Archive => self.options.archive.as_deref(),
-            Away::Quarantine => Some(self.options.quarantine.as_str()),
-        };
-        let Some(folder) = folder else {
-            return self.session.remove(&from).await.map_err(wrong);
+        let Some(folder) = self.folder(away) else {
+            return self.session.remove(&from).await.map(|()| None).map_err(wrong);
         };
         let mut remembered = self.inbox.looked().folders.contains(&away);
         if !remembered {
@@ -258,13 +407,13 @@ impl Desk<'_> {
                 n += 1;
                 continue;
             }
-            let Err(trouble) = self.session.rename(&from, &to).await else { return Ok(()) };
+            let Err(trouble) = self.session.rename(&from, &to).await else { return Ok(Some(to)) };
             self.inbox.looked().folders.remove(&away);
             // Somebody else took the name, or the file, in between; all else is told.
             if self.session.look(&to).await.map_err(wrong)?.is_some() {
                 n += 1;
             } else if self.look(name).await?.is_none() {
-                return Ok(());
+                return Ok(None);
             } else if !std::mem::take(&mut remembered) {
                 return Err(wrong(trouble));
             } else {
@@ -310,7 +459,7 @@ impl Desk<'_> {
                 .filter(|(name, _)| names::is_allowed(name) && names::stem(name) == stem)
                 .flat_map(|(name, _)| identities.iter().map(|identity| (name.clone(), *identity)))
                 .collect();
-            self.move_data(&data, away).await?;
+            self.move_data(&data, &[], away).await?;
             self.move_seen(hidden, control, away).await?;
         }
         Ok(())

@@ -27,7 +27,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
 use crate::model::attempt::Committed;
-use crate::transport::sftp::incoming::{Away, Desk, Inbox};
+use crate::transport::sftp::incoming::{Desk, Inbox};
 use crate::transport::sftp::link::Link;
 use crate::transport::sftp::outgoing::Cargo;
 pub use crate::transport::sftp::session::Proof;
@@ -159,11 +159,7 @@ impl Transport for Sftp {
     }
 
     async fn archive(&self, arrival: &Arrival) -> Result<(), DoorError> {
-        let token = &arrival.token;
-        self.on_line(
-            |session| async move { self.desk(&session).put_away(token, Away::Archive).await },
-        )
-        .await
+        self.on_line(|session| async move { self.desk(&session).archive(arrival).await }).await
     }
 
     async fn set_aside(&self, name: &str) -> Result<(), DoorError> {

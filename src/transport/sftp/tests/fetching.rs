@@ -99,6 +99,71 @@ async fn without_an_archive_what_was_applied_is_deleted_and_nothing_newer() {
     assert!(bank.names("in").is_empty());
 }
 
+/// Leaves an answer as of one second, which is all that a server tells.
+fn leave(bank: &Bank, data: &[u8]) {
+    for (name, bytes) in [("in/HP1.txt", data), ("in/HP1.ok", b"5")] {
+        bank.put(name, bytes);
+        let file = fs::File::options().write(true).open(bank.path(name)).expect("opened");
+        let at = std::time::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+        file.set_modified(at).expect("dated");
+    }
+}
+
+#[tokio::test]
+async fn f33_an_answer_left_twice_in_one_second_is_told_apart_by_its_bytes() {
+    let bank = bank!();
+    let options = bank.options();
+    for archive in [options.archive.clone(), None] {
+        let kept = archive.is_some();
+        let door = Sftp::new(SftpOptions { archive, ..bank.options() }).expect("good settings");
+        leave(&bank, b"first");
+        let first = door.fetch("HP1.txt").await.expect("read");
+        leave(&bank, b"other");
+        door.archive(&first).await.expect("put away");
+        assert_eq!(bank.names("in"), ["HP1.ok", "HP1.txt"], "it was never read");
+        let second = door.fetch("HP1.txt").await.expect("read");
+        assert_eq!(second.parts[0].bytes, "other");
+        door.archive(&second).await.expect("put away");
+        assert!(bank.names("in").is_empty());
+        assert_eq!(bank.names("archive").len(), 2);
+        assert!(!kept || fs::read(bank.path("archive/HP1.txt")).expect("kept") == b"other");
+    }
+}
+
+#[tokio::test]
+async fn i14_the_control_file_of_an_answer_left_twice_in_one_second_vouches_for_nothing_later() {
+    let bank = bank!();
+    let door = bank.door();
+    leave(&bank, b"first");
+    let first = door.fetch("HP1.txt").await.expect("read");
+    door.archive(&first).await.expect("put away");
+    bank.put("in/lonely.ok", b"");
+    // The same data went away with the first; this is what was still to come of the second.
+    bank.put("in/HP1.ok", b"5");
+    for _ in 0..300 {
+        assert!(door.arrivals(10).await.expect("listed").is_empty());
+        if bank.names("in").len() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(bank.names("in"), ["lonely.ok"], "of which nothing is known");
+    assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.ok.1", "HP1.txt"]);
+}
+
+#[tokio::test]
+async fn f33_a_whole_newer_answer_stays_whole_when_the_older_is_put_away() {
+    let bank = bank!();
+    let door = bank.door();
+    leave(&bank, b"first");
+    let first = door.fetch("HP1.txt").await.expect("read");
+    bank.put("in/HP1.txt", b"newer");
+    bank.put("in/HP1.ok", b"5");
+    door.archive(&first).await.expect("put away");
+    assert_eq!(bank.names("in"), ["HP1.ok", "HP1.txt"]);
+    assert_eq!(door.fetch("HP1.txt").await.expect("read").parts[0].bytes, "newer");
+}
+
 #[tokio::test]
 async fn i14_without_control_files_only_a_still_file_is_taken() {
     let bank = bank!();
