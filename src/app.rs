@@ -21,6 +21,7 @@ pub use self::parts::{Parts, bank_key, check, location, open_format, open_parts}
 use crate::clock::{Clock, Dice};
 use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, EngineError, Observer};
+use crate::flow::arrivals::LeftOff;
 use crate::flow::beside::SideFiles;
 use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
@@ -99,6 +100,7 @@ pub async fn context(
         unfetched: Arc::default(),
         opening,
         side_files: SideFiles::default(),
+        left_off: LeftOff::default(),
         pulls: Reach::new(dice()),
         deliveries: Reach::new(dice()),
         dice: std::sync::Mutex::new(dice()),

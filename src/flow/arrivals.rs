@@ -1,11 +1,15 @@
 //! The files that banks leave: which are taken, which stay, and what is told of those that cannot be
 //! opened.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
 use futures_util::future::join3;
 
 use crate::flow::held::{cannot_take, hold_unknown};
 use crate::flow::opening::Item;
 use crate::flow::spoken::door_error;
+use crate::flow::submit::Turn;
 use crate::flow::whose::{attempt_of, names_an_attempt, take_message};
 use crate::flow::{Bank, Ctx, FlowError, beside};
 use crate::format::{Key, MessageKind, Part, PartRole, Record};
@@ -27,49 +31,94 @@ const AHEAD_BYTES_MAX: usize = 1 << 20;
 pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
     let (mut taken, mut looked) = (false, false);
     let (mut trouble, mut lying) = (Trouble::default(), Vec::new());
-    for door in bank.doors.folders() {
-        if let Some(some) = take_from(ctx, bank, door, &mut trouble, &mut lying).await? {
+    let turn = Turn::begin(ctx);
+    for (place, door) in bank.doors.folders().enumerate() {
+        let mut look = Look { turn: &turn, place, trouble: &mut trouble, lying: &mut lying };
+        if let Some(some) = look.take_from(ctx, bank, door).await? {
             looked = true;
             taken |= some;
         }
     }
     if looked {
         trouble.tell(ctx, bank).await?;
-        beside::look_after(ctx, bank, lying).await?;
+        // Of what was not listed nothing is known.
+        if !trouble.in_part {
+            beside::look_after(ctx, bank, lying).await?;
+        }
     }
     Ok(taken)
 }
 
-/// Takes the files that were left at one door; nothing where it has none. What waits for a message to name
-/// it is noted in `lying`.
-async fn take_from(
-    ctx: &Ctx,
-    bank: &Bank,
-    door: &dyn Transport,
-    trouble: &mut Trouble,
-    lying: &mut Vec<String>,
-) -> Result<Option<bool>, FlowError> {
-    let (mut taken, mut seen, mut limit) = (false, 0, PER_STEP);
-    loop {
-        let names = match door.arrivals(limit).await {
-            Ok(names) => names,
-            Err(DoorError::NoArrivals) => return Ok(None),
-            Err(cause) => {
-                tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
-                trouble.unread = Some(door_error(&cause));
-                return Ok(Some(false));
-            }
-        };
-        let new = names.iter().skip(seen);
-        let (beside, mine): (Vec<&String>, Vec<&String>) =
-            new.partition(|name| beside::waits_for_its_message(bank, name));
-        lying.extend(beside.into_iter().cloned());
-        taken |= take_listed(ctx, bank, door, mine, trouble).await?;
-        // Where all that was listed stays where it is, what came after it has its turn.
-        if taken || names.len() < limit || limit >= STAYING_MAX {
-            return Ok(Some(taken));
+/// How many arrivals of a folder stay behind where a look ended for want of time, by bank and folder. A server
+/// that hangs at each of them would else keep those that came after them from their turn for ever. In memory
+/// alone: it is an order, and moves nothing.
+#[derive(Debug, Default)]
+pub struct LeftOff(Mutex<HashMap<(String, usize), usize>>);
+
+impl LeftOff {
+    fn take(&self, bank: &str, place: usize) -> usize {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(&(bank.to_owned(), place)).unwrap_or(0)
+    }
+
+    fn keep(&self, bank: &str, place: usize, stayed: usize) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert((bank.to_owned(), place), stayed);
+    }
+}
+
+/// One look at a folder.
+struct Look<'l> {
+    turn: &'l Turn,
+    place: usize,
+    trouble: &'l mut Trouble,
+    /// What waits for a message to name it.
+    lying: &'l mut Vec<String>,
+}
+
+impl Look<'_> {
+    /// Takes the files that were left at one door; nothing where it has none.
+    async fn take_from(
+        &mut self,
+        ctx: &Ctx,
+        bank: &Bank,
+        door: &dyn Transport,
+    ) -> Result<Option<bool>, FlowError> {
+        let mut seen = ctx.left_off.take(&bank.code, self.place);
+        self.trouble.in_part |= seen > 0;
+        let (mut taken, mut limit) = (false, PER_STEP);
+        while limit <= seen {
+            limit *= 4;
         }
-        (seen, limit) = (names.len(), limit * 4);
+        loop {
+            let names = match door.arrivals(limit).await {
+                Ok(names) => names,
+                Err(DoorError::NoArrivals) => return Ok(None),
+                Err(cause) => {
+                    tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
+                    self.trouble.unread = Some(door_error(&cause));
+                    return Ok(Some(false));
+                }
+            };
+            let new = names.iter().skip(seen);
+            let (beside, mine): (Vec<&String>, Vec<&String>) =
+                new.partition(|name| beside::waits_for_its_message(bank, name));
+            seen += beside.len();
+            self.lying.extend(beside.into_iter().cloned());
+            let (some, stayed) = self.take_listed(ctx, bank, door, mine).await?;
+            taken |= some;
+            seen += stayed;
+            if self.turn.is_over(ctx) {
+                ctx.left_off.keep(&bank.code, self.place, seen);
+                self.trouble.in_part = true;
+                return Ok(Some(taken));
+            }
+            // Where all that was listed stays where it is, what came after it has its turn.
+            if taken || names.len() < limit || limit >= STAYING_MAX {
+                return Ok(Some(taken));
+            }
+            (seen, limit) = (names.len(), limit * 4);
+        }
     }
 }
 
@@ -78,6 +127,8 @@ async fn take_from(
 struct Trouble {
     /// Why a folder could not be looked through.
     unread: Option<String>,
+    /// Not all of them were looked at.
+    in_part: bool,
     files: usize,
     /// The first of them, and why.
     first: Option<(String, String)>,
@@ -100,6 +151,7 @@ impl Trouble {
                 "{} 送来的文件有 {} 个打不开或移不走（例如 {name}：{why}）。打不开的文件尚未入账；请检查文件和目录的权限，处理后系统会自动读取",
                 bank.name, self.files
             ),
+            (None, None) if self.in_part => return Ok(()),
             (None, None) => {
                 let now = ctx.now_ms();
                 return Ok(ctx.store.clear_alert(AlertKind::Door, &bank.code, now).await?);
@@ -122,41 +174,51 @@ enum Then {
     Again,
 }
 
-/// Takes the files that were listed, in their order; says whether one is out of the way. While one is
-/// applied, the one before it is put away and the one behind it is fetched: the three wait for different
-/// things, and a bank's server is far away.
-async fn take_listed(
-    ctx: &Ctx,
-    bank: &Bank,
-    door: &dyn Transport,
-    names: Vec<&String>,
-    trouble: &mut Trouble,
-) -> Result<bool, FlowError> {
-    let mut names = names.into_iter();
-    let (mut fetched, mut applied) = (None, None);
-    let mut taken = false;
-    loop {
-        let next = if leaves_room(fetched.as_ref()) { names.next() } else { None };
-        if next.is_none() && fetched.is_none() && applied.is_none() {
-            return Ok(taken);
+impl Look<'_> {
+    /// Takes the files that were listed, in their order; says whether one is out of the way, and how many stay.
+    /// While one is applied, the one before it is put away and the one behind it is fetched: the three wait for
+    /// different things, and a bank's server is far away. It ends before the others where its time is over.
+    async fn take_listed(
+        &mut self,
+        ctx: &Ctx,
+        bank: &Bank,
+        door: &dyn Transport,
+        names: Vec<&String>,
+    ) -> Result<(bool, usize), FlowError> {
+        let mut names = names.into_iter();
+        let (mut fetched, mut applied) = (None, None);
+        let (mut taken, mut stayed) = (false, 0);
+        loop {
+            let next = if leaves_room(fetched.as_ref()) && !self.turn.is_over(ctx) {
+                names.next()
+            } else {
+                None
+            };
+            if next.is_none() && fetched.is_none() && applied.is_none() {
+                return Ok((taken, stayed));
+            }
+            let looked_at = fetched.is_some();
+            let (put, then, ahead) = join3(
+                put_away(door, applied.take()),
+                apply(ctx, bank, door, fetched.take(), self.trouble),
+                fetch(door, next),
+            )
+            .await;
+            match put {
+                Some((_, Ok(()))) => taken = true,
+                Some((name, Err(cause))) => {
+                    stayed += 1;
+                    self.trouble.note(bank, &name, "put away", &cause);
+                }
+                None => {}
+            }
+            match then? {
+                Then::PutAway(arrival) => applied = Some(arrival),
+                Then::Stays => stayed += usize::from(looked_at),
+                Then::Again => taken = true,
+            }
+            fetched = ahead;
         }
-        let (put, then, ahead) = join3(
-            put_away(door, applied.take()),
-            apply(ctx, bank, door, fetched.take(), trouble),
-            fetch(door, next),
-        )
-        .await;
-        match put {
-            Some((_, Ok(()))) => taken = true,
-            Some((name, Err(cause))) => trouble.note(bank, &name, "put away", &cause),
-            None => {}
-        }
-        match then? {
-            Then::PutAway(arrival) => applied = Some(arrival),
-            Then::Stays => {}
-            Then::Again => taken = true,
-        }
-        fetched = ahead;
     }
 }
 

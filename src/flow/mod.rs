@@ -256,6 +256,8 @@ pub struct Ctx {
     pub opening: Opening,
     /// Files beside messages, theirs and ours, as they were last seen.
     pub side_files: SideFiles,
+    /// Where looks at folders ended for want of time.
+    pub left_off: arrivals::LeftOff,
     /// Finance sources that do not answer when they are pulled.
     pub pulls: Reach,
     /// Finance sources that do not take reports.

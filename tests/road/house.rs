@@ -234,6 +234,7 @@ impl House {
             unfetched: Arc::default(),
             opening: self.opening.as_ref().map_or_else(Opening::default, |begin| begin()),
             side_files: flow::beside::SideFiles::default(),
+            left_off: flow::arrivals::LeftOff::default(),
             pulls: Reach::new(Dice::seeded(5)),
             deliveries: Reach::new(Dice::seeded(6)),
             dice: std::sync::Mutex::new(Dice::seeded(7)),

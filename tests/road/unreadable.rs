@@ -6,13 +6,15 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use daifa::clock::{Clock, ManualClock};
+use daifa::flow::Step;
 use daifa::format::{Part, PartRole};
 use daifa::model::attempt::Committed;
 use daifa::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
 
-use crate::counter::Counter;
+use crate::counter::{Counter, Turn};
 use crate::county::Draft;
-use crate::house::{FILES, House, MINUTE};
+use crate::house::{FILES, House, MINUTE, SECOND};
 
 /// A bank's folders whose files do not all belong to whoever reads them.
 struct Foreign {
@@ -21,6 +23,8 @@ struct Foreign {
     locked: Mutex<BTreeSet<String>>,
     /// Can be opened and not be moved.
     nailed: Mutex<bool>,
+    /// So long it takes until a file turns out to be locked, or the bank not to be there.
+    hangs: Mutex<Option<(ManualClock, i64)>>,
 }
 
 impl Foreign {
@@ -28,11 +32,18 @@ impl Foreign {
         let source = io::Error::from_raw_os_error(13);
         DoorError::Io { doing, path: "/srv/bank/in".into(), source }
     }
+
+    fn hang(&self) {
+        if let Some((clock, ms)) = self.hangs.lock().expect("not poisoned").as_ref() {
+            clock.advance_ms(*ms);
+        }
+    }
 }
 
 #[async_trait]
 impl Transport for Foreign {
     async fn send(&self, committed: &Committed, parts: &[OutPart]) -> Sent {
+        self.hang();
         self.bank.send(committed, parts).await
     }
 
@@ -46,6 +57,7 @@ impl Transport for Foreign {
 
     async fn fetch(&self, name: &str) -> Result<Arrival, DoorError> {
         if self.locked.lock().expect("not poisoned").contains(name) {
+            self.hang();
             return Err(Self::denied("opening a file in"));
         }
         self.bank.fetch(name).await
@@ -94,7 +106,8 @@ impl Transport for Foreign {
 async fn house() -> (House, Arc<Foreign>) {
     let mut house = House::open().await;
     let bank = Arc::clone(&house.files);
-    let door = Arc::new(Foreign { bank, locked: Mutex::default(), nailed: Mutex::new(false) });
+    let (locked, nailed, hangs) = (Mutex::default(), Mutex::new(false), Mutex::default());
+    let door = Arc::new(Foreign { bank, locked, nailed, hangs });
     let told = Arc::clone(&door) as Arc<dyn Transport>;
     house.doors.insert(FILES.to_owned(), (told, Arc::clone(&house.files.format)));
     house.restart().await;
@@ -153,5 +166,71 @@ async fn f7_an_applied_file_that_cannot_be_put_away_is_told_of() {
     house.live(MINUTE, MINUTE).await;
     assert_eq!(house.files.waiting(), 0);
     assert!(house.alert("door").await.is_none());
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f25_a_server_that_hangs_at_some_files_is_left_in_time_and_keeps_none_behind_them() {
+    let (mut house, door) = house().await;
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    // Older than the answer, and more than one look comes by.
+    leave_locked(&house, &door, 9);
+    let clock = house.clock.clone();
+    *door.hangs.lock().expect("not poisoned") = Some((clock.clone(), 4 * SECOND));
+    house.files.leave_all(0);
+    let mut looks = 0;
+    while house.page(1).await.row.counts.credited < 3 {
+        let began = clock.now_ms();
+        house.step(Step::Collect).await.expect("the step goes on");
+        let took = clock.now_ms() - began;
+        assert!(
+            took <= 16 * SECOND,
+            "a look of {took} ms: somebody would think that the step is stuck"
+        );
+        looks += 1;
+        assert!(looks < 6, "what came after them never has its turn");
+        clock.advance_ms(10 * SECOND);
+    }
+    assert!(looks > 1, "the first look ended for want of time");
+    let alert = house.alert("door").await.expect("somebody is told");
+    assert!(alert.text.contains("没有权限"), "{}", alert.text);
+    // A look that came by a part of them does not say that all is well.
+    for _ in 0..6 {
+        house.step(Step::Collect).await.expect("the step goes on");
+        assert!(house.alert("door").await.is_some());
+        clock.advance_ms(10 * SECOND);
+    }
+    *door.hangs.lock().expect("not poisoned") = None;
+    door.locked.lock().expect("not poisoned").clear();
+    house.live(10 * MINUTE, MINUTE).await;
+    assert_eq!(house.files.waiting(), 0, "they are read once they can be");
+    assert!(house.alert("door").await.is_none());
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f25_one_try_that_took_long_is_enough_to_find_a_bank_not_there() {
+    let (mut house, door) = house().await;
+    house.rows_max = 1;
+    house.restart().await;
+    let clock = house.clock.clone();
+    *door.hangs.lock().expect("not poisoned") = Some((clock.clone(), 12 * SECOND));
+    house.files.next(Turn::NotSent);
+    house.files.next(Turn::NotSent);
+    house.county.offer(Draft::new("A", 1).lines(FILES, 4).declared());
+    house.only(Step::Intake).await;
+    house.only(Step::Convert).await;
+    house.step(Step::Submit).await.expect("the step goes on");
+    assert_eq!(house.files.batches().len(), 1, "the others wait with the one that was tried");
+    let next = house.number("SELECT MIN(next_at_ms) FROM attempt").await;
+    assert!(next > clock.now_ms());
+    clock.advance_ms(next - clock.now_ms());
+    house.step(Step::Submit).await.expect("the step goes on");
+    let tried = house.number("SELECT COUNT(*) FROM attempt WHERE sends > 0").await;
+    assert_eq!((house.files.batches().len(), tried), (2, 2), "it was another's turn");
+    *door.hangs.lock().expect("not poisoned") = None;
+    house.live(10 * MINUTE, MINUTE).await;
+    house.files.leave_all(0);
+    house.live(10 * MINUTE, MINUTE).await;
     house.sound().await;
 }
