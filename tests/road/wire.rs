@@ -365,9 +365,41 @@ impl Folders {
 /// The name that the first batch of a house has.
 const FIRST: &str = "DFT000000000001";
 
+type Before = fn(&Path);
+
+/// What lies in the way of a batch, how often the bank would take the batch then, and the state of the attempt.
+const IN_THE_WAY: &[(&str, Before, usize, &str)] = &[
+    (
+        "a half that an earlier try left",
+        |out| std::fs::write(out.join(format!(".{FIRST}.txt.part")), "ha").expect("written"),
+        1,
+        "accepted",
+    ),
+    (
+        "the data's name is taken",
+        |out| std::fs::write(out.join(format!("{FIRST}.txt")), "other").expect("written"),
+        0,
+        "unknown",
+    ),
+    (
+        "the control file's name is taken",
+        |out| std::fs::write(out.join(format!("{FIRST}.ok")), "other").expect("written"),
+        1,
+        "unknown",
+    ),
+    (
+        "a link stands in the way",
+        |out| {
+            let link = out.join(format!("{FIRST}.txt"));
+            std::os::unix::fs::symlink("/etc/hostname", link).expect("linked");
+        },
+        0,
+        "unknown",
+    ),
+];
+
 #[tokio::test]
 async fn f13_f45_f48_what_folders_do_to_a_batch() {
-    type Before = fn(&Path);
     let rows: &[(&str, Before, usize, &str)] = &[
         ("nothing", |_| {}, 1, "accepted"),
         ("the folder is gone", |out| std::fs::remove_dir(out).expect("removed"), 0, "not_sent"),
@@ -380,35 +412,8 @@ async fn f13_f45_f48_what_folders_do_to_a_batch() {
             0,
             "not_sent",
         ),
-        (
-            "a half that an earlier try left",
-            |out| std::fs::write(out.join(format!(".{FIRST}.txt.part")), "ha").expect("written"),
-            1,
-            "accepted",
-        ),
-        (
-            "the data's name is taken",
-            |out| std::fs::write(out.join(format!("{FIRST}.txt")), "other").expect("written"),
-            0,
-            "unknown",
-        ),
-        (
-            "the control file's name is taken",
-            |out| std::fs::write(out.join(format!("{FIRST}.ok")), "other").expect("written"),
-            1,
-            "unknown",
-        ),
-        (
-            "a link stands in the way",
-            |out| {
-                let link = out.join(format!("{FIRST}.txt"));
-                std::os::unix::fs::symlink("/etc/hostname", link).expect("linked");
-            },
-            0,
-            "unknown",
-        ),
     ];
-    for (what, before, times, state) in rows {
+    for (what, before, times, state) in rows.iter().chain(IN_THE_WAY) {
         let folders = Folders::open();
         before(&folders.path("out"));
         let door = Directory::new(DirectoryOptions {
@@ -521,6 +526,21 @@ async fn f24_f26_f47_to_f50_what_sftp_does_to_a_batch() {
 }
 
 #[tokio::test]
+async fn f45_f48_what_lies_in_the_way_on_a_server_does_to_a_batch() {
+    let Some(sshd) = Sshd::start() else { return };
+    for (what, before, times, state) in IN_THE_WAY {
+        let folders = Folders::open();
+        before(&folders.path("out"));
+        let door = Sftp::new(served(&sshd, &folders, sshd.address().to_string()));
+        let door = Arc::new(door.expect("good settings"));
+        let (found, sends, _) = sent(FILES, door, "example-rural-fixed").await;
+        assert_eq!((&*found, folders.seen(), sends), (*state, *times, 1), "{what}");
+        let others = std::fs::read(folders.path("out").join(format!("{FIRST}.txt")));
+        assert!(!what.contains("data's") || others.expect("there") == b"other", "{what}");
+    }
+}
+
+#[tokio::test]
 async fn f50_a_host_key_that_changed_is_told_and_nothing_is_sent_before_it_is_pinned() {
     let Some(sshd) = Sshd::start() else { return };
     let folders = Folders::open();
@@ -593,7 +613,6 @@ const FILE: &str = "APT000000000001.txt";
 
 #[tokio::test]
 async fn f24_f25_f47_what_a_line_with_a_folder_beside_it_does_to_a_batch() {
-    type Before = fn(&Path);
     let format = big_bank();
     // What stands in the file's way, what the line does, how often the bank saw the message, the state, and
     // whether the file lies there.
