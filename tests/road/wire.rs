@@ -484,6 +484,8 @@ async fn f24_f26_f47_to_f50_what_sftp_does_to_a_batch() {
         ("cut at 3 kB", |_| Plan::Cut { after: 3 << 10, then_refuse: true }, 0, "not_sent"),
         ("cut at 4 kB", |_| Plan::Cut { after: 4 << 10, then_refuse: true }, 0, "not_sent"),
         ("silent from 2 kB on", |_| Plan::Hold { after: 2 << 10 }, 0, "not_sent"),
+        ("one byte at a time", |_| Plan::Drip { after: 0 }, 0, "not_sent"),
+        ("one byte at a time from 2 kB on", |_| Plan::Drip { after: 2 << 10 }, 0, "not_sent"),
         (
             "cut before the rename",
             |folder| Plan::BeforeRename { folder, then_refuse: true },
@@ -513,11 +515,14 @@ async fn f24_f26_f47_to_f50_what_sftp_does_to_a_batch() {
         let folders = Folders::open();
         let line = Line::to(sshd.address()).await;
         let plan = plan(folders.path("out"));
-        let silent = matches!(plan, Plan::Hold { .. } | Plan::AfterRename { stays: true, .. });
+        let silent = matches!(
+            plan,
+            Plan::Hold { .. } | Plan::Drip { .. } | Plan::AfterRename { stays: true, .. }
+        );
         line.plan(plan);
         let mut options = options(&folders, line.address());
         if silent {
-            options.total_ms = SILENCE_MS;
+            (options.connect_ms, options.total_ms) = (SILENCE_MS, SILENCE_MS);
         }
         let door = Sftp::new(options).expect("good settings");
         let (found, sends, _) = sent(FILES, Arc::new(door), "example-rural-fixed").await;

@@ -26,6 +26,11 @@ pub enum Plan {
     Hold {
         after: u64,
     },
+    /// After so many bytes from us what comes back comes one byte at a time, and so slowly that no time-out for a
+    /// silence would end it.
+    Drip {
+        after: u64,
+    },
     /// The request for the committing rename does not reach the server of this folder.
     BeforeRename {
         folder: PathBuf,
@@ -151,8 +156,15 @@ async fn back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, shared: &Shared, 
             }
             mute.store(true, Ordering::SeqCst);
         }
-        if !mute.load(Ordering::SeqCst) && to.write_all(&chunk[..n]).await.is_err() {
-            return;
+        let drips = matches!(shared.plan(), Plan::Drip { after } if shared.sent.load(Ordering::SeqCst) >= after);
+        let step = if drips { 1 } else { n };
+        for piece in chunk[..n].chunks(step) {
+            if drips {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            if !mute.load(Ordering::SeqCst) && to.write_all(piece).await.is_err() {
+                return;
+            }
         }
     }
     if mute.load(Ordering::SeqCst) {
@@ -191,6 +203,7 @@ async fn there(
             Plan::Whole
             | Plan::Cut { .. }
             | Plan::Hold { .. }
+            | Plan::Drip { .. }
             | Plan::BeforeRename { .. }
             | Plan::AfterRename { .. } => {}
         }

@@ -146,6 +146,9 @@ async fn f25_f26_a_bank_that_says_no_more_meets_the_deadline() {
         (Plan::Hold { after: 0 }, false),
         (Plan::Hold { after: 1_500 }, false),
         (Plan::Hold { after: whole - 600 }, false),
+        (Plan::Drip { after: 0 }, false),
+        (Plan::Drip { after: 1_500 }, false),
+        (Plan::Drip { after: whole - 600 }, false),
         (Plan::AfterRename { folder, then_refuse: false, stays: true }, true),
     ] {
         let door = bank.through(&line, 1_000);
