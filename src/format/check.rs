@@ -344,7 +344,13 @@ fn filling(
             faults.note(field.at, format!("{name}: texts are filled with blanks"), hint);
         }
         Spelling::Moment(pieces) => {
-            let own = pieces.iter().map(|piece| piece.width()).sum::<usize>() * of_sign;
+            let own: Option<usize> = pieces.iter().map(|piece| piece.width()).sum();
+            let Some(own) = own.map(|own| own * of_sign) else {
+                let hint = "MM, dd and HH: two digits always";
+                let what = format!("{name}: a date of this pattern has no width of its own");
+                faults.note(field.at, what, hint);
+                return;
+            };
             if own != width {
                 faults.note(
                     field.at,

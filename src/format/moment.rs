@@ -15,13 +15,50 @@ pub(crate) enum Piece {
     YearOf(Era),
     Month,
     Day,
+    Hour,
+    /// A month, day or hour without a zero before it: one digit or two.
+    Short(Part),
+    /// The first letters of a month's English name.
+    MonthName {
+        capitals: bool,
+    },
     /// The day of the year, from 001.
     DayOfYear,
-    Hour,
     Minute,
     Second,
     Sign(u8),
 }
+
+/// What is written in one digit where one will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    Month,
+    Day,
+    Hour,
+}
+
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/// The words of a pattern; of two that begin alike the longer one comes first.
+const WORDS: [(&str, Piece); 16] = [
+    ("yyyy", Piece::Year),
+    ("yy", Piece::ShortYear),
+    ("RRR", Piece::YearOf(Era::Republic)),
+    ("BBBB", Piece::YearOf(Era::Buddhist)),
+    ("EE", Piece::YearOf(Era::Reiwa)),
+    ("MMM", Piece::MonthName { capitals: true }),
+    ("Mmm", Piece::MonthName { capitals: false }),
+    ("MM", Piece::Month),
+    ("M", Piece::Short(Part::Month)),
+    ("dd", Piece::Day),
+    ("d", Piece::Short(Part::Day)),
+    ("DDD", Piece::DayOfYear),
+    ("HH", Piece::Hour),
+    ("H", Piece::Short(Part::Hour)),
+    ("mm", Piece::Minute),
+    ("ss", Piece::Second),
+];
 
 /// What years are counted from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +72,6 @@ pub(crate) enum Era {
 }
 
 impl Era {
-    const ALL: [(&str, Self); 3] =
-        [("RRR", Self::Republic), ("BBBB", Self::Buddhist), ("EE", Self::Reiwa)];
-
     /// The year 0 of it, which never was.
     const fn zero(self) -> i16 {
         match self {
@@ -47,24 +81,33 @@ impl Era {
         }
     }
 
+    /// The first year that has too many digits.
+    const fn beyond(self) -> i16 {
+        match self {
+            Self::Republic => 1_000,
+            Self::Buddhist => 10_000,
+            Self::Reiwa => 100,
+        }
+    }
+
     /// The year of a day in this era, where it was one.
     fn year(self, moment: Moment) -> Option<u64> {
         let before = self == Self::Reiwa && moment.year == 2019 && moment.month < 5;
         let year = moment.year.checked_sub(self.zero()).filter(|year| *year > 0 && !before)?;
-        let most = 10_i16.saturating_pow(u32::try_from(Piece::YearOf(self).width()).ok()?);
-        (year < most || most == i16::MAX).then_some(u64::from(year.unsigned_abs()))
+        (year < self.beyond()).then_some(u64::from(year.unsigned_abs()))
     }
 }
 
 impl Piece {
-    /// How many bytes it takes, always.
-    pub const fn width(self) -> usize {
-        match self {
+    /// How many bytes it takes, where that is always the same.
+    pub const fn width(self) -> Option<usize> {
+        Some(match self {
             Self::Year | Self::YearOf(Era::Buddhist) => 4,
-            Self::DayOfYear | Self::YearOf(Era::Republic) => 3,
+            Self::DayOfYear | Self::YearOf(Era::Republic) | Self::MonthName { .. } => 3,
             Self::Sign(_) => 1,
+            Self::Short(_) => return None,
             _ => 2,
-        }
+        })
     }
 
     /// Reads a pattern like `yyyyMMddHHmmss`, `yyyy-MM-dd` or `yyDDD`; between two `'` stands what is
@@ -82,19 +125,7 @@ impl Piece {
                 rest = after;
                 continue;
             }
-            for (word, piece) in [
-                ("yyyy", Self::Year),
-                ("yy", Self::ShortYear),
-                ("MM", Self::Month),
-                ("dd", Self::Day),
-                ("DDD", Self::DayOfYear),
-                ("HH", Self::Hour),
-                ("mm", Self::Minute),
-                ("ss", Self::Second),
-            ]
-            .into_iter()
-            .chain(Era::ALL.map(|(word, era)| (word, Self::YearOf(era))))
-            {
+            for (word, piece) in WORDS {
                 if let Some(after) = rest.strip_prefix(word) {
                     pieces.push(piece);
                     rest = after;
@@ -111,8 +142,19 @@ impl Piece {
         let of_a_year =
             |piece: &&Self| matches!(piece, Self::Year | Self::ShortYear | Self::YearOf(_));
         let years = pieces.iter().filter(of_a_year).count();
-        let twice = pieces.contains(&Self::Month) || pieces.contains(&Self::Day);
-        let fits = years <= 1 && (!of_year || (years == 1 && !twice));
+        let of_a_month = |piece: &&Self| {
+            matches!(piece, Self::Month | Self::MonthName { .. } | Self::Short(Part::Month))
+        };
+        let of_a_day = |piece: &&Self| matches!(piece, Self::Day | Self::Short(Part::Day));
+        let months = pieces.iter().filter(of_a_month).count();
+        let days = pieces.iter().filter(of_a_day).count();
+        let fits = years <= 1
+            && months <= 1
+            && days <= 1
+            && (!of_year || (years == 1 && months == 0 && days == 0));
+        // Only a sign tells where a number of one digit or two ends.
+        let open = |pair: &[Self]| matches!(pair, [Self::Short(_), next] if !matches!(next, Self::Sign(sign) if !sign.is_ascii_digit()));
+        let fits = fits && !pieces.windows(2).any(open);
         (!pieces.is_empty() && fits).then_some(pieces)
     }
 }
@@ -132,20 +174,12 @@ pub(crate) fn told(pieces: &[Piece]) -> String {
                 text.push(char::from(*sign));
                 text.push('\'');
             }
-            Piece::DayOfYear => text.push_str("DDD"),
-            Piece::Year => text.push_str("yyyy"),
-            Piece::ShortYear => text.push_str("yy"),
-            Piece::Month => text.push_str("MM"),
-            Piece::Day => text.push_str("dd"),
-            Piece::Hour => text.push_str("HH"),
-            Piece::Minute => text.push_str("mm"),
-            Piece::Second => text.push_str("ss"),
-            Piece::YearOf(era) => {
+            Piece::Sign(sign) => text.push(char::from(*sign)),
+            piece => {
                 text.extend(
-                    Era::ALL.iter().filter(|(_, known)| known == era).map(|(word, _)| *word),
+                    WORDS.iter().filter(|(_, known)| known == piece).map(|(word, _)| *word),
                 );
             }
-            Piece::Sign(sign) => text.push(char::from(*sign)),
         }
         text
     })
@@ -166,10 +200,17 @@ pub(crate) fn write(pieces: &[Piece], moment: Moment, out: &mut Vec<u8>) -> Resu
             Piece::YearOf(era) => era
                 .year(moment)
                 .ok_or_else(|| out_of_range("a year of the era that its pattern names"))?,
-            Piece::Month => u64::from(moment.month),
-            Piece::Day => u64::from(moment.day),
+            Piece::Month | Piece::Short(Part::Month) => u64::from(moment.month),
+            Piece::Day | Piece::Short(Part::Day) => u64::from(moment.day),
             Piece::DayOfYear => u64::from(day_of_year(moment)),
-            Piece::Hour => u64::from(moment.hour),
+            Piece::Hour | Piece::Short(Part::Hour) => u64::from(moment.hour),
+            Piece::MonthName { capitals } => {
+                let name = MONTHS[usize::from(moment.month) - 1].as_bytes();
+                out.extend(
+                    name.iter().map(|b| if *capitals { b.to_ascii_uppercase() } else { *b }),
+                );
+                continue;
+            }
             Piece::Minute => u64::from(moment.minute),
             Piece::Second => u64::from(moment.second),
             Piece::Sign(sign) => {
@@ -177,7 +218,7 @@ pub(crate) fn write(pieces: &[Piece], moment: Moment, out: &mut Vec<u8>) -> Resu
                 continue;
             }
         };
-        write_digits(number, piece.width(), out);
+        write_digits(number, piece.width().unwrap_or(1), out);
     }
     Ok(())
 }
@@ -201,13 +242,28 @@ pub(crate) fn read(
     let (mut of_year, mut of_era) = (None, None);
     let mut rest = bytes;
     for piece in pieces {
-        let (here, after) = rest.split_at_checked(piece.width()).ok_or_else(wrong)?;
+        // Of a number without a zero before it all digits that are there, two at most.
+        let there = || rest.iter().take(2).take_while(|byte| byte.is_ascii_digit()).count();
+        let width = piece.width().unwrap_or_else(there);
+        let (here, after) = rest.split_at_checked(width).ok_or_else(wrong)?;
         rest = after;
         if let Piece::Sign(sign) = piece {
             if here != [*sign] {
                 return Err(wrong());
             }
             continue;
+        }
+        if let Piece::MonthName { capitals } = piece {
+            let is = |name: &&str| match capitals {
+                true => name.to_ascii_uppercase().as_bytes() == here,
+                false => name.as_bytes() == here,
+            };
+            let month = MONTHS.iter().position(|name| is(&name)).ok_or_else(wrong)?;
+            moment.month = u8::try_from(month + 1).unwrap_or(0);
+            continue;
+        }
+        if piece.width().is_none() && here.len() > 1 && here.starts_with(b"0") {
+            return Err(wrong());
         }
         let number = digits(here).ok_or_else(wrong)?;
         let two = u8::try_from(number).unwrap_or(u8::MAX);
@@ -219,13 +275,13 @@ pub(crate) fn read(
                 moment.year = year.unwrap_or(-1);
                 of_era = Some((*era, number));
             }
-            Piece::Month => moment.month = two,
-            Piece::Day => moment.day = two,
+            Piece::Month | Piece::Short(Part::Month) => moment.month = two,
+            Piece::Day | Piece::Short(Part::Day) => moment.day = two,
             Piece::DayOfYear => of_year = Some(u16::try_from(number).unwrap_or(u16::MAX)),
-            Piece::Hour => moment.hour = two,
+            Piece::Hour | Piece::Short(Part::Hour) => moment.hour = two,
             Piece::Minute => moment.minute = two,
             Piece::Second => moment.second = two,
-            Piece::Sign(_) => {}
+            Piece::Sign(_) | Piece::MonthName { .. } => {}
         }
     }
     if let Some(day) = of_year {
@@ -253,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn i21_years_of_other_eras_are_the_same_days() {
+    fn i21_a_day_is_the_same_however_it_is_spelled() {
         for (pattern, moment, text) in [
             ("RRRMMdd", day(2026, 11, 28), "1151128"),
             ("RRR/MM/dd", day(1912, 1, 1), "001/01/01"),
@@ -261,6 +317,11 @@ mod tests {
             ("ddMMBBBB", day(2026, 11, 28), "28112569"),
             ("'5'EEMMdd", day(2019, 5, 1), "5010501"),
             ("RRRDDD", day(2026, 2, 1), "115032"),
+            ("dd-MMM-yy", day(2026, 11, 3), "03-NOV-26"),
+            ("ddMmmyyyy", day(2026, 5, 31), "31May2026"),
+            ("d/M/yyyy", day(2026, 1, 9), "9/1/2026"),
+            ("M.d.yyyy", day(2026, 12, 31), "12.31.2026"),
+            ("yyyy-M-d", day(2026, 10, 9), "2026-10-9"),
         ] {
             let pieces = Piece::parse(pattern).expect(pattern);
             assert_eq!(told(&pieces), pattern);
@@ -283,11 +344,28 @@ mod tests {
             ("RRRMMdd", "1150229"),
             ("EEMMdd", "010430"),
             ("BBBBMMdd", "00001231"),
+            ("d/M/yyyy", "09/1/2026"),
+            ("d/M/yyyy", "/1/2026"),
+            ("d/M/yyyy", "9/123/2026"),
+            ("yyyy-M-d", "2026-10-"),
+            ("yyyy-M-d", "2026-10-0"),
+            ("ddMMMyy", "03Nov26"),
+            ("ddMmmyy", "03Nob26"),
         ] {
             let pieces = Piece::parse(pattern).expect(pattern);
             assert!(read(&pieces, Moment::default(), text.as_bytes()).is_err(), "{text}");
         }
-        for pattern in ["RRRyyyy", "RRRRMMdd", "EEyyMM", "BBB"] {
+        for pattern in [
+            "RRRyyyy",
+            "RRRRMMdd",
+            "EEyyMM",
+            "BBB",
+            "dMyyyy",
+            "d/MMM/M/yyyy",
+            "yyDDDMMM",
+            "d'1'M",
+            "ddd",
+        ] {
             assert!(Piece::parse(pattern).is_none(), "{pattern}");
         }
     }

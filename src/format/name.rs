@@ -159,7 +159,7 @@ impl NamePattern {
                     continue;
                 }
                 Piece::Moment(pieces) => {
-                    let width = pieces.iter().map(|piece| piece.width()).sum();
+                    let width = pieces.iter().filter_map(|piece| piece.width()).sum();
                     let (here, after) = rest.split_at_checked(width)?;
                     // A day alone is no moment that a head could be compared with.
                     moment::read(pieces, NO_MOMENT, here.as_bytes()).ok()?;
@@ -246,8 +246,12 @@ fn value_key(word: &str) -> Result<Key, String> {
 /// What stands behind a colon: a pattern of a date, or how many digits.
 fn shaped(word: &str, shape: &str) -> Result<Piece, String> {
     if word == Key::Moment.as_str() {
-        let pieces = moment::Piece::parse(shape)
-            .filter(|pieces| pieces.iter().all(|piece| !matches!(piece, moment::Piece::Sign(_))));
+        let pieces = moment::Piece::parse(shape).filter(|pieces| {
+            let plain = |piece: &moment::Piece| {
+                piece.width().is_some() && !matches!(piece, moment::Piece::Sign(_))
+            };
+            pieces.iter().all(plain)
+        });
         return pieces.map(Piece::Moment).ok_or_else(|| {
             format!("{shape:?} is no pattern for a name: letters like yyyyMMdd or HHmmss alone")
         });

@@ -21,6 +21,8 @@ pub(crate) enum Sign {
     After,
     /// `-` behind a negative number, a blank behind any other.
     MinusAfter,
+    /// A negative number in parentheses, as bookkeepers have it: `(1.00)`.
+    Parentheses,
     /// A letter before every number, like `C` and `D`.
     LetterBefore { positive: u8, negative: u8 },
     /// A letter behind every number.
@@ -56,6 +58,8 @@ const fn around(sign: Sign, negative: bool) -> (Option<u8>, Option<u8>) {
         Sign::Before => (Some(plus_minus), None),
         Sign::After => (None, Some(plus_minus)),
         Sign::MinusAfter => (None, Some(if negative { b'-' } else { b' ' })),
+        Sign::Parentheses if negative => (Some(b'('), Some(b')')),
+        Sign::Parentheses => (None, None),
         Sign::LetterBefore { positive, negative: letter } => {
             (Some(if negative { letter } else { positive }), None)
         }
@@ -253,6 +257,10 @@ impl Shape {
             Sign::Before => (by(*first, b'+', b'-')?, but_first),
             Sign::After => (by(*last, b'+', b'-')?, but_last),
             Sign::MinusAfter => (by(*last, b' ', b'-')?, but_last),
+            Sign::Parentheses => match bytes {
+                [b'(', digits @ .., b')'] => (true, digits),
+                _ => (false, bytes),
+            },
             Sign::LetterBefore { positive, negative } => {
                 (by(*first, positive, negative)?, but_first)
             }
@@ -305,6 +313,7 @@ impl Shape {
             Sign::Before => " behind a + or -",
             Sign::After => " before a + or -",
             Sign::MinusAfter => " before a - or blank",
+            Sign::Parentheses => ", perhaps in parentheses",
             Sign::LetterBefore { .. } => " behind the letter of its sign",
             Sign::LetterAfter { .. } => " before the letter of its sign",
             Sign::Overpunch => ", the last one with the sign in it",
@@ -697,6 +706,7 @@ mod tests {
             (Sign::Before, "+012.05", "-012.05"),
             (Sign::After, "012.05+", "012.05-"),
             (Sign::MinusAfter, "012.05 ", "012.05-"),
+            (Sign::Parentheses, "0012.05", "(12.05)"),
             (letters, "C012.05", "D012.05"),
             (behind, "012.05C", "012.05D"),
             (Sign::Overpunch, "0012.0E", "0012.0N"),

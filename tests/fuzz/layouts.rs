@@ -93,6 +93,7 @@ const SIGNS: &[(&str, bool)] = &[
     (", sign = \"before\"", true),
     (", sign = \"after\"", true),
     (", sign = \"minus_after\"", true),
+    (", sign = \"parentheses\"", true),
     (", sign = \"letter_before\", signs = \"CD\"", true),
     (", sign = \"letter_after\", signs = \"DC\"", true),
     (", sign = \"overpunch\"", true),
@@ -110,6 +111,8 @@ const PATTERNS: &[(&str, &str)] = &[
     ("RRR/MM/dd", "1912-01-01T00:00:00"),
     ("ddMMBBBB", "2026-11-28T00:00:00"),
     ("'5'EEMMdd", "2019-05-01T00:00:00"),
+    ("dd-MMM-yy", "2026-11-03T00:00:00"),
+    ("ddMmmyyyy", "2026-05-31T00:00:00"),
 ];
 
 /// What a field holds.
@@ -651,7 +654,8 @@ impl Maker<'_, '_> {
         let digits = (1 + self.dice.of(15)).max(scale + 1);
         let (sign, negative) = *self.dice.one(SIGNS);
         let mut spelled = String::new();
-        let mut width = digits + usize::from(negative) + self.dice.of(3);
+        // Parentheses are two signs.
+        let mut width = digits + 2 * usize::from(negative) + self.dice.of(3);
         if scale == 0 {
             spelled.push_str(", type = \"integer\"");
         } else {

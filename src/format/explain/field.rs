@@ -53,11 +53,14 @@ pub(super) fn table(
     };
     for (index, field) in record.fields.iter().enumerate() {
         let (place, width, filling) = match &field.place {
-            Place::Fixed { width, pad, absent, side, .. } => {
+            Place::Fixed { width, pad, absent, side, full, .. } => {
                 let from = at + 1;
                 at += width;
                 let place = if *width > 1 { format!("{from}-{at}") } else { from.to_string() };
-                let filling = filling(&field.cell, *width, (*pad, *absent), *side);
+                let filling = match full {
+                    true if !field.cell.may_be_absent() => "always full".to_owned(),
+                    _ => filling(&field.cell, *width, (*pad, *absent), *side),
+                };
                 (place, width.to_string(), filling)
             }
             Place::Column { room, joint } => {
@@ -123,7 +126,7 @@ fn filling(cell: &Cell, width: usize, (pad, absent): (char, Option<char>), side:
         (Spelling::Binary { width, .. }, _) => Some(*width),
         _ if cell.is_raw_number() => cell.spelling.shape().and_then(|shape| shape.form.width()),
         (Spelling::Hex { .. }, Bind::Computed(computed)) => computed.hex_width(),
-        (Spelling::Moment(pieces), _) => Some(pieces.iter().map(|piece| piece.width()).sum()),
+        (Spelling::Moment(pieces), _) => pieces.iter().map(|piece| piece.width()).sum(),
         (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => Some(bytes.len()),
         _ => None,
     };

@@ -43,9 +43,27 @@ fn escaped(text: &str) -> String {
     text.replace('|', "\\|").replace('\n', " ")
 }
 
-/// A text between back quotes, as it is spelled.
+/// A text between back quotes, as it is spelled. A blank that Markdown would swallow is shown as `␣`, and what
+/// shows nothing as it stands in a description.
 fn quoted(text: &str) -> String {
-    format!("`{}`", escaped(text))
+    let blanks = text.chars().filter(|sign| *sign == ' ').count();
+    if blanks == text.len() && blanks > 1 {
+        return format!("{blanks} blanks");
+    }
+    let mut shown = String::with_capacity(text.len());
+    let mut signs = text.chars().peekable();
+    let mut after_blank = true;
+    while let Some(sign) = signs.next() {
+        let swallowed = after_blank || signs.peek().is_none_or(|next| *next == ' ');
+        match sign {
+            ' ' if swallowed => shown.push('␣'),
+            '|' => shown.push_str("\\|"),
+            sign if sign.is_control() => shown.extend(sign.escape_default()),
+            sign => shown.push(sign),
+        }
+        after_blank = sign == ' ';
+    }
+    if shown.contains('`') { format!("`` {shown} ``") } else { format!("`{shown}`") }
 }
 
 fn document(format: &Format, spec: &FormatSpec, out: &mut String) -> std::fmt::Result {
@@ -328,4 +346,24 @@ fn codes(table: &CodeTable, out: &mut String) -> std::fmt::Result {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_constant_is_shown_as_it_is_spelled() {
+        for (text, shown) in [
+            ("H|1", "`H\\|1`"),
+            (" ", "`␣`"),
+            (&" ".repeat(31), "31 blanks"),
+            ("a b", "`a b`"),
+            (" a  b ", "`␣a␣␣b␣`"),
+            ("a`b", "`` a`b ``"),
+            ("\r\n\u{1A}", "`\\r\\n\\u{1a}`"),
+        ] {
+            assert_eq!(quoted(text), shown);
+        }
+    }
 }

@@ -246,7 +246,7 @@ pub(super) fn spelling(table: &Table<'_>, scope: &Scope<'_>, kind: ValueKind) ->
             let text = table.need_text("pattern", "pattern = \"yyyyMMddHHmmss\"")?;
             let pieces = Piece::parse(text.value);
             if pieces.is_none() {
-                let hint = "yyyy or yy (RRR, BBBB or EE of other eras), MM, dd, HH, mm, ss, the signs \
+                let hint = "yyyy or yy (RRR, BBBB or EE of other eras), MM (M, MMM, Mmm), dd (d), HH (H), mm, ss, the signs \
                             - : / . T and blank, DDD with a year, and other signs between two '";
                 table.faults().note(text.at, format!("{:?} is no pattern", text.value), hint);
             }

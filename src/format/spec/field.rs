@@ -51,7 +51,7 @@ fn column(table: &Table<'_>, cell: Option<&Cell>) -> Place {
         table.faults().note(table.at, "a field both behind an inner sign and glued", hint);
     }
     let own = cell.and_then(|cell| match (&cell.spelling, &cell.bind) {
-        (Spelling::Moment(pieces), _) => Some(pieces.iter().map(|piece| piece.width()).sum()),
+        (Spelling::Moment(pieces), _) => pieces.iter().map(|piece| piece.width()).sum(),
         (_, Bind::Literal { bytes, .. }) => Some(bytes.len()),
         _ => None,
     });
@@ -115,7 +115,8 @@ fn fixed(
             computed.hex_width().map(|digits| digits * of_sign)
         }
         (Spelling::Moment(pieces), _) => {
-            Some(pieces.iter().map(|piece| piece.width()).sum::<usize>() * of_sign)
+            let own: Option<usize> = pieces.iter().map(|piece| piece.width()).sum();
+            own.map(|own| own * of_sign)
         }
         (_, Bind::Literal { bytes, .. } | Bind::Ignored { bytes }) => Some(measure(bytes)),
         (Spelling::Words(words), _) => {

@@ -127,11 +127,12 @@ pub(super) fn amount(table: &Table<'_>) -> Option<AmountShape> {
 
 /// `sign = "minus"` and the like; `signs = "CD"` gives the letters. Nothing where none is named.
 fn sign(table: &Table<'_>) -> Option<Sign> {
-    const STYLES: [&str; 9] = [
+    const STYLES: [&str; 10] = [
         "minus",
         "before",
         "after",
         "minus_after",
+        "parentheses",
         "letter_before",
         "letter_after",
         "overpunch",
@@ -154,6 +155,7 @@ fn sign(table: &Table<'_>) -> Option<Sign> {
             "before" => Sign::Before,
             "after" => Sign::After,
             "minus_after" => Sign::MinusAfter,
+            "parentheses" => Sign::Parentheses,
             "letter_before" => Sign::LetterBefore { positive, negative },
             "letter_after" => Sign::LetterAfter { positive, negative },
             "overpunch" => Sign::Overpunch,
