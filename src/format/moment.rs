@@ -254,11 +254,11 @@ pub(crate) fn read(
             continue;
         }
         if let Piece::MonthName { capitals } = piece {
-            let is = |name: &&str| match capitals {
+            let is = |name: &str| match capitals {
                 true => name.to_ascii_uppercase().as_bytes() == here,
                 false => name.as_bytes() == here,
             };
-            let month = MONTHS.iter().position(|name| is(&name)).ok_or_else(wrong)?;
+            let month = MONTHS.iter().position(|name| is(name)).ok_or_else(wrong)?;
             moment.month = u8::try_from(month + 1).unwrap_or(0);
             continue;
         }

@@ -53,13 +53,12 @@ impl Sign {
 const fn around(sign: Sign, negative: bool) -> (Option<u8>, Option<u8>) {
     let plus_minus = if negative { b'-' } else { b'+' };
     match sign {
-        Sign::None | Sign::Overpunch | Sign::Apart => (None, None),
+        Sign::Parentheses if negative => (Some(b'('), Some(b')')),
+        Sign::None | Sign::Overpunch | Sign::Apart | Sign::Parentheses => (None, None),
         Sign::Minus => (if negative { Some(b'-') } else { None }, None),
         Sign::Before => (Some(plus_minus), None),
         Sign::After => (None, Some(plus_minus)),
         Sign::MinusAfter => (None, Some(if negative { b'-' } else { b' ' })),
-        Sign::Parentheses if negative => (Some(b'('), Some(b')')),
-        Sign::Parentheses => (None, None),
         Sign::LetterBefore { positive, negative: letter } => {
             (Some(if negative { letter } else { positive }), None)
         }
