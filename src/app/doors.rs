@@ -96,7 +96,7 @@ pub fn open(
         Ok(_)
             if let Some(kind) = routes.as_ref().and_then(|known| nameless(door, known, place)) =>
         {
-            problems.push(told(at, &format!("session: {kind} bears no reference of ours; on a connection that stays nobody could tell whose answer it is")));
+            problems.push(told(at, &format!("session: {kind} need not bear a reference of ours; on a connection that stays nobody could tell whose answer it is")));
             None
         }
         Ok(door) => Some(door),
@@ -154,8 +154,9 @@ pub fn open(
     Ok(Doors::new(door, by_kind, folders))
 }
 
-/// An answer on a connection that stays which bears no reference of ours: after one answer too many, each would
-/// be read as what the bank says about the next message.
+/// An answer on a connection that stays which need not bear a reference of ours: after one answer too many, each
+/// would be read as what the bank says about the next message, and one that comes while the next is on its way is
+/// seen by no look at the line.
 fn nameless(
     door: &Door,
     (routes, format): &(Routes, &Arc<Format>),
@@ -163,7 +164,7 @@ fn nameless(
 ) -> Option<MessageKind> {
     let Door::Socket(SocketDoor { session: Some(_), .. }) = door else { return None };
     let mut answers = routes.answers(place).into_iter().filter(|kind| format.has(*kind));
-    answers.find(|kind| !format.asks_for(*kind, Key::Reference))
+    answers.find(|kind| !format.always_bears(*kind, Key::Reference))
 }
 
 /// What is agreed with a bank, whichever of its doors is used.
@@ -478,12 +479,24 @@ mod tests {
         refused("example-city-xml", &format!("{plain}{session}"), "without a frame");
         // An answer that says not whose it is.
         let text = crate::format::example::example("example-gx-tagged").expect("it ships");
-        let (before, answer) = text.split_once("kind = \"acknowledgement\"").expect("it answers");
-        let answer = answer.replacen("key = \"reference\", only = \"ascii\"", "ignored = \"\"", 1);
+        let (before, answer_text) =
+            text.split_once("kind = \"acknowledgement\"").expect("it answers");
+        let answer =
+            answer_text.replacen("key = \"reference\", only = \"ascii\"", "ignored = \"\"", 1);
         let nameless = format!("{before}kind = \"acknowledgement\"{answer}");
         let cause = opened_by("gx", &nameless, &format!("{plain}{session}"));
         let cause = cause.err().expect("is refused");
-        assert!(cause.contains("acknowledgement bears no reference"), "{cause}");
+        assert!(cause.contains("acknowledgement need not bear a reference"), "{cause}");
+        let perhaps = answer_text.replacen(
+            "{ tag = \"BatchNo\", key = \"reference\", only",
+            "{ tag = \"Ver\", literal = \"1\" }, { tag = \"BatchNo\", key = \"reference\", optional = true, only",
+            1,
+        );
+        assert_ne!(perhaps, answer_text);
+        let perhaps = format!("{before}kind = \"acknowledgement\"{perhaps}");
+        let cause = opened_by("gx", &perhaps, &format!("{plain}{session}"));
+        let cause = cause.err().expect("what may be missing will be");
+        assert!(cause.contains("acknowledgement need not bear a reference"), "{cause}");
         assert!(
             opened_by("gx", &nameless, &plain).is_ok(),
             "on a connection of its own it is clear"

@@ -163,7 +163,7 @@ impl<'b> Routes<'b> {
         {
             // A bank that is asked anew makes its file anew.
             note(format!(
-                "the {answer} of the format names a file beside it, which is looked for {LOOKS_MAX} times, ask_every                  apart, before the bank is asked anew: none would be still for all of stable_for; make ask_every                  longer than half of it, or let the side_door have a control_suffix"
+                "the {answer} of the format names a file beside it, which is looked for {LOOKS_MAX} times, ask_every apart, before the bank is asked anew: none would be still for all of stable_for; make ask_every longer than half of it, or let the side_door have a control_suffix"
             ));
         } else if !format.names_files_beside(answer) {
             note(format!(

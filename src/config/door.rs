@@ -1,6 +1,6 @@
 //! What a config says of doors that have much to say, and of how a bank is met.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -43,12 +43,23 @@ pub enum Door {
     Socket(SocketDoor),
 }
 
+/// A folder under one name, however it is spelled and whatever link leads to it.
+fn real(folder: &Path) -> String {
+    let found = std::fs::canonicalize(folder).ok();
+    found.map_or_else(|| plain(folder), |found| found.display().to_string())
+}
+
+/// A name of a folder without what says nothing.
+fn plain(folder: impl AsRef<Path>) -> String {
+    folder.as_ref().components().collect::<PathBuf>().display().to_string()
+}
+
 impl Door {
     /// The folder that is looked through for what a bank leaves, where it has one.
     pub(super) fn takes_from(&self) -> Option<String> {
         match self {
-            Self::Directory { incoming, .. } => Some(incoming.display().to_string()),
-            Self::Sftp(door) => Some(format!("{}:{}", door.address, door.incoming)),
+            Self::Directory { incoming, .. } => Some(real(incoming)),
+            Self::Sftp(door) => Some(format!("{}:{}", door.address, plain(&door.incoming))),
             Self::Https { .. } | Self::Socket(_) => None,
         }
     }
@@ -56,8 +67,8 @@ impl Door {
     /// Where what we send is brought to.
     pub(super) fn brings_to(&self) -> String {
         match self {
-            Self::Directory { outgoing, .. } => outgoing.display().to_string(),
-            Self::Sftp(door) => format!("{}:{}", door.address, door.outgoing),
+            Self::Directory { outgoing, .. } => real(outgoing),
+            Self::Sftp(door) => format!("{}:{}", door.address, plain(&door.outgoing)),
             Self::Https { url, .. } => url.clone(),
             Self::Socket(door) => door.address.clone(),
         }

@@ -206,8 +206,22 @@ fn i6_two_banks_that_are_met_in_one_place_are_refused() {
     };
     assert!(another(&folders("/o2", "/i2"), "").is_empty());
     assert_eq!(another(&folders("/o2", "/i"), ""), ["bank.2.door.incoming"]);
+    assert_eq!(another(&folders("/o2", "/./i/"), ""), ["bank.2.door.incoming"]);
     assert_eq!(another(&folders("/o", "/i2"), ""), ["bank.2.reference_prefix"]);
     assert!(another(&folders("/o", "/i2"), "B").is_empty(), "each has a prefix of its own");
+    // A link is not another folder.
+    let dir = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(dir.path().join("in")).expect("made");
+    std::os::unix::fs::symlink(dir.path().join("in"), dir.path().join("link")).expect("linked");
+    let of = |name: &str| dir.path().join(name).display().to_string();
+    let first = GOOD.replacen("incoming = \"/i\"", &format!("incoming = {:?}", of("in")), 1);
+    let other = format!(
+        "[[bank]]\ncode = \"city\"\nname = \"n\"\nformat = \"f\"\nreference_prefix = \"B\"\ndoor = {}\n[duty]",
+        folders("/o2", &of("link"))
+    );
+    let keys: Vec<String> =
+        told(&first.replace("[duty]", &other)).into_iter().map(|(_, key)| key).collect();
+    assert_eq!(keys, ["bank.2.door.incoming"]);
     // The same server, called for two banks.
     let calls = "door = { kind = \"https\", url = \"https://b\" }";
     let first = "door = { kind = \"directory\", outgoing = \"/o\", incoming = \"/i\", archive = \"/a\", quarantine = \"/q\", control_suffix = \".ok\" }";

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::clock::local_text;
 use crate::flow::beside::{Gathered, Taken, gather};
 use crate::flow::held::joined;
-use crate::flow::matching::note_reference;
+use crate::flow::matching::{ANOTHER, note_reference};
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
 use crate::flow::taking::{row_reports, take_rows};
@@ -91,7 +91,7 @@ pub async fn read_parts(
         Err(fault) => return Ok(Err(unread(&fault))),
     };
     if head.text(Key::Reference).is_some_and(|reference| reference != attempt.reference) {
-        return Ok(Err("报文中的流水号不是所问的流水号".to_owned()));
+        return Ok(Err(ANOTHER.to_owned()));
     }
     let code = head.text(Key::Code).unwrap_or_default().to_owned();
     let Some(answer) = format.answer(kind, &code) else {

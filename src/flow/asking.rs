@@ -293,8 +293,9 @@ async fn heard(
     if matches!(kind, MessageKind::Notice | MessageKind::LateReturn) {
         if take_rows(ctx, bank, attempt, *kind, &name, &parts).await? {
             beside.put_away(bank).await;
+            return Ok(());
         }
-        return Ok(());
+        return unclear(ctx, attempt, *every).await;
     }
     match read_parts(ctx, bank, attempt, *kind, parts.clone()).await? {
         Ok(answer) => {

@@ -79,6 +79,9 @@ pub fn match_rows(
     while let Some(item) = reading.next().map_err(unread)? {
         note_reference(&item, &mut matched.bank_references)?;
         match item {
+            Item::Head(record) | Item::Tail(record) if of_another(record, sent) => {
+                return Err(ANOTHER.to_owned().into());
+            }
             Item::Head(record) | Item::Tail(record) => credited.note(record),
             Item::BadRow(fault) => {
                 row_no += 1;
@@ -86,6 +89,15 @@ pub fn match_rows(
                     row: row_no,
                     cause: "unreadable",
                     detail: unread(fault),
+                    line: None,
+                });
+            }
+            Item::Row(record) if of_another(record, sent) => {
+                row_no += 1;
+                matched.quarantined.push(Quarantined {
+                    row: row_no,
+                    cause: "other_batch",
+                    detail: ANOTHER.to_owned(),
                     line: None,
                 });
             }
@@ -118,6 +130,15 @@ pub fn match_rows(
     }
     one_payment_each(&matched.serials)?;
     Ok(matched)
+}
+
+/// What is told of an answer, or a row of one, that names another batch than the one it is taken for.
+pub const ANOTHER: &str = "报文中的流水号不是所问的流水号";
+
+/// Does it name another batch? Line, account and amount are the same from month to month of one programme: they do
+/// not tell that an answer on a line is about something else (I12).
+fn of_another(record: &Record, sent: &Sent<'_>) -> bool {
+    record.text(Key::Reference).is_some_and(|reference| reference != sent.reference)
 }
 
 /// Takes up what the bank calls a payment.

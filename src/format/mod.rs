@@ -387,6 +387,11 @@ impl Format {
         needs::missing(&self.plan, kind, known)
     }
 
+    /// Is there no message of this kind whose head does not bear this value?
+    pub fn always_bears(&self, kind: MessageKind, key: Key) -> bool {
+        !needs::missing(&self.plan, kind, &|of_row, known| of_row || known != key).is_empty()
+    }
+
     /// Line and column at which a message is described.
     pub(crate) fn place(&self, kind: MessageKind) -> (usize, usize) {
         let at = self.plan.message(kind).map_or(0, |message| message.at);

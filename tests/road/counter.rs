@@ -102,6 +102,8 @@ pub struct Book {
     pub fates: BTreeMap<String, Fate>,
     /// Accounts whose money came back.
     pub returned: Vec<String>,
+    /// What is asked about the one is answered about the other.
+    pub mixed_up: BTreeMap<String, String>,
     /// A bank that books the same reference twice.
     pub no_dedup: bool,
     moments: i64,
@@ -439,6 +441,11 @@ impl Counter {
 
     fn by_the_book(&self, kind: MessageKind, reference: &str) -> Asked {
         use MessageKind as M;
+        let other = match kind {
+            M::ReturnQuery | M::NoticeQuery => self.book().mixed_up.get(reference).cloned(),
+            _ => None,
+        };
+        let reference = other.as_deref().unwrap_or(reference);
         let known = self.book().booked.iter().any(|one| one.reference == reference);
         let (answer_kind, answer) = match kind {
             M::StatusQuery => {

@@ -721,3 +721,27 @@ async fn processing_rows_stay_in_flight_until_they_are_final() {
     assert_eq!(house.clock.now_ms() % 1_000, 0);
     house.finished().await;
 }
+
+#[tokio::test]
+async fn i12_a_return_that_is_told_about_another_batch_moves_nothing() {
+    let mut house = House::open().await;
+    // The same people get the same amounts in two months.
+    for id in ["JULY", "AUGUST"] {
+        house.take(Draft::new(id, 1).lines(CALLS, 3).declared()).await;
+    }
+    house.live(10 * MINUTE, MINUTE).await;
+    assert_eq!([house.five(1).await, house.five(2).await], [[0, 0, 303, 0, 0]; 2]);
+    let sent: Vec<String> = house.calls.batches().into_iter().map(|one| one.reference).collect();
+    let [july, august] = &sent[..] else { panic!("two batches") };
+    {
+        let mut book = house.calls.book();
+        book.returned.push(person(1).account);
+        book.mixed_up.insert(august.clone(), july.clone());
+        book.mixed_up.insert(july.clone(), august.clone());
+    }
+    house.live(3 * HOUR, 10 * MINUTE).await;
+    assert_eq!([house.five(1).await, house.five(2).await], [[0, 0, 303, 0, 0]; 2]);
+    assert!(house.number("SELECT COUNT(*) FROM result WHERE state = 'held'").await > 0);
+    assert!(house.alert("result_held").await.is_some(), "somebody is told");
+    house.sound().await;
+}

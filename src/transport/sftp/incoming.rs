@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::future::{join_all, try_join, try_join_all};
 use tokio::time::Instant;
 
+use crate::transport::sftp::anew::LEFT_AGAIN;
 use crate::transport::sftp::session::{Content, Seen, Session, Trouble};
 use crate::transport::sftp::{SftpOptions, path};
 use crate::transport::whole::{Completion, Group, Stillness, Token, Waiting, groups};
@@ -23,14 +24,9 @@ const SAME_NAME_MAX: u32 = 1_000;
 /// Hidden names of control files whose data is being put away: `.taken-<identity>_<identity>-<name>`.
 const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
 
-/// A control file that stays alone for so long vouches for nothing that is on its way.
-const ALONE: Duration = Duration::from_secs(2);
-/// So long after it was put away it is watched whether an answer was left once more in the same second.
-const LEFT_AGAIN: Duration = Duration::from_mins(1);
-
 /// Where to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Away {
+pub(super) enum Away {
     Archive,
     Quarantine,
 }
@@ -42,7 +38,7 @@ pub(super) struct Inbox {
 
 /// Only an economy and a watch for stillness, never a truth.
 #[derive(Default)]
-struct Looked {
+pub(super) struct Looked {
     waiting: Waiting,
     still: Stillness<Seen>,
     warned: HashSet<String>,
@@ -52,7 +48,7 @@ struct Looked {
     newest: u32,
     /// Control files whose data was put away and may have been left once more in the same second: since when,
     /// and since when they were seen without any data.
-    left_again: HashMap<String, (Instant, Option<Instant>)>,
+    pub left_again: HashMap<String, (Instant, Option<Instant>)>,
 }
 
 /// The inbox, on a connection.
@@ -67,7 +63,7 @@ impl Inbox {
         Self { looked: Mutex::default() }
     }
 
-    fn looked(&self) -> MutexGuard<'_, Looked> {
+    pub(super) fn looked(&self) -> MutexGuard<'_, Looked> {
         self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -143,7 +139,12 @@ impl Desk<'_> {
     /// the bank writes next under the data's name, half-written or not (I14).
     ///
     /// `read` are the files as they were read, where a newer one may look the same.
-    async fn put_away(&self, token: &Token, read: &[InPart], away: Away) -> Result<(), DoorError> {
+    pub(super) async fn put_away(
+        &self,
+        token: &Token,
+        read: &[InPart],
+        away: Away,
+    ) -> Result<(), DoorError> {
         let Some((control, identity)) = &token.control else {
             return self.move_data(&token.data, read, away).await.map(drop);
         };
@@ -156,7 +157,11 @@ impl Desk<'_> {
         if marked.is_some() {
             self.move_seen(&mark, control, away).await?;
         }
-        if there.is_some_and(|seen| seen.identity() != *identity) && self.is_newer(token).await? {
+        if let Some(seen) = there
+            && (seen.identity() != *identity || !read.is_empty())
+            && let Some(newer) = self.newer(token).await?
+            && (seen.identity() != *identity || self.speaks_for(control, seen, newer, read).await?)
+        {
             // It speaks for what the bank left meanwhile.
             there = None;
         }
@@ -174,60 +179,6 @@ impl Desk<'_> {
             let now = Instant::now();
             looked.left_again.retain(|_, (since, _)| now.duration_since(*since) < LEFT_AGAIN);
             looked.left_again.insert(control.clone(), (now, None));
-        }
-        Ok(())
-    }
-
-    /// Has the bank left other data under one of these names?
-    async fn is_newer(&self, token: &Token) -> Result<bool, DoorError> {
-        for (name, identity) in &token.data {
-            if self.look(name).await?.is_some_and(|seen| seen.identity() != *identity) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Gives back a name that was taken from a file which turned out to be newer than what was read; says no
-    /// where the bank has used the name again meanwhile.
-    async fn put_back(&self, from: &str, name: &str) -> Result<bool, DoorError> {
-        if self.look(name).await?.is_some() {
-            return Ok(false);
-        }
-        let back = self.session.rename(&self.incoming(from), &self.incoming(name)).await;
-        back.map_err(|trouble| remote("giving a file its name back", &trouble))?;
-        Ok(true)
-    }
-
-    /// Puts away control files whose data was left twice in one second: both times are put away with the first,
-    /// and the second control file would vouch for what comes next under that name.
-    async fn put_away_alone(&self, plain: &[(String, Seen)]) -> Result<(), DoorError> {
-        let alone: Vec<String> = {
-            let mut looked = self.inbox.looked();
-            if looked.left_again.is_empty() {
-                return Ok(());
-            }
-            let mut stems: HashMap<&str, (u32, bool)> = HashMap::new();
-            for (name, _) in plain {
-                let (count, is_control) = stems.entry(names::stem(name)).or_default();
-                *count += 1;
-                *is_control |= looked.left_again.contains_key(name);
-            }
-            let now = Instant::now();
-            looked.left_again.retain(|_, (since, _)| now.duration_since(*since) < LEFT_AGAIN);
-            let watched = looked.left_again.iter_mut().filter_map(|(control, (_, alone))| {
-                if stems.get(names::stem(control)) != Some(&(1, true)) {
-                    *alone = None;
-                    return None;
-                }
-                let since = *alone.get_or_insert(now);
-                (now.duration_since(since) >= ALONE).then(|| control.clone())
-            });
-            watched.collect()
-        };
-        for control in alone {
-            let token = Token { control: Some((control, 0)), ..Token::default() };
-            self.put_away(&token, &[], Away::Archive).await?;
         }
         Ok(())
     }
@@ -340,39 +291,8 @@ impl Desk<'_> {
         Ok(newer)
     }
 
-    async fn move_as_read(
-        &self,
-        name: &str,
-        seen: Seen,
-        as_read: Option<&InPart>,
-        away: Away,
-    ) -> Result<bool, DoorError> {
-        let Some(as_read) = as_read else {
-            return self.move_seen(name, name, away).await.map(|_| false);
-        };
-        let is_other = async |path: &str| {
-            let read = self.session.read_seen(path, seen).await;
-            let read = read.map_err(|trouble| remote("reading a file", &trouble))?;
-            Ok(!matches!(read, Content::Bytes(bytes) if bytes == as_read.bytes))
-        };
-        if self.folder(away).is_none() && is_other(&self.incoming(name)).await? {
-            return Ok(true);
-        }
-        let Some(to) = self.move_seen(name, name, away).await? else { return Ok(false) };
-        if !is_other(&to).await? || self.look(name).await?.is_some() {
-            return Ok(false);
-        }
-        tracing::info!(
-            name,
-            "left once more within a second, with other bytes: it is taken by itself"
-        );
-        let back = self.session.rename(&to, &self.incoming(name)).await;
-        back.map_err(|trouble| remote("giving a file its name back", &trouble))?;
-        Ok(true)
-    }
-
     /// Where to, if anywhere.
-    fn folder(&self, away: Away) -> Option<&str> {
+    pub(super) fn folder(&self, away: Away) -> Option<&str> {
         match away {
             Away::Archive => self.options.archive.as_deref(),
             Away::Quarantine => Some(self.options.quarantine.as_str()),
@@ -382,7 +302,7 @@ impl Desk<'_> {
     /// Moves one file away that was there a moment ago, under `new`, or `new.1`, `new.2` where that is
     /// taken (F33), and says where to; without an archive, removes it. One that is not there any more was moved
     /// before.
-    async fn move_seen(
+    pub(super) async fn move_seen(
         &self,
         name: &str,
         new: &str,
@@ -465,12 +385,12 @@ impl Desk<'_> {
         Ok(())
     }
 
-    async fn look(&self, name: &str) -> Result<Option<Seen>, DoorError> {
+    pub(super) async fn look(&self, name: &str) -> Result<Option<Seen>, DoorError> {
         let looked = self.session.look(&self.incoming(name)).await;
         looked.map_err(|trouble| remote("looking at a file", &trouble))
     }
 
-    fn incoming(&self, name: &str) -> String {
+    pub(super) fn incoming(&self, name: &str) -> String {
         path(&self.options.incoming, name)
     }
 }

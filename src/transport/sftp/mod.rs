@@ -10,6 +10,7 @@
 //! between on that day reads every payee and answers for the bank ever after (F50). RSA keys are not
 //! taken: the library's RSA leaks by timing, and OpenSSH has an ed25519 key beside it since 2014.
 
+mod anew;
 mod incoming;
 mod link;
 mod outgoing;
@@ -64,7 +65,10 @@ pub struct SftpOptions {
 /// The door made of SFTP.
 pub struct Sftp {
     options: Arc<SftpOptions>,
-    link: Link,
+    /// For what we hand over. What the bank leaves has a connection of its own: a server that hangs at one of its
+    /// files keeps no batch back, and makes none of unknown fate.
+    giving: Link,
+    taking: Link,
     inbox: Inbox,
 }
 
@@ -98,7 +102,9 @@ impl Sftp {
             return Err(settings("address: it is a host and a port, like sftp.bank.example:22"));
         }
         let options = Arc::new(options);
-        Ok(Self { link: Link::new(Arc::clone(&options)), options, inbox: Inbox::new() })
+        let link = || Link::new(Arc::clone(&options));
+        let (giving, taking) = (link(), link());
+        Ok(Self { giving, taking, options, inbox: Inbox::new() })
     }
 
     /// Does work on a connection within the total time; after a failure of the line the next one is
@@ -108,7 +114,7 @@ impl Sftp {
         work: impl FnOnce(Arc<Session>) -> W + Send,
     ) -> Result<T, DoorError> {
         let doing = "reaching the bank's server";
-        let session = self.link.session().await;
+        let session = self.taking.session().await;
         let session = session.map_err(|cause| DoorError::Remote { doing, cause })?;
         let ms = self.options.total_ms;
         let done = timeout(Duration::from_millis(ms), work(session)).await.unwrap_or_else(|_| {
@@ -116,7 +122,7 @@ impl Sftp {
             Err(DoorError::Remote { doing, cause: format!("it took longer than {ms} ms") })
         });
         if matches!(done, Err(DoorError::Remote { .. })) {
-            self.link.forget().await;
+            self.taking.forget().await;
         }
         done
     }
@@ -129,7 +135,7 @@ impl Sftp {
 #[async_trait]
 impl Transport for Sftp {
     async fn send(&self, _committed: &Committed, parts: &[OutPart]) -> Sent {
-        outgoing::hand_over(&self.link, &self.options, parts, Cargo::Batch).await
+        outgoing::hand_over(&self.giving, &self.options, parts, Cargo::Batch).await
     }
 
     fn can_look(&self) -> bool {
@@ -137,12 +143,12 @@ impl Transport for Sftp {
     }
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
-        outgoing::lie_there(&self.link, &self.options, parts).await
+        outgoing::lie_there(&self.giving, &self.options, parts).await
     }
 
     /// A question is a file like any other; one that is still lying there is not left again.
     async fn ask(&self, parts: &[OutPart]) -> Asked {
-        match outgoing::hand_over(&self.link, &self.options, parts, Cargo::Question).await {
+        match outgoing::hand_over(&self.giving, &self.options, parts, Cargo::Question).await {
             Sent::Accepted { answer: _ } => Asked::Posted,
             Sent::NotSent { cause } | Sent::Unknown { cause, evidence: _ } => {
                 Asked::Failed { cause }

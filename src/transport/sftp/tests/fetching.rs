@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::transport::sftp::tests::Bank;
+use crate::transport::sftp::tests::line::{Line, Plan};
+use crate::transport::sftp::tests::{Bank, accepted, pair, send};
 use crate::transport::sftp::{Sftp, SftpOptions};
 use crate::transport::whole::Completion;
 use crate::transport::{DoorError, Transport};
@@ -127,6 +128,34 @@ async fn f33_an_answer_left_twice_in_one_second_is_told_apart_by_its_bytes() {
         assert!(bank.names("in").is_empty());
         assert_eq!(bank.names("archive").len(), 2);
         assert!(!kept || fs::read(bank.path("archive/HP1.txt")).expect("kept") == b"other");
+    }
+}
+
+#[tokio::test]
+async fn f33_a_control_file_that_looks_as_before_stays_with_the_data_that_it_speaks_for() {
+    // What the control file says, of the first and of the newer data; and whether it stays.
+    for (first, newer, stays) in
+        [(&b"5"[..], &b"9"[..], true), (b"5", b"5", false), (b"", b"", true)]
+    {
+        let bank = bank!();
+        let door = bank.door();
+        let put = |data: &[u8], control: &[u8]| {
+            leave(&bank, data);
+            bank.put("in/HP1.ok", control);
+            let file = fs::File::options().write(true).open(bank.path("in/HP1.ok"));
+            let at = std::time::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
+            file.expect("opened").set_modified(at).expect("dated");
+        };
+        put(b"first", first);
+        let arrival = door.fetch("HP1.txt").await.expect("read");
+        put(b"the newer", newer);
+        door.archive(&arrival).await.expect("put away");
+        let left: &[&str] = if stays { &["HP1.ok", "HP1.txt"] } else { &["HP1.txt"] };
+        assert_eq!(bank.names("in"), left, "{first:?} {newer:?}");
+        if stays {
+            let again = door.fetch("HP1.txt").await.expect("read");
+            assert_eq!(again.parts[0].bytes, "the newer");
+        }
     }
 }
 
@@ -258,4 +287,27 @@ async fn f43_a_file_beyond_the_cap_is_not_read_and_can_be_set_aside() {
     door.set_aside("HP1.txt").await.expect("set aside");
     assert!(bank.names("in").is_empty());
     assert_eq!(bank.names("quarantine"), ["HP1.ok", "HP1.txt"]);
+}
+
+#[tokio::test]
+async fn f25_a_server_that_hangs_at_what_it_left_keeps_no_batch_back() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    let door = bank.through(&line, 1_500);
+    bank.put("in/HP1.txt", b"first");
+    bank.put("in/HP1.ok", b"5");
+    assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    let taking = line.connections();
+    line.plan(Plan::HoldOf { connection: taking });
+    let parts = pair();
+    let sending = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        send(&door, &parts).await
+    };
+    let (fetched, sent) = tokio::join!(door.fetch("HP1.txt"), sending);
+    assert!(matches!(fetched, Err(DoorError::Remote { .. })), "it hung");
+    assert!(accepted(&sent), "{sent:?}");
+    assert_eq!((bank.seen(), line.connections()), (1, taking + 1));
+    let arrival = door.fetch("HP1.txt").await.expect("on another connection");
+    door.archive(&arrival).await.expect("put away");
 }

@@ -26,6 +26,10 @@ pub enum Plan {
     Hold {
         after: u64,
     },
+    /// From now on nothing comes back on this connection, counted from 1.
+    HoldOf {
+        connection: usize,
+    },
     /// After so many bytes from us what comes back comes one byte at a time, and so slowly that no time-out for a
     /// silence would end it.
     Drip {
@@ -192,6 +196,9 @@ async fn there(
                 (keep, cut) = (after.saturating_sub(before), Some(then_refuse));
             }
             Plan::Hold { after } if end >= after => mute.store(true, Ordering::SeqCst),
+            Plan::HoldOf { connection } if connection == number => {
+                mute.store(true, Ordering::SeqCst);
+            }
             Plan::Refuse => (keep, cut) = (0, Some(true)),
             Plan::BeforeRename { folder, then_refuse } if prepared(&folder) => {
                 // The first request then looks once more whether the name is free.
@@ -203,6 +210,7 @@ async fn there(
             Plan::Whole
             | Plan::Cut { .. }
             | Plan::Hold { .. }
+            | Plan::HoldOf { .. }
             | Plan::Drip { .. }
             | Plan::BeforeRename { .. }
             | Plan::AfterRename { .. } => {}

@@ -1,0 +1,127 @@
+//! What a bank leaves anew on its server, under a name that was taken a moment ago. Size and second are all that
+//! the protocol tells of a file, so two of them may look the same (F33): then their bytes say which is which.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::transport::sftp::incoming::{Away, Desk, remote};
+use crate::transport::sftp::session::{Content, Seen};
+use crate::transport::whole::Token;
+use crate::transport::{DoorError, InPart, names};
+
+/// A control file that stays alone for so long vouches for nothing that is on its way.
+pub(super) const ALONE: Duration = Duration::from_secs(2);
+/// So long after it was put away it is watched whether an answer was left once more in the same second.
+pub(super) const LEFT_AGAIN: Duration = Duration::from_mins(1);
+
+impl Desk<'_> {
+    /// Other data that the bank has left under one of these names since.
+    pub(super) async fn newer(&self, token: &Token) -> Result<Option<Seen>, DoorError> {
+        for (name, identity) in &token.data {
+            if let Some(seen) = self.look(name).await?
+                && seen.identity() != *identity
+            {
+                return Ok(Some(seen));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Does a control file that looks as it did speak for newer data all the same? One that says something of its
+    /// data says something else then. An empty one does where the data is no younger.
+    pub(super) async fn speaks_for(
+        &self,
+        control: &str,
+        seen: Seen,
+        newer: Seen,
+        read: &[InPart],
+    ) -> Result<bool, DoorError> {
+        let now = self.session.read_seen(&self.incoming(control), seen).await;
+        let now = now.map_err(|trouble| remote("reading a file", &trouble))?;
+        let before = read.iter().find(|part| part.name == *control);
+        Ok(match (now, before) {
+            (Content::Bytes(now), Some(before)) if now == before.bytes => {
+                now.is_empty() && newer.changed <= seen.changed
+            }
+            // It went, or is another one by now.
+            _ => true,
+        })
+    }
+
+    /// Gives back a name that was taken from a file which turned out to be newer than what was read; says no
+    /// where the bank has used the name again meanwhile.
+    pub(super) async fn put_back(&self, from: &str, name: &str) -> Result<bool, DoorError> {
+        if self.look(name).await?.is_some() {
+            return Ok(false);
+        }
+        let back = self.session.rename(&self.incoming(from), &self.incoming(name)).await;
+        back.map_err(|trouble| remote("giving a file its name back", &trouble))?;
+        Ok(true)
+    }
+
+    /// Puts away control files whose data was left twice in one second: both times are put away with the first,
+    /// and the second control file would vouch for what comes next under that name.
+    pub(super) async fn put_away_alone(&self, plain: &[(String, Seen)]) -> Result<(), DoorError> {
+        let alone: Vec<String> = {
+            let mut looked = self.inbox.looked();
+            if looked.left_again.is_empty() {
+                return Ok(());
+            }
+            let mut stems: HashMap<&str, (u32, bool)> = HashMap::new();
+            for (name, _) in plain {
+                let (count, is_control) = stems.entry(names::stem(name)).or_default();
+                *count += 1;
+                *is_control |= looked.left_again.contains_key(name);
+            }
+            let now = Instant::now();
+            looked.left_again.retain(|_, (since, _)| now.duration_since(*since) < LEFT_AGAIN);
+            let watched = looked.left_again.iter_mut().filter_map(|(control, (_, alone))| {
+                if stems.get(names::stem(control)) != Some(&(1, true)) {
+                    *alone = None;
+                    return None;
+                }
+                let since = *alone.get_or_insert(now);
+                (now.duration_since(since) >= ALONE).then(|| control.clone())
+            });
+            watched.collect()
+        };
+        for control in alone {
+            let token = Token { control: Some((control, 0)), ..Token::default() };
+            self.put_away(&token, &[], Away::Archive).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn move_as_read(
+        &self,
+        name: &str,
+        seen: Seen,
+        as_read: Option<&InPart>,
+        away: Away,
+    ) -> Result<bool, DoorError> {
+        let Some(as_read) = as_read else {
+            return self.move_seen(name, name, away).await.map(|_| false);
+        };
+        let is_other = async |path: &str| {
+            let read = self.session.read_seen(path, seen).await;
+            let read = read.map_err(|trouble| remote("reading a file", &trouble))?;
+            Ok(!matches!(read, Content::Bytes(bytes) if bytes == as_read.bytes))
+        };
+        if self.folder(away).is_none() && is_other(&self.incoming(name)).await? {
+            return Ok(true);
+        }
+        let Some(to) = self.move_seen(name, name, away).await? else { return Ok(false) };
+        if !is_other(&to).await? || self.look(name).await?.is_some() {
+            return Ok(false);
+        }
+        tracing::info!(
+            name,
+            "left once more within a second, with other bytes: it is taken by itself"
+        );
+        let back = self.session.rename(&to, &self.incoming(name)).await;
+        back.map_err(|trouble| remote("giving a file its name back", &trouble))?;
+        Ok(true)
+    }
+}
