@@ -115,7 +115,7 @@ async fn rest(ctx: &Ctx, attempts: &[Attempt]) -> Result<(), FlowError> {
 }
 
 /// What was kept for an attempt does not open, or is not what it was: it stays where it is, and
-/// somebody is told.
+/// somebody is told. Where it left all the same, nobody knows what became of it (I2).
 async fn cannot_leave(
     ctx: &Ctx,
     bank: &Bank,
@@ -123,6 +123,11 @@ async fn cannot_leave(
     cause: &FlowError,
 ) -> Result<(), FlowError> {
     tracing::error!(attempt = %attempt.no, error = %cause, "an attempt could not go on");
+    let now_is = ctx.store.attempt_by_reference(&bank.code, &attempt.reference).await?;
+    if let Some(sending) = now_is.filter(|attempt| attempt.state == AttemptState::Sending) {
+        // It left, and what the bank said of it could not be dealt with.
+        return lost(ctx, bank, &sending, &flow_error(cause)).await;
+    }
     let text = format!(
         "{} 的 {}（流水号 {}）无法送出：{}。未发送任何内容，请银行技术人员处理",
         bank.name,

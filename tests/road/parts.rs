@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use daifa::clock::Clock;
+use daifa::flow::Step;
 use daifa::flow::sealed::seal_evidence;
 use daifa::format::{Format, Key, MessageKind, Record, Value, example};
 use daifa::guard::digest::sha256;
@@ -139,6 +140,27 @@ async fn f36_a_payment_refused_at_acceptance_is_told_at_once_and_the_rest_is_und
     house.live(4 * HOUR, MINUTE).await;
     let book = bank.judge().expect("the book reads");
     assert_eq!((book.credited_count, book.offences), (2, vec![]));
+    house.finished().await;
+}
+
+#[tokio::test]
+async fn i2_what_left_and_whose_answer_cannot_be_dealt_with_is_of_unknown_fate() {
+    let faults = Faults { refuse_row: Often::Every(1), ..Faults::default() };
+    let (mut house, bank) = with(&in_part(), faults).await;
+    house.county.offer(Draft::new("A", 1).lines(CALLS, 3).declared());
+    house.only(Step::Intake).await;
+    house.only(Step::Convert).await;
+    // The bytes are ready to leave; the rows that its answer names cannot be compared with ours any more.
+    house.tamper("UPDATE payment SET amount_fen = amount_fen + 1").await;
+    house.step(Step::Submit).await.expect("the step goes on");
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["unknown"]);
+    let alert = house.alert("unknown").await.expect("somebody is told");
+    assert!(alert.text.contains("发送结果不明") && alert.text.contains("打不开"), "{}", alert.text);
+    assert!(house.alert("submit").await.is_none(), "nobody says that nothing was sent");
+    house.tamper("UPDATE payment SET amount_fen = amount_fen - 1").await;
+    house.live(4 * HOUR, MINUTE).await;
+    let book = bank.judge().expect("the book reads");
+    assert_eq!((book.credited_count, book.credits_twice, book.offences), (2, vec![], vec![]));
     house.finished().await;
 }
 
