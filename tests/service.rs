@@ -247,7 +247,7 @@ fn f25_the_demo_shows_an_answer_that_is_lost_and_asked_for() {
     let told = daifa(&["explain", "--config", &path("daifa.toml"), &payment]);
     let mut lines = told.lines();
     for words in [
-        "was handed to the bank (send 1)",
+        "goes out to the bank (send 1)",
         "is UNKNOWN",
         "the bank was asked about",
         "the bank says credited",

@@ -31,7 +31,15 @@ impl Survey {
         for cause in &broken {
             // The line itself may hold a secret: its place says enough.
             let at = cause.span().map_or(0, |span| span.start);
-            survey.note("", at, cause.message().to_owned());
+            let key = cause.span().and_then(|span| text.get(span)).unwrap_or_default();
+            let is_name = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+            let what = match cause.message() {
+                "duplicate key" if !key.is_empty() && key.chars().all(is_name) => {
+                    format!("{key} stands twice in its table, here and before")
+                }
+                other => other.to_owned(),
+            };
+            survey.note("", at, what);
         }
         if broken.is_empty() {
             survey.usable = survey.table("", table.get_ref(), fields, 0);

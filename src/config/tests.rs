@@ -192,6 +192,13 @@ fn a_file_that_is_no_toml_says_where_it_breaks_off() {
 }
 
 #[test]
+fn a_key_that_stands_twice_is_named() {
+    let twice = format!("{GOOD}\n[bank.breaker]\nafter = 3\n[bank.breaker]\nrest = \"1m\"\n");
+    let problems = Config::parse(&twice).expect_err("is refused").0;
+    assert!(problems[0].contains("breaker stands twice in its table"), "{problems:?}");
+}
+
+#[test]
 fn i6_two_banks_that_are_met_in_one_place_are_refused() {
     let another = |door: &str, prefix: &str| {
         let bank = format!(

@@ -273,7 +273,7 @@ fn told(attempt: AttemptNo, kind: &str, body: &Value) -> Option<String> {
     Some(match kind {
         "attempt.sending" => {
             let send = number("send").unwrap_or_default();
-            format!("{attempt} was handed to the bank (send {send})")
+            format!("{attempt} goes out to the bank (send {send})")
         }
         "attempt.unknown" => format!(
             "{attempt} is UNKNOWN: no clear answer came; nothing goes again before the bank was asked"

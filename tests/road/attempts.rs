@@ -238,7 +238,7 @@ async fn i2_a_payment_s_life_tells_that_its_fate_was_unknown_and_how_that_ended(
         .map(|event| ((event.at_ms - NOW) / MINUTE, event.what.as_str()))
         .collect();
     let road = [
-        (0, "A1 was handed to the bank (send 1)"),
+        (0, "A1 goes out to the bank (send 1)"),
         (0, "A1 is UNKNOWN"),
         (1, "asked about A1 (question 1): no answer"),
         (2, "asked about A1 (question 2): not found, and it is too early"),
@@ -262,10 +262,10 @@ async fn i2_a_payment_s_life_tells_that_it_was_sent_again_and_why() {
     let life = house.life(1, 1).await;
     let mut rest = life.events.iter();
     for words in [
-        "A1 was handed to the bank (send 1)",
+        "A1 goes out to the bank (send 1)",
         "A1 is UNKNOWN",
         "it does not know it (the bank's code B404); the same bytes go again",
-        "A1 was handed to the bank (send 2)",
+        "A1 goes out to the bank (send 2)",
         "A1 is accepted",
     ] {
         assert!(rest.any(|event| event.what.contains(words)), "{words}: {:#?}", life.events);
