@@ -20,7 +20,7 @@ use crate::guard::sign::Algorithm;
 use crate::lifecycle::{Exit, Stop};
 use crate::sandbox::bank::{
     BankVerdict, Beside, Faults, Often, Options, Outage, PracticeBank, PushTo, Shown, Wire,
-    read_book, read_references,
+    read_book, read_cards, read_references,
 };
 
 #[derive(Debug, Subcommand)]
@@ -205,6 +205,13 @@ fn book(folder: &Path, references: bool) -> anyhow::Result<Exit> {
         say(counted(found, "problem"))?;
         return Ok(Exit::Found);
     }
-    say("nobody was paid twice")?;
+    let several = read_cards(folder)?.values().filter(|card| card.credits > 1).count();
+    if several > 0 {
+        say(format_args!(
+            "{} credited more than once, under several references: finance's registers say whether that is right",
+            counted(several, "card")
+        ))?;
+    }
+    say("nobody was paid twice under one reference")?;
     Ok(Exit::Done)
 }
