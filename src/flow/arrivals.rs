@@ -49,21 +49,22 @@ pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowEr
     Ok(taken)
 }
 
-/// How many arrivals of a folder stay behind where a look ended for want of time, by bank and folder. A server
+/// Where looks at folders ended for want of time, by bank and folder: behind which arrival, and how many stayed up
+/// to it. A server
 /// that hangs at each of them would else keep those that came after them from their turn for ever. In memory
 /// alone: it is an order, and moves nothing.
 #[derive(Debug, Default)]
-pub struct LeftOff(Mutex<HashMap<(String, usize), usize>>);
+pub struct LeftOff(Mutex<HashMap<(String, usize), (String, usize)>>);
 
 impl LeftOff {
-    fn take(&self, bank: &str, place: usize) -> usize {
+    fn take(&self, bank: &str, place: usize) -> (String, usize) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(&(bank.to_owned(), place)).unwrap_or(0)
+        all.remove(&(bank.to_owned(), place)).unwrap_or_default()
     }
 
-    fn keep(&self, bank: &str, place: usize, stayed: usize) {
+    fn keep(&self, bank: &str, place: usize, left: (String, usize)) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert((bank.to_owned(), place), stayed);
+        all.insert((bank.to_owned(), place), left);
     }
 }
 
@@ -84,7 +85,8 @@ impl Look<'_> {
         bank: &Bank,
         door: &dyn Transport,
     ) -> Result<Option<bool>, FlowError> {
-        let mut seen = ctx.left_off.take(&bank.code, self.place);
+        let (last, mut seen) = ctx.left_off.take(&bank.code, self.place);
+        let mut last = Some(last).filter(|_| seen > 0);
         self.trouble.in_part |= seen > 0;
         let (mut taken, mut limit) = (false, PER_STEP);
         while limit <= seen {
@@ -100,16 +102,19 @@ impl Look<'_> {
                     return Ok(Some(false));
                 }
             };
+            // What came since may stand before the one that was the last.
+            let at = last.take().and_then(|last| names.iter().position(|name| *name == last));
+            seen = at.map_or(seen, |at| at + 1);
             let new = names.iter().skip(seen);
             let (beside, mine): (Vec<&String>, Vec<&String>) =
                 new.partition(|name| beside::waits_for_its_message(bank, name));
             seen += beside.len();
             self.lying.extend(beside.into_iter().cloned());
-            let (some, stayed) = self.take_listed(ctx, bank, door, mine).await?;
+            let (some, stayed, ended) = self.take_listed(ctx, bank, door, mine).await?;
             taken |= some;
             seen += stayed;
             if self.turn.is_over(ctx) {
-                ctx.left_off.keep(&bank.code, self.place, seen);
+                ctx.left_off.keep(&bank.code, self.place, (ended, seen));
                 self.trouble.in_part = true;
                 return Ok(Some(taken));
             }
@@ -175,7 +180,8 @@ enum Then {
 }
 
 impl Look<'_> {
-    /// Takes the files that were listed, in their order; says whether one is out of the way, and how many stay.
+    /// Takes the files that were listed, in their order; says whether one is out of the way, how many stay, and
+    /// which was the last.
     /// While one is applied, the one before it is put away and the one behind it is fetched: the three wait for
     /// different things, and a bank's server is far away. It ends before the others where its time is over.
     async fn take_listed(
@@ -184,10 +190,10 @@ impl Look<'_> {
         bank: &Bank,
         door: &dyn Transport,
         names: Vec<&String>,
-    ) -> Result<(bool, usize), FlowError> {
+    ) -> Result<(bool, usize, String), FlowError> {
         let mut names = names.into_iter();
         let (mut fetched, mut applied) = (None, None);
-        let (mut taken, mut stayed) = (false, 0);
+        let (mut taken, mut stayed, mut last) = (false, 0, "");
         loop {
             let next = if leaves_room(fetched.as_ref()) && !self.turn.is_over(ctx) {
                 names.next()
@@ -195,8 +201,9 @@ impl Look<'_> {
                 None
             };
             if next.is_none() && fetched.is_none() && applied.is_none() {
-                return Ok((taken, stayed));
+                return Ok((taken, stayed, last.to_owned()));
             }
+            last = next.map_or(last, String::as_str);
             let looked_at = fetched.is_some();
             let (put, then, ahead) = join3(
                 put_away(door, applied.take()),

@@ -130,6 +130,40 @@ fn leave_locked(house: &House, door: &Foreign, files: usize) {
     }
 }
 
+/// One more of them, older than all.
+fn leave_older(house: &House, door: &Foreign, number: usize) {
+    let part = |role, end, committing| Part {
+        role,
+        name: format!("ZY{number:06}.{end}"),
+        bytes: b"1".to_vec(),
+        committing,
+    };
+    house
+        .files
+        .leave(vec![part(PartRole::Data, "txt", false), part(PartRole::Control, "ok", true)]);
+    let incoming = house.dir.path();
+    for entry in walk(incoming) {
+        if entry.file_name().is_some_and(|name| name.to_string_lossy().starts_with("ZY")) {
+            let file = std::fs::File::options().write(true).open(&entry).expect("opened");
+            file.set_modified(std::time::UNIX_EPOCH).expect("dated");
+        }
+    }
+    door.locked.lock().expect("not poisoned").insert(format!("ZY{number:06}.txt"));
+}
+
+fn walk(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(walk(&path));
+        } else {
+            found.push(path);
+        }
+    }
+    found
+}
+
 #[tokio::test]
 async fn f45_files_that_cannot_be_opened_are_told_of_and_hold_up_nothing() {
     let (mut house, door) = house().await;
@@ -179,6 +213,8 @@ async fn f25_a_server_that_hangs_at_some_files_is_left_in_time_and_keeps_none_be
     *door.hangs.lock().expect("not poisoned") = Some((clock.clone(), 4 * SECOND));
     house.files.leave_all(0);
     let mut looks = 0;
+    // One more that sorts before them comes at each look: the count of those that stayed says less than a name.
+    let mut came = 9;
     while house.page(1).await.row.counts.credited < 3 {
         let began = clock.now_ms();
         house.step(Step::Collect).await.expect("the step goes on");
@@ -189,6 +225,8 @@ async fn f25_a_server_that_hangs_at_some_files_is_left_in_time_and_keeps_none_be
         );
         looks += 1;
         assert!(looks < 6, "what came after them never has its turn");
+        leave_older(&house, &door, came);
+        came += 1;
         clock.advance_ms(10 * SECOND);
     }
     assert!(looks > 1, "the first look ended for want of time");
