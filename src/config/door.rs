@@ -1,6 +1,6 @@
 //! What a config says of doors that have much to say, and of how a bank is met.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -51,7 +51,8 @@ fn real(folder: &Path) -> String {
 
 /// A name of a folder without what says nothing.
 fn plain(folder: impl AsRef<Path>) -> String {
-    folder.as_ref().components().collect::<PathBuf>().display().to_string()
+    let parts = folder.as_ref().components().filter(|part| *part != Component::CurDir);
+    parts.collect::<PathBuf>().display().to_string()
 }
 
 impl Door {

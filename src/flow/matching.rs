@@ -138,7 +138,8 @@ pub const ANOTHER: &str = "报文中的流水号不是所问的流水号";
 /// Does it name another batch? Line, account and amount are the same from month to month of one programme: they do
 /// not tell that an answer on a line is about something else (I12).
 fn of_another(record: &Record, sent: &Sent<'_>) -> bool {
-    record.text(Key::Reference).is_some_and(|reference| reference != sent.reference)
+    let mut named = [Key::Reference, Key::OriginalReference].into_iter();
+    named.any(|key| record.text(key).is_some_and(|reference| reference != sent.reference))
 }
 
 /// Takes up what the bank calls a payment.

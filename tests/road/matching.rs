@@ -14,7 +14,7 @@ use daifa::model::money::Fen;
 use daifa::model::outcome::OutcomeKind;
 use daifa::transport::Transport;
 
-use crate::counter::{Counter, Turn};
+use crate::counter::{Counter, Turn, format_named};
 use crate::county::{Draft, person};
 use crate::house::{CALLS, HOUR, House, MINUTE};
 
@@ -592,4 +592,38 @@ async fn f57_what_was_not_sent_goes_again_in_the_bytes_that_were_written() {
     assert_eq!(sent[0].digest, sent[1].digest, "byte for byte (I5)");
     assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
     house.finished().await;
+}
+
+#[test]
+fn i12_a_row_of_a_return_that_names_another_batch_is_put_aside() {
+    let format = format_named("example-cmb-xml");
+    let kind = MessageKind::LateReturn;
+    let members = members(&[100, 200]);
+    let returned = |ordinal: i64, original: Option<&str>| {
+        let member = &members[usize::try_from(ordinal - 1).expect("small")];
+        let mut row = Record::new();
+        row.set(Key::Ordinal, Value::Int(ordinal));
+        row.set(Key::Account, Value::Text(&member.person.account));
+        row.set(Key::Amount, Value::Amount(member.amount));
+        row.set(Key::Code, Value::Text("T"));
+        if let Some(original) = original {
+            row.set(Key::OriginalReference, Value::Text(original));
+        }
+        row
+    };
+    let read = |head: &str, rows: &[Record]| {
+        let mut values = Record::new();
+        values.set(Key::Reference, Value::Text(head));
+        values.set(Key::Code, Value::Text("2"));
+        let parts = format.encode(kind, &values, rows).expect("is written");
+        let sealer = Sealer::new([(1, SealKey::random())], 1).expect("a key");
+        match_rows(&format, kind, &parts, &sent(&members, &HashMap::new()), &sealer)
+    };
+    let matched = read("EX1", &[returned(1, Some("EX1")), returned(2, Some("EX2"))]);
+    let matched = matched.expect("the rest is taken");
+    assert_eq!(told(&matched), [(1, Some(OutcomeKind::Returned))]);
+    let aside: Vec<_> = matched.quarantined.iter().map(|row| (row.row, row.cause)).collect();
+    assert_eq!(aside, [(2, "other_batch")]);
+    assert_eq!(told(&read("EX1", &[returned(2, None)]).expect("its head says it")).len(), 1);
+    assert!(matches!(read("EX2", &[returned(1, Some("EX1"))]), Err(NotTaken::Held(_))));
 }

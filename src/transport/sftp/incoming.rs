@@ -170,7 +170,11 @@ impl Desk<'_> {
             let marked = self.session.rename(&from, &to).await;
             marked.map_err(|trouble| remote("marking a file", &trouble))?;
         }
-        let newer = self.move_data(&token.data, read, away).await?;
+        let mut newer = self.move_data(&token.data, read, away).await?;
+        if !newer && there.is_some() && self.newer(token).await?.is_some() {
+            // Data and control file may have come while the control file got its mark.
+            newer = self.look(&mark).await? != there;
+        }
         if there.is_some() && !(newer && self.put_back(&mark, control).await?) {
             self.move_seen(&mark, control, away).await?;
         }

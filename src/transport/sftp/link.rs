@@ -12,17 +12,32 @@ use crate::transport::sftp::session::{Calling, Session};
 
 /// A connection that was used so short a time ago needs no proof that it still works.
 const FRESH: Duration = Duration::from_millis(500);
+/// How often it is tried whether a server has noticed that a connection was given up, and how far apart.
+const LEAVING_TRIES: u32 = 5;
+const LEAVING: Duration = Duration::from_millis(100);
 /// How long a kept connection has to prove itself before a new one is made.
 const PROOF: Duration = Duration::from_secs(5);
 
+/// A connection, and when it was last used.
+type Kept = Arc<Mutex<Option<(Arc<Session>, Instant)>>>;
+
 pub(super) struct Link {
     options: Arc<SftpOptions>,
-    kept: Mutex<Option<(Arc<Session>, Instant)>>,
+    kept: Kept,
+    /// That of the other link: a server that lets in one login at a time has it given up for this one.
+    other: Kept,
 }
 
 impl Link {
-    pub fn new(options: Arc<SftpOptions>) -> Self {
-        Self { options, kept: Mutex::new(None) }
+    /// Two links to one server.
+    pub fn pair(options: &Arc<SftpOptions>) -> [Self; 2] {
+        let (one, other) = (Kept::default(), Kept::default());
+        let link = |kept: &Kept, other: &Kept| Self {
+            options: Arc::clone(options),
+            kept: Arc::clone(kept),
+            other: Arc::clone(other),
+        };
+        [link(&one, &other), link(&other, &one)]
     }
 
     /// A connection that answered a moment ago.
@@ -39,7 +54,21 @@ impl Link {
                 return Ok(session);
             }
         }
-        let session = Arc::new(self.open().await?);
+        let session = match self.open().await {
+            Ok(session) => session,
+            Err(cause) => {
+                // One that is being made, or proved, is left alone.
+                let given_up = self.other.try_lock().ok().and_then(|mut other| other.take());
+                if given_up.is_none() {
+                    return Err(cause);
+                }
+                drop(given_up);
+                let limit = Duration::from_millis(self.options.connect_ms);
+                let again = timeout(limit, self.open_once_left(cause.clone())).await;
+                again.unwrap_or(Err(cause))?
+            }
+        };
+        let session = Arc::new(session);
         *kept = Some((Arc::clone(&session), Instant::now()));
         Ok(session)
     }
@@ -53,6 +82,18 @@ impl Link {
     /// The kept connection is not to be used again; who still works on it may end that.
     pub async fn forget(&self) {
         *self.kept.lock().await = None;
+    }
+
+    /// A connection in the place of one that was given up a moment ago: the server has to hear of that first.
+    async fn open_once_left(&self, mut cause: String) -> Result<Session, String> {
+        for _ in 0..LEAVING_TRIES {
+            tokio::time::sleep(LEAVING).await;
+            match self.open().await {
+                Ok(session) => return Ok(session),
+                Err(again) => cause = again,
+            }
+        }
+        Err(cause)
     }
 
     async fn open(&self) -> Result<Session, String> {

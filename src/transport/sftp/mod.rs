@@ -102,8 +102,7 @@ impl Sftp {
             return Err(settings("address: it is a host and a port, like sftp.bank.example:22"));
         }
         let options = Arc::new(options);
-        let link = || Link::new(Arc::clone(&options));
-        let (giving, taking) = (link(), link());
+        let [giving, taking] = Link::pair(&options);
         Ok(Self { giving, taking, options, inbox: Inbox::new() })
     }
 

@@ -311,3 +311,21 @@ async fn f25_a_server_that_hangs_at_what_it_left_keeps_no_batch_back() {
     let arrival = door.fetch("HP1.txt").await.expect("on another connection");
     door.archive(&arrival).await.expect("put away");
 }
+
+#[tokio::test]
+async fn a_server_that_lets_in_one_login_at_a_time_is_met_by_turns() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    line.plan(Plan::One);
+    let door = bank.through(&line, 5_000);
+    for n in 1..4 {
+        bank.put("in/HP1.txt", b"first");
+        bank.put("in/HP1.ok", b"5");
+        assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+        let arrival = door.fetch("HP1.txt").await.expect("read");
+        door.archive(&arrival).await.expect("put away");
+        assert!(accepted(&send(&door, &pair()).await), "{n}");
+        bank.empty();
+    }
+    assert!(line.connections() >= 6, "{} connections", line.connections());
+}

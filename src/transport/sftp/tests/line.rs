@@ -17,6 +17,8 @@ pub enum Plan {
     Whole,
     /// Each connection is closed at once.
     Refuse,
+    /// While one connection is there no other is let in.
+    One,
     /// After so many bytes from us the line is cut.
     Cut {
         after: u64,
@@ -58,6 +60,8 @@ struct Shared {
     /// Bytes from us on the last connection.
     sent: AtomicU64,
     connections: AtomicUsize,
+    /// How many are there now.
+    open: AtomicUsize,
 }
 
 impl Line {
@@ -68,13 +72,16 @@ impl Line {
             plan: Mutex::new(Plan::Whole),
             sent: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
         });
         let all = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((ours, _)) = listener.accept().await {
-                if matches!(all.plan(), Plan::Refuse) {
+                let full = all.open.load(Ordering::SeqCst) > 0;
+                if matches!(all.plan(), Plan::Refuse) || matches!(all.plan(), Plan::One) && full {
                     continue;
                 }
+                all.open.fetch_add(1, Ordering::SeqCst);
                 let number = all.connections.fetch_add(1, Ordering::SeqCst) + 1;
                 all.sent.store(0, Ordering::SeqCst);
                 let theirs = TcpStream::connect(server).await.expect("the server is there");
@@ -145,6 +152,7 @@ async fn pass(ours: TcpStream, theirs: TcpStream, shared: Arc<Shared>, number: u
         () = there(from_us, to_them, &shared, &mute, number) => {}
         () = back(from_them, to_us, &shared, &mute) => {}
     }
+    shared.open.fetch_sub(1, Ordering::SeqCst);
 }
 
 /// What the server says.
@@ -208,6 +216,7 @@ async fn there(
                 }
             }
             Plan::Whole
+            | Plan::One
             | Plan::Cut { .. }
             | Plan::Hold { .. }
             | Plan::HoldOf { .. }
