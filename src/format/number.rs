@@ -146,11 +146,7 @@ impl Shape {
         let from = out.len();
         write_digits(digits, least, out);
         if let Some(sign) = self.thousands {
-            let mut at = out.len() - scale;
-            while at > from + 3 {
-                at -= 3;
-                out.insert(at, sign);
-            }
+            part_thousands(out, (from, out.len() - scale), sign);
         }
         if let Some(point) = point {
             out.insert(out.len() - scale, point);
@@ -370,6 +366,17 @@ impl Shape {
     }
 }
 
+/// Puts a sign between the thousands of the digits that stand there.
+#[cold]
+#[inline(never)]
+fn part_thousands(out: &mut Vec<u8>, (from, to): (usize, usize), sign: u8) {
+    let mut at = to;
+    while at > from + 3 {
+        at -= 3;
+        out.insert(at, sign);
+    }
+}
+
 /// Appends digits, at least so many.
 #[inline]
 pub(crate) fn write_digits(number: u64, least: usize, out: &mut Vec<u8>) {
@@ -448,7 +455,10 @@ impl AmountShape {
         }
     }
 
-    /// An amount, counted in the last digit.
+    /// An amount, counted in the last digit, where that is no fen. Out of the way of those where it is: a division
+    /// is dearer than the digits.
+    #[cold]
+    #[inline(never)]
     fn counted(self, fen: Fen) -> Result<i64, FieldFault> {
         let (step, units) = self.steps();
         if fen.get() % step != 0 {
@@ -463,7 +473,8 @@ impl AmountShape {
 
     /// Appends an amount, with zeros before it up to `fill` bytes.
     pub fn write(self, fen: Fen, fill: usize, out: &mut Vec<u8>) -> Result<(), FieldFault> {
-        self.shape.write(self.counted(fen)?, fill, out)
+        let number = if self.steps() == (1, 1) { fen.get() } else { self.counted(fen)? };
+        self.shape.write(number, fill, out)
     }
 
     /// Reads the amount, with a fault that says what was expected.

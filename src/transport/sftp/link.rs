@@ -57,12 +57,12 @@ impl Link {
         let session = match self.open().await {
             Ok(session) => session,
             Err(cause) => {
-                // One that is being made, or proved, is left alone.
-                let given_up = self.other.try_lock().ok().and_then(|mut other| other.take());
-                if given_up.is_none() {
+                // One that is being made, or proved, is left alone. Until ours is there the other does not make
+                // another one.
+                let Ok(mut other) = self.other.try_lock() else { return Err(cause) };
+                if other.take().is_none() {
                     return Err(cause);
                 }
-                drop(given_up);
                 let limit = Duration::from_millis(self.options.connect_ms);
                 let again = timeout(limit, self.open_once_left(cause.clone())).await;
                 again.unwrap_or(Err(cause))?

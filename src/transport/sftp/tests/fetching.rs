@@ -328,4 +328,22 @@ async fn a_server_that_lets_in_one_login_at_a_time_is_met_by_turns() {
         bank.empty();
     }
     assert!(line.connections() >= 6, "{} connections", line.connections());
+    // Also where what is taken is looked for all the time.
+    let looking = async {
+        loop {
+            drop(door.arrivals(10).await);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let sending = async {
+        for n in 0..3 {
+            assert!(accepted(&send(&door, &pair()).await), "{n}");
+            bank.empty();
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    };
+    tokio::select! {
+        () = looking => {}
+        () = sending => {}
+    }
 }
