@@ -50,9 +50,8 @@ pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowEr
 }
 
 /// Where looks at folders ended for want of time, by bank and folder: behind which arrival, and how many stayed up
-/// to it. A server
-/// that hangs at each of them would else keep those that came after them from their turn for ever. In memory
-/// alone: it is an order, and moves nothing.
+/// to it. A server that hangs at each of them would else keep those that came after them from their turn for ever.
+/// In memory alone: it is an order, and moves nothing.
 #[derive(Debug, Default)]
 pub struct LeftOff(Mutex<HashMap<(String, usize), (String, usize)>>);
 

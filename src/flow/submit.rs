@@ -124,9 +124,14 @@ async fn cannot_leave(
 ) -> Result<(), FlowError> {
     tracing::error!(attempt = %attempt.no, error = %cause, "an attempt could not go on");
     let now_is = ctx.store.attempt_by_reference(&bank.code, &attempt.reference).await?;
-    if let Some(sending) = now_is.filter(|attempt| attempt.state == AttemptState::Sending) {
-        // It left, and what the bank said of it could not be dealt with.
-        return lost(ctx, bank, &sending, &flow_error(cause)).await;
+    if let Some(now_is) = now_is {
+        match now_is.state {
+            AttemptState::Intent | AttemptState::NotSent => {}
+            // It left, and what the bank said of it could not be dealt with.
+            AttemptState::Sending => return lost(ctx, bank, &now_is, &flow_error(cause)).await,
+            // What became of it is durable: nobody is told that nothing was sent.
+            _ => return Ok(()),
+        }
     }
     let text = format!(
         "{} 的 {}（流水号 {}）无法送出：{}。未发送任何内容，请银行技术人员处理",
