@@ -26,9 +26,95 @@ pub fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
+/// A name that nothing bears yet in a folder that keeps what came before: `name`, or `name.1`, `name.2` and so on.
+/// A bank may use one name for years: numbers are doubled until one is free, and halved back from there.
+#[derive(Debug)]
+pub struct FreeName<'n> {
+    name: &'n str,
+    at: Option<u32>,
+    /// The highest number that is known to be taken, and one above it that is known to be free.
+    taken: Option<u32>,
+    free: Option<u32>,
+}
+
+impl<'n> FreeName<'n> {
+    pub fn of(name: &'n str) -> Self {
+        Self { name, at: Some(0), taken: None, free: None }
+    }
+
+    /// The name to look at, and whether it is the one to be used where it is free. None is left after billions.
+    pub fn candidate(&self) -> Option<(String, bool)> {
+        let number = self.at?;
+        let is_next = number == 0 || self.taken.is_some_and(|taken| taken + 1 == number);
+        let name = self.name;
+        Some(if number == 0 {
+            (name.to_owned(), true)
+        } else {
+            (format!("{name}.{number}"), is_next)
+        })
+    }
+
+    /// Something bears the candidate.
+    pub fn is_taken(&mut self) {
+        let Some(number) = self.at else { return };
+        self.taken = Some(number);
+        self.free = self.free.filter(|free| *free > number);
+        self.at = match self.free {
+            Some(free) => Some(number + (free - number).div_ceil(2)),
+            None if number == 0 => Some(1),
+            None => number.checked_mul(2),
+        };
+    }
+
+    /// Nothing bears the candidate, and nothing may a smaller number.
+    pub fn is_free(&mut self) {
+        self.free = self.at;
+        let taken = self.taken.unwrap_or(0);
+        self.at = self.at.map(|number| taken + (number - taken).div_ceil(2));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn f33_a_free_name_is_found_in_few_looks_however_many_came_before() {
+        for before in (0..70).chain([1_000, 9_999, 10_000, 123_456]) {
+            let name = |number| if number == 0 { "a".to_owned() } else { format!("a.{number}") };
+            let there: std::collections::HashSet<String> = (0..before).map(name).collect();
+            let (mut search, mut looks) = (FreeName::of("a"), 0);
+            let found = loop {
+                let (candidate, is_it) = search.candidate().expect("one is free");
+                looks += 1;
+                match (there.contains(&candidate), is_it) {
+                    (true, _) => search.is_taken(),
+                    (false, false) => search.is_free(),
+                    (false, true) => break candidate,
+                }
+            };
+            assert_eq!(found, name(before));
+            assert!(looks <= 40, "{looks} looks for {before}");
+        }
+    }
+
+    #[test]
+    fn f33_a_free_name_that_somebody_takes_is_followed_by_another() {
+        let mut search = FreeName::of("a");
+        let mut seen = std::collections::HashSet::new();
+        while let Some((candidate, is_it)) = search.candidate() {
+            assert!(is_it == seen.insert(candidate), "nothing is tried twice while all are taken");
+            if seen.len() == 3 {
+                break;
+            }
+            search.is_taken();
+        }
+        assert_eq!(seen.len(), 3);
+        for _ in 0..40 {
+            search.is_taken();
+        }
+        assert_eq!(search.candidate(), None, "it ends");
+    }
 
     #[test]
     fn f45_only_plain_visible_names_are_allowed() {

@@ -11,11 +11,10 @@ use std::path::Path;
 
 use crate::transport::directory::files;
 use crate::transport::directory::incoming::{Inbox, Shape};
+use crate::transport::names::FreeName;
 use crate::transport::whole::Token;
 use crate::transport::{DoorError, names};
 
-/// How many files of one name the archive keeps beside each other.
-const SAME_NAME_MAX: u32 = 10_000;
 /// Hidden names of control files whose data is being moved: `.taken-<identity>_<identity>-<name>`.
 const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
 
@@ -96,11 +95,19 @@ impl Inbox {
         };
         let io = |doing, source| DoorError::Io { doing, path: path.to_owned(), source };
         let to = files::make_folder(path).map_err(|e| io("opening", e))?;
-        for n in 0..SAME_NAME_MAX {
-            let candidate = if n == 0 { new.to_owned() } else { format!("{new}.{n}") };
+        let mut names = FreeName::of(new);
+        while let Some((candidate, is_it)) = names.candidate() {
+            if !is_it {
+                match path.join(&candidate).symlink_metadata() {
+                    Ok(_) => names.is_taken(),
+                    Err(e) if e.kind() == io::ErrorKind::NotFound => names.is_free(),
+                    Err(e) => return Err(io("looking into", e)),
+                }
+                continue;
+            }
             match files::rename_new(folder, name, &to, &candidate) {
                 Ok(()) => return files::sync_folder(&to).map_err(|e| io("making durable", e)),
-                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(e) if e.kind() == io::ErrorKind::AlreadyExists => names.is_taken(),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
                 Err(e) => return Err(io("moving a file into", e)),
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::guard::random;
 use crate::transport::sftp::incoming::{Away, Desk, remote};
 use crate::transport::sftp::session::{Content, Seen};
 use crate::transport::whole::Token;
@@ -15,6 +16,8 @@ use crate::transport::{DoorError, InPart, names};
 pub(super) const ALONE: Duration = Duration::from_secs(2);
 /// So long after it was put away it is watched whether an answer was left once more in the same second.
 pub(super) const LEFT_AGAIN: Duration = Duration::from_mins(1);
+/// Hidden names of data whose bytes are compared with those that were read: `.compared-<number>-<name>`.
+const COMPARED: &str = ".compared-";
 
 impl Desk<'_> {
     /// Other data that the bank has left under one of these names since.
@@ -30,15 +33,16 @@ impl Desk<'_> {
     }
 
     /// Does a control file that looks as it did speak for newer data all the same? One that says something of its
-    /// data says something else then. An empty one does where the data is no younger.
+    /// data says something else then. An empty one does where the data is no younger. It lies under the name `at`
+    /// by now.
     pub(super) async fn speaks_for(
         &self,
-        control: &str,
+        (control, at): (&str, &str),
         seen: Seen,
         newer: Seen,
         read: &[InPart],
     ) -> Result<bool, DoorError> {
-        let now = self.session.read_seen(&self.incoming(control), seen).await;
+        let now = self.session.read_seen(&self.incoming(at), seen).await;
         let now = now.map_err(|trouble| remote("reading a file", &trouble))?;
         let before = read.iter().find(|part| part.name == *control);
         Ok(match (now, before) {
@@ -94,6 +98,11 @@ impl Desk<'_> {
         Ok(())
     }
 
+    /// Moves a file whose bytes are those that were read, and says whether it turned out to be a newer one and
+    /// stayed.
+    ///
+    /// It is compared under a hidden name, under which nobody writes: a stop in between leaves it where the next
+    /// look gives it its name back.
     pub(super) async fn move_as_read(
         &self,
         name: &str,
@@ -104,24 +113,41 @@ impl Desk<'_> {
         let Some(as_read) = as_read else {
             return self.move_seen(name, name, away).await.map(|_| false);
         };
-        let is_other = async |path: &str| {
-            let read = self.session.read_seen(path, seen).await;
-            let read = read.map_err(|trouble| remote("reading a file", &trouble))?;
-            Ok(!matches!(read, Content::Bytes(bytes) if bytes == as_read.bytes))
-        };
-        if self.folder(away).is_none() && is_other(&self.incoming(name)).await? {
-            return Ok(true);
+        let number = u64::from_be_bytes(random::bytes());
+        let hidden = format!("{COMPARED}{number:x}-{name}");
+        let taken = self.session.rename(&self.incoming(name), &self.incoming(&hidden)).await;
+        if let Err(trouble) = taken {
+            // Somebody else took it.
+            let there = self.look(name).await?.is_some();
+            return if there { Err(remote("comparing a file", &trouble)) } else { Ok(false) };
         }
-        let Some(to) = self.move_seen(name, name, away).await? else { return Ok(false) };
-        if !is_other(&to).await? || self.look(name).await?.is_some() {
-            return Ok(false);
+        let now = self.session.read_seen(&self.incoming(&hidden), seen).await;
+        let now = now.map_err(|trouble| remote("comparing a file", &trouble))?;
+        if matches!(now, Content::Bytes(bytes) if bytes == as_read.bytes) {
+            return self.move_seen(&hidden, name, away).await.map(|_| false);
         }
         tracing::info!(
             name,
             "left once more within a second, with other bytes: it is taken by itself"
         );
-        let back = self.session.rename(&to, &self.incoming(name)).await;
-        back.map_err(|trouble| remote("giving a file its name back", &trouble))?;
-        Ok(true)
+        self.put_back(&hidden, name).await.map(|_| true)
+    }
+
+    /// Gives back what a stop left under hidden names, and says whether it did: data that was being compared, which
+    /// may never have been read. Where the bank has used the name again, it waits until that was taken.
+    pub(super) async fn put_back_compared(
+        &self,
+        listed: &[(String, Seen)],
+    ) -> Result<bool, DoorError> {
+        let mut any = false;
+        for (hidden, _) in listed {
+            let rest = hidden.strip_prefix(COMPARED).and_then(|rest| rest.split_once('-'));
+            if let Some((_, name)) = rest
+                && names::is_allowed(name)
+            {
+                any |= self.put_back(hidden, name).await?;
+            }
+        }
+        Ok(any)
     }
 }

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use futures_util::future::{join_all, try_join, try_join_all};
 use tokio::time::Instant;
 
+use crate::transport::names::FreeName;
 use crate::transport::sftp::anew::LEFT_AGAIN;
 use crate::transport::sftp::session::{Content, Seen, Session, Trouble};
 use crate::transport::sftp::{SftpOptions, path};
@@ -19,8 +20,6 @@ use crate::transport::{Arrival, DoorError, InPart, names};
 pub(super) const ENTRIES_MAX: usize = 200_000;
 /// Files of one arrival that are looked at, or read, at one time: a stranger says how many there are.
 const AT_ONCE: usize = 8;
-/// How many files of one name the archive keeps beside each other.
-const SAME_NAME_MAX: u32 = 1_000;
 /// Hidden names of control files whose data is being put away: `.taken-<identity>_<identity>-<name>`.
 const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
 
@@ -145,6 +144,20 @@ impl Desk<'_> {
         read: &[InPart],
         away: Away,
     ) -> Result<(), DoorError> {
+        let done = self.put_away_listed(token, read, away).await;
+        if done.is_err() {
+            // What lies under a hidden name now is found by a look, not remembered.
+            self.inbox.looked().waiting = Waiting::default();
+        }
+        done
+    }
+
+    async fn put_away_listed(
+        &self,
+        token: &Token,
+        read: &[InPart],
+        away: Away,
+    ) -> Result<(), DoorError> {
         let Some((control, identity)) = &token.control else {
             return self.move_data(&token.data, read, away).await.map(drop);
         };
@@ -160,7 +173,8 @@ impl Desk<'_> {
         if let Some(seen) = there
             && (seen.identity() != *identity || !read.is_empty())
             && let Some(newer) = self.newer(token).await?
-            && (seen.identity() != *identity || self.speaks_for(control, seen, newer, read).await?)
+            && (seen.identity() != *identity
+                || self.speaks_for((control, control), seen, newer, read).await?)
         {
             // It speaks for what the bank left meanwhile.
             there = None;
@@ -171,9 +185,13 @@ impl Desk<'_> {
             marked.map_err(|trouble| remote("marking a file", &trouble))?;
         }
         let mut newer = self.move_data(&token.data, read, away).await?;
-        if !newer && there.is_some() && self.newer(token).await?.is_some() {
+        if !newer
+            && let Some(seen) = there
+            && let Some(anew) = self.newer(token).await?
+        {
             // Data and control file may have come while the control file got its mark.
-            newer = self.look(&mark).await? != there;
+            newer = self.look(&mark).await? != there
+                || !read.is_empty() && self.speaks_for((control, &mark), seen, anew, read).await?;
         }
         if there.is_some() && !(newer && self.put_back(&mark, control).await?) {
             self.move_seen(&mark, control, away).await?;
@@ -189,8 +207,10 @@ impl Desk<'_> {
 
     /// All plain files with plain names; finishes what a crash interrupted on the way.
     async fn look_through(&self) -> Result<Vec<(String, Seen)>, DoorError> {
-        let listed = self.session.list(&self.options.incoming, ENTRIES_MAX).await;
-        let listed = listed.map_err(|trouble| remote("listing the incoming folder", &trouble))?;
+        let mut listed = self.list().await?;
+        if self.put_back_compared(&listed).await? {
+            listed = self.list().await?;
+        }
         let mut plain = Vec::new();
         for (name, seen) in &listed {
             if name.starts_with('.') {
@@ -210,6 +230,11 @@ impl Desk<'_> {
         }
         self.put_away_alone(&plain).await?;
         Ok(plain)
+    }
+
+    async fn list(&self) -> Result<Vec<(String, Seen)>, DoorError> {
+        let listed = self.session.list(&self.options.incoming, ENTRIES_MAX).await;
+        listed.map_err(|trouble| remote("listing the incoming folder", &trouble))
     }
 
     fn warn_once(&self, name: &str, cause: &str) {
@@ -322,20 +347,23 @@ impl Desk<'_> {
         if !remembered {
             self.make(folder, away).await?;
         }
-        let mut n = 0;
-        while n < SAME_NAME_MAX {
-            let candidate = if n == 0 { new.to_owned() } else { format!("{new}.{n}") };
+        let mut names = FreeName::of(new);
+        while let Some((candidate, is_it)) = names.candidate() {
             let to = path(folder, &candidate);
             // OpenSSH refuses a name that is taken; others overwrite it.
             if self.session.look(&to).await.map_err(wrong)?.is_some() {
-                n += 1;
+                names.is_taken();
+                continue;
+            }
+            if !is_it {
+                names.is_free();
                 continue;
             }
             let Err(trouble) = self.session.rename(&from, &to).await else { return Ok(Some(to)) };
             self.inbox.looked().folders.remove(&away);
             // Somebody else took the name, or the file, in between; all else is told.
             if self.session.look(&to).await.map_err(wrong)?.is_some() {
-                n += 1;
+                names.is_taken();
             } else if self.look(name).await?.is_none() {
                 return Ok(None);
             } else if !std::mem::take(&mut remembered) {
@@ -345,7 +373,7 @@ impl Desk<'_> {
                 self.make(folder, away).await?;
             }
         }
-        let cause = format!("{SAME_NAME_MAX} files of one name are in {folder}");
+        let cause = format!("there is no free name for {} in {folder}", names::shown(new));
         Err(DoorError::Remote { doing, cause })
     }
 
@@ -359,8 +387,9 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Finishes a putting away that a crash cut short (F7): the data that its mark names goes where it
-    /// was going; a newer file of that name stays.
+    /// Finishes a putting away that a crash cut short (F7). Data that its mark names may be a newer file that looks
+    /// the same and was never read: it gets its control file back, and what was applied before changes nothing.
+    /// Where it may be only a part of an arrival, it goes where it was going. A newer file of that name stays.
     async fn finish_interrupted(
         &self,
         hidden: &str,
@@ -378,9 +407,18 @@ impl Desk<'_> {
             let identities: Vec<u64> =
                 identities.split('_').filter_map(|identity| identity.parse().ok()).collect();
             let stem = names::stem(control);
-            let data: Vec<(String, u64)> = listed
+            let there: Vec<&(String, Seen)> = listed
                 .iter()
                 .filter(|(name, _)| names::is_allowed(name) && names::stem(name) == stem)
+                .collect();
+            if let [identity] = *identities
+                && there.iter().any(|(_, seen)| seen.identity() == identity)
+                && self.put_back(hidden, control).await?
+            {
+                continue;
+            }
+            let data: Vec<(String, u64)> = there
+                .into_iter()
                 .flat_map(|(name, _)| identities.iter().map(|identity| (name.clone(), *identity)))
                 .collect();
             self.move_data(&data, &[], away).await?;

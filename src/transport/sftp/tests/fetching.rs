@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::transport::sftp::tests::line::{Line, Plan};
@@ -100,14 +101,32 @@ async fn without_an_archive_what_was_applied_is_deleted_and_nothing_newer() {
     assert!(bank.names("in").is_empty());
 }
 
-/// Leaves an answer as of one second, which is all that a server tells.
-fn leave(bank: &Bank, data: &[u8]) {
-    for (name, bytes) in [("in/HP1.txt", data), ("in/HP1.ok", b"5")] {
+/// Leaves an answer whole, as of one second, which is all that a server tells.
+fn leave(bank: &Bank, data: &[u8], control: &[u8]) {
+    for (name, bytes) in [("HP1.txt", data), ("HP1.ok", control)] {
         bank.put(name, bytes);
         let file = fs::File::options().write(true).open(bank.path(name)).expect("opened");
         let at = std::time::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
         file.set_modified(at).expect("dated");
+        fs::rename(bank.path(name), bank.path("in").join(name)).expect("left");
     }
+}
+
+/// Takes what lies there until nothing does any more, and gives the data that was read.
+async fn taken(bank: &Bank, door: &Sftp) -> Vec<Bytes> {
+    let mut read = Vec::new();
+    for _ in 0..400 {
+        for name in door.arrivals(10).await.expect("listed") {
+            let arrival = door.fetch(&name).await.expect("read");
+            door.archive(&arrival).await.expect("put away");
+            read.push(arrival.parts[0].bytes.clone());
+        }
+        if bank.names("in").is_empty() {
+            return read;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{:?} stays, and {read:?} was read", bank.names("in"));
 }
 
 #[tokio::test]
@@ -117,9 +136,9 @@ async fn f33_an_answer_left_twice_in_one_second_is_told_apart_by_its_bytes() {
     for archive in [options.archive.clone(), None] {
         let kept = archive.is_some();
         let door = Sftp::new(SftpOptions { archive, ..bank.options() }).expect("good settings");
-        leave(&bank, b"first");
+        leave(&bank, b"first", b"5");
         let first = door.fetch("HP1.txt").await.expect("read");
-        leave(&bank, b"other");
+        leave(&bank, b"other", b"5");
         door.archive(&first).await.expect("put away");
         assert_eq!(bank.names("in"), ["HP1.ok", "HP1.txt"], "it was never read");
         let second = door.fetch("HP1.txt").await.expect("read");
@@ -139,16 +158,9 @@ async fn f33_a_control_file_that_looks_as_before_stays_with_the_data_that_it_spe
     {
         let bank = bank!();
         let door = bank.door();
-        let put = |data: &[u8], control: &[u8]| {
-            leave(&bank, data);
-            bank.put("in/HP1.ok", control);
-            let file = fs::File::options().write(true).open(bank.path("in/HP1.ok"));
-            let at = std::time::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
-            file.expect("opened").set_modified(at).expect("dated");
-        };
-        put(b"first", first);
+        leave(&bank, b"first", first);
         let arrival = door.fetch("HP1.txt").await.expect("read");
-        put(b"the newer", newer);
+        leave(&bank, b"the newer", newer);
         door.archive(&arrival).await.expect("put away");
         let left: &[&str] = if stays { &["HP1.ok", "HP1.txt"] } else { &["HP1.txt"] };
         assert_eq!(bank.names("in"), left, "{first:?} {newer:?}");
@@ -163,7 +175,7 @@ async fn f33_a_control_file_that_looks_as_before_stays_with_the_data_that_it_spe
 async fn i14_the_control_file_of_an_answer_left_twice_in_one_second_vouches_for_nothing_later() {
     let bank = bank!();
     let door = bank.door();
-    leave(&bank, b"first");
+    leave(&bank, b"first", b"5");
     let first = door.fetch("HP1.txt").await.expect("read");
     door.archive(&first).await.expect("put away");
     bank.put("in/lonely.ok", b"");
@@ -184,13 +196,77 @@ async fn i14_the_control_file_of_an_answer_left_twice_in_one_second_vouches_for_
 async fn f33_a_whole_newer_answer_stays_whole_when_the_older_is_put_away() {
     let bank = bank!();
     let door = bank.door();
-    leave(&bank, b"first");
+    leave(&bank, b"first", b"5");
     let first = door.fetch("HP1.txt").await.expect("read");
     bank.put("in/HP1.txt", b"newer");
     bank.put("in/HP1.ok", b"5");
     door.archive(&first).await.expect("put away");
     assert_eq!(bank.names("in"), ["HP1.ok", "HP1.txt"]);
     assert_eq!(door.fetch("HP1.txt").await.expect("read").parts[0].bytes, "newer");
+}
+
+#[tokio::test]
+async fn f33_an_answer_left_anew_at_any_moment_of_putting_away_is_read() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    for (first, newer) in [(&b"5"[..], &b"9"[..]), (b"", b"")] {
+        let door = bank.through(&line, 5_000);
+        let mut moments = 0;
+        for after in (0..).step_by(40) {
+            leave(&bank, b"first", first);
+            let arrival = door.fetch("HP1.txt").await.expect("read");
+            line.plan(Plan::Stop { after: line.sent() + after });
+            let mut away = std::pin::pin!(door.archive(&arrival));
+            let ended = loop {
+                tokio::select! {
+                    done = &mut away => break Some(done),
+                    () = tokio::time::sleep(Duration::from_millis(2)), if line.has_stopped() => break None,
+                    () = tokio::time::sleep(Duration::from_millis(1)) => {}
+                }
+            };
+            leave(&bank, b"newer", newer);
+            line.plan(Plan::Whole);
+            let whole = ended.is_some();
+            match ended {
+                Some(done) => done,
+                None => away.await,
+            }
+            .expect("put away");
+            assert_eq!(taken(&bank, &door).await, ["newer"], "left anew after {after} bytes");
+            if whole {
+                break;
+            }
+            moments += 1;
+        }
+        assert!(moments > 10, "{moments}");
+    }
+}
+
+#[tokio::test]
+async fn f7_a_stop_at_any_moment_of_putting_away_leaves_no_newer_answer_unread() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    for archive in [Some(bank.text("archive")), None] {
+        let mut moments = 0;
+        for after in (0..).step_by(40) {
+            let options = SftpOptions { archive: archive.clone(), ..bank.options() };
+            let options = SftpOptions { address: line.address(), ..options };
+            let door = Sftp::new(options.clone()).expect("good settings");
+            leave(&bank, b"first", b"5");
+            let arrival = door.fetch("HP1.txt").await.expect("read");
+            leave(&bank, b"newer", b"9");
+            line.plan(Plan::Cut { after: line.sent() + after, then_refuse: true });
+            let whole = door.archive(&arrival).await.is_ok();
+            line.plan(Plan::Whole);
+            let restarted = Sftp::new(options).expect("good settings");
+            assert_eq!(taken(&bank, &restarted).await, ["newer"], "a stop after {after} bytes");
+            if whole {
+                break;
+            }
+            moments += 1;
+        }
+        assert!(moments > 5, "{moments}");
+    }
 }
 
 #[tokio::test]
@@ -221,8 +297,8 @@ async fn f7_putting_away_is_finished_after_a_crash_and_spares_newer_files() {
     assert_eq!(name, "HP1.txt");
     let mark = bank.path(&format!("in/.taken-{identity}-HP1.ok"));
     fs::rename(bank.path("in/HP1.ok"), &mark).expect("a crash after the control file was marked");
-    assert!(door.arrivals(10).await.expect("listed").is_empty());
-    assert!(bank.names("in").is_empty());
+    // It may be another one that looks the same: it is read once more.
+    assert_eq!(taken(&bank, &door).await, ["first"]);
     assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.txt"]);
     bank.put("in/HP1.txt", b"second, half");
     fs::write(&mark, b"").expect("a crash between data and mark");

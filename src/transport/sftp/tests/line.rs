@@ -24,6 +24,10 @@ pub enum Plan {
         after: u64,
         then_refuse: bool,
     },
+    /// After so many bytes from us nothing goes on to the server, until something else is planned.
+    Stop {
+        after: u64,
+    },
     /// After so many bytes from us nothing comes back, and the line stays.
     Hold {
         after: u64,
@@ -62,6 +66,8 @@ struct Shared {
     connections: AtomicUsize,
     /// How many are there now.
     open: AtomicUsize,
+    /// Has it stopped as planned?
+    stopped: AtomicBool,
 }
 
 impl Line {
@@ -73,6 +79,7 @@ impl Line {
             sent: AtomicU64::new(0),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            stopped: AtomicBool::new(false),
         });
         let all = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -98,7 +105,12 @@ impl Line {
     }
 
     pub fn plan(&self, plan: Plan) {
+        self.shared.stopped.store(false, Ordering::SeqCst);
         *self.shared.plan.lock().unwrap_or_else(PoisonError::into_inner) = plan;
+    }
+
+    pub fn has_stopped(&self) -> bool {
+        self.shared.stopped.load(Ordering::SeqCst)
     }
 
     pub fn sent(&self) -> u64 {
@@ -218,11 +230,16 @@ async fn there(
             Plan::Whole
             | Plan::One
             | Plan::Cut { .. }
+            | Plan::Stop { .. }
             | Plan::Hold { .. }
             | Plan::HoldOf { .. }
             | Plan::Drip { .. }
             | Plan::BeforeRename { .. }
             | Plan::AfterRename { .. } => {}
+        }
+        while matches!(shared.plan(), Plan::Stop { after } if end > after) {
+            shared.stopped.store(true, Ordering::SeqCst);
+            tokio::time::sleep(Duration::from_millis(2)).await;
         }
         before += keep;
         // What an earlier connection says at its end is not counted.
