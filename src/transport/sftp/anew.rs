@@ -12,7 +12,8 @@ use crate::transport::sftp::session::{Content, Seen};
 use crate::transport::whole::Token;
 use crate::transport::{DoorError, InPart, names};
 
-/// A control file that stays alone for so long vouches for nothing that is on its way.
+/// A control file that stays alone for so long vouches for nothing that is on its way; data that bears an older
+/// second for so long is not being written.
 pub(super) const ALONE: Duration = Duration::from_secs(2);
 /// So long after it was put away it is watched whether an answer was left once more in the same second.
 pub(super) const LEFT_AGAIN: Duration = Duration::from_mins(1);
@@ -32,26 +33,33 @@ impl Desk<'_> {
         Ok(None)
     }
 
-    /// Does a control file that looks as it did speak for newer data all the same? One that says something of its
-    /// data says something else then. An empty one does where the data is no younger. It lies under the name `at`
-    /// by now.
+    /// Does a control file that looks as it did speak for newer data all the same? It does where it says something
+    /// else than before. Where it says the same, what it said may not have been true of what was read; then it does
+    /// if the data is no younger, and stays so: what is still being written does not (I14). It lies under the name
+    /// `at` by now.
     pub(super) async fn speaks_for(
         &self,
-        (control, at): (&str, &str),
+        token: &Token,
+        at: &str,
         seen: Seen,
         newer: Seen,
         read: &[InPart],
     ) -> Result<bool, DoorError> {
         let now = self.session.read_seen(&self.incoming(at), seen).await;
         let now = now.map_err(|trouble| remote("reading a file", &trouble))?;
-        let before = read.iter().find(|part| part.name == *control);
-        Ok(match (now, before) {
+        let control = token.control.as_ref().map(|(name, _)| name);
+        let before = read.iter().find(|part| Some(&part.name) == control);
+        match (now, before) {
             (Content::Bytes(now), Some(before)) if now == before.bytes => {
-                now.is_empty() && newer.changed <= seen.changed
+                if newer.changed > seen.changed {
+                    return Ok(false);
+                }
+                tokio::time::sleep(ALONE).await;
+                Ok(self.newer(token).await? == Some(newer))
             }
             // It went, or is another one by now.
-            _ => true,
-        })
+            _ => Ok(true),
+        }
     }
 
     /// Gives back a name that was taken from a file which turned out to be newer than what was read; says no

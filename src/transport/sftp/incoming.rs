@@ -174,7 +174,7 @@ impl Desk<'_> {
             && (seen.identity() != *identity || !read.is_empty())
             && let Some(newer) = self.newer(token).await?
             && (seen.identity() != *identity
-                || self.speaks_for((control, control), seen, newer, read).await?)
+                || self.speaks_for(token, control, seen, newer, read).await?)
         {
             // It speaks for what the bank left meanwhile.
             there = None;
@@ -191,7 +191,7 @@ impl Desk<'_> {
         {
             // Data and control file may have come while the control file got its mark.
             newer = self.look(&mark).await? != there
-                || !read.is_empty() && self.speaks_for((control, &mark), seen, anew, read).await?;
+                || !read.is_empty() && self.speaks_for(token, &mark, seen, anew, read).await?;
         }
         if there.is_some() && !(newer && self.put_back(&mark, control).await?) {
             self.move_seen(&mark, control, away).await?;

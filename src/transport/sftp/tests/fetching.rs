@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -93,7 +94,12 @@ async fn without_an_archive_what_was_applied_is_deleted_and_nothing_newer() {
     bank.put("in/HP1.ok", b"5");
     let arrival = door.fetch("HP1.txt").await.expect("read");
     bank.put("in/HP1.txt", b"a newer one, half");
-    door.archive(&arrival).await.expect("put away");
+    let goes_on = async {
+        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        bank.put("in/HP1.txt", b"a newer one, half and more");
+    };
+    let (put_away, ()) = tokio::join!(door.archive(&arrival), goes_on);
+    put_away.expect("put away");
     assert_eq!(bank.names("in"), ["HP1.txt"], "no control file vouches for the newer one");
     bank.put("in/HP1.ok", b"17");
     let arrival = door.fetch("HP1.txt").await.expect("read");
@@ -101,13 +107,18 @@ async fn without_an_archive_what_was_applied_is_deleted_and_nothing_newer() {
     assert!(bank.names("in").is_empty());
 }
 
+/// Gives a file a second, counted from one long ago.
+fn date(path: &Path, second: u64) {
+    let file = fs::File::options().write(true).open(path).expect("opened");
+    let at = std::time::UNIX_EPOCH + Duration::from_secs(1_790_000_000 + second);
+    file.set_modified(at).expect("dated");
+}
+
 /// Leaves an answer whole, as of one second, which is all that a server tells.
 fn leave(bank: &Bank, data: &[u8], control: &[u8]) {
     for (name, bytes) in [("HP1.txt", data), ("HP1.ok", control)] {
         bank.put(name, bytes);
-        let file = fs::File::options().write(true).open(bank.path(name)).expect("opened");
-        let at = std::time::UNIX_EPOCH + Duration::from_secs(1_790_000_000);
-        file.set_modified(at).expect("dated");
+        date(&bank.path(name), 0);
         fs::rename(bank.path(name), bank.path("in").join(name)).expect("left");
     }
 }
@@ -152,18 +163,24 @@ async fn f33_an_answer_left_twice_in_one_second_is_told_apart_by_its_bytes() {
 
 #[tokio::test]
 async fn f33_a_control_file_that_looks_as_before_stays_with_the_data_that_it_speaks_for() {
-    // What the control file says, of the first and of the newer data; and whether it stays.
-    for (first, newer, stays) in
-        [(&b"5"[..], &b"9"[..], true), (b"5", b"5", false), (b"", b"", true)]
-    {
+    // What the control file says, of the first and of the newer data; how much younger than it the newer data is;
+    // and whether it stays.
+    for (first, newer, younger, stays) in [
+        (&b"5"[..], &b"9"[..], 0, true),
+        (b"5", b"5", 0, true),
+        (b"", b"", 0, true),
+        (b"5", b"5", 1, false),
+        (b"", b"", 1, false),
+    ] {
         let bank = bank!();
         let door = bank.door();
         leave(&bank, b"first", first);
         let arrival = door.fetch("HP1.txt").await.expect("read");
         leave(&bank, b"the newer", newer);
+        date(&bank.path("in/HP1.txt"), younger);
         door.archive(&arrival).await.expect("put away");
         let left: &[&str] = if stays { &["HP1.ok", "HP1.txt"] } else { &["HP1.txt"] };
-        assert_eq!(bank.names("in"), left, "{first:?} {newer:?}");
+        assert_eq!(bank.names("in"), left, "{first:?} {newer:?} {younger}");
         if stays {
             let again = door.fetch("HP1.txt").await.expect("read");
             assert_eq!(again.parts[0].bytes, "the newer");
@@ -209,7 +226,7 @@ async fn f33_a_whole_newer_answer_stays_whole_when_the_older_is_put_away() {
 async fn f33_an_answer_left_anew_at_any_moment_of_putting_away_is_read() {
     let bank = bank!();
     let line = Line::to(bank.sshd.address()).await;
-    for (first, newer) in [(&b"5"[..], &b"9"[..]), (b"", b"")] {
+    for (first, newer) in [(&b"5"[..], &b"9"[..]), (b"5", b"5"), (b"", b"")] {
         let door = bank.through(&line, 5_000);
         let mut moments = 0;
         for after in (0..).step_by(40) {
