@@ -170,6 +170,7 @@ on_both! {
         f65_two_who_confirm_at_once_carry_it_out_once,
         i2_two_people_end_what_no_bank_can_say,
         i2_a_refund_that_no_bank_answers_for_is_decided,
+        i8_a_refund_that_people_carry_out_takes_no_number_and_moves_money_once_two_said_so,
         i2_what_the_bank_has_as_something_else_is_closed_and_cut_again,
         i2_payments_that_were_made_elsewhere_are_decided_one_by_one,
         i11_two_people_settle_every_contradiction_either_way,

@@ -239,7 +239,7 @@ CREATE TABLE attempt (
     bank TEXT COLLATE "C" NOT NULL, -- the bank it goes to
     reference TEXT COLLATE "C" NOT NULL, -- our reference at that bank; never used again
     format_digest BYTEA NOT NULL, -- the format's text it was written with
-    state TEXT COLLATE "C" NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped, closed
+    state TEXT COLLATE "C" NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped, closed, by_hand
     state_at_ms BIGINT NOT NULL, -- when it came into that state
     made_at_ms BIGINT NOT NULL, -- when INTENT became durable
     sent_at_ms BIGINT, -- when bytes last may have left

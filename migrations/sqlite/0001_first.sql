@@ -239,7 +239,7 @@ CREATE TABLE attempt (
     bank TEXT NOT NULL, -- the bank it goes to
     reference TEXT NOT NULL, -- our reference at that bank; never used again
     format_digest BLOB NOT NULL, -- the format's text it was written with
-    state TEXT NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped, closed
+    state TEXT NOT NULL, -- intent, sending, accepted, refused, not_sent, unknown, stopped, closed, by_hand
     state_at_ms INTEGER NOT NULL, -- when it came into that state
     made_at_ms INTEGER NOT NULL, -- when INTENT became durable
     sent_at_ms INTEGER, -- when bytes last may have left

@@ -296,20 +296,57 @@ pub fn open_format(folder: &Path, name: &str) -> Result<Format, String> {
     }
 }
 
+/// What a look at a config came to.
+#[derive(Debug)]
+pub struct Checked {
+    /// Everything that is wrong with it, each with its line.
+    pub problems: Vec<String>,
+    /// What is no fault, and what whoever runs it should know.
+    pub notes: Vec<String>,
+}
+
 /// Everything that is wrong with a config and what it refers to; nothing is changed.
-pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Vec<String> {
+pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Checked {
     let mut looked = match Config::look(path) {
         Ok(looked) => looked,
-        Err(ConfigError(problems)) => return problems,
+        Err(ConfigError(problems)) => return Checked { problems, notes: Vec::new() },
     };
+    let mut notes = Vec::new();
     if let Some(config) = &looked.config {
-        let mut found = open_all(config, clock).err().unwrap_or_default();
+        let mut found = match open_all(config, clock) {
+            Ok(parts) => {
+                notes = parts.banks.values().flat_map(left_to_people).collect();
+                Vec::new()
+            }
+            Err(found) => found,
+        };
         found.extend(Operators::read(config).err().unwrap_or_default());
         found.extend(unusable_data(&config.data));
         found.extend(missing_folders(config));
         looked.add(found);
     }
-    looked.lines()
+    Checked { problems: looked.lines(), notes }
+}
+
+/// What a bank's format leaves to people.
+fn left_to_people(bank: &Bank) -> Vec<String> {
+    let has = |kind| bank.format.has(kind);
+    let format = bank.format.name();
+    let mut notes = Vec::new();
+    if !has(MessageKind::RefundRequest) {
+        notes.push(format!(
+            "{}: {format} has no refund_request: leftover is given back by hand, an alert says when and how much, and two people \
+             say that it was done (daifa decide)",
+            bank.code
+        ));
+    }
+    if !has(MessageKind::LateReturn) && !has(MessageKind::ReturnQuery) {
+        notes.push(format!(
+            "{}: {format} has neither late_return nor return_query: of money that comes back after it was credited nothing is heard",
+            bank.code
+        ));
+    }
+    notes
 }
 
 /// Why the daemon's own folder cannot be written. One that is not there yet is made at the start, where

@@ -9,9 +9,12 @@ use crate::clock::Clock;
 use crate::lifecycle::Exit;
 
 pub fn run(config: &Path, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
-    let problems = app::check(config, clock);
+    let app::Checked { problems, notes } = app::check(config, clock);
     if problems.is_empty() {
         say(format_args!("{}: ready to run", config.display()))?;
+        for note in &notes {
+            say(note)?;
+        }
         return Ok(Exit::Done);
     }
     for problem in &problems {

@@ -328,7 +328,8 @@ async fn withdrawn(ctx: &Ctx, bank: &Bank, name: &str) -> Result<Ours, FlowError
         AttemptState::Accepted
         | AttemptState::Refused
         | AttemptState::Unknown
-        | AttemptState::Stopped => Ours::Named,
+        | AttemptState::Stopped
+        | AttemptState::ByHand => Ours::Named,
     })
 }
 

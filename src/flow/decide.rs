@@ -102,6 +102,9 @@ impl Silent {
     }
 
     async fn hope(&self, ctx: &Ctx, attempt: &Attempt) -> Result<Hope, FlowError> {
+        if attempt.state == AttemptState::ByHand {
+            return Ok(Hope::None);
+        }
         let no = attempt.no.to_string();
         let bank = ctx.banks.get(&attempt.bank).filter(|_| !self.said_all.contains(&no));
         let Some(bank) = bank else { return Ok(Hope::None) };

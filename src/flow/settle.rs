@@ -24,10 +24,12 @@ use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::facts::RegisterFacts;
 use crate::store::holds::Decision;
-use crate::store::refunds::NewRefund;
+use crate::store::refunds::{NewRefund, WayBack};
 use crate::store::reports::NewReport;
 use crate::store::settle::{ClosingDue, Leftover, SettleDue};
 
+/// The most payments of one refund that people carry out; a bank's message has limits of its own.
+const BY_HAND_ROWS_MAX: usize = 100_000;
 /// Payments dropped in one step because their time is over.
 const DROPS_PER_STEP: i64 = 500;
 
@@ -92,16 +94,18 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
     else {
         return Ok(Work::Nothing);
     };
-    let mut leftovers = ctx
-        .store
-        .open_leftovers(share.register, &share.bank, bank.format.limits().rows_max)
-        .await?;
+    let asks = bank.format.has(MessageKind::RefundRequest);
+    let rows_max = if asks { bank.format.limits().rows_max } else { BY_HAND_ROWS_MAX };
+    let mut leftovers = ctx.store.open_leftovers(share.register, &share.bank, rows_max).await?;
     if leftovers.is_empty() {
         return Ok(Work::Nothing);
     }
     let facts = ctx.store.register_facts(share.register).await?;
     if !facts.whole {
         return Err(FlowError::Altered { what: share.register.to_string() });
+    }
+    if !asks {
+        return intend(ctx, bank, share, &leftovers, by_hand(bank, share, &leftovers)).await;
     }
     keep_below(&mut leftovers, bank.format.limits().sum_max);
     let rows = refund_rows(ctx, &facts, &share.bank, &leftovers)?;
@@ -129,6 +133,32 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
             return Ok(Work::Stuck);
         }
     };
+    let parts = seal_parts(ctx, &bank.code, &reference.text, parts);
+    intend(ctx, bank, share, &leftovers, WayBack::Asked { reference, parts }).await
+}
+
+/// What people are told where a bank has no message that gives leftover back: which money, and whose.
+fn by_hand(bank: &Bank, share: &SettleDue, leftovers: &[Leftover]) -> WayBack {
+    let sum: Fen = leftovers.iter().map(|leftover| leftover.amount).sum();
+    let (register, count, name) = (share.register, leftovers.len(), &bank.name);
+    let voucher = match share.voucher_no.as_str() {
+        "" => String::new(),
+        no => format!("，支付凭证号 {no}"),
+    };
+    let task = format!(
+        "{name} 的报文格式没有退款报文：{register} 的结余 {sum} 元（{count} 笔{voucher}）请由人工退回财政原付款账户"
+    );
+    WayBack::ByHand { task }
+}
+
+/// Makes a refund durable.
+async fn intend(
+    ctx: &Ctx,
+    bank: &Bank,
+    share: &SettleDue,
+    leftovers: &[Leftover],
+    way: WayBack,
+) -> Result<Work, FlowError> {
     let new = NewRefund {
         register: share.register,
         bank: share.bank.clone(),
@@ -136,9 +166,8 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
         pool_account: share.pool_account.clone(),
         voucher_no: share.voucher_no.clone(),
         members: leftovers.iter().map(|leftover| (leftover.line, leftover.amount)).collect(),
-        parts: seal_parts(ctx, &bank.code, &reference.text, parts),
-        reference,
         format: format_text(&bank.format),
+        way,
     };
     match ctx.store.intend_refund(&new, ctx.now_ms()).await {
         Ok((refund, attempt)) => {

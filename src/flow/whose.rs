@@ -38,7 +38,9 @@ pub(super) async fn attempt_of(
         return Ok(None);
     };
     match attempt.state {
-        AttemptState::Intent => not_ours(ctx, bank, &attempt, name, bytes).await?,
+        AttemptState::Intent | AttemptState::ByHand => {
+            not_ours(ctx, bank, &attempt, name, bytes).await?;
+        }
         AttemptState::Closed => after_all(ctx, bank, &attempt, name, bytes).await?,
         _ => return Ok(Some(attempt)),
     }

@@ -7,6 +7,8 @@ words! {
         Deadline = "deadline",
         BatchRefused = "batch_refused",
         RefundRefused = "refund_refused",
+        /// Leftover waits for people to give it back: its bank has no message for that.
+        RefundByHand = "refund_by_hand",
         /// A bank's file or answer was held whole.
         ResultHeld = "result_held",
         /// Some lines of a result changed nothing.
@@ -77,6 +79,7 @@ impl AlertKind {
             Self::Deadline => "办结时限",
             Self::BatchRefused => "银行拒绝受理",
             Self::RefundRefused => "银行拒绝退款",
+            Self::RefundByHand => "结余须由人工退回",
             Self::ResultHeld => "回盘文件暂扣",
             Self::Quarantine => "回盘待核对",
             Self::Conflict => "结果矛盾",
@@ -116,6 +119,7 @@ impl AlertKind {
             self,
             Self::BatchRefused
                 | Self::RefundRefused
+                | Self::RefundByHand
                 | Self::Conflict
                 | Self::Disputed
                 | Self::TooLate

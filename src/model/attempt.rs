@@ -32,6 +32,9 @@ words! {
         Stopped = "stopped",
         /// It never left, and never will: what it carried is sent anew, under another reference.
         Closed = "closed",
+        /// A refund of a bank that has no message for one: no byte leaves, people carry it out, and two of them say
+        /// what became of it.
+        ByHand = "by_hand",
     }
 }
 
@@ -86,7 +89,8 @@ impl AttemptState {
         use AttemptEvent as E;
         match (self, event) {
             (Self::Intent | Self::NotSent, E::Start) => Some(Self::Sending),
-            (Self::Sending | Self::Unknown | Self::NotSent | Self::Accepted, E::Accepted) => {
+            (Self::Sending | Self::Unknown | Self::NotSent | Self::Accepted, E::Accepted)
+            | (Self::Unknown | Self::Accepted | Self::ByHand, E::DecidedReceived) => {
                 Some(Self::Accepted)
             }
             (Self::Sending | Self::Unknown | Self::Accepted, E::Refused) => Some(Self::Refused),
@@ -98,8 +102,7 @@ impl AttemptState {
             (Self::Intent | Self::Sending | Self::Unknown | Self::NotSent, E::OtherContent) => {
                 Some(Self::Stopped)
             }
-            (Self::Unknown | Self::Accepted, E::DecidedReceived) => Some(Self::Accepted),
-            (Self::Unknown | Self::Accepted | Self::Stopped, E::DecidedNever) => {
+            (Self::Unknown | Self::Accepted | Self::Stopped | Self::ByHand, E::DecidedNever) => {
                 Some(Self::Refused)
             }
             // Whoever applies it also demands that it never was of unknown fate (store).
@@ -123,6 +126,7 @@ impl AttemptState {
             Self::Unknown => "结果不明，正在查询",
             Self::Stopped => "已停止：银行有同号而内容不同的批次",
             Self::Closed => "已作废（从未送出）",
+            Self::ByHand => "须由人工办理",
         }
     }
 }
@@ -213,6 +217,8 @@ mod tests {
             (S::Unknown, E::DecidedNever, S::Refused),
             (S::Accepted, E::DecidedNever, S::Refused),
             (S::Stopped, E::DecidedNever, S::Refused),
+            (S::ByHand, E::DecidedReceived, S::Accepted),
+            (S::ByHand, E::DecidedNever, S::Refused),
             (S::Intent, E::Closed, S::Closed),
             (S::NotSent, E::Closed, S::Closed),
         ];

@@ -385,7 +385,12 @@ async fn tell(
     }
     super::alerts::clear_each(work, &UNKNOWN_FATE, &subject, now_ms).await?;
     if conclusion.event.is_decided() {
-        let kinds = [AlertKind::OtherContent, AlertKind::Vanished, AlertKind::Contradiction];
+        let kinds = [
+            AlertKind::OtherContent,
+            AlertKind::Vanished,
+            AlertKind::Contradiction,
+            AlertKind::RefundByHand,
+        ];
         super::alerts::clear_each(work, &kinds, &subject, now_ms).await?;
     }
     if conclusion.event == AttemptEvent::DecidedNotReceived {
@@ -411,6 +416,7 @@ const fn entry_kind(to: AttemptState) -> &'static str {
         AttemptState::Unknown => "attempt.unknown",
         AttemptState::Stopped => "attempt.stopped",
         AttemptState::Closed => "attempt.closed",
+        AttemptState::ByHand => "attempt.by_hand",
     }
 }
 

@@ -239,7 +239,7 @@ impl Store {
                 Carries::Batch(batch),
                 new.register,
                 &new.bank,
-                &new.reference,
+                Some(&new.reference),
                 &new.format,
                 &new.parts,
                 now_ms,
@@ -331,7 +331,7 @@ impl Store {
         carries: Carries,
         register: RegisterNo,
         bank: &str,
-        reference: &Reference,
+        reference: Option<&Reference>,
         format: &FormatText,
         parts: &[SealedPart],
         now_ms: i64,
@@ -340,7 +340,18 @@ impl Store {
             Carries::Batch(no) => (AttemptKind::Payment, Some(no.0), None),
             Carries::Refund(no) => (AttemptKind::Refund, None, Some(no.0)),
         };
-        numbers::take_reference(work, bank, reference).await?;
+        let (text, state, next_at_ms) = match (reference, carries) {
+            (Some(reference), _) => {
+                numbers::take_reference(work, bank, reference).await?;
+                (reference.text.clone(), AttemptState::Intent, Some(now_ms))
+            }
+            (None, Carries::Refund(no)) => {
+                (super::refunds::by_hand_reference(no), AttemptState::ByHand, None)
+            }
+            (None, Carries::Batch(no)) => {
+                return Err(StoreError::Refused(format!("{no} has no reference")));
+            }
+        };
         let sql = "INSERT INTO attempt (kind, batch_no, refund_no, register_no, bank, reference, format_digest, state, state_at_ms, \
                    made_at_ms, sends, asks, next_at_ms, bank_code) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, $11, '') RETURNING attempt_no";
@@ -350,12 +361,12 @@ impl Store {
             refund,
             register,
             bank,
-            &reference.text,
+            text,
             &format.digest,
-            AttemptState::Intent.as_str(),
+            state.as_str(),
             now_ms,
             now_ms,
-            now_ms
+            next_at_ms
         ];
         let attempt = work.the(sql, row, |row| Ok(AttemptNo(row.int(0)?))).await?;
         for (at, part) in parts.iter().enumerate() {

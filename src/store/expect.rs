@@ -109,7 +109,10 @@ pub(super) async fn after_conclusion(
             }
             Ok(())
         }
-        AttemptState::Intent | AttemptState::Sending | AttemptState::Unknown => Ok(()),
+        AttemptState::Intent
+        | AttemptState::Sending
+        | AttemptState::Unknown
+        | AttemptState::ByHand => Ok(()),
     }
 }
 

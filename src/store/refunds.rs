@@ -25,13 +25,28 @@ pub struct NewRefund {
     pub pool_account: String,
     pub voucher_no: String,
     pub members: Vec<(i64, Fen)>,
-    pub reference: Reference,
     pub format: FormatText,
-    pub parts: Vec<SealedPart>,
+    pub way: WayBack,
+}
+
+/// How money goes back.
+#[derive(Debug)]
+pub enum WayBack {
+    /// The bank is asked for it with a message.
+    Asked { reference: Reference, parts: Vec<SealedPart> },
+    /// The bank has no message for it: people give it back. `task`: what they are told to do.
+    ByHand { task: String },
+}
+
+/// What a refund that people carry out is called. It is none of the bank's series: the next number of that must be
+/// the next message's.
+pub(super) fn by_hand_reference(refund: RefundNo) -> String {
+    format!("by-hand-{refund}")
 }
 
 impl Store {
-    /// Makes a refund and its attempt durable in state INTENT, and reserves its payments.
+    /// Makes a refund and its attempt durable in state INTENT, or `BY_HAND` where people carry it out, and reserves
+    /// its payments.
     ///
     /// # Errors
     /// [`StoreError::Moved`] where one of its payments is no longer free leftover (I8).
@@ -42,7 +57,13 @@ impl Store {
     ) -> Result<(RefundNo, AttemptNo), StoreError> {
         let (payments, total) = (len(new.members.len()), sum(&new.members));
         let mut work = self.write().await?;
-        let mut entry = Entry::new("refund.intent", now_ms);
+        let (kind, reference, parts) = match &new.way {
+            WayBack::Asked { reference, parts } => {
+                ("refund.intent", Some(reference), parts.as_slice())
+            }
+            WayBack::ByHand { .. } => ("refund.by_hand", None, &[][..]),
+        };
+        let mut entry = Entry::new(kind, now_ms);
         keep_format(&mut work, &mut entry, &new.format).await?;
         let sql = "INSERT INTO refund (register_no, bank, via_bank, pool_account, voucher_no, payments, sum_fen, state, opened_at_ms, state_at_ms) \
                    VALUES ($1, $2, $3, $4, $5, $6, $7, 'open', $8, $9) RETURNING refund_no";
@@ -68,25 +89,27 @@ impl Store {
                 Carries::Refund(refund),
                 new.register,
                 &new.via_bank,
-                &new.reference,
+                reference,
                 &new.format,
-                &new.parts,
+                parts,
                 now_ms,
             )
             .await?;
+        if let WayBack::ByHand { task } = &new.way {
+            give_to_people(&mut work, new.register, refund, attempt, task, now_ms).await?;
+        }
         entry
             .fact("refund", refund.0)
             .fact("attempt", attempt.0)
             .fact("bank", new.bank.as_str())
             .fact("via_bank", new.via_bank.as_str());
-        entry
-            .fact("reference", new.reference.text.as_str())
-            .fact("payments", payments)
-            .fact("sum_fen", total.get());
+        let reference =
+            reference.map_or_else(|| by_hand_reference(refund), |reference| reference.text.clone());
+        entry.fact("reference", reference).fact("payments", payments).fact("sum_fen", total.get());
         for (line, amount) in &new.members {
             entry.rows.row("leftover").int(*line).int(amount.get());
         }
-        digest_parts(&mut entry.rows, &new.parts);
+        digest_parts(&mut entry.rows, parts);
         vouch_for(&mut work, &mut entry, None, attempt).await?;
         let this = params![refund];
         entry.vouched.as_kept(&mut work, &vouch::REFUND, "refund_no = $1", this).await?;
@@ -94,6 +117,22 @@ impl Store {
         self.done(work).await?;
         Ok((refund, attempt))
     }
+}
+
+/// Tells people of a refund that they carry out, and how they say that it was made.
+async fn give_to_people(
+    work: &mut Work,
+    register: RegisterNo,
+    refund: RefundNo,
+    attempt: AttemptNo,
+    task: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let text = format!(
+        "{task}（退款 {refund}）。退回之后由两人核定：daifa decide propose {attempt} received，附退款凭证；没有退也不退的，核定为 never"
+    );
+    let (kind, about) = (AlertKind::RefundByHand, attempt.to_string());
+    super::alerts::raise(work, kind, &about, Some(register), None, 0, &text, now_ms).await
 }
 
 pub(super) async fn refuse_refund(

@@ -409,6 +409,7 @@ pub const fn can_have_results(state: AttemptState) -> bool {
         AttemptState::Intent
         | AttemptState::Refused
         | AttemptState::Stopped
-        | AttemptState::Closed => false,
+        | AttemptState::Closed
+        | AttemptState::ByHand => false,
     }
 }

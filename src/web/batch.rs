@@ -69,6 +69,7 @@ impl Attempt {
             AttemptState::Closed => {
                 (Tone::Quiet, "从未送到银行，此份报文作废；款项用新流水号另行组批发送")
             }
+            AttemptState::ByHand => (Tone::Warn, "该行没有这种报文，由人工办理后两人核定"),
             AttemptState::Stopped => (
                 Tone::Bad,
                 "银行已有此流水号而内容不同，本系统的数据库可能较旧；不再发送，切勿重新组批，请与银行逐批核对",

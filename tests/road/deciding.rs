@@ -23,20 +23,24 @@ const ONE: &str = "wang";
 const OTHER: &str = "li";
 const STATES: &str = "SELECT state FROM attempt ORDER BY attempt_no";
 
-/// The format of the city bank without any way to ask about a batch or a refund.
-fn mute() -> Format {
+/// The format of the city bank without some of its messages.
+fn without(kinds: &[MessageKind]) -> Format {
     let text = example::example("example-city-xml").expect("an example");
     let mut messages = text.split("\n[[message]]");
     let head = messages.next().expect("a head").to_owned();
-    let asks = |message: &&str| {
-        let kind = |kind: &str| message.starts_with(&format!("\nkind = \"{kind}\""));
-        kind("status_query") || kind("refund_query")
+    let is_left_out = |message: &&str| {
+        kinds.iter().any(|kind| message.starts_with(&format!("\nkind = \"{kind}\"")))
     };
-    let kept = messages.filter(|message| !asks(message));
+    let kept = messages.filter(|message| !is_left_out(message));
     let text = kept.fold(head, |text, message| text + "\n[[message]]" + message);
-    let format = Format::compile("mute", &text).expect("compiles");
-    assert!(!format.has(MessageKind::StatusQuery));
+    let format = Format::compile("without", &text).expect("compiles");
+    assert!(kinds.iter().all(|kind| !format.has(*kind)));
     format
+}
+
+/// Without any way to ask about a batch or a refund.
+fn mute() -> Format {
+    without(&[MessageKind::StatusQuery, MessageKind::RefundQuery])
 }
 
 /// Three payments at a bank that cannot be asked; what became of the first hand-over is lost.
@@ -79,6 +83,53 @@ fn paid_once(house: &House, people: usize) {
     let credits = house.calls.credits();
     assert_eq!(credits.len(), people);
     assert!(credits.values().all(|times| *times == 1), "paid twice: {credits:?}");
+}
+
+#[tokio::test]
+async fn i15_leftover_that_a_bank_has_no_message_for_is_given_back_by_people() {
+    let mut house = House::open().await;
+    let none = [MessageKind::RefundRequest, MessageKind::RefundQuery, MessageKind::RefundAnswer];
+    house.calls = Arc::new(Counter::speaking(without(&none)));
+    house.restart().await;
+    house.calls.fate(&person(2).account, Fate::Failed(Reason::AccountClosed, "已销户"));
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0]);
+    assert_eq!(house.texts(STATES).await, ["accepted", "by_hand"]);
+    let task = house.alert("refund_by_hand").await.expect("somebody is told");
+    for word in ["R1", "101.00 元", "1 笔", "退款 F1", "daifa decide propose A2 received"] {
+        assert!(task.text.contains(word), "{word}: {}", task.text);
+    }
+    // Nothing of it leaves, however long it takes, and none is done before people say so.
+    house.restart().await;
+    house.live(100 * HOUR, 10 * HOUR).await;
+    assert_eq!(house.calls.refunds().len(), 0);
+    assert_eq!(house.texts(STATES).await, ["accepted", "by_hand"]);
+    assert_eq!(house.state(1).await, "accepted");
+    assert_eq!(house.county.told("refund", "finance").len(), 0);
+    let of_refund = |no| Subject::Attempt(AttemptNo(no));
+    let waits = undecided(house.ctx(), 9).await.expect("reads");
+    let subjects: Vec<Subject> = waits.attempts.iter().map(|case| case.subject).collect();
+    assert_eq!(subjects, [of_refund(2)]);
+    let words = refused(&house, of_refund(2), Verdict::NotReceived).await;
+    assert!(words.contains("by_hand"), "{words}");
+    // That it will not be made makes the money free again, and another task of it.
+    decided(&mut house, of_refund(2), Verdict::Never).await;
+    assert!(house.alert("refund_by_hand").await.is_none(), "it is over");
+    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0]);
+    house.live(2 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["accepted", "refused", "by_hand"]);
+    house.sound().await;
+    decided(&mut house, of_refund(3), Verdict::Received).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["accepted", "refused", "accepted"]);
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    assert_eq!(house.state(1).await, "closed");
+    assert!(!house.county.told("refund", "finance").is_empty(), "finance is told");
+    for kind in ["refund_by_hand", "refund_refused", "settle"] {
+        assert!(house.alert(kind).await.is_none(), "{kind}");
+    }
+    house.sound().await;
 }
 
 #[tokio::test]

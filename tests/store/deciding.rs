@@ -10,6 +10,7 @@ use daifa::model::reason::Reason;
 use daifa::store::attempts::{Attempt, Conclusion};
 use daifa::store::decide::{Case, CasePayment, Effect, NewDecision};
 use daifa::store::quarantine::SettledBy;
+use daifa::store::refunds::WayBack;
 use daifa::store::results::TakenRow;
 use daifa::store::{Store, StoreError};
 
@@ -227,6 +228,40 @@ pub async fn i2_a_refund_that_no_bank_answers_for_is_decided(base: &Base) {
         assert_eq!((refundable, refunded), expected, "{verdict}");
         let free = base.store.open_leftovers(register, BANK, 9).await.expect("reads").len();
         assert_eq!(free, usize::from(verdict == Verdict::Never), "{verdict}");
+    }
+}
+
+pub async fn i8_a_refund_that_people_carry_out_takes_no_number_and_moves_money_once_two_said_so(
+    base: &Base,
+) {
+    for verdict in [Verdict::Received, Verdict::Never] {
+        let base = base.another().await;
+        let (register, attempt) = base.under_way("2026-1", &lines(&[1, 10])).await;
+        base.take(&attempt, &[(1, CREDITED), (2, FAILED)]).await;
+        let mut new = base.next_refund(register, BANK).await;
+        new.way = WayBack::ByHand { task: "退回".to_owned() };
+        let to_come = base.store.reference_to_come(BANK).await.expect("reads");
+        let (_, no) = base.store.intend_refund(&new, NOW).await.expect("intends");
+        base.clean().await;
+        assert_eq!(base.store.reference_to_come(BANK).await.expect("reads"), to_come);
+        assert_eq!(base.attempt(no).await.state, AttemptState::ByHand);
+        assert_eq!(base.alerts().await, ["refund_by_hand"]);
+        // No step picks it up, and no bank answers for it.
+        for state in AttemptState::ALL {
+            let due = base.store.due_attempts(BANK, &[*state; 2], NOW + 99 * HOUR, 9).await;
+            assert!(due.expect("reads").iter().all(|due| due.no != no), "{state}");
+        }
+        for event in AttemptEvent::ALL.iter().filter(|event| !event.is_decided()) {
+            let conclusion = Conclusion::of(*event, None);
+            let concluded = base.store.conclude(&base.attempt(no).await, &conclusion, NOW).await;
+            refused(concluded);
+        }
+        assert_eq!(places(&base, register).await, [0, 0, 1, 10], "until two have said so");
+        decided(&base, Subject::Attempt(no), verdict).await;
+        let places = base.places(register).await;
+        let expected = if verdict == Verdict::Received { (0, 10) } else { (10, 0) };
+        assert_eq!((places.refundable.get(), places.refunded.get()), expected, "{verdict}");
+        assert!(!base.alerts().await.contains(&"refund_by_hand".to_owned()), "{verdict}");
     }
 }
 

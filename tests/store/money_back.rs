@@ -12,11 +12,12 @@ use daifa::model::refund::{LeftoverCause, RefundState};
 use daifa::model::register::RegisterState;
 use daifa::store::attempts::Attempt;
 use daifa::store::holds::Decision;
+use daifa::store::refunds::WayBack;
 use daifa::store::settle::REFUND_RETRY_MS;
 
 use crate::base::Base;
 use crate::samples::{
-    BANK, CREDITED, FAILED, HOUR, KEY, NOW, OTHER, RETURNED, line, lines, moved, no_reports,
+    BANK, CREDITED, FAILED, HOUR, KEY, NOW, OTHER, RETURNED, line, lines, moved, no_reports, parts,
     payment, refused, row, shared,
 };
 use crate::samples::{acceptance, answer, head};
@@ -454,11 +455,10 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
     base.store.decide_hold(id, Decision::Drop, "finance", "wrong", NOW).await.expect("drops");
     let mut new = base.next_refund(register, "nobody").await;
     BANK.clone_into(&mut new.via_bank);
-    new.reference = base.reference(BANK).await;
+    new.way = WayBack::Asked { reference: base.reference(BANK).await, parts: parts() };
     let (_, no) = base.store.intend_refund(&new, NOW).await.expect("intends");
-    let refund = base.store.attempt_by_reference(BANK, &new.reference.text).await.expect("reads");
-    let refund = refund.expect("is the other bank's");
-    assert_eq!((refund.no, refund.state), (no, AttemptState::Intent));
+    let refund = base.attempt(no).await;
+    assert_eq!((refund.bank.as_str(), refund.state), (BANK, AttemptState::Intent));
     base.started(&refund).await;
     base.refund_answer(&refund, AttemptEvent::Accepted).await;
     assert_eq!(base.places(register).await.refunded, Fen::new(5));

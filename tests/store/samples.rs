@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use daifa::guard::digest::{ContentDigest, sha256};
 use daifa::model::attempt::{AttemptEvent, AttemptState};
+use daifa::model::decision::Subject;
 use daifa::model::expectation::{ExpectationKind, Expected};
 use daifa::model::hold::HoldReason;
-use daifa::model::id::{PaymentId, RegisterNo};
+use daifa::model::id::{AttemptNo, PaymentId, RegisterNo};
 use daifa::model::money::Fen;
 use daifa::model::notice::NoticeState;
 use daifa::model::outcome::OutcomeKind;
@@ -21,7 +22,7 @@ use daifa::store::cut::{FormatText, NewBatch, SealedPart};
 use daifa::store::doubles::PersonKey;
 use daifa::store::intake::{Acceptance, Begun, NewHold, NewPayment, Receiving};
 use daifa::store::numbers::Reference;
-use daifa::store::refunds::NewRefund;
+use daifa::store::refunds::{NewRefund, WayBack};
 use daifa::store::reports::NewReport;
 use daifa::store::results::{Effects, Quarantined, Taken, TakenResult, TakenRow};
 use daifa::store::verify::Verification;
@@ -230,7 +231,7 @@ pub fn quarantined(row: i64) -> Quarantined {
     }
 }
 
-fn parts() -> Vec<SealedPart> {
+pub fn parts() -> Vec<SealedPart> {
     let part = |role: &str, committing| SealedPart {
         role: role.to_owned(),
         name: format!("{role}.txt"),
@@ -321,6 +322,11 @@ impl Base {
         found.expect("is there")
     }
 
+    pub async fn attempt(&self, no: AttemptNo) -> Attempt {
+        let case = self.store.case(Subject::Attempt(no)).await.expect("reads");
+        case.and_then(|case| case.attempt).expect("is there")
+    }
+
     /// The attempt as it stands now.
     pub async fn again(&self, attempt: &Attempt) -> Attempt {
         self.by_reference(&attempt.bank, &attempt.reference).await
@@ -388,18 +394,17 @@ impl Base {
             pool_account: "6107280000000000001".to_owned(),
             voucher_no: "5201-1".to_owned(),
             members: open.iter().map(|leftover| (leftover.line, leftover.amount)).collect(),
-            reference,
             format: format_text(),
-            parts: parts(),
+            way: WayBack::Asked { reference, parts: parts() },
         }
     }
 
     /// Reserves all free leftover of a share in a refund; its attempt is INTENT.
     pub async fn give_back(&self, register: RegisterNo, bank: &str) -> Attempt {
         let new = self.next_refund(register, bank).await;
-        self.store.intend_refund(&new, NOW).await.expect("intends");
+        let (_, attempt) = self.store.intend_refund(&new, NOW).await.expect("intends");
         self.clean().await;
-        self.by_reference(bank, &new.reference.text).await
+        self.attempt(attempt).await
     }
 
     /// Makes durable what the bank says about a refund.

@@ -110,7 +110,9 @@ fn attempt(case: &Case, verdict: Verdict, hope: Hope) -> Result<(), String> {
     };
     let refund = attempt.kind == AttemptKind::Refund;
     match (attempt.state, verdict) {
-        (AttemptState::Unknown, _) => Ok(()),
+        (AttemptState::Unknown, _) | (AttemptState::ByHand, Verdict::Received | Verdict::Never) => {
+            Ok(())
+        }
         (AttemptState::Accepted, Verdict::Received) if refund && open => Ok(()),
         (AttemptState::Accepted | AttemptState::Stopped, Verdict::Never) if open => Ok(()),
         (AttemptState::Accepted | AttemptState::Stopped, Verdict::Never) => Err(format!(

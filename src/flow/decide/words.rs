@@ -42,6 +42,9 @@ pub fn stands(case: &Case) -> String {
                 AttemptState::Accepted => {
                     format!("{bank} has it and does not say what became of it")
                 }
+                AttemptState::ByHand => {
+                    format!("{bank} has no message for it; people give the money back")
+                }
                 state => state.to_string(),
             };
             format!("{no} ({}): {state}", carried(case, attempt))
@@ -120,7 +123,7 @@ fn refund(case: &Case, attempt: &Attempt, verdict: Verdict) -> Vec<String> {
             format!("If {bank} had it after all, the money may go back twice."),
         ],
         _ => vec![
-            format!("{no} ({money}) is closed: {bank} did not and will not give that money back."),
+            format!("{no} ({money}) is closed: that money did not and will not go back with it."),
             "It is refundable again, and another refund is made for it soon.".to_owned(),
         ],
     }

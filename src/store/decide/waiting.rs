@@ -22,8 +22,8 @@ pub struct Conflict {
 /// What waits for people to decide, at most as many of each as asked for, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Waiting {
-    /// Attempts without a clear end: of unknown fate, stopped, or accepted and not answered for. Of
-    /// some of these a bank can still be asked.
+    /// Attempts without a clear end: of unknown fate, stopped, carried out by hand, or accepted and not answered
+    /// for. Of some of these a bank can still be asked.
     pub attempts: Vec<Attempt>,
     pub conflicts: Vec<Conflict>,
     /// Registers with money that was credited beyond what was approved.
@@ -44,7 +44,7 @@ impl Store {
         let mut waiting = Waiting::default();
         let sql = format!(
             "SELECT {} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no LEFT JOIN refund f ON f.refund_no = a.refund_no \
-             WHERE a.state IN ('unknown', 'stopped') OR (a.state = 'accepted' AND (b.pending > 0 OR f.state = 'open')) \
+             WHERE a.state IN ('unknown', 'stopped', 'by_hand') OR (a.state = 'accepted' AND (b.pending > 0 OR f.state = 'open')) \
              ORDER BY CASE WHEN a.state = 'accepted' THEN 1 ELSE 0 END, a.attempt_no LIMIT $1",
             attempts::COLUMNS
         );

@@ -149,6 +149,7 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
     if let Some(attempt) = int("attempt") {
         let state = match kind.as_str() {
             "batch.intent" | "refund.intent" => Some("intent"),
+            "refund.by_hand" => Some("by_hand"),
             "attempt.sending" => Some("sending"),
             "attempt.accepted" => Some("accepted"),
             "attempt.refused" => Some("refused"),
@@ -191,7 +192,7 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
             told.batches.extend(int("batch"));
             told.intents.push((body, rows));
         }
-        ("refund.intent", _) => told.refunds.push((body, rows)),
+        ("refund.intent" | "refund.by_hand", _) => told.refunds.push((body, rows)),
         ("hold.released", Some(register)) => {
             told.decisions.extend(int("line").map(|line| (register, line, "released")));
         }
@@ -232,7 +233,7 @@ fn gather_register(told: &mut Told, register: i64, kind: &str, body: &Value) {
         told.deadlines.entry(register).or_insert(deadline);
     }
     let refund_state = match kind {
-        "refund.intent" => Some("open"),
+        "refund.intent" | "refund.by_hand" => Some("open"),
         "attempt.refused" => Some("refused"),
         "refund.withdrawn" => Some("withdrawn"),
         "attempt.accepted" => Some("confirmed"),

@@ -226,7 +226,13 @@ async fn f33_a_whole_newer_answer_stays_whole_when_the_older_is_put_away() {
 async fn f33_an_answer_left_anew_at_any_moment_of_putting_away_is_read() {
     let bank = bank!();
     let line = Line::to(bank.sshd.address()).await;
-    for (first, newer) in [(&b"5"[..], &b"9"[..]), (b"5", b"5"), (b"", b"")] {
+    // What is left anew, and what the control file says before and then.
+    for (anew, first, newer) in [
+        (&b"newer"[..], &b"5"[..], &b"9"[..]),
+        (b"the newer", b"5", b"9"),
+        (b"newer", b"5", b"5"),
+        (b"newer", b"", b""),
+    ] {
         let door = bank.through(&line, 5_000);
         let mut moments = 0;
         for after in (0..).step_by(40) {
@@ -241,7 +247,7 @@ async fn f33_an_answer_left_anew_at_any_moment_of_putting_away_is_read() {
                     () = tokio::time::sleep(Duration::from_millis(1)) => {}
                 }
             };
-            leave(&bank, b"newer", newer);
+            leave(&bank, anew, newer);
             line.plan(Plan::Whole);
             let whole = ended.is_some();
             match ended {
@@ -249,7 +255,7 @@ async fn f33_an_answer_left_anew_at_any_moment_of_putting_away_is_read() {
                 None => away.await,
             }
             .expect("put away");
-            assert_eq!(taken(&bank, &door).await, ["newer"], "left anew after {after} bytes");
+            assert_eq!(taken(&bank, &door).await, [anew], "left anew after {after} bytes");
             if whole {
                 break;
             }
