@@ -132,7 +132,8 @@ async fn give_to_people(
         "{task}（退款 {refund}）。退回之后由两人核定：daifa decide propose {attempt} received，附退款凭证；没有退也不退的，核定为 never"
     );
     let (kind, about) = (AlertKind::RefundByHand, attempt.to_string());
-    super::alerts::raise(work, kind, &about, Some(register), None, 0, &text, now_ms).await
+    super::alerts::raise(work, kind, &about, Some(register), None, 0, &text, now_ms).await?;
+    Ok(())
 }
 
 pub(super) async fn refuse_refund(

@@ -13,6 +13,7 @@
 pub mod beside;
 pub mod calendar;
 pub mod directory;
+mod hidden;
 pub mod hours;
 pub mod https;
 pub mod limit;

@@ -1,9 +1,9 @@
 //! File names that may be written or read: an allow-list, because a name from outside is data and
 //! never a path (F45).
 
-/// The longest name that is touched, in bytes: room is left for a temporary prefix and suffix
+/// The longest name that is touched, in bytes: room is left for what a hidden name says before it,
 /// within the 255 bytes of a file system.
-pub const NAME_BYTES_MAX: usize = 200;
+pub const NAME_BYTES_MAX: usize = 180;
 
 /// Is this a plain, visible file name: letters, digits and a few signs, no folder, no blank, no
 /// percent sign, not hidden, and short enough?

@@ -9,21 +9,12 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use crate::transport::DoorError;
 use crate::transport::directory::files;
 use crate::transport::directory::incoming::{Inbox, Shape};
+use crate::transport::hidden::{self, Away, Mark};
 use crate::transport::names::FreeName;
 use crate::transport::whole::Token;
-use crate::transport::{DoorError, names};
-
-/// Hidden names of control files whose data is being moved: `.taken-<identity>_<identity>-<name>`.
-const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
-
-/// Where to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Away {
-    Archive,
-    Quarantine,
-}
 
 impl Inbox {
     pub(super) fn put_away(&self, token: &Token, away: Away) -> Result<(), DoorError> {
@@ -31,26 +22,16 @@ impl Inbox {
         let Some((control, identity)) = &token.control else {
             return self.move_data(&folder, &token.data, away);
         };
-        // Two identities fit a file name; a control file that speaks for more data is rare, and what
-        // a crash then leaves lying has no control file and is not read again.
-        let identities: Vec<String> =
-            token.data.iter().take(2).map(|(_, identity)| identity.to_string()).collect();
-        let prefix = if away == Away::Archive { ".taken-" } else { ".aside-" };
-        let mark = format!("{prefix}{}-{control}", identities.join("_"));
-        // A mark that a crash left goes first: it must not keep this control file from moving.
-        self.move_one(&folder, &mark, control, away)?;
+        let mark = hidden::mark(away, &token.data, (control, *identity));
         let is_other = |(name, identity): &(String, u64)| {
             let now = files::look(&folder, name).map_err(|e| self.io("looking at a file in", e))?;
             Ok(now.is_some_and(|stat| Shape::of(&stat).identity() != *identity))
         };
-        if is_other(&(control.clone(), *identity))?
-            && token
-                .data
-                .iter()
-                .map(is_other)
-                .collect::<Result<Vec<bool>, DoorError>>()?
-                .contains(&true)
-        {
+        let is_newer = || {
+            let others = token.data.iter().map(is_other).collect::<Result<Vec<bool>, DoorError>>();
+            Ok::<bool, DoorError>(others?.contains(&true))
+        };
+        if is_other(&(control.clone(), *identity))? && is_newer()? {
             // Data and control file are what the bank left meanwhile.
             return self.move_data(&folder, &token.data, away);
         }
@@ -60,7 +41,11 @@ impl Inbox {
             Err(e) => return Err(self.io("marking a file in", e)),
         }
         self.move_data(&folder, &token.data, away)?;
-        self.move_one(&folder, &mark, control, away)?;
+        // They may have come just before it got its mark.
+        let came = is_other(&(mark.clone(), *identity))? && is_newer()?;
+        if !(came && self.put_back(&folder, &mark, control)?) {
+            self.move_one(&folder, &mark, control, away)?;
+        }
         files::sync_folder(&folder).map_err(|e| self.io("making durable", e))
     }
 
@@ -74,11 +59,49 @@ impl Inbox {
         for (name, identity) in data {
             let now = files::look(folder, name).map_err(|e| self.io("looking at a file in", e))?;
             if now.is_some_and(|stat| Shape::of(&stat).identity() == *identity) {
-                self.move_one(folder, name, name, away)?;
+                self.move_as_read(folder, name, *identity, away)?;
             }
             self.forget(name);
         }
         Ok(())
+    }
+
+    /// Moves a data file that is the one that was read. Between a look at a name and its renaming the bank may have
+    /// left another file there, so it is looked at once more under a hidden name, under which nobody writes.
+    fn move_as_read(
+        &self,
+        folder: &OwnedFd,
+        name: &str,
+        identity: u64,
+        away: Away,
+    ) -> Result<(), DoorError> {
+        let hidden = hidden::to_compare(name);
+        match files::rename_new(folder, name, folder, &hidden) {
+            Ok(()) => {}
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()), // somebody took it
+            Err(e) => return Err(self.io("comparing a file in", e)),
+        }
+        let now = files::look(folder, &hidden).map_err(|e| self.io("looking at a file in", e))?;
+        if now.is_some_and(|stat| Shape::of(&stat).identity() == identity) {
+            return self.move_one(folder, &hidden, name, away);
+        }
+        tracing::info!(name, "left once more while it was put away: it is taken by itself");
+        if self.put_back(folder, &hidden, name)? {
+            return Ok(());
+        }
+        // The bank has used the name once more: it waits for it, and so does its control file.
+        Err(DoorError::Changing(name.to_owned()))
+    }
+
+    /// Gives back a name that was taken from a file which turned out to be newer than what was read; says no
+    /// where the bank has used the name again meanwhile.
+    fn put_back(&self, folder: &OwnedFd, from: &str, name: &str) -> Result<bool, DoorError> {
+        match files::rename_new(folder, from, folder, name) {
+            Ok(()) => Ok(true),
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true), // somebody took it
+            Err(e) => Err(self.io("giving a file its name back in", e)),
+        }
     }
 
     /// Moves one file away under `new`, or `new.1`, `new.2` where that is taken (F33).
@@ -115,36 +138,39 @@ impl Inbox {
         Err(io("moving a file into", io::ErrorKind::AlreadyExists.into()))
     }
 
-    /// Finishes a putting away that a crash cut short (F7): the data that its mark names goes
-    /// where it was going; a newer file of that name stays.
+    /// Finishes a putting away that a crash cut short (F7): data that was being compared gets its name back, the
+    /// data that a mark names goes where it was going; newer files of that name stay, with their control file.
     pub(super) fn finish_interrupted(
         &self,
         folder: &OwnedFd,
         hidden: &str,
     ) -> Result<(), DoorError> {
-        for (prefix, away) in MARKS {
-            let Some((identities, control)) =
-                hidden.strip_prefix(prefix).and_then(|rest| rest.split_once('-'))
-            else {
-                continue;
-            };
-            let identities: Vec<u64> =
-                identities.split('_').filter_map(|identity| identity.parse().ok()).collect();
-            if !names::is_allowed(control) {
-                continue;
-            }
-            let stem = names::stem(control);
-            let entries =
-                std::fs::read_dir(&self.options.incoming).map_err(|e| self.io("listing", e))?;
-            let mut data = Vec::new();
-            for name in entries.flatten().filter_map(|e| e.file_name().into_string().ok()) {
-                if names::is_allowed(&name) && names::stem(&name) == stem {
-                    data.extend(identities.iter().map(|identity| (name.clone(), *identity)));
-                }
-            }
-            self.move_data(folder, &data, away)?;
-            self.move_one(folder, hidden, control, away)?;
+        if let Some(name) = hidden::compared(hidden) {
+            return self.put_back(folder, hidden, name).map(drop);
         }
-        Ok(())
+        let Some(mark) = Mark::read(hidden) else { return Ok(()) };
+        let entries =
+            std::fs::read_dir(&self.options.incoming).map_err(|e| self.io("listing", e))?;
+        let (mut data, mut newer) = (Vec::new(), false);
+        for name in entries.flatten().filter_map(|e| e.file_name().into_string().ok()) {
+            if mark.waits_for(&name) {
+                return Ok(());
+            }
+            if !mark.is_with(&name) {
+                continue;
+            }
+            let seen =
+                files::look(folder, &name).map_err(|e| self.io("looking at a file in", e))?;
+            let seen = seen.map(|stat| Shape::of(&stat).identity());
+            newer |= seen.is_some_and(|seen| !mark.data.contains(&seen));
+            data.extend(mark.data.iter().map(|identity| (name.clone(), *identity)));
+        }
+        self.move_data(folder, &data, mark.away)?;
+        let seen = files::look(folder, hidden).map_err(|e| self.io("looking at a file in", e))?;
+        let is_other = seen.is_some_and(|stat| Shape::of(&stat).identity() != mark.control);
+        if is_other && newer && self.put_back(folder, hidden, mark.name)? {
+            return Ok(());
+        }
+        self.move_one(folder, hidden, mark.name, mark.away)
     }
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustix::fs::Stat;
 
-use crate::transport::directory::away::Away;
 use crate::transport::directory::{DirectoryOptions, files};
+use crate::transport::hidden::Away;
 use crate::transport::whole::{
     Completion, Group, REMEMBERED_MAX, Stillness, Token, Waiting, groups,
 };

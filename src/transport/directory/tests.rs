@@ -438,7 +438,8 @@ async fn f7_putting_away_is_finished_after_a_crash_and_spares_newer_files() {
     let arrival = share.door.fetch("HP1.txt").await.expect("read");
     // A crash after the control file was marked.
     let (_, identity) = &arrival.token.data[0];
-    let mark = share.path(&format!("in/.taken-{identity}-HP1.ok"));
+    let (_, control) = arrival.token.control.as_ref().expect("has one");
+    let mark = share.path(&format!("in/.taken-7-{identity:x}-{control:x}-HP1.ok"));
     fs::rename(share.path("in/HP1.ok"), &mark).expect("marked");
     assert!(share.door.arrivals(10).await.expect("listed").is_empty());
     assert_eq!(share.names("archive"), ["HP1.ok", "HP1.txt"]);
@@ -446,11 +447,88 @@ async fn f7_putting_away_is_finished_after_a_crash_and_spares_newer_files() {
     // A newer file of the same name, half-written, is not taken for the one that was read, and no
     // control file is left to vouch for it.
     share.put("in/HP1.txt", b"second, half");
-    fs::write(&mark, b"").expect("a crash between data and mark");
+    fs::rename(share.path("archive/HP1.ok"), &mark).expect("a crash between data and mark");
     assert!(share.door.arrivals(10).await.expect("listed").is_empty());
     share.door.archive(&arrival).await.expect("the old token does no harm");
     assert_eq!(share.names("in"), ["HP1.txt"]);
     assert_eq!(fs::read(share.path("in/HP1.txt")).expect("read"), b"second, half");
+    // One that came with it just before the older one got its mark speaks for it.
+    fs::write(&mark, b"12").expect("a crash behind the mark");
+    share.door.arrivals(10).await.expect("listed");
+    assert_eq!(share.names("in"), ["HP1.ok", "HP1.txt"]);
+    let second = share.door.fetch("HP1.txt").await.expect("read");
+    assert_eq!(second.parts[0].bytes, "second, half");
+    share.door.archive(&second).await.expect("put away");
+    assert!(share.names("in").is_empty());
+}
+
+#[tokio::test]
+async fn f7_what_a_stop_hid_waits_until_its_name_is_free() {
+    let share = Share::new();
+    share.put("in/HP1.txt", b"first");
+    share.put("in/HP1.ok", b"5");
+    let first = share.door.fetch("HP1.txt").await.expect("read");
+    let (_, identity) = first.token.data[0];
+    let (_, control) = first.token.control.clone().expect("has one");
+    // A stop while the data was looked at once more; then the bank uses the name again.
+    for (name, hidden) in [
+        ("HP1.txt", ".compared-7-HP1.txt".to_owned()),
+        ("HP1.ok", format!(".taken-7-{identity:x}-{control:x}-HP1.ok")),
+    ] {
+        let path = |name: &str| share.path("in").join(name);
+        fs::rename(path(name), path(&hidden)).expect("hidden");
+    }
+    share.put("in/HP1.txt", b"third");
+    share.put("in/HP1.ok", b"5");
+    assert_eq!(share.door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    let third = share.door.fetch("HP1.txt").await.expect("read");
+    assert_eq!(third.parts[0].bytes, "third");
+    share.door.archive(&third).await.expect("put away");
+    for _ in 0..2 {
+        assert!(share.door.arrivals(10).await.expect("listed").is_empty(), "it was read before");
+    }
+    assert!(share.names("in").is_empty());
+    assert_eq!(share.names("archive"), ["HP1.ok", "HP1.ok.1", "HP1.txt", "HP1.txt.1"]);
+}
+
+#[tokio::test]
+async fn f33_what_a_bank_leaves_again_and_again_is_read_to_its_last() {
+    // A bank that leaves answers under one name as fast as it can, and a door that takes them as fast.
+    let share = Share::new();
+    let (incoming, staging) = (share.path("in"), share.path("staging"));
+    fs::create_dir(&staging).expect("made");
+    let done = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ended = std::sync::Arc::clone(&done);
+    let bank = std::thread::spawn(move || {
+        for n in 0..3_000_u32 {
+            for name in ["HP1.txt", "HP1.ok"] {
+                fs::write(staging.join(name), n.to_string()).expect("written");
+                fs::rename(staging.join(name), incoming.join(name)).expect("left");
+            }
+        }
+        ended.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    let (mut read, mut last) = (0, String::new());
+    loop {
+        let over = done.load(std::sync::atomic::Ordering::SeqCst);
+        let names = share.door.arrivals(10).await.expect("listed");
+        // A control file may come behind data that went with the one before it.
+        if over && names.is_empty() && share.names("in").iter().all(|name| name == "HP1.ok") {
+            break;
+        }
+        for name in names {
+            let Ok(arrival) = share.door.fetch(&name).await else { continue };
+            last = String::from_utf8(arrival.parts[0].bytes.to_vec()).expect("a number");
+            read += 1;
+            match share.door.archive(&arrival).await {
+                Ok(()) | Err(DoorError::Changing(_)) => {}
+                Err(cause) => panic!("{cause}"),
+            }
+        }
+    }
+    bank.join().expect("wrote");
+    assert_eq!(last, "2999", "{read} were read");
+    assert!(read > 10, "{read}");
 }
 
 #[tokio::test]

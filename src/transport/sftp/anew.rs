@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::guard::random;
-use crate::transport::sftp::incoming::{Away, Desk, remote};
+use crate::transport::hidden::{self, Away, Mark};
+use crate::transport::sftp::incoming::{Desk, remote};
 use crate::transport::sftp::session::{Content, Seen};
 use crate::transport::whole::Token;
 use crate::transport::{DoorError, InPart, names};
@@ -17,9 +17,6 @@ use crate::transport::{DoorError, InPart, names};
 pub(super) const ALONE: Duration = Duration::from_secs(2);
 /// So long after it was put away it is watched whether an answer was left once more in the same second.
 pub(super) const LEFT_AGAIN: Duration = Duration::from_mins(1);
-/// Hidden names of data whose bytes are compared with those that were read: `.compared-<number>-<name>`.
-const COMPARED: &str = ".compared-";
-
 impl Desk<'_> {
     /// Other data that the bank has left under one of these names since.
     pub(super) async fn newer(&self, token: &Token) -> Result<Option<Seen>, DoorError> {
@@ -100,17 +97,25 @@ impl Desk<'_> {
             watched.collect()
         };
         for control in alone {
-            let token = Token { control: Some((control, 0)), ..Token::default() };
-            self.put_away(&token, &[], Away::Archive).await?;
+            let listed = plain.iter().find(|(name, _)| *name == control);
+            let Some((_, seen)) = listed else { continue };
+            if self.look(&control).await?.is_none() {
+                continue;
+            }
+            let mark = hidden::mark(Away::Archive, &[], (&control, seen.identity()));
+            let marked = self.session.rename(&self.incoming(&control), &self.incoming(&mark)).await;
+            marked.map_err(|trouble| remote("marking a file", &trouble))?;
+            let now = self.list().await?;
+            self.finish_interrupted(&mark, &now).await?;
         }
         Ok(())
     }
 
-    /// Moves a file whose bytes are those that were read, and says whether it turned out to be a newer one and
-    /// stayed.
+    /// Moves a data file that is the one that was read, and says whether it turned out to be a newer one and stayed.
     ///
-    /// It is compared under a hidden name, under which nobody writes: a stop in between leaves it where the next
-    /// look gives it its name back.
+    /// Between a look at a name and its renaming the bank may have left another file there. So the file is looked
+    /// at once more under a hidden name, under which nobody writes, and its bytes are compared where nothing else
+    /// tells. A stop in between leaves it where the next look gives it its name back.
     pub(super) async fn move_as_read(
         &self,
         name: &str,
@@ -118,27 +123,30 @@ impl Desk<'_> {
         as_read: Option<&InPart>,
         away: Away,
     ) -> Result<bool, DoorError> {
-        let Some(as_read) = as_read else {
-            return self.move_seen(name, name, away).await.map(|_| false);
-        };
-        let number = u64::from_be_bytes(random::bytes());
-        let hidden = format!("{COMPARED}{number:x}-{name}");
+        let hidden = hidden::to_compare(name);
         let taken = self.session.rename(&self.incoming(name), &self.incoming(&hidden)).await;
         if let Err(trouble) = taken {
             // Somebody else took it.
             let there = self.look(name).await?.is_some();
             return if there { Err(remote("comparing a file", &trouble)) } else { Ok(false) };
         }
-        let now = self.session.read_seen(&self.incoming(&hidden), seen).await;
-        let now = now.map_err(|trouble| remote("comparing a file", &trouble))?;
-        if matches!(now, Content::Bytes(bytes) if bytes == as_read.bytes) {
+        let is_it = match as_read {
+            None => self.look(&hidden).await? == Some(seen),
+            Some(as_read) => {
+                let now = self.session.read_seen(&self.incoming(&hidden), seen).await;
+                let now = now.map_err(|trouble| remote("comparing a file", &trouble))?;
+                matches!(now, Content::Bytes(bytes) if bytes == as_read.bytes)
+            }
+        };
+        if is_it {
             return self.move_seen(&hidden, name, away).await.map(|_| false);
         }
-        tracing::info!(
-            name,
-            "left once more within a second, with other bytes: it is taken by itself"
-        );
-        self.put_back(&hidden, name).await.map(|_| true)
+        tracing::info!(name, "left once more while it was put away: it is taken by itself");
+        if self.put_back(&hidden, name).await? {
+            return Ok(true);
+        }
+        // The bank has used the name once more: it waits for it, and so does its control file.
+        Err(DoorError::Changing(name.to_owned()))
     }
 
     /// Gives back what a stop left under hidden names, and says whether it did: data that was being compared, which
@@ -149,13 +157,67 @@ impl Desk<'_> {
     ) -> Result<bool, DoorError> {
         let mut any = false;
         for (hidden, _) in listed {
-            let rest = hidden.strip_prefix(COMPARED).and_then(|rest| rest.split_once('-'));
-            if let Some((_, name)) = rest
-                && names::is_allowed(name)
-            {
+            if let Some(name) = hidden::compared(hidden) {
                 any |= self.put_back(hidden, name).await?;
             }
         }
         Ok(any)
+    }
+
+    /// Finishes a putting away that a crash cut short (F7). What may be a newer file that was never read gets its name
+    /// back, and what was applied before changes nothing; what was being put away goes where it was going.
+    pub(super) async fn finish_interrupted(
+        &self,
+        hidden: &str,
+        listed: &[(String, Seen)],
+    ) -> Result<(), DoorError> {
+        let Some(mark) = Mark::read(hidden) else { return Ok(()) };
+        if listed.iter().any(|(name, _)| mark.waits_for(name)) {
+            return Ok(());
+        }
+        let there: Vec<&(String, Seen)> =
+            listed.iter().filter(|(name, _)| mark.is_with(name)).collect();
+        let Some(seen) = self.look(hidden).await? else { return Ok(()) };
+        // It is not the one that was to be put away.
+        let is_newer = seen.identity() != mark.control && !there.is_empty();
+        // Perhaps a newer file that looks the same. Of several, some may be put away already.
+        let looks_same = there.iter().any(|(_, seen)| mark.data.contains(&seen.identity()));
+        let speaks = if looks_same {
+            mark.data.len() < 2
+        } else {
+            is_newer || self.is_at_rest(seen, &there).await?
+        };
+        if speaks {
+            if !self.put_back(hidden, mark.name).await? {
+                // The bank has left another one.
+                self.move_seen(hidden, mark.name, mark.away).await?;
+            }
+            return Ok(());
+        }
+        let data: Vec<(String, u64)> = there
+            .into_iter()
+            .flat_map(|(name, _)| mark.data.iter().map(|identity| (name.clone(), *identity)))
+            .collect();
+        self.move_data(&data, &[], mark.away).await?;
+        self.move_seen(hidden, mark.name, mark.away).await.map(drop)
+    }
+
+    /// Is there data which is no younger than its control file, and stays so? Then it is whole, whichever of two that
+    /// look the same the control file is.
+    async fn is_at_rest(
+        &self,
+        control: Seen,
+        there: &[&(String, Seen)],
+    ) -> Result<bool, DoorError> {
+        if there.is_empty() || there.iter().any(|(_, seen)| seen.changed > control.changed) {
+            return Ok(false);
+        }
+        tokio::time::sleep(ALONE).await;
+        for (name, seen) in there {
+            if self.look(name).await? != Some(*seen) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 }

@@ -6,9 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{join_all, try_join, try_join_all};
+use futures_util::future::{join_all, try_join_all};
 use tokio::time::Instant;
 
+use crate::transport::hidden::{self, Away};
 use crate::transport::names::FreeName;
 use crate::transport::sftp::anew::LEFT_AGAIN;
 use crate::transport::sftp::session::{Content, Seen, Session, Trouble};
@@ -20,16 +21,6 @@ use crate::transport::{Arrival, DoorError, InPart, names};
 pub(super) const ENTRIES_MAX: usize = 200_000;
 /// Files of one arrival that are looked at, or read, at one time: a stranger says how many there are.
 const AT_ONCE: usize = 8;
-/// Hidden names of control files whose data is being put away: `.taken-<identity>_<identity>-<name>`.
-const MARKS: [(&str, Away); 2] = [(".taken-", Away::Archive), (".aside-", Away::Quarantine)];
-
-/// Where to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Away {
-    Archive,
-    Quarantine,
-}
-
 /// The incoming folder of one bank, and what the last looks saw of it.
 pub(super) struct Inbox {
     looked: Mutex<Looked>,
@@ -161,15 +152,8 @@ impl Desk<'_> {
         let Some((control, identity)) = &token.control else {
             return self.move_data(&token.data, read, away).await.map(drop);
         };
-        let identities: Vec<String> =
-            token.data.iter().take(2).map(|(_, identity)| identity.to_string()).collect();
-        let prefix = MARKS.iter().find(|(_, to)| *to == away).map_or("", |(prefix, _)| prefix);
-        let mark = format!("{prefix}{}-{control}", identities.join("_"));
-        // A mark that a crash left goes first: it must not keep this control file from moving.
-        let (marked, mut there) = try_join(self.look(&mark), self.look(control)).await?;
-        if marked.is_some() {
-            self.move_seen(&mark, control, away).await?;
-        }
+        let mark = hidden::mark(away, &token.data, (control, *identity));
+        let mut there = self.look(control).await?;
         if let Some(seen) = there
             && (seen.identity() != *identity || !read.is_empty())
             && let Some(newer) = self.newer(token).await?
@@ -188,8 +172,9 @@ impl Desk<'_> {
         if !newer
             && let Some(seen) = there
             && let Some(anew) = self.newer(token).await?
+            && self.look(control).await?.is_none()
         {
-            // Data and control file may have come while the control file got its mark.
+            // Its control file may have come with it just before this one got its mark.
             newer = self.look(&mark).await? != there
                 || !read.is_empty() && self.speaks_for(token, &mark, seen, anew, read).await?;
         }
@@ -232,7 +217,7 @@ impl Desk<'_> {
         Ok(plain)
     }
 
-    async fn list(&self) -> Result<Vec<(String, Seen)>, DoorError> {
+    pub(super) async fn list(&self) -> Result<Vec<(String, Seen)>, DoorError> {
         let listed = self.session.list(&self.options.incoming, ENTRIES_MAX).await;
         listed.map_err(|trouble| remote("listing the incoming folder", &trouble))
     }
@@ -298,9 +283,8 @@ impl Desk<'_> {
     /// Moves the data files that are still the ones that were read, and says whether one turned out to be a
     /// newer one and stayed.
     ///
-    /// Size and second tell no file from one that was left within the same second. So where that may be, it is
-    /// looked at again in the archive, where nobody writes: a newer one gets its name back, and is taken by itself.
-    async fn move_data(
+    /// `read` are the files as they were read, where a newer one may look the same.
+    pub(super) async fn move_data(
         &self,
         data: &[(String, u64)],
         read: &[InPart],
@@ -384,46 +368,6 @@ impl Desk<'_> {
             self.session.make_folder(folder).await.map_err(wrong)?;
         }
         self.inbox.looked().folders.insert(away);
-        Ok(())
-    }
-
-    /// Finishes a putting away that a crash cut short (F7). Data that its mark names may be a newer file that looks
-    /// the same and was never read: it gets its control file back, and what was applied before changes nothing.
-    /// Where it may be only a part of an arrival, it goes where it was going. A newer file of that name stays.
-    async fn finish_interrupted(
-        &self,
-        hidden: &str,
-        listed: &[(String, Seen)],
-    ) -> Result<(), DoorError> {
-        for (prefix, away) in MARKS {
-            let Some((identities, control)) =
-                hidden.strip_prefix(prefix).and_then(|rest| rest.split_once('-'))
-            else {
-                continue;
-            };
-            if !names::is_allowed(control) {
-                continue;
-            }
-            let identities: Vec<u64> =
-                identities.split('_').filter_map(|identity| identity.parse().ok()).collect();
-            let stem = names::stem(control);
-            let there: Vec<&(String, Seen)> = listed
-                .iter()
-                .filter(|(name, _)| names::is_allowed(name) && names::stem(name) == stem)
-                .collect();
-            if let [identity] = *identities
-                && there.iter().any(|(_, seen)| seen.identity() == identity)
-                && self.put_back(hidden, control).await?
-            {
-                continue;
-            }
-            let data: Vec<(String, u64)> = there
-                .into_iter()
-                .flat_map(|(name, _)| identities.iter().map(|identity| (name.clone(), *identity)))
-                .collect();
-            self.move_data(&data, &[], away).await?;
-            self.move_seen(hidden, control, away).await?;
-        }
         Ok(())
     }
 

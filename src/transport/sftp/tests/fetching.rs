@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use crate::transport::sftp::tests::line::{Line, Plan};
@@ -116,28 +117,86 @@ fn date(path: &Path, second: u64) {
 
 /// Leaves an answer whole, as of one second, which is all that a server tells.
 fn leave(bank: &Bank, data: &[u8], control: &[u8]) {
+    leave_at(bank, data, control, 0);
+}
+
+fn leave_at(bank: &Bank, data: &[u8], control: &[u8], second: u64) {
     for (name, bytes) in [("HP1.txt", data), ("HP1.ok", control)] {
         bank.put(name, bytes);
-        date(&bank.path(name), 0);
+        date(&bank.path(name), second);
         fs::rename(bank.path(name), bank.path("in").join(name)).expect("left");
     }
 }
 
+/// A file that stays, by which the door knows that the server's clock went on.
+const LATER: &str = "later.dat";
+
 /// Takes what lies there until nothing does any more, and gives the data that was read.
 async fn taken(bank: &Bank, door: &Sftp) -> Vec<Bytes> {
     let mut read = Vec::new();
-    for _ in 0..400 {
+    for _ in 0..500 {
         for name in door.arrivals(10).await.expect("listed") {
             let arrival = door.fetch(&name).await.expect("read");
             door.archive(&arrival).await.expect("put away");
             read.push(arrival.parts[0].bytes.clone());
         }
-        if bank.names("in").is_empty() {
+        if bank.names("in").iter().all(|name| name == LATER) {
             return read;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("{:?} stays, and {read:?} was read", bank.names("in"));
+}
+
+/// What a bank leaves anew: data, what the control file said before and says then, and its second.
+#[derive(Debug, Clone, Copy)]
+struct Anew(&'static [u8], &'static [u8], &'static [u8], u64);
+
+const ANEW: [Anew; 6] = [
+    Anew(b"newer", b"5", b"9", 0),
+    Anew(b"the newer", b"5", b"9", 0),
+    Anew(b"newer", b"5", b"5", 0),
+    Anew(b"newer", b"", b"", 0),
+    Anew(b"newer", b"5", b"9", 7),
+    Anew(b"the newer", b"", b"", 7),
+];
+
+/// From one moment to the next, in bytes. Where only rest tells, each try takes seconds.
+fn step(anew: Anew, usual: usize) -> usize {
+    if anew.1 == anew.2 { 2 * usual } else { usual }
+}
+
+/// Puts the first answer away, and leaves another one once `after` bytes have gone; says whether it was put away
+/// before that. Where the line `breaks`, it does behind what goes then.
+async fn while_put_away(
+    (bank, line): (&Bank, &Line),
+    door: &Sftp,
+    Anew(anew, before, then, second): Anew,
+    after: u64,
+    breaks: bool,
+) -> bool {
+    leave(bank, b"first", before);
+    assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    line.plan(Plan::Stop { after: line.sent() + after });
+    let mut away = std::pin::pin!(door.archive(&arrival));
+    let ended = loop {
+        tokio::select! {
+            done = &mut away => break Some(done),
+            () = tokio::time::sleep(Duration::from_millis(2)), if line.has_stopped() => break None,
+            () = tokio::time::sleep(Duration::from_millis(1)) => {}
+        }
+    };
+    leave_at(bank, anew, then, second);
+    line.plan(if breaks { Plan::Refuse } else { Plan::Whole });
+    let whole = ended.is_some();
+    let done = match ended {
+        Some(done) => done,
+        None => away.await,
+    };
+    line.plan(Plan::Whole);
+    assert!(done.is_ok() || breaks, "{done:?}");
+    whole
 }
 
 #[tokio::test]
@@ -224,72 +283,76 @@ async fn f33_a_whole_newer_answer_stays_whole_when_the_older_is_put_away() {
 
 #[tokio::test]
 async fn f33_an_answer_left_anew_at_any_moment_of_putting_away_is_read() {
-    let bank = bank!();
-    let line = Line::to(bank.sshd.address()).await;
-    // What is left anew, and what the control file says before and then.
-    for (anew, first, newer) in [
-        (&b"newer"[..], &b"5"[..], &b"9"[..]),
-        (b"the newer", b"5", b"9"),
-        (b"newer", b"5", b"5"),
-        (b"newer", b"", b""),
-    ] {
+    drop(bank!());
+    // Where the clock went on, nothing new bears an old second.
+    let after_a_while = ANEW.into_iter().filter(|anew| anew.3 > 0).map(|anew| (anew, true));
+    let all = ANEW.into_iter().map(|anew| (anew, false)).chain(after_a_while);
+    join_all(all.map(async |(anew, later)| {
+        let bank = Bank::open().expect("another one");
+        let line = Line::to(bank.sshd.address()).await;
+        if later {
+            bank.put(&format!("in/{LATER}"), b"");
+        }
         let door = bank.through(&line, 5_000);
         let mut moments = 0;
-        for after in (0..).step_by(40) {
-            leave(&bank, b"first", first);
-            let arrival = door.fetch("HP1.txt").await.expect("read");
-            line.plan(Plan::Stop { after: line.sent() + after });
-            let mut away = std::pin::pin!(door.archive(&arrival));
-            let ended = loop {
-                tokio::select! {
-                    done = &mut away => break Some(done),
-                    () = tokio::time::sleep(Duration::from_millis(2)), if line.has_stopped() => break None,
-                    () = tokio::time::sleep(Duration::from_millis(1)) => {}
-                }
-            };
-            leave(&bank, anew, newer);
-            line.plan(Plan::Whole);
-            let whole = ended.is_some();
-            match ended {
-                Some(done) => done,
-                None => away.await,
-            }
-            .expect("put away");
-            assert_eq!(taken(&bank, &door).await, [anew], "left anew after {after} bytes");
+        for after in (0..).step_by(step(anew, 60)) {
+            let whole = while_put_away((&bank, &line), &door, anew, after, false).await;
+            assert_eq!(taken(&bank, &door).await, [anew.0], "{anew:?} after {after} bytes");
             if whole {
                 break;
             }
             moments += 1;
         }
-        assert!(moments > 10, "{moments}");
-    }
+        assert!(moments > 2, "{moments}");
+    }))
+    .await;
 }
 
 #[tokio::test]
 async fn f7_a_stop_at_any_moment_of_putting_away_leaves_no_newer_answer_unread() {
-    let bank = bank!();
-    let line = Line::to(bank.sshd.address()).await;
-    for archive in [Some(bank.text("archive")), None] {
+    drop(bank!());
+    let all = ANEW.into_iter().flat_map(|anew| [(anew, true), (anew, false)]);
+    join_all(all.map(async |(anew, archived)| {
+        let bank = Bank::open().expect("another one");
+        let line = Line::to(bank.sshd.address()).await;
+        let archive = archived.then(|| bank.text("archive"));
+        let options = SftpOptions { archive, address: line.address(), ..bank.options() };
         let mut moments = 0;
-        for after in (0..).step_by(40) {
-            let options = SftpOptions { archive: archive.clone(), ..bank.options() };
-            let options = SftpOptions { address: line.address(), ..options };
+        for after in (0..).step_by(step(anew, 110)) {
             let door = Sftp::new(options.clone()).expect("good settings");
-            leave(&bank, b"first", b"5");
-            let arrival = door.fetch("HP1.txt").await.expect("read");
-            leave(&bank, b"newer", b"9");
-            line.plan(Plan::Cut { after: line.sent() + after, then_refuse: true });
-            let whole = door.archive(&arrival).await.is_ok();
-            line.plan(Plan::Whole);
-            let restarted = Sftp::new(options).expect("good settings");
-            assert_eq!(taken(&bank, &restarted).await, ["newer"], "a stop after {after} bytes");
+            let whole = while_put_away((&bank, &line), &door, anew, after, true).await;
+            let restarted = Sftp::new(options.clone()).expect("good settings");
+            let read = taken(&bank, &restarted).await;
+            assert!(read.iter().any(|read| read == anew.0), "{anew:?} after {after}: {read:?}");
             if whole {
                 break;
             }
             moments += 1;
         }
-        assert!(moments > 5, "{moments}");
+        assert!(moments > 2, "{moments}");
+    }))
+    .await;
+}
+
+#[tokio::test]
+async fn f7_what_a_stop_hid_waits_until_its_name_is_free() {
+    let bank = bank!();
+    let door = bank.door();
+    leave(&bank, b"first", b"5");
+    let first = door.fetch("HP1.txt").await.expect("read");
+    let (control, of_control) = first.token.control.clone().expect("has one");
+    let (_, identity) = first.token.data[0].clone();
+    // A stop while the data was compared; then the bank uses the name again.
+    let hidden = [
+        ("HP1.txt", ".compared-7-HP1.txt".to_owned()),
+        (control.as_str(), format!(".taken-7-{identity:x}-{of_control:x}-{control}")),
+    ];
+    for (name, hidden) in &hidden {
+        fs::rename(bank.path("in").join(name), bank.path("in").join(hidden)).expect("hidden");
     }
+    leave_at(&bank, b"third", b"7", 9);
+    assert_eq!(taken(&bank, &bank.door()).await, ["third", "first"]);
+    assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.ok.1", "HP1.txt", "HP1.txt.1"]);
 }
 
 #[tokio::test]
@@ -313,18 +376,18 @@ async fn i14_without_control_files_only_a_still_file_is_taken() {
 async fn f7_putting_away_is_finished_after_a_crash_and_spares_newer_files() {
     let bank = bank!();
     let door = bank.door();
-    bank.put("in/HP1.txt", b"first");
-    bank.put("in/HP1.ok", b"");
+    leave(&bank, b"first", b"");
     let arrival = door.fetch("HP1.txt").await.expect("read");
     let (name, identity) = arrival.token.data[0].clone();
     assert_eq!(name, "HP1.txt");
-    let mark = bank.path(&format!("in/.taken-{identity}-HP1.ok"));
+    let (_, control) = arrival.token.control.clone().expect("has one");
+    let mark = bank.path(&format!("in/.taken-1-{identity:x}-{control:x}-HP1.ok"));
     fs::rename(bank.path("in/HP1.ok"), &mark).expect("a crash after the control file was marked");
     // It may be another one that looks the same: it is read once more.
     assert_eq!(taken(&bank, &door).await, ["first"]);
     assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.txt"]);
     bank.put("in/HP1.txt", b"second, half");
-    fs::write(&mark, b"").expect("a crash between data and mark");
+    fs::rename(bank.path("archive/HP1.ok"), &mark).expect("a crash between data and mark");
     assert!(door.arrivals(10).await.expect("listed").is_empty());
     assert_eq!(bank.names("in"), ["HP1.txt"]);
 }
