@@ -69,7 +69,7 @@ async fn proposed(house: &House, subject: Subject, verdict: Verdict) -> Decision
     propose(house.ctx(), &wish, &foreseen, evidence.as_bytes(), ONE).await.expect("proposed")
 }
 
-async fn decided(house: &mut House, subject: Subject, verdict: Verdict) {
+pub async fn decided(house: &mut House, subject: Subject, verdict: Verdict) {
     let no = proposed(house, subject, verdict).await;
     confirm(house.ctx(), no, OTHER).await.expect("confirmed");
     house.run().await;

@@ -11,6 +11,8 @@ use daifa::clock::Clock;
 use daifa::flow::sealed::seal_evidence;
 use daifa::format::{Format, Key, MessageKind, Moment, Record, Value, example};
 use daifa::guard::digest::sha256;
+use daifa::model::decision::{Subject, Verdict};
+use daifa::model::id::AttemptNo;
 use daifa::model::money::Fen;
 use daifa::model::payment::Line;
 use daifa::sandbox::bank::{
@@ -24,6 +26,7 @@ use daifa::transport::socket::{Security, Socket, SocketOptions};
 
 use crate::counter::format_named;
 use crate::county::{Draft, person, triggering};
+use crate::deciding::decided;
 use crate::house::{CALLS, HOUR, House, MINUTE};
 
 const ALWAYS: Often = Often::Share(MILLION);
@@ -286,7 +289,9 @@ async fn i8_f38_a_refund_is_confirmed_with_the_file_of_its_answer_and_not_before
     let format = with_refunds();
     let lost = Faults { file_lost: ALWAYS, ..Faults::default() };
     let bank = met(&mut house, &format, lost).await;
-    house.live(2 * HOUR, 10 * MINUTE).await;
+    // Its format had no message for it until now: people say that they do not give it back.
+    decided(&mut house, Subject::Attempt(AttemptNo(2)), Verdict::Never).await;
+    house.live(4 * HOUR, 10 * MINUTE).await;
     assert_eq!(house.five(1).await, [0, 0, 202, 101, 0], "the message alone confirms nothing");
     let alert = house.alert("side_file").await.expect("somebody is told");
     assert!(alert.text.contains("RRT"), "{}", alert.text);

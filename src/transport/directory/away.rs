@@ -83,7 +83,12 @@ impl Inbox {
         }
         let now = files::look(folder, &hidden).map_err(|e| self.io("looking at a file in", e))?;
         if now.is_some_and(|stat| Shape::of(&stat).identity() == identity) {
-            return self.move_one(folder, &hidden, name, away);
+            let moved = self.move_one(folder, &hidden, name, away);
+            if moved.is_err() {
+                // It stays where it was, for all to see.
+                self.put_back(folder, &hidden, name)?;
+            }
+            return moved;
         }
         tracing::info!(name, "left once more while it was put away: it is taken by itself");
         if self.put_back(folder, &hidden, name)? {

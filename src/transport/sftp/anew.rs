@@ -139,7 +139,12 @@ impl Desk<'_> {
             }
         };
         if is_it {
-            return self.move_seen(&hidden, name, away).await.map(|_| false);
+            let moved = self.move_seen(&hidden, name, away).await;
+            if moved.is_err() {
+                // It stays where it was, for all to see.
+                self.put_back(&hidden, name).await?;
+            }
+            return moved.map(|_| false);
         }
         tracing::info!(name, "left once more while it was put away: it is taken by itself");
         if self.put_back(&hidden, name).await? {

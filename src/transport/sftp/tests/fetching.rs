@@ -335,6 +335,24 @@ async fn f7_a_stop_at_any_moment_of_putting_away_leaves_no_newer_answer_unread()
 }
 
 #[tokio::test]
+async fn where_nothing_can_be_put_away_an_answer_keeps_its_names() {
+    let bank = bank!();
+    let door = bank.door();
+    bank.put("archive", b"no folder");
+    leave(&bank, b"first", b"5");
+    for _ in 0..3 {
+        let arrival = door.fetch("HP1.txt").await.expect("read");
+        door.archive(&arrival).await.expect_err("there is no archive");
+        for _ in 0..2 {
+            door.arrivals(10).await.expect("listed");
+        }
+        assert_eq!(bank.names("in"), ["HP1.ok", "HP1.txt"]);
+    }
+    fs::remove_file(bank.path("archive")).expect("mended");
+    assert_eq!(taken(&bank, &door).await, ["first"]);
+}
+
+#[tokio::test]
 async fn f7_what_a_stop_hid_waits_until_its_name_is_free() {
     let bank = bank!();
     let door = bank.door();
