@@ -23,6 +23,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::engine::{self, EngineError, Observer};
 use crate::flow::arrivals::LeftOff;
 use crate::flow::beside::SideFiles;
+use crate::flow::halves::Halves;
 use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
 use crate::flow::{Ctx, Duty, Lane, Pace, Step, Waits, lanes};
@@ -98,6 +99,7 @@ pub async fn context(
         old_formats: std::sync::Mutex::default(),
         waits: Waits::default(),
         unfetched: Arc::default(),
+        halves: Halves::default(),
         opening,
         side_files: SideFiles::default(),
         left_off: LeftOff::default(),

@@ -6,7 +6,7 @@ use crate::flow::arrivals::take_arrivals;
 use crate::flow::asking::ask;
 use crate::flow::held::cannot_take;
 use crate::flow::submit::Turn;
-use crate::flow::{Bank, Ctx, FlowError, Progress, beside, pushed, unfetched};
+use crate::flow::{Bank, Ctx, FlowError, Progress, beside, halves, pushed, unfetched};
 use crate::model::attempt::AttemptState;
 use crate::store::StoreError;
 
@@ -23,6 +23,7 @@ pub async fn step(ctx: &Ctx, bank: &Bank) -> Result<Progress, FlowError> {
     let mut more = take_arrivals(ctx, bank).await?;
     more |= pushed::step(ctx, bank).await?;
     unfetched::look(ctx, bank).await?;
+    halves::look(ctx, bank).await?;
     beside::clear_away(ctx, bank).await?;
     let turn = Turn::begin(ctx);
     for attempt in &due {

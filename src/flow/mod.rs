@@ -17,6 +17,7 @@ pub mod decide;
 pub mod doors;
 pub mod expect;
 pub mod feed;
+pub mod halves;
 pub mod held;
 pub mod intake;
 pub mod matching;
@@ -48,6 +49,7 @@ use crate::flow::beside::SideFiles;
 use crate::flow::breaker::BreakerRule;
 use crate::flow::doors::Doors;
 use crate::flow::expect::Answers;
+use crate::flow::halves::Halves;
 use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
 use crate::flow::unfetched::Unfetched;
@@ -252,6 +254,8 @@ pub struct Ctx {
     pub waits: Waits,
     /// Our files that banks have not picked up yet, as they were last seen.
     pub unfetched: Arc<Unfetched>,
+    /// Data that banks have left without its control file, as it was last seen.
+    pub halves: Halves,
     /// Whatever is read or written by a bank's description is opened by this.
     pub opening: Opening,
     /// Files beside messages, theirs and ours, as they were last seen.

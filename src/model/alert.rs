@@ -60,6 +60,8 @@ words! {
         Settle = "settle",
         /// A bank does not pick up the files that lie ready for it.
         NotFetched = "not_fetched",
+        /// Data of a bank lies there without the control file that says it is whole.
+        NoControl = "no_control",
         /// A bank's folder cannot be read.
         Door = "door",
         /// A file of a bank was moved away unread.
@@ -105,6 +107,7 @@ impl AlertKind {
             Self::Unheard => "来报无人读取",
             Self::Settle => "无法退回",
             Self::NotFetched => "银行未取件",
+            Self::NoControl => "文件缺少标志文件",
             Self::Door => "结果目录",
             Self::DoorFile => "文件无法读取",
             Self::SideFile => "附带文件",

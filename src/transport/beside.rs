@@ -109,6 +109,10 @@ impl Transport for Beside {
         Ok(None)
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        self.files.halves().await
+    }
+
     async fn beside(&self) -> Result<Vec<String>, DoorError> {
         Ok(self.files.unfetched().await?.unwrap_or_default())
     }

@@ -62,11 +62,6 @@ impl<'f> Mark<'f> {
     pub fn is_with(&self, name: &str) -> bool {
         names::is_allowed(name) && name != self.name && names::stem(name) == names::stem(self.name)
     }
-
-    /// Is this data of it that waits for its name? Its control file waits with it.
-    pub fn waits_for(&self, hidden: &str) -> bool {
-        compared(hidden).is_some_and(|name| self.is_with(name))
-    }
 }
 
 #[cfg(test)]

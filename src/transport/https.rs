@@ -200,6 +200,10 @@ impl Transport for Https {
         Err(DoorError::NoArrivals)
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        Ok(Vec::new())
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         Ok(None)
     }

@@ -92,6 +92,10 @@ impl<M: Manner> Transport for With<M> {
         self.door.set_aside(name).await
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        self.door.halves().await
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.door.unfetched().await
     }

@@ -173,6 +173,13 @@ pub trait Transport: Send + Sync {
     /// It stays where it is.
     async fn set_aside(&self, name: &str) -> Result<(), DoorError>;
 
+    /// Names of data that lies there without the control file that says it is whole, as of the last look; none where
+    /// files need no control file.
+    ///
+    /// # Errors
+    /// The door could not be looked through.
+    async fn halves(&self) -> Result<Vec<String>, DoorError>;
+
     /// Names of our own files that still lie where the bank picks them up; nothing where this door
     /// cannot tell. Says nothing about money: a bank may take a file and leave it there.
     ///

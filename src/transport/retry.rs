@@ -125,6 +125,10 @@ mod tests {
             Err(DoorError::NoArrivals)
         }
 
+        async fn halves(&self) -> Result<Vec<String>, DoorError> {
+            Ok(Vec::new())
+        }
+
         async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
             Ok(None)
         }

@@ -449,6 +449,10 @@ impl Transport for Socket {
         Err(DoorError::NoArrivals)
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        Ok(Vec::new())
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         Ok(None)
     }

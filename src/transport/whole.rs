@@ -1,7 +1,7 @@
 //! When something that arrives as files is whole (I14). One set of rules for all doors that take
 //! files: the bank's hand differs by door, its habits do not.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -68,6 +68,15 @@ pub(crate) fn groups<S>(plain: &[(String, S)], suffix: &str) -> Vec<(String, Gro
         }
     }
     found
+}
+
+/// Data without its control file, so much of it as is remembered.
+pub(crate) fn halves<S>(plain: &[(String, S)], suffix: &str) -> Vec<String> {
+    let whole: HashSet<&str> =
+        plain.iter().filter_map(|(name, _)| name.strip_suffix(suffix)).collect();
+    let names = plain.iter().map(|(name, _)| name);
+    let alone = names.filter(|name| !name.ends_with(suffix) && !whole.contains(names::stem(name)));
+    alone.take(REMEMBERED_MAX).cloned().collect()
 }
 
 /// Where so many arrivals wait that one look does not take them all, the folder is listed again after

@@ -642,6 +642,10 @@ impl Transport for Counter {
         }
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        Ok(Vec::new())
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         Ok(None)
     }

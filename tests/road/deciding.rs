@@ -459,6 +459,10 @@ impl Transport for Looking {
         self.counter.set_aside(name).await
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        self.counter.halves().await
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.counter.unfetched().await
     }

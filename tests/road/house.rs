@@ -232,6 +232,7 @@ impl House {
             old_formats: std::sync::Mutex::default(),
             waits: flow::Waits::default(),
             unfetched: Arc::default(),
+            halves: flow::halves::Halves::default(),
             opening: self.opening.as_ref().map_or_else(Opening::default, |begin| begin()),
             side_files: flow::beside::SideFiles::default(),
             left_off: flow::arrivals::LeftOff::default(),

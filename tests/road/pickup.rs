@@ -96,3 +96,27 @@ async fn f54_a_file_that_nobody_picked_up_is_not_called_taken() {
     assert!(house.number("SELECT asks FROM attempt").await > 1);
     house.sound().await;
 }
+
+#[tokio::test]
+async fn i14_data_whose_control_file_does_not_come_is_told_of() {
+    let (mut house, _) = nobody_there().await;
+    let incoming = house.dir.path().join("p-in");
+    // A return that nobody waits for, data that is none of this bank's, and a control file by itself.
+    for name in ["TH000000000007.txt", "minutes.txt", "TH000000000008.ok"] {
+        std::fs::write(incoming.join(name), "half").expect("left");
+    }
+    house.live(9 * MINUTE, MINUTE).await;
+    assert!(house.alert("no_control").await.is_none(), "it may still come");
+    house.live(3 * MINUTE, MINUTE).await;
+    let alert = house.alert("no_control").await.expect("somebody is told");
+    assert!(alert.text.contains("1 个文件（如 TH000000000007.txt）"), "{}", alert.text);
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    let raised =
+        "SELECT COUNT(*) FROM journal WHERE kind = 'alert.raised' AND body LIKE '%no_control%'";
+    assert_eq!(house.number(raised).await, 1);
+    assert_eq!(names(&incoming).len(), 3, "nothing of it was touched");
+    std::fs::write(incoming.join("TH000000000007.ok"), "").expect("left");
+    house.live(5 * MINUTE, MINUTE).await;
+    assert!(house.alert("no_control").await.is_none(), "it is over");
+    house.sound().await;
+}

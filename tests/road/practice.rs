@@ -247,6 +247,10 @@ impl Transport for Cut {
         self.folders.set_aside(name).await
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        self.folders.halves().await
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.folders.unfetched().await
     }

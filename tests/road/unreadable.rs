@@ -82,6 +82,10 @@ impl Transport for Foreign {
         self.bank.lies_there(parts).await
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        self.bank.halves().await
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.bank.unfetched().await
     }

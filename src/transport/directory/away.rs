@@ -35,7 +35,7 @@ impl Inbox {
             // Data and control file are what the bank left meanwhile.
             return self.move_data(&folder, &token.data, away);
         }
-        match files::rename_new(&folder, control, &folder, &mark) {
+        match files::hide(&folder, control, &mark) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => {} // put away before
             Err(e) => return Err(self.io("marking a file in", e)),
@@ -76,7 +76,7 @@ impl Inbox {
         away: Away,
     ) -> Result<(), DoorError> {
         let hidden = hidden::to_compare(name);
-        match files::rename_new(folder, name, folder, &hidden) {
+        match files::hide(folder, name, &hidden) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()), // somebody took it
             Err(e) => return Err(self.io("comparing a file in", e)),
@@ -91,11 +91,17 @@ impl Inbox {
             return moved;
         }
         tracing::info!(name, "left once more while it was put away: it is taken by itself");
-        if self.put_back(folder, &hidden, name)? {
+        self.give_back(folder, &hidden, name)
+    }
+
+    /// Gives data its name back. Where the bank has used the name once more, it would have written over this: it is
+    /// kept as evidence.
+    fn give_back(&self, folder: &OwnedFd, hidden: &str, name: &str) -> Result<(), DoorError> {
+        if self.put_back(folder, hidden, name)? {
             return Ok(());
         }
-        // The bank has used the name once more: it waits for it, and so does its control file.
-        Err(DoorError::Changing(name.to_owned()))
+        tracing::warn!(name, "left twice more before it was read: the last of them is read");
+        self.move_one(folder, hidden, name, Away::Quarantine)
     }
 
     /// Gives back a name that was taken from a file which turned out to be newer than what was read; says no
@@ -151,16 +157,13 @@ impl Inbox {
         hidden: &str,
     ) -> Result<(), DoorError> {
         if let Some(name) = hidden::compared(hidden) {
-            return self.put_back(folder, hidden, name).map(drop);
+            return self.give_back(folder, hidden, name);
         }
         let Some(mark) = Mark::read(hidden) else { return Ok(()) };
         let entries =
             std::fs::read_dir(&self.options.incoming).map_err(|e| self.io("listing", e))?;
         let (mut data, mut newer) = (Vec::new(), false);
         for name in entries.flatten().filter_map(|e| e.file_name().into_string().ok()) {
-            if mark.waits_for(&name) {
-                return Ok(());
-            }
             if !mark.is_with(&name) {
                 continue;
             }

@@ -84,6 +84,12 @@ pub fn rename_new(from: &OwnedFd, name: &str, to: &OwnedFd, new: &str) -> io::Re
     }
 }
 
+/// Renames a file to a hidden name that nothing else bears: in one step on every file system, so that what a bank
+/// leaves under the old name just then is not touched.
+pub fn hide(folder: &OwnedFd, name: &str, hidden: &str) -> io::Result<()> {
+    Ok(fs::renameat(folder, name, folder, hidden)?)
+}
+
 /// Does the plain file of this name hold exactly these bytes?
 pub fn holds(folder: &OwnedFd, name: &str, bytes: &[u8]) -> io::Result<bool> {
     let file = open(folder, name)?;

@@ -90,6 +90,24 @@ impl Inbox {
         Ok(self.looked().waiting.listed(found, limit))
     }
 
+    /// Data without its control file, so much of it as is remembered.
+    pub fn halves(&self) -> Result<Vec<String>, DoorError> {
+        let Completion::Control { suffix } = &self.options.completion else {
+            return Ok(Vec::new());
+        };
+        let folder = self.folder()?;
+        let mut found = Vec::new();
+        let is_data = |name: &str| !name.ends_with(suffix);
+        self.look_through(&folder, is_data, |name, _| {
+            let control = format!("{}{suffix}", names::stem(&name));
+            // What cannot be looked at is no half: the next look tells.
+            if found.len() < REMEMBERED_MAX && matches!(files::look(&folder, &control), Ok(None)) {
+                found.push(name);
+            }
+        })?;
+        Ok(found)
+    }
+
     /// Arrivals whose control file is among the oldest `most`. A look through a folder in which a hundred
     /// thousand files wait holds no more than these.
     fn controlled(

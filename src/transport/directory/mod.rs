@@ -139,6 +139,10 @@ impl Transport for Directory {
         self.blocking(move |inbox| inbox.set_aside(&name)).await
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        self.blocking(Inbox::halves).await
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         let folder = self.outgoing.clone();
         let names = tokio::task::spawn_blocking(move || outgoing::lying(&folder))

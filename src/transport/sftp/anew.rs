@@ -147,15 +147,21 @@ impl Desk<'_> {
             return moved.map(|_| false);
         }
         tracing::info!(name, "left once more while it was put away: it is taken by itself");
-        if self.put_back(&hidden, name).await? {
+        self.give_back(&hidden, name).await
+    }
+
+    /// Gives data its name back, and says whether it has it. Where the bank has used the name once more, it would have
+    /// written over this: it is kept as evidence.
+    async fn give_back(&self, hidden: &str, name: &str) -> Result<bool, DoorError> {
+        if self.put_back(hidden, name).await? {
             return Ok(true);
         }
-        // The bank has used the name once more: it waits for it, and so does its control file.
-        Err(DoorError::Changing(name.to_owned()))
+        tracing::warn!(name, "left twice more before it was read: the last of them is read");
+        self.move_seen(hidden, name, Away::Quarantine).await.map(|_| false)
     }
 
     /// Gives back what a stop left under hidden names, and says whether it did: data that was being compared, which
-    /// may never have been read. Where the bank has used the name again, it waits until that was taken.
+    /// may never have been read.
     pub(super) async fn put_back_compared(
         &self,
         listed: &[(String, Seen)],
@@ -163,7 +169,7 @@ impl Desk<'_> {
         let mut any = false;
         for (hidden, _) in listed {
             if let Some(name) = hidden::compared(hidden) {
-                any |= self.put_back(hidden, name).await?;
+                any |= self.give_back(hidden, name).await?;
             }
         }
         Ok(any)
@@ -177,9 +183,6 @@ impl Desk<'_> {
         listed: &[(String, Seen)],
     ) -> Result<(), DoorError> {
         let Some(mark) = Mark::read(hidden) else { return Ok(()) };
-        if listed.iter().any(|(name, _)| mark.waits_for(name)) {
-            return Ok(());
-        }
         let there: Vec<&(String, Seen)> =
             listed.iter().filter(|(name, _)| mark.is_with(name)).collect();
         let Some(seen) = self.look(hidden).await? else { return Ok(()) };

@@ -14,7 +14,7 @@ use crate::transport::names::FreeName;
 use crate::transport::sftp::anew::LEFT_AGAIN;
 use crate::transport::sftp::session::{Content, Seen, Session, Trouble};
 use crate::transport::sftp::{SftpOptions, path};
-use crate::transport::whole::{Completion, Group, Stillness, Token, Waiting, groups};
+use crate::transport::whole::{Completion, Group, Stillness, Token, Waiting, groups, halves};
 use crate::transport::{Arrival, DoorError, InPart, names};
 
 /// A folder with more entries than this is looked through in part; the rest waits its turn.
@@ -36,6 +36,8 @@ pub(super) struct Looked {
     folders: HashSet<Away>,
     /// The newest second that a file of this folder bore: by the server's clock it was that late at least.
     newest: u32,
+    /// Data without its control file.
+    pub halves: Vec<String>,
     /// Control files whose data was put away and may have been left once more in the same second: since when,
     /// and since when they were seen without any data.
     pub left_again: HashMap<String, (Instant, Option<Instant>)>,
@@ -68,7 +70,10 @@ impl Desk<'_> {
         plain.sort_by(|(a, sa), (b, sb)| (sa.changed, a).cmp(&(sb.changed, b)));
         let mut looked = self.inbox.looked();
         let found = match &self.options.completion {
-            Completion::Control { suffix } => groups(&plain, suffix),
+            Completion::Control { suffix } => {
+                looked.halves = halves(&plain, suffix);
+                groups(&plain, suffix)
+            }
             Completion::StableMs(ms) => looked.still.still_for(&plain, Duration::from_millis(*ms)),
         };
         Ok(looked.waiting.listed(found, limit))

@@ -171,6 +171,10 @@ impl Transport for Sftp {
         self.on_line(|session| async move { self.desk(&session).set_aside(name).await }).await
     }
 
+    async fn halves(&self) -> Result<Vec<String>, DoorError> {
+        Ok(self.inbox.looked().halves.clone())
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         let options = &self.options;
         let names = self.on_line(|session| async move { outgoing::lying(&session, options).await });
