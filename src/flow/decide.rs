@@ -279,6 +279,9 @@ async fn conclusion(
         (Some(batch), _) => format!(
             "两人核定（{no}）：{name}没有发放也不会发放批次 {batch}，款项已退回待发送；请由操作员执行 daifa batch recut {batch} 重新组批"
         ),
+        (None, Some(refund)) if attempt.state == AttemptState::ByHand => {
+            format!("两人核定（{no}）：退款 {refund} 没有由人工退回，系统稍后会重新提醒办理")
+        }
         (None, Some(refund)) => {
             format!("两人核定（{no}）：{name}没有办理退款 {refund}，系统稍后会重新申请退回")
         }

@@ -94,9 +94,9 @@ pub async fn look(ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
     // What is called like nothing of this bank's is none of ours.
     names.retain(|name| bank.format.recognise(name).is_some());
     let (kind, subject) = (AlertKind::NoControl, bank.code.as_str());
-    match ctx.halves.see(subject, names, (now, running_ms)) {
+    let done = match ctx.halves.see(subject, names, (now, running_ms)) {
         Tell::Nothing => Ok(()),
-        Tell::Over => Ok(ctx.store.clear_alert(kind, subject, now).await?),
+        Tell::Over => ctx.store.clear_alert(kind, subject, now).await.map(drop),
         Tell::Late { count, first, since_ms } => {
             tracing::warn!(
                 bank = subject,
@@ -108,10 +108,12 @@ pub async fn look(ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
                 bank.name,
                 local_text(since_ms)
             );
-            ctx.store.raise_alert(kind, subject, None, &text, now).await?;
-            Ok(())
+            ctx.store.raise_alert(kind, subject, None, &text, now).await.map(drop)
         }
-    }
+    };
+    // What could not be written is told at the next look.
+    done.inspect_err(|_| ctx.halves.of().entry(bank.code.clone()).or_default().told = None)?;
+    Ok(())
 }
 
 #[cfg(test)]

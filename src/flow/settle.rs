@@ -95,6 +95,10 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
         return Ok(Work::Nothing);
     };
     let asks = bank.format.has(MessageKind::RefundRequest);
+    // After a restore it may have been given back already: nothing is told before somebody has compared (F16).
+    if !asks && ctx.store.stopped_banks().await?.contains(&bank.code) {
+        return Ok(Work::Nothing);
+    }
     let rows_max = if asks { bank.format.limits().rows_max } else { BY_HAND_ROWS_MAX };
     let mut leftovers = ctx.store.open_leftovers(share.register, &share.bank, rows_max).await?;
     if leftovers.is_empty() {

@@ -120,9 +120,9 @@ pub async fn look(ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
     let (now, late_ms) = (ctx.now_ms(), bank.rules.ask_after_ms.max(LATE_MIN_MS));
     let times = (now, ctx.clock.running_ms());
     let (kind, subject) = (AlertKind::NotFetched, bank.code.as_str());
-    match ctx.unfetched.see(subject, names, times, late_ms) {
+    let done = match ctx.unfetched.see(subject, names, times, late_ms) {
         Tell::Nothing => Ok(()),
-        Tell::Over => Ok(ctx.store.clear_alert(kind, subject, now).await?),
+        Tell::Over => ctx.store.clear_alert(kind, subject, now).await.map(drop),
         Tell::Late { count, since_ms } => {
             tracing::warn!(bank = subject, files = count, "the bank does not pick up its files");
             let text = format!(
@@ -130,8 +130,10 @@ pub async fn look(ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
                 bank.name,
                 local_text(since_ms)
             );
-            ctx.store.raise_alert(kind, subject, None, &text, now).await?;
-            Ok(())
+            ctx.store.raise_alert(kind, subject, None, &text, now).await.map(drop)
         }
-    }
+    };
+    // What could not be written is told at the next look.
+    done.inspect_err(|_| ctx.unfetched.of().entry(bank.code.clone()).or_default().told = None)?;
+    Ok(())
 }

@@ -163,7 +163,12 @@ impl Inbox {
         let entries =
             std::fs::read_dir(&self.options.incoming).map_err(|e| self.io("listing", e))?;
         let (mut data, mut newer) = (Vec::new(), false);
-        for name in entries.flatten().filter_map(|e| e.file_name().into_string().ok()) {
+        for mut name in entries.flatten().filter_map(|e| e.file_name().into_string().ok()) {
+            // Data of it that was being looked at gets its name back first, whichever is listed first.
+            if let Some(of) = hidden::compared(&name).filter(|of| mark.is_with(of)) {
+                self.give_back(folder, &name, of)?;
+                name = of.to_owned();
+            }
             if !mark.is_with(&name) {
                 continue;
             }

@@ -170,6 +170,13 @@ impl Inbox {
             }
             parts.push(part);
         }
+        // A control file that was left with newer data says nothing of what was read before it.
+        for (member, identity) in &token.data {
+            let now = files::look(&folder, member).map_err(|e| self.io("reading", e))?;
+            if now.is_none_or(|stat| Shape::of(&stat).identity() != *identity) {
+                return Err(DoorError::Changing(member.clone()));
+            }
+        }
         Ok(Arrival { name: name.to_owned(), parts, token })
     }
 

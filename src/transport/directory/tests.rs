@@ -494,6 +494,27 @@ async fn f7_what_a_stop_hid_is_kept_where_the_bank_used_its_name_again() {
 }
 
 #[tokio::test]
+async fn f7_what_a_stop_hid_is_put_away_with_its_control_file_whichever_is_listed_first() {
+    let share = Share::new();
+    // A folder lists in an order of its own, by the names.
+    for n in 0..40 {
+        let name = format!("HP{n}.txt");
+        share.put(&format!("in/{name}"), b"first");
+        share.put(&format!("in/HP{n}.ok"), b"5");
+        let first = share.door.fetch(&name).await.expect("read");
+        let (_, identity) = first.token.data[0];
+        let (_, control) = first.token.control.clone().expect("has one");
+        let path = |name: &str| share.path("in").join(name);
+        fs::rename(path(&name), path(&format!(".compared-7-{name}"))).expect("hidden");
+        let mark = format!(".taken-7-{identity:x}-{control:x}-HP{n}.ok");
+        fs::rename(path(&format!("HP{n}.ok")), path(&mark)).expect("hidden");
+    }
+    share.door.arrivals(10).await.expect("listed");
+    assert_eq!(share.names("in"), Vec::<String>::new());
+    assert_eq!(share.names("archive").len(), 80);
+}
+
+#[tokio::test]
 async fn f33_what_a_bank_leaves_again_and_again_is_read_to_its_last() {
     // A bank that leaves answers under one name as fast as it can, and a door that takes them as fast.
     let share = Share::new();

@@ -18,16 +18,14 @@ pub(super) const ALONE: Duration = Duration::from_secs(2);
 /// So long after it was put away it is watched whether an answer was left once more in the same second.
 pub(super) const LEFT_AGAIN: Duration = Duration::from_mins(1);
 impl Desk<'_> {
-    /// Other data that the bank has left under one of these names since.
-    pub(super) async fn newer(&self, token: &Token) -> Result<Option<Seen>, DoorError> {
+    /// Has the bank left other data under one of these names since?
+    pub(super) async fn is_newer(&self, token: &Token) -> Result<bool, DoorError> {
         for (name, identity) in &token.data {
-            if let Some(seen) = self.look(name).await?
-                && seen.identity() != *identity
-            {
-                return Ok(Some(seen));
+            if self.look(name).await?.is_some_and(|seen| seen.identity() != *identity) {
+                return Ok(true);
             }
         }
-        Ok(None)
+        Ok(false)
     }
 
     /// Does a control file that looks as it did speak for newer data all the same? It does where it says something
@@ -39,7 +37,6 @@ impl Desk<'_> {
         token: &Token,
         at: &str,
         seen: Seen,
-        newer: Seen,
         read: &[InPart],
     ) -> Result<bool, DoorError> {
         let now = self.session.read_seen(&self.incoming(at), seen).await;
@@ -48,11 +45,11 @@ impl Desk<'_> {
         let before = read.iter().find(|part| Some(&part.name) == control);
         match (now, before) {
             (Content::Bytes(now), Some(before)) if now == before.bytes => {
-                if newer.changed > seen.changed {
-                    return Ok(false);
+                let mut there = Vec::with_capacity(token.data.len());
+                for (name, _) in &token.data {
+                    there.extend(self.look(name).await?.map(|seen| (name.clone(), seen)));
                 }
-                tokio::time::sleep(ALONE).await;
-                Ok(self.newer(token).await? == Some(newer))
+                self.is_at_rest(seen, &there.iter().collect::<Vec<_>>()).await
             }
             // It went, or is another one by now.
             _ => Ok(true),

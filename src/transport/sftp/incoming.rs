@@ -36,8 +36,8 @@ pub(super) struct Looked {
     folders: HashSet<Away>,
     /// The newest second that a file of this folder bore: by the server's clock it was that late at least.
     newest: u32,
-    /// Data without its control file.
-    pub halves: Vec<String>,
+    /// Data without its control file, where a look has told of it since it was asked for.
+    pub halves: Option<Vec<String>>,
     /// Control files whose data was put away and may have been left once more in the same second: since when,
     /// and since when they were seen without any data.
     pub left_again: HashMap<String, (Instant, Option<Instant>)>,
@@ -71,7 +71,7 @@ impl Desk<'_> {
         let mut looked = self.inbox.looked();
         let found = match &self.options.completion {
             Completion::Control { suffix } => {
-                looked.halves = halves(&plain, suffix);
+                looked.halves = Some(halves(&plain, suffix));
                 groups(&plain, suffix)
             }
             Completion::StableMs(ms) => looked.still.still_for(&plain, Duration::from_millis(*ms)),
@@ -161,9 +161,8 @@ impl Desk<'_> {
         let mut there = self.look(control).await?;
         if let Some(seen) = there
             && (seen.identity() != *identity || !read.is_empty())
-            && let Some(newer) = self.newer(token).await?
-            && (seen.identity() != *identity
-                || self.speaks_for(token, control, seen, newer, read).await?)
+            && self.is_newer(token).await?
+            && (seen.identity() != *identity || self.speaks_for(token, control, seen, read).await?)
         {
             // It speaks for what the bank left meanwhile.
             there = None;
@@ -173,20 +172,22 @@ impl Desk<'_> {
             let marked = self.session.rename(&from, &to).await;
             marked.map_err(|trouble| remote("marking a file", &trouble))?;
         }
-        let mut newer = self.move_data(&token.data, read, away).await?;
-        if !newer
-            && let Some(seen) = there
-            && let Some(anew) = self.newer(token).await?
-            && self.look(control).await?.is_none()
-        {
-            // Its control file may have come with it just before this one got its mark.
-            newer = self.look(&mark).await? != there
-                || !read.is_empty() && self.speaks_for(token, &mark, seen, anew, read).await?;
-        }
+        let stayed = self.move_data(&token.data, read, away).await?;
+        let newer = match there {
+            // Its control file may have come with newer data just before this one got its mark.
+            Some(seen)
+                if (stayed || self.is_newer(token).await?)
+                    && self.look(control).await?.is_none() =>
+            {
+                self.look(&mark).await? != there
+                    || !read.is_empty() && self.speaks_for(token, &mark, seen, read).await?
+            }
+            _ => false,
+        };
         if there.is_some() && !(newer && self.put_back(&mark, control).await?) {
             self.move_seen(&mark, control, away).await?;
         }
-        if !read.is_empty() && !newer {
+        if !read.is_empty() && !stayed && !newer {
             let mut looked = self.inbox.looked();
             let now = Instant::now();
             looked.left_again.retain(|_, (since, _)| now.duration_since(*since) < LEFT_AGAIN);

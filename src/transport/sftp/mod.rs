@@ -172,7 +172,12 @@ impl Transport for Sftp {
     }
 
     async fn halves(&self) -> Result<Vec<String>, DoorError> {
-        Ok(self.inbox.looked().halves.clone())
+        match self.options.completion {
+            Completion::StableMs(_) => Ok(Vec::new()),
+            Completion::Control { .. } => {
+                self.inbox.looked().halves.take().ok_or(DoorError::Interrupted)
+            }
+        }
     }
 
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {

@@ -284,57 +284,106 @@ async fn f33_a_whole_newer_answer_stays_whole_when_the_older_is_put_away() {
     assert_eq!(door.fetch("HP1.txt").await.expect("read").parts[0].bytes, "newer");
 }
 
+/// One that is left anew at any moment of putting the first away is read, whole; `later`: the server's clock went on.
+async fn left_anew(anew: Anew, later: bool) {
+    let bank = Bank::open().expect("another one");
+    let line = Line::to(bank.sshd.address()).await;
+    if later {
+        bank.put(&format!("in/{LATER}"), b"");
+    }
+    let door = bank.through(&line, 5_000);
+    let mut moments = 0;
+    for after in (0..).step_by(step(anew, 60)) {
+        let whole = while_put_away((&bank, &line), &door, anew, after, false).await;
+        assert_eq!(taken(&bank, &door).await, [anew.0], "{anew:?} after {after} bytes");
+        if whole {
+            break;
+        }
+        moments += 1;
+    }
+    assert!(moments > 2, "{moments}");
+}
+
 #[tokio::test]
 async fn f33_an_answer_left_anew_at_any_moment_of_putting_away_is_read() {
     drop(bank!());
     // Where the clock went on, nothing new bears an old second.
-    let after_a_while = ANEW.into_iter().filter(|anew| anew.3 > 0).map(|anew| (anew, true));
-    let all = ANEW.into_iter().map(|anew| (anew, false)).chain(after_a_while);
-    join_all(all.map(async |(anew, later)| {
-        let bank = Bank::open().expect("another one");
-        let line = Line::to(bank.sshd.address()).await;
-        if later {
-            bank.put(&format!("in/{LATER}"), b"");
+    let after_a_while = ANEW.iter().filter(|anew| anew.3 > 0).map(|anew| left_anew(*anew, true));
+    join_all(ANEW.iter().map(|anew| left_anew(*anew, false)).chain(after_a_while)).await;
+}
+
+/// The same, with a stop at that moment.
+async fn left_anew_at_a_stop(anew: Anew, archived: bool) {
+    let bank = Bank::open().expect("another one");
+    let line = Line::to(bank.sshd.address()).await;
+    let archive = archived.then(|| bank.text("archive"));
+    let options = SftpOptions { archive, address: line.address(), ..bank.options() };
+    let mut moments = 0;
+    for after in (0..).step_by(step(anew, 220)) {
+        let door = Sftp::new(options.clone()).expect("good settings");
+        let whole = while_put_away((&bank, &line), &door, anew, after, true).await;
+        let restarted = Sftp::new(options.clone()).expect("good settings");
+        let read = taken(&bank, &restarted).await;
+        assert!(read.iter().any(|read| read == anew.0), "{anew:?} after {after}: {read:?}");
+        if whole {
+            break;
         }
-        let door = bank.through(&line, 5_000);
-        let mut moments = 0;
-        for after in (0..).step_by(step(anew, 60)) {
-            let whole = while_put_away((&bank, &line), &door, anew, after, false).await;
-            assert_eq!(taken(&bank, &door).await, [anew.0], "{anew:?} after {after} bytes");
-            if whole {
-                break;
-            }
-            moments += 1;
-        }
-        assert!(moments > 2, "{moments}");
-    }))
-    .await;
+        moments += 1;
+    }
+    assert!(moments > 1, "{moments}");
 }
 
 #[tokio::test]
 async fn f7_a_stop_at_any_moment_of_putting_away_leaves_no_newer_answer_unread() {
     drop(bank!());
-    let all = ANEW.into_iter().flat_map(|anew| [(anew, true), (anew, false)]);
-    join_all(all.map(async |(anew, archived)| {
-        let bank = Bank::open().expect("another one");
-        let line = Line::to(bank.sshd.address()).await;
-        let archive = archived.then(|| bank.text("archive"));
-        let options = SftpOptions { archive, address: line.address(), ..bank.options() };
-        let mut moments = 0;
-        for after in (0..).step_by(step(anew, 220)) {
-            let door = Sftp::new(options.clone()).expect("good settings");
-            let whole = while_put_away((&bank, &line), &door, anew, after, true).await;
-            let restarted = Sftp::new(options.clone()).expect("good settings");
-            let read = taken(&bank, &restarted).await;
-            assert!(read.iter().any(|read| read == anew.0), "{anew:?} after {after}: {read:?}");
+    let all = ANEW.iter().flat_map(|anew| [true, false].map(|kept| (*anew, kept)));
+    join_all(all.map(|(anew, archived)| left_anew_at_a_stop(anew, archived))).await;
+}
+
+#[tokio::test]
+async fn i14_an_older_control_file_vouches_for_nothing_that_is_begun_while_it_is_put_away() {
+    let bank = bank!();
+    let line = Line::to(bank.sshd.address()).await;
+    for later in [false, true] {
+        if later {
+            bank.put(&format!("in/{LATER}"), b"");
+        }
+        let door = bank.through(&line, 5_000);
+        for after in (0..).step_by(100) {
+            leave(&bank, b"first", b"5");
+            assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
+            let arrival = door.fetch("HP1.txt").await.expect("read");
+            line.plan(Plan::Stop { after: line.sent() + after });
+            let mut away = std::pin::pin!(door.archive(&arrival));
+            let ended = loop {
+                tokio::select! {
+                    done = &mut away => break Some(done),
+                    () = tokio::time::sleep(Duration::from_millis(2)) => {
+                        if line.has_stopped() {
+                            break None;
+                        }
+                    }
+                }
+            };
+            // Written over in place, and not yet whole.
+            bank.put("in/HP1.txt", b"half a");
+            line.plan(Plan::Whole);
+            let whole = ended.is_some();
+            match ended {
+                Some(done) => done,
+                None => away.await,
+            }
+            .expect("put away");
+            assert!(door.arrivals(10).await.expect("listed").is_empty(), "after {after} bytes");
+            for name in bank.names("in").iter().filter(|name| *name != LATER) {
+                assert_eq!(name, "HP1.txt", "after {after} bytes");
+                fs::remove_file(bank.path("in").join(name)).expect("removed");
+            }
             if whole {
                 break;
             }
-            moments += 1;
         }
-        assert!(moments > 1, "{moments}");
-    }))
-    .await;
+    }
 }
 
 #[tokio::test]
