@@ -68,7 +68,7 @@ impl Inbox {
 
     /// Moves a data file that is the one that was read. Between a look at a name and its renaming the bank may have
     /// left another file there, so it is looked at once more under a hidden name, under which nobody writes.
-    fn move_as_read(
+    pub(super) fn move_as_read(
         &self,
         folder: &OwnedFd,
         name: &str,

@@ -12,6 +12,7 @@ use crate::model::id::AttemptNo;
 use crate::transport::directory::files;
 use crate::transport::directory::outgoing::hand_over;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
+use crate::transport::hidden::Away;
 use crate::transport::placing::temporary_name;
 use crate::transport::whole::REMEMBERED_MAX;
 use crate::transport::{Asked, DoorError, OutPart, Sent, Transport};
@@ -512,6 +513,17 @@ async fn f7_what_a_stop_hid_is_put_away_with_its_control_file_whichever_is_liste
     share.door.arrivals(10).await.expect("listed");
     assert_eq!(share.names("in"), Vec::<String>::new());
     assert_eq!(share.names("archive").len(), 80);
+}
+
+#[test]
+fn f33_what_is_not_the_file_that_was_seen_gets_its_name_back() {
+    let share = Share::new();
+    share.put("in/HP1.txt", b"left between the look and this");
+    let inbox = &share.door.inbox;
+    let folder = inbox.folder().expect("opened");
+    inbox.move_as_read(&folder, "HP1.txt", 7, Away::Archive).expect("looked at");
+    assert_eq!(share.names("in"), ["HP1.txt"]);
+    assert!(!share.path("archive").exists() || share.names("archive").is_empty());
 }
 
 #[tokio::test]
