@@ -169,16 +169,17 @@ fn step(anew: Anew, usual: usize) -> usize {
     if anew.1 == anew.2 { 2 * usual } else { usual }
 }
 
-/// Puts the first answer away, and leaves another one once `after` bytes have gone; says whether it was put away
-/// before that. Where the line `breaks`, it does behind what goes then.
+/// Puts the first answer away; once `after` bytes of that have gone, `meanwhile` is done and the line goes on as
+/// planned. Says whether it was put away before that.
 async fn while_put_away(
-    (bank, line): (&Bank, &Line),
-    door: &Sftp,
-    Anew(anew, before, then, second): Anew,
+    (bank, line, door): (&Bank, &Line, &Sftp),
+    control: &[u8],
     after: u64,
-    breaks: bool,
+    meanwhile: impl FnOnce(),
+    then: Plan,
 ) -> bool {
-    leave(bank, b"first", before);
+    let breaks = matches!(then, Plan::Refuse);
+    leave(bank, b"first", control);
     assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
     let arrival = door.fetch("HP1.txt").await.expect("read");
     line.plan(Plan::Stop { after: line.sent() + after });
@@ -186,12 +187,15 @@ async fn while_put_away(
     let ended = loop {
         tokio::select! {
             done = &mut away => break Some(done),
-            () = tokio::time::sleep(Duration::from_millis(2)), if line.has_stopped() => break None,
-            () = tokio::time::sleep(Duration::from_millis(1)) => {}
+            () = tokio::time::sleep(Duration::from_millis(2)) => {
+                if line.has_stopped() {
+                    break None;
+                }
+            }
         }
     };
-    leave_at(bank, anew, then, second);
-    line.plan(if breaks { Plan::Refuse } else { Plan::Whole });
+    meanwhile();
+    line.plan(then);
     let whole = ended.is_some();
     let done = match ended {
         Some(done) => done,
@@ -294,7 +298,9 @@ async fn left_anew(anew: Anew, later: bool) {
     let door = bank.through(&line, 5_000);
     let mut moments = 0;
     for after in (0..).step_by(step(anew, 60)) {
-        let whole = while_put_away((&bank, &line), &door, anew, after, false).await;
+        let leaves = || leave_at(&bank, anew.0, anew.2, anew.3);
+        let at = (&bank, &line, &door);
+        let whole = while_put_away(at, anew.1, after, leaves, Plan::Whole).await;
         assert_eq!(taken(&bank, &door).await, [anew.0], "{anew:?} after {after} bytes");
         if whole {
             break;
@@ -321,7 +327,9 @@ async fn left_anew_at_a_stop(anew: Anew, archived: bool) {
     let mut moments = 0;
     for after in (0..).step_by(step(anew, 220)) {
         let door = Sftp::new(options.clone()).expect("good settings");
-        let whole = while_put_away((&bank, &line), &door, anew, after, true).await;
+        let leaves = || leave_at(&bank, anew.0, anew.2, anew.3);
+        let at = (&bank, &line, &door);
+        let whole = while_put_away(at, anew.1, after, leaves, Plan::Refuse).await;
         let restarted = Sftp::new(options.clone()).expect("good settings");
         let read = taken(&bank, &restarted).await;
         assert!(read.iter().any(|read| read == anew.0), "{anew:?} after {after}: {read:?}");
@@ -350,30 +358,10 @@ async fn i14_an_older_control_file_vouches_for_nothing_that_is_begun_while_it_is
         }
         let door = bank.through(&line, 5_000);
         for after in (0..).step_by(100) {
-            leave(&bank, b"first", b"5");
-            assert_eq!(door.arrivals(10).await.expect("listed"), ["HP1.txt"]);
-            let arrival = door.fetch("HP1.txt").await.expect("read");
-            line.plan(Plan::Stop { after: line.sent() + after });
-            let mut away = std::pin::pin!(door.archive(&arrival));
-            let ended = loop {
-                tokio::select! {
-                    done = &mut away => break Some(done),
-                    () = tokio::time::sleep(Duration::from_millis(2)) => {
-                        if line.has_stopped() {
-                            break None;
-                        }
-                    }
-                }
-            };
             // Written over in place, and not yet whole.
-            bank.put("in/HP1.txt", b"half a");
-            line.plan(Plan::Whole);
-            let whole = ended.is_some();
-            match ended {
-                Some(done) => done,
-                None => away.await,
-            }
-            .expect("put away");
+            let begins = || bank.put("in/HP1.txt", b"half a");
+            let at = (&bank, &line, &door);
+            let whole = while_put_away(at, b"5", after, begins, Plan::Whole).await;
             assert!(door.arrivals(10).await.expect("listed").is_empty(), "after {after} bytes");
             for name in bank.names("in").iter().filter(|name| *name != LATER) {
                 assert_eq!(name, "HP1.txt", "after {after} bytes");
