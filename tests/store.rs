@@ -176,6 +176,7 @@ on_both! {
         i11_two_people_settle_every_contradiction_either_way,
         f34_disputed_money_ends_where_there_was_no_credit,
         i12_a_later_answer_settles_what_was_put_aside,
+        i12_the_right_answer_told_once_more_settles_what_is_held,
         i12_two_people_settle_what_was_put_aside,
         i12_a_file_about_what_was_refused_before_is_not_settled_by_the_refusal,
         i7_a_decision_is_taken_back_whole_where_it_does_not_fit,

@@ -345,12 +345,15 @@ CREATE TABLE result (
     quarantined BIGINT NOT NULL, -- lines put aside
     why TEXT COLLATE "C" NOT NULL, -- why it was held, without personal data
     evidence BYTEA, -- sealed bytes of what was held or quarantined
-    taken_at_ms BIGINT NOT NULL -- when
+    taken_at_ms BIGINT NOT NULL, -- when
+    again_no BIGINT, -- where it was held: the result that the bank told once more after it, in full
+    again_at_ms BIGINT -- when it did
 );
 
 -- The same bytes about the same attempt are taken once. About another one they say something else: the file
 -- of a bank that names neither batch nor day is the same for two batches of the same people.
 CREATE UNIQUE INDEX result_once ON result (bank, digest, COALESCE(attempt_no, 0));
+CREATE INDEX result_attempt ON result (attempt_no);
 
 -- What the bank said became of a payment. Append-only, order-free.
 CREATE TABLE outcome (

@@ -38,6 +38,13 @@ pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowEr
             looked = true;
             taken |= some;
         }
+        for name in door.crowded_out().await {
+            let text = format!(
+                "{} 在系统读取 {name} 之前又送来同名的新文件，前一份可能没有读取，已移到隔离目录。请与该行核对前一份的内容是否已另行送达，必要时请其换名重送",
+                bank.name
+            );
+            tell_of_file(ctx, bank, &name, &text).await?;
+        }
     }
     if looked {
         trouble.tell(ctx, bank).await?;
@@ -273,8 +280,7 @@ async fn apply(
                 bank.name,
                 door_error(&cause)
             );
-            let subject = format!("{}/{name}", bank.code);
-            ctx.store.raise_alert(AlertKind::DoorFile, &subject, None, &text, ctx.now_ms()).await?;
+            tell_of_file(ctx, bank, &name, &text).await?;
             if let Err(cause) = door.set_aside(&name).await {
                 trouble.note(bank, &name, "set aside", &cause);
             }
@@ -282,6 +288,13 @@ async fn apply(
         cause => trouble.note(bank, &name, "opened", &cause),
     }
     Ok(Then::Stays)
+}
+
+/// Tells somebody of a file that lies aside.
+async fn tell_of_file(ctx: &Ctx, bank: &Bank, name: &str, text: &str) -> Result<(), FlowError> {
+    let subject = format!("{}/{name}", bank.code);
+    ctx.store.raise_alert(AlertKind::DoorFile, &subject, None, text, ctx.now_ms()).await?;
+    Ok(())
 }
 
 /// Applies one arrival, and says what becomes of its files.

@@ -20,6 +20,7 @@ pub mod feed;
 pub mod halves;
 pub mod held;
 pub mod intake;
+pub mod lying;
 pub mod matching;
 pub mod opening;
 pub mod pushed;

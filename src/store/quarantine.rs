@@ -7,7 +7,9 @@
 use crate::model::alert::AlertKind;
 use crate::model::id::{BatchNo, DecisionNo, RegisterNo, ResultNo};
 use crate::store::attempts::Attempt;
+use crate::store::journal::Entry;
 use crate::store::sql::{Row, Work, params};
+use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
 /// Results that are looked through for the count of what is open; more of them are an alert each.
@@ -25,10 +27,11 @@ const ROW_RESULT: &str = "(SELECT MIN(o.result_no) FROM outcome o WHERE o.attemp
 const HELD_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.state = 'confirmed' \
     AND d.subject = 'E' || CAST(x.result_no AS TEXT))";
 
-/// The later result after which nothing of the batch of result `x` was open.
+/// The result that settled result `x`: a later one, or one that the bank told once more later, when nothing of the
+/// batch was open.
 const HELD_RESULT: &str = "(SELECT MAX(y.result_no) FROM result y JOIN attempt a ON a.attempt_no = x.attempt_no \
-    JOIN batch b ON b.batch_no = a.batch_no WHERE y.attempt_no = x.attempt_no AND y.state = 'applied' AND y.result_no > x.result_no \
-    AND b.pending = 0 AND b.conflicts = 0)";
+    JOIN batch b ON b.batch_no = a.batch_no WHERE y.attempt_no = x.attempt_no AND y.state = 'applied' \
+    AND (y.result_no > x.result_no OR y.result_no = x.again_no) AND b.pending = 0 AND b.conflicts = 0)";
 
 /// The attempt that result `x` is about came to its end after it.
 const HELD_OVER: &str = "EXISTS (SELECT 1 FROM attempt a LEFT JOIN refund f ON f.refund_no = a.refund_no \
@@ -45,6 +48,12 @@ fn held_is_open() -> String {
     format!(
         "x.state = 'held' AND {HELD_DECISION} IS NULL AND {HELD_RESULT} IS NULL AND NOT {HELD_OVER}"
     )
+}
+
+/// An answer that names payments, of which every line could be used, and which says nothing new.
+pub(super) struct Told<'a> {
+    pub(super) name: &'a str,
+    pub(super) digest: &'a [u8; 32],
 }
 
 /// What settled something that was put aside.
@@ -116,8 +125,8 @@ impl Store {
         let held = format!(
             "SELECT x.result_no, CAST(0 AS BIGINT), x.bank, x.name, 'held', x.why, x.register_no, a.batch_no, CAST(NULL AS BIGINT), x.taken_at_ms, \
              {HELD_DECISION}, (SELECT d.confirmed_at_ms FROM decision d WHERE d.decision_no = {HELD_DECISION}), \
-             {HELD_RESULT}, (SELECT z.taken_at_ms FROM result z WHERE z.result_no = {HELD_RESULT}), \
-             CASE WHEN {HELD_OVER} THEN a.state_at_ms ELSE NULL END \
+             {HELD_RESULT}, (SELECT CASE WHEN z.result_no > x.result_no THEN z.taken_at_ms ELSE x.again_at_ms END FROM result z \
+             WHERE z.result_no = {HELD_RESULT}), CASE WHEN {HELD_OVER} THEN a.state_at_ms ELSE NULL END \
              FROM result x LEFT JOIN attempt a ON a.attempt_no = x.attempt_no \
              WHERE x.state = 'held' AND x.result_no < $1 AND {} ORDER BY x.result_no DESC LIMIT $2",
             only(held_is_open())
@@ -170,6 +179,39 @@ fn aside(row: &Row<'_>) -> Result<Aside, StoreError> {
         // A refusal or a confirmation has no number of its own.
         settled: settled.or_else(|| over.map(|at| (SettledBy::Result(result), at))),
     })
+}
+
+/// The bank told once more what it had told of a batch, and nothing of the batch is open: that settles the answers
+/// which are held of it, as it would have, had they come before it (I11). Where none is held nothing is written.
+///
+/// Nothing of the kind is said of single lines: one that names no payment may be a return, and only people can
+/// say that it is not.
+pub(super) async fn told_again(
+    work: &mut Work,
+    attempt: &Attempt,
+    told: &Told<'_>,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "UPDATE result AS x SET again_at_ms = $1, \
+         again_no = (SELECT MAX(z.result_no) FROM result z WHERE z.attempt_no = x.attempt_no AND z.state = 'applied') \
+         WHERE x.attempt_no = $2 AND {} AND EXISTS (SELECT 1 FROM attempt t JOIN batch s ON s.batch_no = t.batch_no \
+         WHERE t.attempt_no = x.attempt_no AND s.pending = 0 AND s.conflicts = 0)",
+        held_is_open()
+    );
+    let mut entry = Entry::new("result.again", now_ms);
+    let row = params![now_ms, attempt.no];
+    let held = entry.vouched.returned(work, &vouch::RESULT, &sql, row).await?;
+    if held == 0 {
+        return Ok(());
+    }
+    entry
+        .fact("attempt", attempt.no.0)
+        .fact("held", held)
+        .fact("name", told.name)
+        .fact("digest", crate::guard::key::hex(told.digest));
+    entry.write_beside(work, attempt.register).await?;
+    clear_settled(work, attempt, now_ms).await
 }
 
 /// How much of a result waits for somebody: its open lines, or itself where it is held.

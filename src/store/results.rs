@@ -19,6 +19,7 @@ use crate::store::breaker::Sign;
 use crate::store::cut::StoredPayment;
 use crate::store::digest::digest_quarantined;
 use crate::store::journal::{Entry, bank_chain};
+use crate::store::quarantine::{Told, told_again};
 use crate::store::reports::NewReport;
 use crate::store::results::effects::{decide, read_before};
 use crate::store::sql::{Work, params};
@@ -148,6 +149,10 @@ impl Store {
         let next_at_ms =
             |pending| if pending > 0 { Some(taken.again_at_ms) } else { taken.next_at_ms };
         let asked = "UPDATE attempt SET next_at_ms = $1, asks = asks + 1 WHERE attempt_no = $2";
+        let (name, digest) = (taken.name, taken.digest);
+        let in_full =
+            taken.quarantined.is_empty() && !taken.rows.is_empty() && attempt.pending == 0;
+        let told = in_full.then_some(Told { name, digest: &digest });
         let Some(result) = insert_result(&mut work, attempt, &taken, now_ms).await? else {
             work.move_one(asked, params![next_at_ms(attempt.pending), attempt.no]).await?;
             if attempt.state != AttemptState::Accepted {
@@ -155,6 +160,9 @@ impl Store {
                 heard(&mut work, &mut entry, attempt, pending, expects, now_ms).await?;
                 vouch_for(&mut work, &mut entry, None, attempt.no).await?;
                 entry.write_for(&mut work, attempt.register).await?;
+            }
+            if let Some(told) = told {
+                told_again(&mut work, attempt, &told, now_ms).await?;
             }
             work.commit().await?;
             return Ok(Taken::Repeated);
@@ -177,9 +185,14 @@ impl Store {
             && serials.is_empty()
             && attempt.state == AttemptState::Accepted
         {
-            // Other bytes that say nothing new (an answer with another time in it): nothing is kept.
+            // Other bytes that say nothing new (an answer with another time in it): they are not kept.
             drop(work);
             self.asked(attempt, next_at_ms(attempt.pending), Heard::Same, now_ms).await?;
+            if let Some(told) = told {
+                let mut work = self.write().await?;
+                told_again(&mut work, attempt, &told, now_ms).await?;
+                work.commit().await?;
+            }
             return Ok(Taken::Repeated);
         }
         let pending =

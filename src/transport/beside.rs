@@ -113,6 +113,10 @@ impl Transport for Beside {
         self.files.halves().await
     }
 
+    async fn crowded_out(&self) -> Vec<String> {
+        self.files.crowded_out().await
+    }
+
     async fn beside(&self) -> Result<Vec<String>, DoorError> {
         Ok(self.files.unfetched().await?.unwrap_or_default())
     }

@@ -204,6 +204,10 @@ impl Transport for Https {
         Ok(Vec::new())
     }
 
+    async fn crowded_out(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         Ok(None)
     }

@@ -96,6 +96,10 @@ impl<M: Manner> Transport for With<M> {
         self.door.halves().await
     }
 
+    async fn crowded_out(&self) -> Vec<String> {
+        self.door.crowded_out().await
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.door.unfetched().await
     }

@@ -180,6 +180,10 @@ pub trait Transport: Send + Sync {
     /// The door could not be looked through.
     async fn halves(&self) -> Result<Vec<String>, DoorError>;
 
+    /// Names under which something was put aside that may never have been read, since the bank had used them again
+    /// before it could be; each is told once.
+    async fn crowded_out(&self) -> Vec<String>;
+
     /// Names of our own files that still lie where the bank picks them up; nothing where this door
     /// cannot tell. Says nothing about money: a bank may take a file and leave it there.
     ///

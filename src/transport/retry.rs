@@ -129,6 +129,10 @@ mod tests {
             Ok(Vec::new())
         }
 
+        async fn crowded_out(&self) -> Vec<String> {
+            Vec::new()
+        }
+
         async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
             Ok(None)
         }

@@ -453,6 +453,10 @@ impl Transport for Socket {
         Ok(Vec::new())
     }
 
+    async fn crowded_out(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         Ok(None)
     }

@@ -646,6 +646,10 @@ impl Transport for Counter {
         Ok(Vec::new())
     }
 
+    async fn crowded_out(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         Ok(None)
     }

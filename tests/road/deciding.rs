@@ -354,6 +354,16 @@ async fn f36_f39_what_was_put_aside_is_settled_by_the_right_file() {
     assert!(
         house.alert("quarantine").await.is_none() && house.alert("result_held").await.is_none()
     );
+    // So it is where the wrong file comes behind the right one, and the right one once more.
+    let told = house.files.told(&reference, MessageKind::Result);
+    let mut parts = house.files.say(MessageKind::Result, &reference, Answer::Done, "", &told, "3");
+    parts[0].bytes.truncate(half);
+    house.files.leave(parts);
+    house.run().await;
+    assert!(house.alert("result_held").await.is_some());
+    house.files.leave_all(0);
+    house.run().await;
+    assert!(house.alert("result_held").await.is_none());
     house.finished().await;
 }
 
@@ -461,6 +471,10 @@ impl Transport for Looking {
 
     async fn halves(&self) -> Result<Vec<String>, DoorError> {
         self.counter.halves().await
+    }
+
+    async fn crowded_out(&self) -> Vec<String> {
+        self.counter.crowded_out().await
     }
 
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {

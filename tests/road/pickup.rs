@@ -98,6 +98,21 @@ async fn f54_a_file_that_nobody_picked_up_is_not_called_taken() {
 }
 
 #[tokio::test]
+async fn f33_what_a_bank_crowds_out_before_it_was_read_is_told_of() {
+    let (mut house, _) = nobody_there().await;
+    let incoming = house.dir.path().join("p-in");
+    // A stop while one was looked at; then the bank uses its name again.
+    for name in [".compared-7-TH000000000007.txt", "TH000000000007.txt"] {
+        std::fs::write(incoming.join(name), "half").expect("left");
+    }
+    house.live(MINUTE, MINUTE).await;
+    let alert = house.alert("door_file").await.expect("somebody is told");
+    assert!(alert.text.contains("TH000000000007.txt 之前又送来同名的新文件"), "{}", alert.text);
+    assert_eq!(names(&incoming), ["TH000000000007.txt"]);
+    house.sound().await;
+}
+
+#[tokio::test]
 async fn i14_data_whose_control_file_does_not_come_is_told_of() {
     let (mut house, _) = nobody_there().await;
     let incoming = house.dir.path().join("p-in");

@@ -251,6 +251,10 @@ impl Transport for Cut {
         self.folders.halves().await
     }
 
+    async fn crowded_out(&self) -> Vec<String> {
+        self.folders.crowded_out().await
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.folders.unfetched().await
     }

@@ -86,6 +86,10 @@ impl Transport for Foreign {
         self.bank.halves().await
     }
 
+    async fn crowded_out(&self) -> Vec<String> {
+        self.bank.crowded_out().await
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         self.bank.unfetched().await
     }

@@ -1,6 +1,7 @@
 //! What two people decide: never one alone (I31), never about what moved on (F65), and with the money in
 //! the same places as if a bank had said it (I2, I7, I11).
 
+use daifa::guard::digest::sha256;
 use daifa::model::attempt::{AttemptEvent, AttemptState};
 use daifa::model::batch::BatchState;
 use daifa::model::decision::{DecisionState, Subject, Verdict};
@@ -11,13 +12,13 @@ use daifa::store::attempts::{Attempt, Conclusion};
 use daifa::store::decide::{Case, CasePayment, Effect, NewDecision};
 use daifa::store::quarantine::SettledBy;
 use daifa::store::refunds::WayBack;
-use daifa::store::results::TakenRow;
+use daifa::store::results::{Taken, TakenRow};
 use daifa::store::{Store, StoreError};
 
 use crate::base::Base;
 use crate::samples::{
-    BANK, CREDITED, FAILED, HOUR, NOW, RETURNED, answer, lines, no_reports, payment, quarantined,
-    refused, row,
+    BANK, CREDITED, FAILED, HOUR, NOW, RETURNED, Says, answer, answer_of, lines, no_reports,
+    payment, quarantined, refused, row,
 };
 
 const ONE: &str = "wang";
@@ -386,6 +387,51 @@ pub async fn i12_a_later_answer_settles_what_was_put_aside(base: &Base) {
         assert_eq!(one.settled, Some((SettledBy::Result(ResultNo(3)), NOW)), "{one:?}");
     }
     assert_eq!(rest.items.len(), 1);
+}
+
+pub async fn i12_the_right_answer_told_once_more_settles_what_is_held(base: &Base) {
+    let (_, attempt) = base.under_way("2026-1", &lines(&[1, 10])).await;
+    let digest = sha256(b"the right one");
+    let take = async |said: &[(i64, Says)], digest: [u8; 32], at| {
+        let rows = base.rows(&attempt, said).await;
+        let attempt = base.again(&attempt).await;
+        let taken =
+            base.store.take_result(&attempt, answer_of(rows, digest), &no_reports, at).await;
+        base.clean().await;
+        taken.expect("takes")
+    };
+    let hold = async |bytes: u8| {
+        let (attempt, digest) = (base.again(&attempt).await, [bytes; 32]);
+        let held = base.store.hold_result(BANK, "x", &digest, Some(&attempt), "坏", vec![1], NOW);
+        assert!(held.await.expect("writes"));
+    };
+    assert!(matches!(take(&[(2, FAILED)], digest, NOW).await, Taken::Applied { .. }));
+    hold(7).await;
+    // While a payment is open, or where nothing is said of any, it is not the right answer.
+    assert_eq!(take(&[(2, FAILED)], digest, NOW).await, Taken::Repeated);
+    assert_eq!(base.alerts().await, ["result_held"]);
+    let whole = sha256(b"the whole");
+    let taken = take(&[(1, CREDITED), (2, FAILED)], whole, NOW).await;
+    let Taken::Applied { result, .. } = taken else { panic!("{taken:?}") };
+    assert_eq!(base.alerts().await, Vec::<String>::new());
+    hold(8).await;
+    assert_eq!(take(&[], [1; 32], NOW).await, Taken::Repeated);
+    assert_eq!(base.alerts().await, ["result_held"], "it names nobody");
+    // The same bytes, and others that say the same.
+    assert_eq!(take(&[(1, CREDITED), (2, FAILED)], whole, NOW + HOUR).await, Taken::Repeated);
+    assert_eq!(base.alerts().await, Vec::<String>::new());
+    hold(9).await;
+    hold(10).await;
+    assert_eq!(base.alerts().await, ["result_held"; 2], "what comes after it is another matter");
+    let other = sha256(b"the whole, at another time");
+    assert_eq!(take(&[(1, CREDITED), (2, FAILED)], other, NOW + 2 * HOUR).await, Taken::Repeated);
+    assert_eq!(base.alerts().await, Vec::<String>::new());
+    let page = base.store.quarantine_page(None, true, 9).await.expect("reads");
+    let settled: Vec<_> = page.items.iter().map(|one| one.settled).collect();
+    let by = |at| Some((SettledBy::Result(result), at));
+    let last = by(NOW + 2 * HOUR);
+    assert_eq!(settled, [last, last, by(NOW + HOUR), by(NOW)]);
+    assert_eq!((page.open, base.number("SELECT COUNT(*) FROM result").await), (0, 6));
 }
 
 pub async fn i12_two_people_settle_what_was_put_aside(base: &Base) {

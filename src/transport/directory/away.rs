@@ -101,7 +101,9 @@ impl Inbox {
             return Ok(());
         }
         tracing::warn!(name, "left twice more before it was read: the last of them is read");
-        self.move_one(folder, hidden, name, Away::Quarantine)
+        self.move_one(folder, hidden, name, Away::Quarantine)?;
+        self.is_crowded_out(name);
+        Ok(())
     }
 
     /// Gives back a name that was taken from a file which turned out to be newer than what was read; says no

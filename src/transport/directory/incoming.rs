@@ -33,6 +33,8 @@ struct Looked {
     waiting: Waiting,
     still: Stillness<Shape>,
     warned: HashSet<String>,
+    /// Names under which something was put aside unread, until somebody is told.
+    crowded_out: Vec<String>,
 }
 
 /// Files, oldest first.
@@ -202,6 +204,15 @@ impl Inbox {
     }
 
     /// This file is not there any more, as far as the last look is concerned.
+    pub(super) fn is_crowded_out(&self, name: &str) {
+        self.looked().crowded_out.push(name.to_owned());
+    }
+
+    /// Names under which something was put aside unread, each once.
+    pub fn crowded_out(&self) -> Vec<String> {
+        std::mem::take(&mut self.looked().crowded_out)
+    }
+
     pub(super) fn forget(&self, name: &str) {
         let mut looked = self.looked();
         looked.still.forget(name);

@@ -143,6 +143,10 @@ impl Transport for Directory {
         self.blocking(Inbox::halves).await
     }
 
+    async fn crowded_out(&self) -> Vec<String> {
+        self.inbox.crowded_out()
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         let folder = self.outgoing.clone();
         let names = tokio::task::spawn_blocking(move || outgoing::lying(&folder))

@@ -492,6 +492,9 @@ async fn f7_what_a_stop_hid_is_kept_where_the_bank_used_its_name_again() {
     assert!(share.names("in").is_empty());
     assert_eq!(share.names("archive"), ["HP1.ok", "HP1.ok.1", "HP1.txt"]);
     assert_eq!(fs::read(share.path("quarantine/HP1.txt")).expect("kept"), b"first");
+    for told in [&["HP1.txt"][..], &[]] {
+        assert_eq!(share.door.crowded_out().await, told, "once");
+    }
 }
 
 #[tokio::test]

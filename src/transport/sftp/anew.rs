@@ -154,7 +154,9 @@ impl Desk<'_> {
             return Ok(true);
         }
         tracing::warn!(name, "left twice more before it was read: the last of them is read");
-        self.move_seen(hidden, name, Away::Quarantine).await.map(|_| false)
+        self.move_seen(hidden, name, Away::Quarantine).await?;
+        self.inbox.looked().crowded_out.push(name.to_owned());
+        Ok(false)
     }
 
     /// Gives back what a stop left under hidden names, and says whether it did: data that was being compared, which

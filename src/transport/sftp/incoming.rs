@@ -38,6 +38,8 @@ pub(super) struct Looked {
     newest: u32,
     /// Data without its control file, where a look has told of it since it was asked for.
     pub halves: Option<Vec<String>>,
+    /// Names under which something was put aside unread, until somebody is told.
+    pub crowded_out: Vec<String>,
     /// Control files whose data was put away and may have been left once more in the same second: since when,
     /// and since when they were seen without any data.
     pub left_again: HashMap<String, (Instant, Option<Instant>)>,

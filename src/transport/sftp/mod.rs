@@ -180,6 +180,10 @@ impl Transport for Sftp {
         }
     }
 
+    async fn crowded_out(&self) -> Vec<String> {
+        std::mem::take(&mut self.inbox.looked().crowded_out)
+    }
+
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         let options = &self.options;
         let names = self.on_line(|session| async move { outgoing::lying(&session, options).await });

@@ -409,9 +409,11 @@ async fn f7_what_a_stop_hid_is_kept_where_the_bank_used_its_name_again() {
         fs::rename(bank.path("in").join(name), bank.path("in").join(hidden)).expect("hidden");
     }
     leave_at(&bank, b"third", b"7", 9);
-    assert_eq!(taken(&bank, &bank.door()).await, ["third"]);
+    let door = bank.door();
+    assert_eq!(taken(&bank, &door).await, ["third"]);
     assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.ok.1", "HP1.txt"]);
     assert_eq!(fs::read(bank.path("quarantine/HP1.txt")).expect("kept"), b"first");
+    assert_eq!(door.crowded_out().await, ["HP1.txt"], "somebody can be told");
 }
 
 #[tokio::test]
