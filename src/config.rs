@@ -5,6 +5,7 @@ mod counterpart;
 mod door;
 mod looked;
 mod operator;
+mod pace;
 mod profile;
 mod push;
 mod secret;
@@ -27,6 +28,8 @@ pub use crate::config::door::{
 };
 pub use crate::config::looked::{Looked, Problem};
 pub use crate::config::operator::Operator;
+pub use crate::config::pace::Pace;
+use crate::config::pace::no_pause;
 pub use crate::config::profile::{Answers, Breaker};
 pub use crate::config::push::{Push, Signing};
 pub use crate::config::secret::Secret;
@@ -181,41 +184,6 @@ pub struct Duty {
     pub pool_bank: String,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Pace {
-    pub pull_every: Span,
-    pub arrivals_every: Span,
-    pub report_retry: Span,
-    /// A step that was not heard of for so long is taken for stuck, and the watchdog is not fed any
-    /// more. Longer than a register may take to stream in (20 minutes), since a step says that it
-    /// is there only between two pieces of work.
-    pub stuck_after: Span,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self {
-            pull_every: Span(30_000),
-            arrivals_every: Span(5_000),
-            report_retry: Span(10_000),
-            stuck_after: Span(30 * 60_000),
-        }
-    }
-}
-
-/// The least that `pace.stuck_after` can be: a step that has nothing to do says so every two
-/// seconds.
-const STUCK_AFTER_MIN: Span = Span(5_000);
-
-impl Pace {
-    /// What does not fit together.
-    fn problem(&self) -> Option<Problem> {
-        let idle = "less than 5s takes every idle step for stuck";
-        (self.stuck_after < STUCK_AFTER_MIN).then(|| Problem::new("pace.stuck_after", idle))
-    }
-}
-
 /// A time as people write it, `30s`, `24h`, `2h 30m`, kept in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub i64);
@@ -302,7 +270,7 @@ impl Config {
                     format!("{:?} is there twice; give each bank a code of its own", bank.code);
                 out.push(Problem::new(format!("{key}.code"), what));
             }
-            out.extend(bank.problems(&key));
+            out.extend(bank.problems(&key, self.duty.allowed));
             let before = self.banks.iter().take_while(|before| !std::ptr::eq(*before, bank));
             out.extend(before.flat_map(|before| met_twice(bank, before, &key)));
             out.extend(bank.push.as_ref().and_then(|push| push.shared(&mut listening, &key)));
@@ -340,7 +308,7 @@ impl Config {
         }
         out.extend(self.duty.problems());
         out.extend(operator::problems(&self.operators));
-        out.extend(self.pace.problem());
+        out.extend(self.pace.problems());
         if !self.keys.seal.iter().any(|key| key.id == self.keys.current) {
             let what = format!("key {} is not among keys.seal", self.keys.current);
             out.push(Problem::new("keys.current", what));
@@ -434,6 +402,11 @@ impl Duty {
         if self.allowed.0 == 0 {
             out.push(Problem::new("duty.allowed", "no time at all is allowed"));
         }
+        if self.drop_held_after == Some(Span(0)) {
+            let what =
+                "0 drops what is set aside before anybody can mend it; take it out to let it wait";
+            out.push(Problem::new("duty.drop_held_after", what));
+        }
         out
     }
 }
@@ -448,9 +421,14 @@ impl Bank {
     }
 
     /// What does not fit together in one bank's rules.
-    fn problems(&self, key: &str) -> Vec<Problem> {
+    fn problems(&self, key: &str, allowed: Span) -> Vec<Problem> {
         let (bank, code) = (self, &self.code);
-        let mut out = Vec::new();
+        let paces = [
+            ("ask_every", bank.ask_every),
+            ("return_every", bank.return_every),
+            ("resend_after", bank.resend_after),
+        ];
+        let mut out: Vec<Problem> = no_pause(key, &paces).collect();
         let mut note = |name: &str, what: String| {
             out.push(Problem::new(format!("{key}.{name}"), what));
         };
@@ -461,6 +439,16 @@ impl Bank {
         }
         if bank.rows_max == 0 {
             note("rows_max", "0: a batch has at least one payment".to_owned());
+        }
+        let late = "is not below duty.allowed: the time would be over before anything is done";
+        for (name, wait) in [("ask_after", bank.ask_after), ("breaker.rest", bank.breaker.rest)] {
+            if wait >= allowed {
+                note(name, late.to_owned());
+            }
+        }
+        if bank.hours.as_ref().is_some_and(|hours| hours.windows.is_empty() && !hours.workdays) {
+            let what = "says nothing: give it windows, workdays = true, or take it out where the bank never closes";
+            note("hours", what.to_owned());
         }
         if let (Some(delay), Some(window)) = (bank.visibility_delay, bank.duplicate_window)
             && delay >= window

@@ -125,6 +125,7 @@ on_both! {
         i10_bytes_that_were_taken_are_not_read_again_in_another_way,
         i10_equal_bytes_about_another_batch_are_another_answer,
         i10_bytes_held_as_nobody_s_twice_are_taken_once,
+        f34_an_answer_to_an_older_look_opens_nothing_that_is_over,
         i10_shuffled_repeated_and_split_results_end_alike,
         i11_every_ordered_pair_of_answers_folds_alike,
         i11_a_contradiction_in_one_file_freezes_the_payment,

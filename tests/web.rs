@@ -19,7 +19,9 @@ use daifa::model::decision::{Subject, Verdict};
 use daifa::model::hold::HoldReason;
 use daifa::model::id::RegisterNo;
 use daifa::model::money::Fen;
+use daifa::model::person::Person;
 use daifa::model::reason::Reason;
+use daifa::model::refund::RefundState;
 use daifa::store::decide::{Effect, NewDecision};
 use daifa::store::view::{AlertRow, AttemptRow, Totals};
 use daifa::store::{Location, Store};
@@ -101,16 +103,16 @@ fn every_kind_of_hold_alert_and_state_reads_in_chinese() {
     for html in [
         front::render(&overview, &frame()).expect("draws"),
         register::render(&samples::register_page(), &frame()).expect("draws"),
-        batch::render(&batches, &frame(), &sealer, &|_| true).expect("draws"),
-        batch::render(&batches, &frame(), &sealer, &|_| false).expect("draws"),
+        batch::render(&batches, &frame(), &sealer, None, &|_| true).expect("draws"),
+        batch::render(&batches, &frame(), &sealer, None, &|_| false).expect("draws"),
     ] {
         for line in shown(&html).lines() {
             assert!(!is_english(line), "{line}");
         }
     }
-    let html = batch::render(&batches, &frame(), &sealer, &|_| true).expect("draws");
+    let html = batch::render(&batches, &frame(), &sealer, None, &|_| true).expect("draws");
     says(&html, &["已送出，银行尚未取走"]);
-    let html = batch::render(&batches, &frame(), &sealer, &|_| false).expect("draws");
+    let html = batch::render(&batches, &frame(), &sealer, None, &|_| false).expect("draws");
     says(&html, &["已送出，等待银行回执"]);
     assert!(!html.contains("银行已受理"), "nobody has said so");
     let html = front::render(&overview, &frame()).expect("draws");
@@ -144,12 +146,12 @@ fn a_long_list_has_pages() {
     let mut page = samples::batch_page(&sealer);
     page.more = true;
     let last = page.failures.last().expect("some").line;
-    let html = batch::render(&page, &frame(), &sealer, &|_| false).expect("draws");
+    let html = batch::render(&page, &frame(), &sealer, None, &|_| false).expect("draws");
     says(&html, &[&format!("href=\"/batches/B11?after={last}#failures\""), "后面的明细"]);
     assert!(!html.contains("从头显示"), "this is the first page");
     (page.after, page.more) = (last, false);
     page.failures.clear();
-    let html = batch::render(&page, &frame(), &sealer, &|_| false).expect("draws");
+    let html = batch::render(&page, &frame(), &sealer, None, &|_| false).expect("draws");
     says(&html, &["后面没有失败或退回的明细了", "href=\"/batches/B11#failures\""]);
 }
 
@@ -174,7 +176,12 @@ fn i27_a_register_has_everything_and_nobody() {
     says(&html, &["镇巴农村商业银行", "未配置的银行（nobody）", "争议款 165.00", "清册 R9"]);
     says(
         &html,
-        &["13 笔待财政放行或撤下", "15 份已确认，3 份待确认", "财政端返回 503", "银行拒绝退款"],
+        &[
+            "13 笔待财政放行或撤下",
+            "15 份已确认，3 份待确认",
+            "财政端返回 503",
+            RefundState::Refused.chinese(),
+        ],
     );
     says(&html, &["href=\"/batches/B14\"", "由 <a href=\"/batches/B10\">B10</a> 重新组批"]);
     for reason in HoldReason::ALL {
@@ -199,8 +206,8 @@ fn f63_a_refused_register_says_where_and_why() {
 #[test]
 fn i27_a_batch_has_everything_and_masks_people() {
     let sealer = sealer();
-    let html =
-        batch::render(&samples::batch_page(&sealer), &frame(), &sealer, &|_| false).expect("draws");
+    let html = batch::render(&samples::batch_page(&sealer), &frame(), &sealer, None, &|_| false)
+        .expect("draws");
     shows_nobody(&html);
     says(&html, &["阿********", "622848*********0018", "户名不符，原户名为[***]，账号***", "RJ02"]);
     says(
@@ -217,6 +224,22 @@ fn i27_a_batch_has_everything_and_masks_people() {
         says(&html, &[reason.chinese(), reason.remedy(), reason.actor().chinese()]);
     }
     assert!(!html.contains("无法读取："), "everything opened");
+    // What the bank said about the whole batch is shown without its payees, or not at all.
+    let page = samples::batch_page(&sealer);
+    let with = |payees: Option<&[Person]>| {
+        batch::render(&page, &frame(), &sealer, payees, &|_| false).expect("draws")
+    };
+    let payee = Person {
+        name: "户名不符".to_owned(),
+        document_kind: "id".to_owned(),
+        document_number: String::new(),
+        account: String::new(),
+        phone: String::new(),
+    };
+    let words = "***，原户名为[***]，账号***";
+    assert_eq!(with(Some(&[payee])).matches(words).count(), 1);
+    assert_eq!(with(None).matches(words).count(), 0);
+    shows_nobody(&with(Some(&[])));
 }
 
 #[test]
@@ -225,7 +248,7 @@ fn i20_a_failure_whose_row_was_altered_does_not_open() {
     let mut page = samples::batch_page(&sealer);
     page.failures.truncate(2);
     page.failures[1].amount = Fen::new(16_501);
-    let html = batch::render(&page, &frame(), &sealer, &|_| false).expect("draws");
+    let html = batch::render(&page, &frame(), &sealer, None, &|_| false).expect("draws");
     says(&html, &["阿********", "（无法读取）", "daifa verify"]);
     shows_nobody(&html);
 }

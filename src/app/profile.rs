@@ -6,6 +6,7 @@ use crate::config::{self, Problem, Span};
 use crate::flow::expect::Answers;
 use crate::format::{Format, Key, MessageKind as M};
 use crate::model::attempt::Answer;
+use crate::model::outcome::OutcomeKind;
 use crate::model::profile::{AskBy, NoticeSource, ResultsCome};
 
 /// What a bank's config says of its answers, beside what follows from its format.
@@ -41,6 +42,7 @@ pub fn answers(
     answers.ask = said.ask().unwrap_or(answers.ask);
     answers.notices = said.notices().unwrap_or(answers.notices);
     agreed.results(&answers);
+    agreed.credits();
     agreed.asking(&answers);
     agreed.notices(&answers);
     agreed.times();
@@ -104,6 +106,22 @@ impl Agreed<'_> {
                 self.note("results", "\"push\" needs a [bank.push]: where the bank is heard");
             }
             Some(_) => {}
+        }
+    }
+
+    /// A bank that has no word for money that arrived: every payment would wait, and be told of, for ever.
+    fn credits(&mut self) {
+        for kind in [M::Result, M::StatusAnswer] {
+            let mut codes = self.format.row_codes(kind).peekable();
+            if codes.peek().is_some()
+                && !self.format.failures_only(kind)
+                && !codes.any(|(_, means)| means.outcome == Some(OutcomeKind::Credited))
+            {
+                let what = format!(
+                    "no code of the rows of the format's {kind} means credited: what arrived would stay open for ever"
+                );
+                self.note("results", what);
+            }
         }
     }
 
@@ -367,6 +385,16 @@ mod tests {
         refused(city, CALL, "acknowledged_within = \"5m\"", "acknowledged_within");
         refused(rural, FOLDER, "return_within = \"1h\"", "return_within");
         refused(city, CALL, "result_within = \"24h\"", "result_within");
+    }
+
+    #[test]
+    fn i15_a_bank_that_has_no_word_for_what_arrived_is_refused() {
+        let name = "example-city-xml";
+        let text = example::example(name).expect("it ships");
+        let without = text.replacen("\nS = { outcome = \"credited\" }", "", 1);
+        assert_ne!(text, without);
+        let problems = told(name, &without, CALL, "").expect_err("is refused");
+        assert!(problems[0].contains("means credited"), "{problems:?}");
     }
 
     #[test]

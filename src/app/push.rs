@@ -59,11 +59,14 @@ pub fn open(bank: &str, asked: &Push, format: Option<&Format>) -> Result<Calls, 
         _ => None,
     };
     let signing = asked.signing.as_ref().map(signing).transpose();
+    // What is none was told with the config itself.
+    let fingerprints = asked.client_fingerprints.iter().filter_map(|text| Push::fingerprint(text));
     let answer_type = HeaderValue::from_str(&asked.answer_type);
     let options = PushOptions {
         bank: bank.to_owned(),
         path: asked.path.clone(),
         tls,
+        callers: fingerprints.collect(),
         signing: signing.map_err(|cause| format!("signing.{cause}"))?,
         answer: asked.answer.clone(),
         answer_type: answer_type.map_err(|_| "answer_type: it is no header value")?,

@@ -13,7 +13,7 @@ use crate::flow::sealed::{open_person, open_words};
 use crate::lifecycle::Exit;
 use crate::model::id::PaymentId;
 use crate::model::person::{mask_account, mask_name};
-use crate::model::report::redact;
+use crate::model::report::harmless;
 use crate::store::Store;
 
 pub async fn run(config: &Path, payment: &str, clock: &Arc<dyn Clock>) -> anyhow::Result<Exit> {
@@ -52,7 +52,8 @@ pub async fn run(config: &Path, payment: &str, clock: &Arc<dyn Clock>) -> anyhow
     for event in &life.events {
         let words = match &event.words {
             Some((attempt, blob)) => {
-                format!(": {}", redact(&open_words(&parts.sealer, *attempt, id.line, blob)?))
+                let words = open_words(&parts.sealer, *attempt, id.line, blob)?;
+                format!(": {}", harmless(&words, [&person]))
             }
             None => String::new(),
         };

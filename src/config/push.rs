@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use crate::config::{Problem, Secret, Span};
+use crate::guard::key::unhex;
 use crate::guard::sign::Algorithm;
 
 /// A code of the body in a header, by a secret that both sides hold.
@@ -33,6 +34,9 @@ pub struct Push {
     pub key: Option<Secret>,
     /// Whose certificate the bank must show.
     pub client_ca: Option<PathBuf>,
+    /// The SHA-256 of the certificates that the bank shows: others of that authority are not heard.
+    #[serde(default)]
+    pub client_fingerprints: Vec<String>,
     pub signing: Option<Signing>,
     /// What the bank wants to read beside the 200.
     #[serde(default)]
@@ -84,6 +88,11 @@ impl Signing {
 }
 
 impl Push {
+    /// Reads a fingerprint as tools print it: 64 hexadecimal digits, with or without colons.
+    pub fn fingerprint(text: &str) -> Option<[u8; 32]> {
+        unhex(&text.replace(':', "").to_ascii_lowercase())
+    }
+
     /// That somebody else is heard on its address, below the bank's `key`.
     pub(super) fn shared(&self, taken: &mut BTreeSet<SocketAddr>, key: &str) -> Option<Problem> {
         let own = self.listen.port() == 0 || taken.insert(self.listen);
@@ -111,6 +120,24 @@ impl Push {
         if self.client_ca.is_none() && self.signing.is_none() {
             let what = "nothing says who calls: add client_ca, signing, or both";
             note("", what);
+        }
+        let fingerprints = &self.client_fingerprints;
+        if fingerprints.iter().any(|text| Self::fingerprint(text).is_none()) {
+            let what = "is not the SHA-256 of a certificate: 64 hexadecimal digits, as of \
+                        openssl x509 -noout -fingerprint -sha256 -in FILE";
+            note(".client_fingerprints", what);
+        }
+        match (&self.client_ca, &self.signing) {
+            (None, _) if !fingerprints.is_empty() => {
+                note(".client_fingerprints", "a certificate is asked for only with client_ca");
+            }
+            (Some(_), None) if fingerprints.is_empty() => {
+                let what = "lets in everybody who has a certificate of that authority, and what they \
+                            say counts as the bank's: add client_fingerprints (of the bank's \
+                            certificate), or signing";
+                note(".client_ca", what);
+            }
+            _ => {}
         }
         if !self.path.starts_with('/') || self.path.contains(['?', '#', ' ']) {
             note(".path", "is no path like \"/push\"");

@@ -129,6 +129,7 @@ const PUSH: &[Field] = &[
     may("certificate", Kind::Path),
     may("key", Kind::Secret),
     may("client_ca", Kind::Path),
+    may("client_fingerprints", Kind::Texts),
     may("signing", Kind::Table(SIGNING)),
     may("answer", Kind::Text),
     may("answer_type", Kind::Text),

@@ -52,7 +52,7 @@ return_every = "1s"
 return_window = "1s"
 resend_after = "1s"
 reference_prefix = "A"
-push = { listen = "127.0.0.1:2", path = "/p", certificate = "/c", key = { file = "/k" }, client_ca = "/a", signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, answer = "OK", answer_type = "t", bytes_max = 1, at_once = 1, total_timeout = "1s" }
+push = { listen = "127.0.0.1:2", path = "/p", certificate = "/c", key = { file = "/k" }, client_ca = "/a", client_fingerprints = [], signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, answer = "OK", answer_type = "t", bytes_max = 1, at_once = 1, total_timeout = "1s" }
 limit = { per_second = 1, at_once = 2 }
 side_door = { kind = "directory", outgoing = "/o2", incoming = "/i2", archive = "/a2", quarantine = "/q2", stable_for = "1s" }
 other_door = [{ for = ["result"], kind = "directory", outgoing = "/o3", incoming = "/i3", archive = "/a3", quarantine = "/q3", stable_for = "1s", bytes_max = 2 }, { for = ["status_query"], kind = "socket", address = "b:1", security = "plain" }]
@@ -281,6 +281,24 @@ fn i31_operators_are_two_people_with_a_credential_each() {
 }
 
 #[test]
+fn f55_what_leaves_no_pause_or_comes_too_late_is_refused() {
+    for (place, bad, key, word) in [
+        ("[duty]", "ask_every = \"0s\"\n[duty]", "bank.1.ask_every", "no pause"),
+        ("[duty]", "return_every = \"0s\"\n[duty]", "bank.1.return_every", "no pause"),
+        ("[duty]", "resend_after = \"1ms\"\n[duty]", "bank.1.resend_after", "no pause"),
+        ("[duty]", "ask_after = \"24h\"\n[duty]", "bank.1.ask_after", "duty.allowed"),
+        ("[duty]", "breaker = { rest = \"48h\" }\n[duty]", "bank.1.breaker.rest", "duty.allowed"),
+        ("[duty]", "hours = { windows = [] }\n[duty]", "bank.1.hours", "says nothing"),
+        ("[duty]", "[pace]\npull_every = \"0s\"\n[duty]", "pace.pull_every", "no pause"),
+        ("[duty]", "[pace]\narrivals_every = \"0s\"\n[duty]", "pace.arrivals_every", "no pause"),
+        ("[duty]", "[duty]\ndrop_held_after = \"0s\"", "duty.drop_held_after", "before anybody"),
+    ] {
+        let told = Config::parse(&GOOD.replacen(place, bad, 1)).expect_err("is refused").0;
+        assert!(told.len() == 1 && told[0].contains(key) && told[0].contains(word), "{told:?}");
+    }
+}
+
+#[test]
 fn a_bank_that_calls_us_is_known_by_something_and_heard_alone() {
     let with = |push: &str| GOOD.replace("[duty]", &format!("push = {{ {push} }}\n[duty]"));
     let signing = "signing = { algorithm = \"hmac-sha256\", header = \"x-code\", secret = { file = \"/s\" } }";
@@ -289,14 +307,29 @@ fn a_bank_that_calls_us_is_known_by_something_and_heard_alone() {
     for good in [
         format!("{here}, {signing}"),
         format!("{there}, {tls}, {signing}"),
-        format!("{there}, {tls}, client_ca = \"/a\""),
+        format!("{there}, {tls}, {signing}, client_ca = \"/a\""),
+        format!(
+            "{there}, {tls}, client_ca = \"/a\", client_fingerprints = [\"{}\"]",
+            "AB:".repeat(31) + "AB"
+        ),
     ] {
         assert_eq!(told(&with(&good)), [], "{good}");
     }
     for (bad, key, word) in [
         (here.to_owned(), "push", "who calls"),
         (format!("{there}, {signing}"), "push.listen", "not loopback"),
-        (format!("{here}, client_ca = \"/a\""), "push.client_ca", "TLS"),
+        (format!("{here}, {signing}, client_ca = \"/a\""), "push.client_ca", "TLS"),
+        (format!("{there}, {tls}, client_ca = \"/a\""), "push.client_ca", "everybody"),
+        (
+            format!("{here}, {signing}, client_fingerprints = [\"{}\"]", "ab".repeat(32)),
+            "push.client_fingerprints",
+            "only with client_ca",
+        ),
+        (
+            format!("{there}, {tls}, client_ca = \"/a\", client_fingerprints = [\"ab\"]"),
+            "push.client_fingerprints",
+            "64 hexadecimal",
+        ),
         (format!("{here}, {signing}, key = {{ file = \"/k\" }}"), "push", "together"),
         (format!("{here}, {signing}, path = \"p\""), "push.path", "no path"),
         (format!("{here}, {signing}, bytes_max = 0"), "push.bytes_max", "nothing through"),

@@ -16,7 +16,7 @@ use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState, Heard};
 use crate::model::id::RefundNo;
-use crate::model::report::{ReportKind, redact};
+use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, BankWords, Conclusion};
 use crate::store::reports::NewReport;
@@ -359,7 +359,8 @@ fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
         }
         AttemptKind::Refund => "系统稍后会重新申请退回",
     };
-    format!("{} 拒绝受理{what}：[{}] {}。{next}", bank.name, said.code, redact(&said.text))
+    // What the bank said beside its code may name people: it stays sealed, and the page of the batch opens it masked.
+    format!("{} 拒绝受理{what}，返回码 [{}]。{next}", bank.name, said.code)
 }
 
 /// The bank says something that cannot be after what it said before: nothing changes, and somebody

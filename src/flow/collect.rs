@@ -19,9 +19,10 @@ const PER_STEP: i64 = 64;
 /// Where the store fails. What a bank's door says never fails the step.
 pub async fn step(ctx: &Ctx, bank: &Bank) -> Result<Progress, FlowError> {
     let states = [AttemptState::Unknown, AttemptState::Accepted];
-    let due = ctx.store.due_attempts(&bank.code, &states, ctx.now_ms(), PER_STEP).await?;
     let mut more = take_arrivals(ctx, bank).await?;
     more |= pushed::step(ctx, bank).await?;
+    // Behind what came by itself: what that has answered is not asked for.
+    let due = ctx.store.due_attempts(&bank.code, &states, ctx.now_ms(), PER_STEP).await?;
     unfetched::look(ctx, bank).await?;
     halves::look(ctx, bank).await?;
     beside::clear_away(ctx, bank).await?;

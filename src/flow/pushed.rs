@@ -9,12 +9,12 @@ use crate::flow::answer::{acted_on, read_parts};
 use crate::flow::beside::{Gathered, Taken, gather};
 use crate::flow::convert::end_alerts;
 use crate::flow::held::{cannot_take, hold, hold_unknown, joined};
-use crate::flow::opening::Item;
+use crate::flow::opening;
 use crate::flow::sealed::open_evidence;
 use crate::flow::taking::take_rows;
-use crate::flow::whose::attempt_of;
+use crate::flow::whose::{self, attempt_of};
 use crate::flow::{Bank, Ctx, FlowError};
-use crate::format::{Format, Key, MessageKind, Part, PartRole, Record};
+use crate::format::{Format, Item, Key, MessageKind, Part, PartRole, Record};
 use crate::model::alert::AlertKind;
 use crate::model::attempt::Answer;
 use crate::store::StoreError;
@@ -33,6 +33,9 @@ const TOLD: [MessageKind; 6] = [
 
 /// Pushes looked at in one step and bank.
 const PER_STEP: usize = 64;
+/// So long, in milliseconds, a push that names a number of the bank's which nobody knows waits for the answer that
+/// tells it: a bank may call while its answer to what we sent is still on the way.
+const NUMBER_COMES_MS: i64 = 600_000;
 
 /// The kinds of message that a bank with this format can push, and the role of what is said: a message by
 /// itself, or one that names the files beside it.
@@ -130,7 +133,7 @@ async fn understand<'b>(
     let bytes = open_evidence(&ctx.sealer, &bank.code, digest, bytes)
         .map_err(|source| FlowError::Sealed { what: name.to_owned(), source })?;
     let none = || Some(Taken::default());
-    let item = || Item::new(&["head", &bank.code, name], *digest);
+    let item = || opening::Item::new(&["head", &bank.code, name], *digest);
     let read = ctx.opening.open(item, || recognised(&bank.format, &bytes));
     let (kind, head) = match read.unwrap_or_else(|why| Err(why.chinese())) {
         Ok(known) => known,
@@ -139,6 +142,13 @@ async fn understand<'b>(
             return Ok(none());
         }
     };
+    if ctx.now_ms() - pushed.came_at_ms < NUMBER_COMES_MS
+        && head.text(Key::Reference).is_none()
+        && let Some(number) = head.text(Key::BankReference)
+        && ctx.store.attempts_by_bank_reference(&bank.code, number).await?.is_empty()
+    {
+        return Err(FlowError::Early { what: name.to_owned() });
+    }
     let Some(attempt) = attempt_of(ctx, bank, &head, name, &bytes).await? else {
         return Ok(none());
     };
@@ -160,9 +170,11 @@ async fn understand<'b>(
     Ok(if taken { Some(beside) } else { none() })
 }
 
-/// The one kind of message that this is, read to its end, with what it says of the whole.
+/// The one kind of message that this is, read to its end, with what it says of the whole. Where it is none to its end,
+/// the one kind that it begins like: what is wrong with it is told of its attempt then.
 fn recognised(format: &Format, bytes: &[u8]) -> Result<(MessageKind, Record), &'static str> {
     let mut found = None;
+    let mut begun = Vec::new();
     for (kind, role) in pushable(format) {
         let head = if format.has_files_beside(kind) {
             format.files_named(kind, bytes).map(|named| named.head)
@@ -171,13 +183,30 @@ fn recognised(format: &Format, bytes: &[u8]) -> Result<(MessageKind, Record), &'
             let part = Part { role, name, bytes: bytes.to_vec(), committing: false };
             format.read_head(kind, &[part])
         };
-        let Ok(head) = head else { continue };
+        let Ok(head) = head else {
+            begun.extend(beginning(format, kind, role, bytes).map(|head| (kind, head)));
+            continue;
+        };
         if found.is_some() {
             return Err("报文合乎该行格式中的两种报文，无法判断是哪一种");
         }
         found = Some((kind, head));
     }
+    if let (None, 1) = (&found, begun.len()) {
+        found = begun.pop();
+    }
     found.ok_or("报文不合乎该行格式中的任何一种答复")
+}
+
+/// The head of what begins like a message of this kind, where that names an attempt.
+fn beginning(format: &Format, kind: MessageKind, role: PartRole, bytes: &[u8]) -> Option<Record> {
+    let part = Part { role, name: String::new(), bytes: bytes.to_vec(), committing: false };
+    let parts = [part];
+    let mut reading = format.read(kind, &parts).ok()?;
+    match reading.next() {
+        Ok(Some(Item::Head(head))) if whose::names_an_attempt(head) => Some(head.clone()),
+        _ => None,
+    }
 }
 
 /// What the bank says about the whole of an attempt; says whether it was taken. That it is not found it says in

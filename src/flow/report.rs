@@ -58,7 +58,9 @@ pub fn recipients(department: &str, town: &str, towns: &[i64]) -> Vec<Recipient>
     out
 }
 
-/// A report's id: the same for the same thing told to the same recipient, and of no other daemon.
+/// A report's id: the same for the same thing told to the same recipient, and of no other daemon. After a restore the
+/// numbers of results begin again where the backup was, and what was told under them stays told: so the epoch is part
+/// of it, as of a bank's references (I6).
 pub fn report_id(
     ctx: &Ctx,
     register: RegisterNo,
@@ -75,7 +77,8 @@ pub fn report_id(
     };
     let kind = kind.as_str().replace('_', "");
     let subject: String = subject.chars().take(20).collect();
-    format!("{}-{register}-{kind}-{subject}-{}{name}", ctx.install, recipient.kind)
+    let epoch = if ctx.epoch > 0 { format!("E{}-", ctx.epoch) } else { String::new() };
+    format!("{}-{epoch}{register}-{kind}-{subject}-{}{name}", ctx.install, recipient.kind)
 }
 
 /// # Errors
@@ -214,8 +217,11 @@ async fn delay(ctx: &Ctx, report: &DueReport, trouble: &str) -> Result<(), FlowE
         ctx.pace.report_retry_ms.saturating_mul(1 << report.tries.clamp(0, 10)).min(RETRY_MAX_MS);
     ctx.store.delay_report(report, trouble, ctx.now_ms() + wait).await?;
     if report.tries >= 3 {
-        let text =
-            format!("报告 {} 已送 {} 次仍未被签收：{trouble}", report.report_id, report.tries + 1);
+        let text = format!(
+            "报告 {} 已送 {} 次仍未被签收：{trouble}。系统会继续送；一直不被签收的，请与财政系统管理员核对这一编号",
+            report.report_id,
+            report.tries + 1
+        );
         ctx.store
             .raise_alert(
                 AlertKind::Report,

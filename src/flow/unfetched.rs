@@ -48,13 +48,16 @@ pub async fn look(ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
     let Some(names) = lying else { return Ok(()) };
     let mine = |name: String| {
         let known = bank.format.recognise(&name)?;
+        // A stop may have left a question there of which the part that makes the bank act never came: nobody can fetch
+        // that, and it is asked anew.
+        let acts = bank.format.parts(known.kind).any(|part| part == (known.role, true));
         let reference = known.keys.text(Key::Reference).map(str::to_owned);
         match known.kind {
             MessageKind::PaymentRequest | MessageKind::RefundRequest => Some((name, reference)),
             MessageKind::StatusQuery
             | MessageKind::ReturnQuery
             | MessageKind::NoticeQuery
-            | MessageKind::RefundQuery => Some((name, None)),
+            | MessageKind::RefundQuery => acts.then_some((name, None)),
             _ => None,
         }
     };

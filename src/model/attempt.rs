@@ -121,7 +121,8 @@ impl AttemptState {
             Self::Intent => "待发送",
             Self::Sending => "发送中",
             Self::Accepted => "银行已受理",
-            Self::Refused => "银行拒绝受理",
+            // By the bank, or because two people decided that nothing of it was paid.
+            Self::Refused => "未受理（银行拒绝或两人裁定）",
             Self::NotSent => "未送达（将重发原件）",
             Self::Unknown => "结果不明，正在查询",
             Self::Stopped => "已停止：银行有同号而内容不同的批次",

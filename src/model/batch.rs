@@ -25,7 +25,7 @@ impl BatchState {
         match self {
             Self::Open => "进行中",
             Self::Settled => "已完结",
-            Self::Refused => "银行拒绝，待重新组批",
+            Self::Refused => "未受理，待重新组批",
             Self::Recut => "已重新组批",
         }
     }

@@ -52,7 +52,8 @@ impl RefundState {
         match self {
             Self::Open => "退款中",
             Self::Confirmed => "已退回",
-            Self::Refused => "银行拒绝退款",
+            // By the bank, or because two people decided that it is not made.
+            Self::Refused => "未退（银行拒绝或两人裁定）",
             Self::Withdrawn => "已作废（从未送出）",
         }
     }

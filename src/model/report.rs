@@ -1,5 +1,7 @@
 //! What is told to finance, department and town, and their acknowledgement.
 
+use crate::model::person::Person;
+
 words! {
     /// What a report tells.
     ReportKind {
@@ -89,9 +91,60 @@ pub fn redact(text: &str) -> String {
     out
 }
 
+/// Digits in a row, this many or more, may be an account, a document or a telephone.
+const DIGITS_HIDDEN: usize = 7;
+
+/// A bank's words for people to look at: without what they repeat of these payees, without other people's names, and
+/// without long numbers.
+pub fn harmless<'p>(words: &str, payees: impl IntoIterator<Item = &'p Person>) -> String {
+    let mut text = words.to_owned();
+    for person in payees {
+        for part in [&person.account, &person.document_number, &person.phone, &person.name] {
+            if !part.is_empty() && text.contains(part.as_str()) {
+                text = text.replace(part.as_str(), "***");
+            }
+        }
+    }
+    let text = redact(&text);
+    let mut out = String::with_capacity(text.len());
+    let mut digits = String::new();
+    for c in text.chars().chain(std::iter::once('\0')) {
+        if c.is_numeric() {
+            digits.push(c);
+            continue;
+        }
+        let hidden = digits.chars().count() >= DIGITS_HIDDEN;
+        out.push_str(if hidden { "***" } else { &digits });
+        digits.clear();
+        if c != '\0' {
+            out.push(c);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
-    use super::redact;
+    use super::{harmless, redact};
+    use crate::model::person::Person;
+
+    #[test]
+    fn i27_what_a_bank_repeats_of_payees_is_taken_out_of_its_words() {
+        let person = |name: &str, account: &str| Person {
+            name: name.to_owned(),
+            document_kind: "id".to_owned(),
+            document_number: "11010519491231002X".to_owned(),
+            account: account.to_owned(),
+            phone: "13800000000".to_owned(),
+        };
+        let payees =
+            [person("另外一人", "6228480402564890034"), person("测试姓名", "6228480402564890018")];
+        let said = "账号6228480402564890018户名测试姓名证件11010519491231002X手机13800000000有误";
+        assert_eq!(harmless(said, &payees), "账号***户名***证件***手机***有误");
+        assert_eq!(harmless("原户名为[张三丰]", &payees), "原户名为[***]");
+        assert_eq!(harmless("应为账号6228480402564890026", []), "应为账号***");
+        assert_eq!(harmless("RJ0123 第 120 行，另外一人", &payees), "RJ0123 第 120 行，***");
+    }
 
     #[test]
     fn i27_another_persons_name_leaves_the_bank_words() {

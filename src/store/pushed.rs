@@ -16,6 +16,8 @@ pub struct Pushed {
     pub digest: [u8; 32],
     /// Sealed.
     pub bytes: Vec<u8>,
+    /// When it came first.
+    pub came_at_ms: i64,
 }
 
 /// What waits of one bank, in any of the banks that ever called.
@@ -26,8 +28,8 @@ pub struct WaitingPushes {
 }
 
 impl Store {
-    /// Keeps what a bank pushed. The same bytes of the same bank are kept once, and stay taken where
-    /// they were (F33); says whether they are new.
+    /// Keeps what a bank pushed; says whether it is new. The same bytes of the same bank are kept once, and looked at
+    /// once more: what was taken of them changes nothing (F33), and what could not be taken may be by now.
     ///
     /// # Errors
     /// They are not durable, or nobody knows: the bank must push them again.
@@ -47,7 +49,14 @@ impl Store {
         let row = params![bank, digest, size, sealed, waiting, now_ms, now_ms];
         let mut entry = Entry::new("push.kept", now_ms);
         if entry.vouched.returned(&mut work, &vouch::PUSHED, sql, row).await? == 0 {
-            work.commit().await?;
+            let sql = "UPDATE pushed SET state = $1, next_at_ms = $2 WHERE bank = $3 AND digest = $4 AND state = $5";
+            let row = params![waiting, now_ms, bank, digest, PushState::Taken.as_str()];
+            let mut entry = Entry::new("push.again", now_ms);
+            if entry.vouched.returned(&mut work, &vouch::PUSHED, sql, row).await? > 0 {
+                entry.fact("bank", bank).fact("digest", crate::guard::key::hex(digest));
+                entry.write(&mut work, &bank_chain(bank)).await?;
+            }
+            self.done(work).await?;
             return Ok(false);
         }
         entry.fact("bank", bank).fact("digest", crate::guard::key::hex(digest)).fact("size", size);
@@ -66,11 +75,16 @@ impl Store {
         now_ms: i64,
         limit: usize,
     ) -> Result<Vec<Pushed>, StoreError> {
-        let sql = "SELECT pushed_no, digest, bytes FROM pushed WHERE state = 'waiting' AND bank = $1 AND next_at_ms <= $2 ORDER BY pushed_no LIMIT $3";
+        let sql = "SELECT pushed_no, digest, bytes, came_at_ms FROM pushed WHERE state = 'waiting' AND bank = $1 AND next_at_ms <= $2 ORDER BY pushed_no LIMIT $3";
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.look()
             .rows(sql, params![bank, now_ms, limit], |row| {
-                Ok(Pushed { no: row.int(0)?, digest: row.digest(1)?, bytes: row.blob(2)?.to_vec() })
+                Ok(Pushed {
+                    no: row.int(0)?,
+                    digest: row.digest(1)?,
+                    bytes: row.blob(2)?.to_vec(),
+                    came_at_ms: row.int(3)?,
+                })
             })
             .await
     }

@@ -146,25 +146,17 @@ impl Store {
             let subject = attempt.no.to_string();
             super::alerts::clear_each(&mut work, &UNKNOWN_FATE, &subject, now_ms).await?;
         }
+        let pending_before = pending_of(&mut work, batch).await?;
         let next_at_ms =
             |pending| if pending > 0 { Some(taken.again_at_ms) } else { taken.next_at_ms };
         let asked = "UPDATE attempt SET next_at_ms = $1, asks = asks + 1 WHERE attempt_no = $2";
         let (name, digest) = (taken.name, taken.digest);
-        let in_full =
-            taken.quarantined.is_empty() && !taken.rows.is_empty() && attempt.pending == 0;
+        let in_full = taken.quarantined.is_empty() && !taken.rows.is_empty() && pending_before == 0;
         let told = in_full.then_some(Told { name, digest: &digest });
         let Some(result) = insert_result(&mut work, attempt, &taken, now_ms).await? else {
-            work.move_one(asked, params![next_at_ms(attempt.pending), attempt.no]).await?;
-            if attempt.state != AttemptState::Accepted {
-                let (pending, expects) = (attempt.pending, &taken.expects);
-                heard(&mut work, &mut entry, attempt, pending, expects, now_ms).await?;
-                vouch_for(&mut work, &mut entry, None, attempt.no).await?;
-                entry.write_for(&mut work, attempt.register).await?;
-            }
-            if let Some(told) = told {
-                told_again(&mut work, attempt, &told, now_ms).await?;
-            }
-            work.commit().await?;
+            work.move_one(asked, params![next_at_ms(pending_before), attempt.no]).await?;
+            let expects = (pending_before, taken.expects.as_slice());
+            self.told_before(work, entry, attempt, expects, told, now_ms).await?;
             return Ok(Taken::Repeated);
         };
         entry.fact("result", result.0).fact("batch", batch.0).fact("name", taken.name);
@@ -185,18 +177,12 @@ impl Store {
             && serials.is_empty()
             && attempt.state == AttemptState::Accepted
         {
-            // Other bytes that say nothing new (an answer with another time in it): they are not kept.
             drop(work);
-            self.asked(attempt, next_at_ms(attempt.pending), Heard::Same, now_ms).await?;
-            if let Some(told) = told {
-                let mut work = self.write().await?;
-                told_again(&mut work, attempt, &told, now_ms).await?;
-                work.commit().await?;
-            }
+            self.nothing_new(attempt, next_at_ms(pending_before), told, now_ms).await?;
             return Ok(Taken::Repeated);
         }
         let pending =
-            attempt.pending + writes.counts.get(&Folded::Pending).copied().unwrap_or_default();
+            pending_before + writes.counts.get(&Folded::Pending).copied().unwrap_or_default();
         work.move_one(asked, params![next_at_ms(pending), attempt.no]).await?;
         self.write_effects(&mut work, attempt, batch, result, writes, &mut entry, now_ms).await?;
         self.write_quarantine(&mut work, attempt, result, quarantined, &mut entry, now_ms).await?;
@@ -218,6 +204,44 @@ impl Store {
             outcomes: len(effects.outcomes.len()),
             notices: len(effects.notices.len()),
         })
+    }
+
+    /// The very bytes were taken before: that the bank has the attempt they say all the same.
+    async fn told_before(
+        &self,
+        mut work: Work,
+        mut entry: Entry,
+        attempt: &Attempt,
+        (pending, expects): (i64, &[Expected]),
+        told: Option<Told<'_>>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        if attempt.state != AttemptState::Accepted {
+            heard(&mut work, &mut entry, attempt, pending, expects, now_ms).await?;
+            vouch_for(&mut work, &mut entry, None, attempt.no).await?;
+            entry.write_for(&mut work, attempt.register).await?;
+        }
+        if let Some(told) = told {
+            told_again(&mut work, attempt, &told, now_ms).await?;
+        }
+        work.commit().await
+    }
+
+    /// Other bytes that say nothing new (an answer with another time in it): they are not kept.
+    async fn nothing_new(
+        &self,
+        attempt: &Attempt,
+        next_at_ms: Option<i64>,
+        told: Option<Told<'_>>,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        self.asked(attempt, next_at_ms, Heard::Same, now_ms).await?;
+        if let Some(told) = told {
+            let mut work = self.write().await?;
+            told_again(&mut work, attempt, &told, now_ms).await?;
+            work.commit().await?;
+        }
+        Ok(())
     }
 
     /// Holds a file or answer as a whole: it changes nothing, is kept as evidence, and somebody is
@@ -342,6 +366,13 @@ async fn heard(
     let sign = if sending { Sign::Answered } else { Sign::Told };
     super::breaker::is_well(work, attempt, sign, now_ms).await?;
     super::expect::after_rows(work, entry, attempt, pending, expects, now_ms).await
+}
+
+/// Payments of a batch without an answer. Whoever calls read the attempt a while ago: another answer may have come to
+/// it since.
+async fn pending_of(work: &mut Work, batch: BatchNo) -> Result<i64, StoreError> {
+    let sql = "SELECT pending FROM batch WHERE batch_no = $1";
+    work.the(sql, params![batch], |row| row.int(0)).await
 }
 
 fn len(count: usize) -> i64 {

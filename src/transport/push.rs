@@ -24,12 +24,14 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use crate::guard::digest::sha256;
 use crate::guard::mac::Mac;
 use crate::model::push::PushCall;
 use crate::seats::{Seat, Seats};
@@ -68,6 +70,8 @@ pub struct PushOptions {
     pub path: String,
     /// Nothing: in the clear, for a loopback address.
     pub tls: Option<Arc<ServerConfig>>,
+    /// The SHA-256 of the certificates that are heard; where there is none, those of the authority.
+    pub callers: Vec<[u8; 32]>,
     /// The header that has the code of the body, and how it is made.
     pub signing: Option<(HeaderName, Mac)>,
     /// What the bank wants to read beside the 200.
@@ -154,12 +158,28 @@ impl Caller {
     async fn greet(&self, stream: TcpStream) {
         let Some(tls) = &self.options.tls else { return self.talk(stream).await };
         match TlsAcceptor::from(Arc::clone(tls)).accept(stream).await {
-            Ok(stream) => self.talk(stream).await,
+            Ok(stream) if self.is_expected(stream.get_ref().1.peer_certificates()) => {
+                self.talk(stream).await;
+            }
+            Ok(_) => {
+                self.keeper.count(PushCall::Unproven);
+                tracing::warn!(
+                    bank = self.options.bank,
+                    "a caller has a certificate of the authority that is not among client_fingerprints"
+                );
+            }
             Err(cause) => {
                 self.keeper.count(PushCall::Unproven);
                 tracing::warn!(bank = self.options.bank, %cause, "a caller did not come through TLS");
             }
         }
+    }
+
+    /// Is it one of the certificates that the bank calls with?
+    fn is_expected(&self, shown: Option<&[CertificateDer<'_>]>) -> bool {
+        let callers = &self.options.callers;
+        let shown = || shown.and_then(<[_]>::first).map(|certificate| sha256(certificate));
+        callers.is_empty() || shown().is_some_and(|digest| callers.contains(&digest))
     }
 
     async fn talk(&self, stream: impl AsyncRead + AsyncWrite + Unpin) {

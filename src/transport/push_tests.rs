@@ -95,6 +95,7 @@ async fn open(at_once: usize, total_ms: u64) -> Open {
         bank: "city".to_owned(),
         path: "/push".to_owned(),
         tls: None,
+        callers: Vec::new(),
         signing: Some((HeaderName::from_static("x-code"), mac())),
         answer: "RECEIVED".to_owned(),
         answer_type: HeaderValue::from_static("text/plain"),

@@ -18,7 +18,8 @@ use crate::model::id::AttemptNo;
 use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::model::person::{Person, mask_account, mask_name};
 use crate::model::reason::{Actor, Reason};
-use crate::model::report::redact;
+use crate::model::report::harmless;
+use crate::store::cut::StoredPayment;
 use crate::store::view::{
     AttemptRow, BatchPage, ExpectationRow, FailureRow, QuarantineRow, ResultRow,
 };
@@ -34,6 +35,8 @@ struct Attempt {
     sends: i64,
     asks: i64,
     bank_code: String,
+    /// What the bank said beside the code, without people; empty where it said nothing, or the attempt goes on.
+    words: String,
     bank_references: String,
 }
 
@@ -57,9 +60,10 @@ impl Attempt {
                 (Tone::Busy, "文件已交给银行，还没有收到任何答复")
             }
             AttemptState::Accepted => (Tone::Good, "银行已收下，等待逐笔结果"),
-            AttemptState::Refused => {
-                (Tone::Bad, "银行整批拒绝，资金未动；查明原因后由操作员重新组批")
-            }
+            AttemptState::Refused => (
+                Tone::Bad,
+                "整批未受理（银行拒绝或两人裁定），资金未动；查明原因后由操作员重新组批",
+            ),
             AttemptState::NotSent => {
                 (Tone::Warn, "确认银行没有收到；将原样重发同一份报文，不会重复发放")
             }
@@ -85,9 +89,40 @@ impl Attempt {
             sends: row.sends,
             asks: row.asks,
             bank_code: row.bank_code.clone(),
+            words: String::new(),
             bank_references: row.bank_references.join("、"),
         }
     }
+}
+
+/// The payees of a batch whose bank said something about the whole of it: what it says is shown without them. Nothing
+/// where one of them does not open.
+pub(super) fn payees(
+    page: &BatchPage,
+    members: &[StoredPayment],
+    sealer: &Sealer,
+) -> Option<Vec<Person>> {
+    let open = |member: &StoredPayment| {
+        let StoredPayment { line, amount, person, .. } = member;
+        let (bank, register) = (&page.row.bank, page.register.no);
+        let opened = open_person(sealer, &page.head_digest, register, *line, *amount, bank, person);
+        opened.ok().map(|(person, _village)| person)
+    };
+    members.iter().map(open).collect()
+}
+
+/// Has the bank said why it refuses an attempt?
+pub(super) fn is_told_why(attempt: &AttemptRow) -> bool {
+    attempt.state == AttemptState::Refused && attempt.bank_text.is_some()
+}
+
+/// What the bank said about the whole of an attempt that it refused.
+fn told_why(attempt: &AttemptRow, payees: Option<&[Person]>, sealer: &Sealer) -> String {
+    let blob = attempt.bank_text.as_ref().filter(|_| is_told_why(attempt));
+    let Some(blob) = blob else { return String::new() };
+    let words = open_words(sealer, attempt.no, 0, blob).ok();
+    let shown = words.zip(payees).map(|(words, payees)| harmless(&words, payees));
+    shown.unwrap_or_else(|| UNREADABLE.to_owned())
 }
 
 /// An answer that the bank owes, or owed.
@@ -236,7 +271,8 @@ impl Failure {
         };
         let words = row.words.as_ref().map_or_else(String::new, |blob| {
             let words = open_words(sealer, row.attempt, *line, blob).ok();
-            let shown = words.zip(person.as_ref()).map(|(words, person)| harmless(&words, person));
+            let shown =
+                words.zip(person.as_ref()).map(|(words, person)| harmless(&words, [person]));
             shown.unwrap_or_else(|| UNREADABLE.to_owned())
         });
         let (reason, actor, remedy) = advice(row, seen);
@@ -253,34 +289,6 @@ impl Failure {
             remedy,
         }
     }
-}
-
-/// Digits in a row, this many or more, may be an account, a document or a telephone.
-const DIGITS_HIDDEN: usize = 7;
-
-/// A bank's words without other people's data, and without what a bank repeats of the payee.
-fn harmless(words: &str, person: &Person) -> String {
-    let mut text = redact(words);
-    for part in [&person.account, &person.document_number, &person.phone, &person.name] {
-        if !part.is_empty() {
-            text = text.replace(part.as_str(), "***");
-        }
-    }
-    let mut out = String::with_capacity(text.len());
-    let mut digits = String::new();
-    for c in text.chars().chain(std::iter::once('\0')) {
-        if c.is_numeric() {
-            digits.push(c);
-            continue;
-        }
-        let hidden = digits.chars().count() >= DIGITS_HIDDEN;
-        out.push_str(if hidden { "***" } else { &digits });
-        digits.clear();
-        if c != '\0' {
-            out.push(c);
-        }
-    }
-    out
 }
 
 struct Quarantined {
@@ -359,7 +367,7 @@ struct Page {
     quarantined: Vec<Quarantined>,
 }
 
-/// Draws the page of a batch. `lies` says whether what was sent under a reference still lies where the
+/// Draws the page of a batch. `payees` are those of the batch, where its bank said something about the whole; `lies` says whether what was sent under a reference still lies where the
 /// bank picks it up.
 ///
 /// # Errors
@@ -368,6 +376,7 @@ pub fn render(
     page: &BatchPage,
     frame: &Frame,
     sealer: &Sealer,
+    payees: Option<&[Person]>,
     lies: &dyn Fn(&str) -> bool,
 ) -> askama::Result<String> {
     let (row, register) = (&page.row, &page.register);
@@ -403,7 +412,10 @@ pub fn render(
         attempts: page
             .attempts
             .iter()
-            .map(|a| Attempt::of(a, row.state, !page.results.is_empty(), lies(&a.reference)))
+            .map(|a| Attempt {
+                words: told_why(a, payees, sealer),
+                ..Attempt::of(a, row.state, !page.results.is_empty(), lies(&a.reference))
+            })
             .collect(),
         owed: page.expectations.iter().map(|row| Owed::of(row, frame.now_ms)).collect(),
         results: page.results.iter().map(Taken::of).collect(),
@@ -465,21 +477,5 @@ mod tests {
             (3, Folded::Returned, Reason::Returned),
         ];
         assert_eq!(told, expected);
-    }
-
-    #[test]
-    fn i27_what_a_bank_repeats_of_the_payee_is_taken_out_of_its_words() {
-        let person = Person {
-            name: "测试姓名".to_owned(),
-            document_kind: "id".to_owned(),
-            document_number: "11010519491231002X".to_owned(),
-            account: "6228480402564890018".to_owned(),
-            phone: "13800000000".to_owned(),
-        };
-        let said = "账号6228480402564890018户名测试姓名证件11010519491231002X手机13800000000有误";
-        assert_eq!(harmless(said, &person), "账号***户名***证件***手机***有误");
-        assert_eq!(harmless("原户名为[张三丰]", &person), "原户名为[***]");
-        assert_eq!(harmless("应为账号6228480402564890026", &person), "应为账号***");
-        assert_eq!(harmless("RJ0123 第 120 行", &person), "RJ0123 第 120 行");
     }
 }

@@ -187,7 +187,13 @@ async fn batch_page(
         return Ok(Trouble::NoSuchBatch.into_response());
     };
     let lies = |reference: &str| pages.unfetched.has_reference(&page.row.bank, reference);
-    Ok(Html(batch::render(&page, &pages.frame(), &pages.sealer, &lies)?).into_response())
+    let payees = if page.attempts.iter().any(batch::is_told_why) {
+        batch::payees(&page, &pages.store.members(no).await?, &pages.sealer)
+    } else {
+        None
+    };
+    let (frame, sealer) = (pages.frame(), &pages.sealer);
+    Ok(Html(batch::render(&page, &frame, sealer, payees.as_deref(), &lies)?).into_response())
 }
 
 /// Which page of what was put aside, and whether what is settled is shown as well.

@@ -144,6 +144,31 @@ async fn f16_an_answer_about_what_was_not_sent_yet_keeps_it_from_being_sent() {
 }
 
 #[tokio::test]
+async fn i6_what_is_told_after_a_restore_is_another_report() {
+    let mut house = House::open().await;
+    house.take(Draft::new("A", 1).lines(FILES, 2).declared()).await;
+    let backup = house.backup("before.sqlite").await;
+    let reference = house.files.batches()[0].reference.clone();
+    house.files.leave_all(0);
+    house.live(5 * MINUTE, MINUTE).await;
+    let told = |house: &House| {
+        let told = house.county.told("results", "finance");
+        told.iter().map(|told| told.head()["report_id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&house).len(), 1);
+    house.epoch += 1;
+    house.bring_back(&backup).await;
+    let rows = house.files.told(&reference, MessageKind::Result);
+    house.files.leave_result(&reference, &rows[..1], "2");
+    house.live(5 * MINUTE, MINUTE).await;
+    // Its result bears the number that the one before had.
+    assert_eq!(house.number("SELECT COUNT(*) FROM result WHERE result_no = 1").await, 1);
+    let told = told(&house);
+    let other: BTreeSet<String> = told.iter().map(ToString::to_string).collect();
+    assert!(told.len() > 1 && other.len() == told.len(), "finance would not take it: {told:?}");
+}
+
+#[tokio::test]
 async fn i6_after_a_restore_no_reference_is_used_again() {
     let mut house = House::open().await;
     house.take(Draft::new("A", 1).lines(FILES, 2).lines(CALLS, 2).declared()).await;

@@ -54,7 +54,7 @@ async fn page(house: &House) -> String {
         funded_only: true,
     };
     let lies = |reference: &str| house.ctx().unfetched.has_reference(FILES, reference);
-    batch::render(&page, &frame, &house.ctx().sealer, &lies).expect("draws")
+    batch::render(&page, &frame, &house.ctx().sealer, None, &lies).expect("draws")
 }
 
 #[tokio::test]
@@ -94,6 +94,25 @@ async fn f54_a_file_that_nobody_picked_up_is_not_called_taken() {
     assert!(house.alert("not_fetched").await.is_none());
     assert!(page(&house).await.contains("已送出，等待银行回执"));
     assert!(house.number("SELECT asks FROM attempt").await > 1);
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f5_half_a_question_that_a_stop_left_is_not_missed() {
+    let (mut house, outgoing) = nobody_there().await;
+    house.take(Draft::new("A", 1).lines(FILES, 2).declared()).await;
+    house.live(12 * MINUTE, MINUTE).await;
+    assert!(house.alert("not_fetched").await.is_some());
+    // All was picked up, but for what nobody can read without its control file.
+    let all = names(&outgoing);
+    let half = all.iter().find(|name| name.starts_with("CX") && !name.contains(".ok"));
+    let half = half.expect("a question").clone();
+    for name in all.iter().filter(|name| **name != half) {
+        std::fs::remove_file(outgoing.join(name)).expect("picked up");
+    }
+    house.live(30_000, 30_000).await;
+    assert!(house.alert("not_fetched").await.is_none());
+    assert!(names(&outgoing).contains(&half));
     house.sound().await;
 }
 

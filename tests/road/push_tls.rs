@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use daifa::guard::digest::sha256;
 use daifa::model::push::PushCall;
 use daifa::transport::push::{Keeper, Kept, PushOptions, serve};
 use daifa::transport::tls::{Identity, server};
 use reqwest::header::HeaderValue;
+use rustls::pki_types::pem::PemObject as _;
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
@@ -62,10 +64,14 @@ async fn f24_only_the_bank_with_its_own_certificate_is_heard() {
         Identity { certificate_file: file("ours.pem", &certificate), key: SecretString::from(key) };
     let client_ca = file("bank-ca.pem", banks.pem());
     let tls = server(&identity, Some(&client_ca)).expect("it fits together");
+    let agent = banks.client();
     let options = PushOptions {
         bank: "city".to_owned(),
         path: "/push".to_owned(),
         tls: Some(Arc::new(tls)),
+        callers: vec![sha256(
+            &rustls::pki_types::CertificateDer::from_pem_slice(agent.0.as_bytes()).expect("PEM"),
+        )],
         signing: None,
         answer: String::new(),
         answer_type: HeaderValue::from_static("text/plain"),
@@ -79,7 +85,8 @@ async fn f24_only_the_bank_with_its_own_certificate_is_heard() {
     let keeper: Arc<dyn Keeper> = Arc::clone(&shelf) as Arc<dyn Keeper>;
     let serving = tokio::spawn(serve(listener, Arc::new(options), keeper, stop.clone()));
 
-    assert_eq!(call(port, &ours, Some(banks.client())).await, Some(200));
+    assert_eq!(call(port, &ours, Some(agent)).await, Some(200));
+    assert_eq!(call(port, &ours, Some(banks.client())).await, None, "another customer's");
     assert_eq!(call(port, &ours, None).await, None, "no certificate");
     assert_eq!(call(port, &ours, Some(stranger.client())).await, None, "another's");
     let plain = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -91,7 +98,7 @@ async fn f24_only_the_bank_with_its_own_certificate_is_heard() {
     let (kept, calls) = std::mem::take(&mut *shelf.0.lock().expect("no panic inside"));
     assert_eq!(kept, [Bytes::from_static(b"<done/>")]);
     let proven = calls.iter().filter(|call| **call == PushCall::Unproven).count();
-    assert_eq!((calls.len(), proven), (4, 3), "{calls:?}");
+    assert_eq!((calls.len(), proven), (5, 4), "{calls:?}");
 }
 
 #[test]

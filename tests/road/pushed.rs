@@ -1,16 +1,18 @@
 //! A bank that calls us: what it called in is durable before anybody looks at it, is taken like any
 //! other answer, and says nothing that only the answer to a question can say.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use daifa::flow::sealed::seal_evidence;
 use daifa::flow::{Progress, Step};
-use daifa::format::MessageKind;
+use daifa::format::{Format, MessageKind, example};
 use daifa::guard::digest::sha256;
 use daifa::model::attempt::Answer;
 use daifa::model::notice::NoticeState;
 use daifa::model::reason::Reason;
 
-use crate::counter::{Fate, Reply, Turn};
+use crate::counter::{Counter, Fate, Reply, Turn};
 use crate::county::{Draft, person};
 use crate::house::{CALLS, HOUR, House, MINUTE, VISIBLE};
 
@@ -33,6 +35,13 @@ async fn sent(house: &mut House) -> String {
 fn results(house: &House, reference: &str) -> Bytes {
     let rows = house.calls.told(reference, MessageKind::StatusAnswer);
     house.calls.body(MessageKind::StatusAnswer, reference, Answer::Done, "", &rows)
+}
+
+/// A message with other bytes in one place of it.
+fn changed(message: &Bytes, from: &str, to: &str) -> Bytes {
+    let from = from.as_bytes();
+    let at = message.windows(from.len()).position(|piece| piece == from).expect("it is there");
+    Bytes::from([&message[..at], to.as_bytes(), &message[at + from.len()..]].concat())
 }
 
 async fn states(house: &House) -> Vec<String> {
@@ -152,6 +161,72 @@ async fn f36_what_cannot_be_taken_is_held_and_holds_up_nothing() {
     assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
     let held = house.texts("SELECT why FROM result WHERE state = 'held' ORDER BY result_no").await;
     assert_eq!(held, ["报文不合乎该行格式中的任何一种答复", "我方没有这个流水号"]);
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f39_a_push_that_does_not_close_is_held_for_its_batch_and_settled_by_the_right_one() {
+    let mut house = House::open().await;
+    let reference = sent(&mut house).await;
+    let right = results(&house, &reference);
+    assert!(push(&house, &right).await);
+    house.run().await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    assert!(push(&house, &changed(&right, "count=\"3\"", "count=\"4\"")).await);
+    house.run().await;
+    let held = "SELECT COUNT(*) FROM result WHERE state = 'held' AND attempt_no = 1";
+    assert_eq!(house.number(held).await, 1, "it is known what it is about");
+    assert!(house.alert("result_held").await.is_some());
+    // The right one once more, with the same bytes.
+    assert!(!push(&house, &right).await);
+    house.run().await;
+    assert_eq!(states(&house).await, ["taken"; 2]);
+    assert!(house.alert("result_held").await.is_none());
+    house.live(30 * MINUTE, MINUTE).await;
+    house.finished().await;
+}
+
+/// A bank whose returns bear its own number alone.
+fn by_number() -> Format {
+    let name = "example-city-xml";
+    let text = example::example(name).expect("an example");
+    let (before, returns) = text.split_once("kind = \"late_return\"").expect("it has returns");
+    let ours = "key = \"reference\", width_max = 32, only = \"ascii\"";
+    let returns = returns.replacen(ours, &format!("{ours}, optional = true"), 1);
+    let text = format!("{before}kind = \"late_return\"{returns}");
+    Format::compile(name, &text).expect("compiles")
+}
+
+#[tokio::test]
+async fn f34_a_push_that_comes_before_the_number_it_names_waits_for_it() {
+    let mut house = House::open().await;
+    house.calls = Arc::new(Counter::speaking(by_number()));
+    house.restart().await;
+    let reference = sent(&mut house).await;
+    push(&house, &results(&house, &reference)).await;
+    house.run().await;
+    house.calls.book().returned.push(person(1).account);
+    let kind = MessageKind::LateReturn;
+    let back = house.calls.told(&reference, kind);
+    let back = house.calls.body(kind, &reference, Answer::Done, "", &back);
+    let ours = format!("<Reference>{reference}</Reference>");
+    for number in ["YB-8", "YB-9"] {
+        let theirs = format!("<BankReference>{number}</BankReference></Head>");
+        push(&house, &changed(&changed(&back, &ours, ""), "</Head>", &theirs)).await;
+    }
+    house.live(3 * MINUTE, MINUTE).await;
+    assert_eq!(states(&house).await, ["taken", "waiting", "waiting"]);
+    let (store, now) = (house.store(), house.ctx().now_ms());
+    let attempt = store.attempt_by_reference(CALLS, &reference).await.expect("reads");
+    let (attempt, known) = (attempt.expect("is there"), ["YB-9".to_owned()]);
+    store.keep_bank_references(&attempt, &known, now).await.expect("kept");
+    house.live(3 * MINUTE, MINUTE).await;
+    assert_eq!(states(&house).await, ["taken", "waiting", "taken"]);
+    assert_eq!(house.number("SELECT COUNT(*) FROM outcome WHERE kind = 'returned'").await, 1);
+    assert!(house.alert("result_held").await.is_none());
+    house.live(10 * MINUTE, MINUTE).await;
+    assert_eq!(states(&house).await, ["taken"; 3]);
+    assert!(house.alert("result_held").await.is_some(), "nobody tells that number");
     house.sound().await;
 }
 

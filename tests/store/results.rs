@@ -165,6 +165,24 @@ pub async fn i10_bytes_held_as_nobody_s_twice_are_taken_once(base: &Base) {
     base.clean().await;
 }
 
+pub async fn f34_an_answer_to_an_older_look_opens_nothing_that_is_over(base: &Base) {
+    let (_, attempt) = base.under_way("2026-1", &lines(&[1, 10])).await;
+    let (looked, rows) = (base.again(&attempt).await, base.rows(&attempt, &[(1, DELIVERED)]).await);
+    assert_eq!(looked.pending, 2);
+    base.take(&attempt, &[(1, CREDITED), (2, CREDITED)]).await;
+    let waits =
+        "SELECT COUNT(*) FROM expectation WHERE kind = 'result' AND state IN ('open', 'overdue')";
+    assert_eq!(base.number(waits).await, 0);
+    // Another answer, of a question that was asked before the first one came.
+    let answer = answer_of(rows, sha256(b"another"));
+    let taken = base.store.take_result(&looked, answer, &no_reports, NOW).await.expect("takes");
+    assert!(matches!(taken, Taken::Applied { notices: 1, .. }), "{taken:?}");
+    assert_eq!(base.number(waits).await, 0, "every payment is answered for");
+    let again = "SELECT COUNT(*) FROM attempt WHERE next_at_ms IS NOT NULL";
+    assert_eq!(base.number(again).await, 0, "nothing is left to ask");
+    base.clean().await;
+}
+
 /// Twelve payments with everything a bank can say of them, in every combination that occurs.
 fn everything() -> Vec<(i64, Says)> {
     let of = |line: i64, said: &[Says]| said.iter().map(|says| (line, *says)).collect::<Vec<_>>();

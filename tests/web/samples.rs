@@ -393,6 +393,7 @@ pub fn batch_page(sealer: &Sealer) -> BatchPage {
         sends: 1,
         asks: 3,
         bank_code: "B001".to_owned(),
+        bank_text: seal_words(sealer, AttemptNo(no), 0, &said),
         bank_references: vec!["YB-0001".to_owned(), "YB-0002".to_owned()],
     };
     let result = |no: i64, state: &str, why: &str| ResultRow {

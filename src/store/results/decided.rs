@@ -6,7 +6,7 @@ use crate::model::outcome::Folded;
 use crate::store::attempts::Attempt;
 use crate::store::journal::Entry;
 use crate::store::results::effects::{decide, read_before};
-use crate::store::results::{Follow, TakenRow, len};
+use crate::store::results::{Follow, TakenRow, len, pending_of};
 use crate::store::sql::{Work, params};
 use crate::store::vouch::{self, vouch_for};
 use crate::store::{Store, StoreError};
@@ -53,8 +53,8 @@ impl Store {
         if len(effects.outcomes.len()) != lines {
             return Err(StoreError::Refused(format!("{decision} says what was said before")));
         }
-        let pending =
-            attempt.pending + writes.counts.get(&Folded::Pending).copied().unwrap_or_default();
+        let pending = pending_of(work, batch).await?
+            + writes.counts.get(&Folded::Pending).copied().unwrap_or_default();
         self.write_effects(work, attempt, batch, result, writes, entry, now_ms).await?;
         crate::store::expect::after_rows(work, entry, attempt, pending, &[], now_ms).await?;
         let reports = follow(result, &effects);

@@ -42,6 +42,8 @@ pub struct AttemptRow {
     pub sends: i64,
     pub asks: i64,
     pub bank_code: String,
+    /// Sealed: what the bank said beside it.
+    pub bank_text: Option<Vec<u8>>,
     /// What the bank calls it.
     pub bank_references: Vec<String>,
 }
@@ -195,7 +197,7 @@ impl Store {
 
 /// The attempts of a batch, each with what the bank calls it.
 async fn attempts(work: &mut Work, batch: BatchNo) -> Result<Vec<AttemptRow>, StoreError> {
-    let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code FROM attempt \
+    let sql = "SELECT attempt_no, kind, bank, reference, state, state_at_ms, made_at_ms, sends, asks, bank_code, bank_text FROM attempt \
                WHERE batch_no = $1 ORDER BY attempt_no";
     let mut attempts = work.rows(sql, params![batch], attempt_row).await?;
     for attempt in &mut attempts {
@@ -255,6 +257,7 @@ fn attempt_row(row: &Row<'_>) -> Result<AttemptRow, StoreError> {
         sends: row.int(7)?,
         asks: row.int(8)?,
         bank_code: row.string(9)?,
+        bank_text: row.blob_opt(10)?.map(<[u8]>::to_vec),
         bank_references: Vec::new(),
     })
 }
