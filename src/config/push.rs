@@ -96,7 +96,7 @@ impl Push {
     /// That somebody else is heard on its address, below the bank's `key`.
     pub(super) fn shared(&self, taken: &mut BTreeSet<SocketAddr>, key: &str) -> Option<Problem> {
         let own = self.listen.port() == 0 || taken.insert(self.listen);
-        let what = "is there twice; each bank is heard on an address of its own";
+        let what = "is taken: another bank is heard there, or the status page is; each has an address of its own";
         (!own).then(|| Problem::new(format!("{key}.push.listen"), what))
     }
 

@@ -7,6 +7,8 @@
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Text,
+    /// One of these words.
+    Word(&'static [&'static str]),
     /// Several texts.
     Texts,
     /// A file or folder.
@@ -213,7 +215,7 @@ const SFTP: DoorKeys = door![
 
 const SOCKET: DoorKeys = door![
     must("address", Kind::Text),
-    must("security", Kind::Text),
+    must("security", Kind::Word(&["tls", "plain"])),
     may("ca_file", Kind::Path),
     may("client_cert", Kind::Path),
     may("client_key", Kind::Secret),
@@ -316,6 +318,7 @@ impl Kind {
     pub fn expected(self) -> String {
         match self {
             Self::Text => "text between quotes".to_owned(),
+            Self::Word(words) => format!("\"{}\"", words.join("\" or \"")),
             Self::Texts => "texts in brackets, like [\"a\", \"b\"]".to_owned(),
             Self::Path => "a path between quotes".to_owned(),
             Self::Int(least, i64::MAX) => format!("a whole number from {least}"),

@@ -249,6 +249,9 @@ fn plain(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
     let text = || value.as_str().map(|text| Value::String(text.to_owned()));
     match kind {
         Kind::Text | Kind::Path => text(),
+        Kind::Word(words) => {
+            text().filter(|_| value.as_str().is_some_and(|text| words.contains(&text)))
+        }
         Kind::Texts => {
             let each = |entry: &Spanned<DeValue<'_>>| {
                 entry.get_ref().as_str().map(|text| Value::String(text.to_owned()))
@@ -299,6 +302,7 @@ fn stand_in(kind: Kind) -> Value {
     let text = |text: &str| Value::String(text.to_owned());
     match kind {
         Kind::Text => text("x"),
+        Kind::Word(words) => text(words.first().copied().unwrap_or_default()),
         Kind::Path => text("/nonexistent"),
         Kind::Int(least, _) => Value::Integer(least),
         Kind::Share => Value::Integer(0),

@@ -281,6 +281,19 @@ fn i31_operators_are_two_people_with_a_credential_each() {
 }
 
 #[test]
+fn f24_a_line_says_whether_it_is_sealed() {
+    let socket = "door = { kind = \"socket\", address = \"b:1\" }";
+    let old = GOOD.lines().find(|line| line.starts_with("door = ")).expect("a door");
+    for (door, what) in [
+        (socket.to_owned(), "is missing; expected \"tls\" or \"plain\""),
+        (socket.replace(" }", ", security = \"ssl\" }"), "expected \"tls\" or \"plain\""),
+    ] {
+        let told = Config::parse(&GOOD.replace(old, &door)).expect_err("is refused").0;
+        assert_eq!(told, [format!("config:16: bank.1.door.security: {what}")]);
+    }
+}
+
+#[test]
 fn f55_what_leaves_no_pause_or_comes_too_late_is_refused() {
     for (place, bad, key, word) in [
         ("[duty]", "ask_every = \"0s\"\n[duty]", "bank.1.ask_every", "no pause"),
@@ -334,7 +347,7 @@ fn a_bank_that_calls_us_is_known_by_something_and_heard_alone() {
         (format!("{here}, {signing}, path = \"p\""), "push.path", "no path"),
         (format!("{here}, {signing}, bytes_max = 0"), "push.bytes_max", "nothing through"),
         (format!("{here}, {signing}, total_timeout = \"0s\""), "push.total_timeout", "nothing"),
-        (here.replace(":9", ":8740") + ", " + signing, "push.listen", "twice"),
+        (here.replace(":9", ":8740") + ", " + signing, "push.listen", "taken"),
         (format!("{here}, {}", signing.replace("256", "1")), "push.signing.algorithm", "known"),
         (
             format!("{here}, {}", signing.replace("x-code", "x code")),
