@@ -55,7 +55,10 @@ pub async fn run(
     let mut running = JoinSet::new();
     for lane in lanes(&ctx) {
         let (ctx, observer, cancel) = (Arc::clone(&ctx), Arc::clone(&observer), cancel.clone());
-        let repeated = tokio::spawn(repeat(ctx, lane.clone(), observer, cancel));
+        let repeated = repeat(ctx, lane.clone(), observer, cancel);
+        // A thread of its own: what it asks the embedded database holds up nobody else's tasks.
+        let runtime = tokio::runtime::Handle::current();
+        let repeated = tokio::task::spawn_blocking(move || runtime.block_on(repeated));
         running.spawn(async move { (lane, repeated.await) });
     }
     let mut ended = Ok(());

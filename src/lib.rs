@@ -71,6 +71,10 @@
 //!
 //! - **`.cargo/config.toml`.** SQLite's counters of memory, and one page cache for all connections, each take a
 //!   lock in every allocation of every connection. Only how the bundled library is compiled turns them off.
+//! - **rusqlite beside sqlx.** sqlx has a thread of each connection run its statements: a way there and back for
+//!   every statement, which was half of what a batch cost. A statement on `SQLite` runs where it is called now, and
+//!   each lane has a thread of its own (`engine`), so that a slow disk holds up nobody else's tasks. The history
+//!   of the tables stays with sqlx on both databases.
 //! - **No trait of store verbs.** The seam between `SQLite` and `PostgreSQL` is `store::sql::Dialect`,
 //!   below the verbs (begin, run, rows, commit). With one implementation of the verbs above it, a
 //!   trait would repeat sixty signatures and hide nothing; generic code over sqlx's own traits

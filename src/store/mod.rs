@@ -89,14 +89,18 @@ impl StoreError {
             }
             other => other.to_string(),
         };
+        Self::statement(sql, cause)
+    }
+
+    fn statement(sql: &str, cause: String) -> Self {
         Self::Query { sql: sql.chars().take(120).collect(), cause }
     }
 
-    fn open(what: &str, cause: &sqlx::Error) -> Self {
+    fn open(what: &str, cause: &impl std::fmt::Display) -> Self {
         Self::Open { what: what.to_owned(), cause: cause.to_string() }
     }
 
-    fn row(column: &str, cause: &sqlx::Error) -> Self {
+    fn row(column: &str, cause: &impl std::fmt::Display) -> Self {
         Self::Inconsistent { what: format!("column {column}: {cause}") }
     }
 

@@ -53,52 +53,65 @@ pub(crate) use params;
 
 /// One row of an answer, of either database.
 pub(crate) enum Row<'r> {
-    Sqlite(&'r sqlx::sqlite::SqliteRow),
+    Sqlite(&'r rusqlite::Row<'r>),
     Postgres(&'r sqlx::postgres::PgRow),
 }
 
 macro_rules! read_as {
-    ($name:ident, $type:ty) => {
+    ($name:ident, $type:ty, $on_sqlite:ident) => {
         /// The value of column `at`, counted from 0.
         pub(crate) fn $name(&self, at: usize) -> Result<$type, StoreError> {
             use sqlx::Row as _;
             match self {
-                Self::Sqlite(row) => row.try_get(at),
-                Self::Postgres(row) => row.try_get(at),
+                Self::Sqlite(row) => {
+                    let value = row.get_ref(at).map_err(|cause| self.senseless(at, &cause))?;
+                    value.$on_sqlite().map_err(|cause| self.senseless(at, &cause))
+                }
+                Self::Postgres(row) => row.try_get(at).map_err(|cause| self.senseless(at, &cause)),
             }
-            .map_err(|cause| StoreError::row(&self.column(at), &cause))
         }
     };
 }
 
 impl<'r> Row<'r> {
-    read_as!(int, i64);
-    read_as!(int_opt, Option<i64>);
-    read_as!(text, &'r str);
-    read_as!(text_opt, Option<&'r str>);
-    read_as!(blob, &'r [u8]);
-    read_as!(blob_opt, Option<&'r [u8]>);
+    read_as!(int, i64, as_i64);
+    read_as!(int_opt, Option<i64>, as_i64_or_null);
+    read_as!(text, &'r str, as_str);
+    read_as!(text_opt, Option<&'r str>, as_str_or_null);
+    read_as!(blob, &'r [u8], as_blob);
+    read_as!(blob_opt, Option<&'r [u8]>, as_blob_or_null);
 
     /// The value of column `at`, of whatever kind it is.
     pub(crate) fn value(&self, at: usize) -> Result<Param, StoreError> {
+        use rusqlite::types::Type;
         use sqlx::{Row as _, TypeInfo as _, ValueRef as _};
-        let kind = match self {
-            Self::Sqlite(row) => row.try_get_raw(at).map(|raw| raw.type_info().name().to_owned()),
-            Self::Postgres(row) => row.try_get_raw(at).map(|raw| raw.type_info().name().to_owned()),
+        let (text, blob) = match self {
+            Self::Sqlite(row) => {
+                let value = row.get_ref(at).map_err(|cause| self.senseless(at, &cause))?;
+                (value.data_type() == Type::Text, value.data_type() == Type::Blob)
+            }
+            Self::Postgres(row) => {
+                let raw = row.try_get_raw(at).map_err(|cause| self.senseless(at, &cause))?;
+                (raw.type_info().name() == "TEXT", raw.type_info().name() == "BYTEA")
+            }
         };
-        let kind = kind.map_err(|cause| StoreError::row(&self.column(at), &cause))?;
-        Ok(match kind.as_str() {
-            "TEXT" => Param::Text(self.text_opt(at)?.map(str::to_owned)),
-            "BLOB" | "BYTEA" => Param::Blob(self.blob_opt(at)?.map(<[u8]>::to_vec)),
+        Ok(match (text, blob) {
+            (true, _) => Param::Text(self.text_opt(at)?.map(str::to_owned)),
+            (_, true) => Param::Blob(self.blob_opt(at)?.map(<[u8]>::to_vec)),
             _ => Param::Int(self.int_opt(at)?),
         })
+    }
+
+    /// What is in column `at` makes no sense.
+    fn senseless(&self, at: usize, cause: &impl std::fmt::Display) -> StoreError {
+        StoreError::row(&self.column(at), cause)
     }
 
     /// The name of column `at`, for errors.
     fn column(&self, at: usize) -> String {
         use sqlx::{Column as _, Row as _};
         let name = match self {
-            Self::Sqlite(row) => row.columns().get(at).map(|column| column.name().to_owned()),
+            Self::Sqlite(row) => row.as_ref().column_name(at).ok().map(str::to_owned),
             Self::Postgres(row) => row.columns().get(at).map(|column| column.name().to_owned()),
         };
         name.unwrap_or_else(|| format!("number {at}"))

@@ -1,54 +1,66 @@
 //! The embedded database: one writer with `BEGIN IMMEDIATE`, a few read-only readers, WAL, and
 //! every commit on the disk before it returns (`synchronous=FULL`).
+//!
+//! A statement runs where it is called. sqlx has each of them run by a thread of the connection: a way there
+//! and back for every statement, and often one for every row, which was most of what a batch cost. The lanes have
+//! threads of their own for that ([`crate::engine`]); elsewhere the runtime is told that its thread is taken.
+//! The tables' history stays with sqlx, which keeps that of `PostgreSQL` too.
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::StreamExt as _;
-use sqlx::sqlite::{
-    SqliteArguments, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool,
-    SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{Arguments as _, AssertSqlSafe, Connection as _, Executor as _, Sqlite, Transaction};
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use rusqlite::config::DbConfig;
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, Statement, ToSql};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use crate::store::StoreError;
 use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx, all_bound};
 
 /// The oldest `SQLite` that this daemon runs on: 3.51.3.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
+/// How long a connection waits for another process that has the file.
+const BUSY: Duration = Duration::from_secs(30);
+/// How many connections read beside the writer.
+const READERS: usize = 4;
+/// How many statements a connection keeps compiled: more than there are.
+const STATEMENTS: usize = 200;
+/// 16 MiB: with 64 a register of 1,000,000 was no faster, and memory grew until it was full.
+const WRITER_CACHE: &str = "-16384";
+/// Readers look at a batch or at counters; the larger cache is the writer's.
+const READER_CACHE: &str = "-4096";
 
 pub(super) struct SqliteDialect {
     writer: Arc<Mutex<Writer>>,
-    readers: SqlitePool,
+    readers: Arc<Readers>,
     /// Held while we live: a second instance on the same file exits at once (F19).
     _lock: Option<File>,
 }
 
 struct Writer {
-    connection: SqliteConnection,
+    connection: Connection,
     /// A transaction was begun and neither committed nor rolled back: its future was dropped.
     open: bool,
 }
 
-fn options(path: &Path) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(path)
-        .busy_timeout(Duration::from_secs(30))
-        .synchronous(SqliteSynchronous::Full)
-        // The rows of one batch or page: the worker does not stop in the middle for its reader.
-        .row_buffer_size(256)
-        // 16 MiB: with 64 a register of 1,000,000 was no faster, and memory grew until it was full.
-        .pragma("cache_size", "-16384")
-        .pragma("temp_store", "FILE")
-        .pragma("wal_autocheckpoint", "4000")
-        .statement_cache_capacity(200)
-        .command_buffer_size(8)
-        .row_buffer_size(256)
+fn connect(path: &Path, flags: OpenFlags, cache: &str) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    // Else every statement whose value might stand in a partial index is compiled anew each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.execute_batch(&format!(
+        "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cache_size = {cache}; \
+         PRAGMA temp_store = FILE; PRAGMA wal_autocheckpoint = 4000"
+    ))?;
+    Ok(connection)
 }
 
 impl SqliteDialect {
@@ -56,37 +68,111 @@ impl SqliteDialect {
     /// command of an operator beside it is not.
     pub(super) async fn open(path: &Path, exclusive: bool) -> Result<Self, StoreError> {
         let lock = if exclusive { Some(lock(path)?) } else { None };
-        let options = options(path).create_if_missing(exclusive);
+        let connection = waits(|| open_writer(path, exclusive))?;
+        bring_up(path, exclusive).await?;
+        if !exclusive {
+            check_durable(&connection, path)?;
+        }
+        let writer = Arc::new(Mutex::new(Writer { connection, open: false }));
+        let readers = Arc::new(Readers {
+            path: path.to_owned(),
+            places: Arc::new(Semaphore::new(READERS)),
+            idle: std::sync::Mutex::default(),
+        });
+        Ok(Self { writer, readers, _lock: lock })
+    }
+}
+
+fn open_writer(path: &Path, exclusive: bool) -> Result<Connection, StoreError> {
+    let what = || path.display().to_string();
+    let failed = |cause: &rusqlite::Error| StoreError::open(&what(), &told(cause));
+    let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
+    flags.set(OpenFlags::SQLITE_OPEN_CREATE, exclusive);
+    let connection = connect(path, flags, WRITER_CACHE).map_err(|cause| failed(&cause))?;
+    check_version(&connection)?;
+    if exclusive {
         // The daemon alone says how the file keeps its journal: two who would both change that of a file that
         // is being made find it locked, and neither waits.
-        let as_owner = options.clone().journal_mode(SqliteJournalMode::Wal);
-        let first = if exclusive { &as_owner } else { &options };
-        let mut connection = SqliteConnection::connect_with(first)
-            .await
-            .map_err(|cause| StoreError::open(&path.display().to_string(), &cause))?;
-        check_version(&mut connection).await?;
-        if exclusive {
-            check_durable(&mut connection, path).await?;
-            crate::store::migrations::sqlite()
-                .run(&mut connection)
-                .await
-                .map_err(StoreError::migrate)?;
-        } else {
-            crate::store::migrations::check(&mut connection, &crate::store::migrations::sqlite())
-                .await?;
-            check_durable(&mut connection, path).await?;
+        pragma(&connection, "PRAGMA journal_mode = WAL").map_err(|cause| failed(&cause))?;
+        check_durable(&connection, path)?;
+    }
+    Ok(connection)
+}
+
+/// Brings the tables up to date, or looks whether they are.
+async fn bring_up(path: &Path, exclusive: bool) -> Result<(), StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY);
+    let mut connection = SqliteConnection::connect_with(&options)
+        .await
+        .map_err(|cause| StoreError::open(&path.display().to_string(), &cause))?;
+    let known = crate::store::migrations::sqlite();
+    if exclusive {
+        known.run(&mut connection).await.map_err(StoreError::migrate)?;
+    } else {
+        crate::store::migrations::check(&mut connection, &known).await?;
+    }
+    connection.close().await.map_err(|cause| StoreError::open(&path.display().to_string(), &cause))
+}
+
+/// The connections that read.
+struct Readers {
+    path: PathBuf,
+    places: Arc<Semaphore>,
+    idle: std::sync::Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until one is free.
+    async fn take(self: &Arc<Self>) -> Result<Reader, StoreError> {
+        let closed = |_| StoreError::Inconsistent { what: "a database that was closed".to_owned() };
+        let place = Arc::clone(&self.places).acquire_owned().await.map_err(closed)?;
+        let idle = self.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => waits(|| connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE))
+                .map_err(|cause| {
+                StoreError::open(&self.path.display().to_string(), &told(&cause))
+            })?,
+        };
+        Ok(Reader {
+            connection: Some(connection),
+            open: false,
+            readers: Arc::clone(self),
+            _place: place,
+        })
+    }
+}
+
+/// One of the readers, until it is dropped.
+struct Reader {
+    /// Always there until then.
+    connection: Option<Connection>,
+    /// It holds a snapshot.
+    open: bool,
+    readers: Arc<Readers>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Reader {
+    fn connection(&self) -> Result<&Connection, StoreError> {
+        self.connection.as_ref().ok_or_else(ended)
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let Some(connection) = self.connection.take() else { return };
+        // One whose snapshot does not end is of no more use.
+        if self.open && connection.execute_batch("ROLLBACK").is_err() {
+            return;
         }
-        let readers = SqlitePoolOptions::new()
-            .max_connections(4)
-            .min_connections(0)
-            // Nothing stands between us and a file that could break while nobody looks.
-            .test_before_acquire(false)
-            .connect_lazy_with(
-                // Readers look at a batch or at counters; the larger cache is the writer's.
-                options.read_only(true).create_if_missing(false).pragma("cache_size", "-4096"),
-            );
-        let writer = Arc::new(Mutex::new(Writer { connection, open: false }));
-        Ok(Self { writer, readers, _lock: lock })
+        if !self.readers.places.is_closed() {
+            self.readers.idle().push(connection);
+        }
     }
 }
 
@@ -105,11 +191,9 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
-        .fetch_one(connection)
-        .await
-        .map_err(|cause| StoreError::query("SELECT sqlite_version()", &cause))?;
+fn check_version(connection: &Connection) -> Result<(), StoreError> {
+    let version = pragma(connection, "SELECT sqlite_version()")
+        .map_err(|cause| failed("SELECT sqlite_version()", &cause))?;
     let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);
     let found = (next(), next(), next());
@@ -122,19 +206,15 @@ async fn check_version(connection: &mut SqliteConnection) -> Result<(), StoreErr
 
 /// What is acknowledged must be durable (I23). Asked for is not yet had: where the file system does
 /// not let processes share memory, `SQLite` keeps another journal and only says so.
-async fn check_durable(connection: &mut SqliteConnection, path: &Path) -> Result<(), StoreError> {
+fn check_durable(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     /// `FULL`: a commit returns once the log is on the disk.
     const FULL: i64 = 2;
     let what = || path.display().to_string();
-    let journal: String = sqlx::query_scalar("PRAGMA journal_mode")
-        .fetch_one(&mut *connection)
-        .await
-        .map_err(|cause| StoreError::open(&what(), &cause))?;
-    let synchronous: i64 = sqlx::query_scalar("PRAGMA synchronous")
-        .fetch_one(connection)
-        .await
-        .map_err(|cause| StoreError::open(&what(), &cause))?;
-    if journal == "wal" && synchronous >= FULL {
+    let asked =
+        |sql| pragma(connection, sql).map_err(|cause| StoreError::open(&what(), &told(&cause)));
+    let journal = asked("PRAGMA journal_mode")?;
+    let synchronous = asked("PRAGMA synchronous")?;
+    if journal == "wal" && synchronous.parse().is_ok_and(|level: i64| level >= FULL) {
         return Ok(());
     }
     let cause = format!(
@@ -144,40 +224,140 @@ async fn check_durable(connection: &mut SqliteConnection, path: &Path) -> Result
     Err(StoreError::Open { what: what(), cause })
 }
 
-fn arguments(params: Vec<Param>) -> Result<SqliteArguments, StoreError> {
-    let mut out = SqliteArguments::default();
-    out.reserve(params.len(), 0);
-    for param in params {
-        match param {
-            Param::Int(value) => out.add(value),
-            Param::Text(value) => out.add(value),
-            Param::Blob(value) => out.add(value),
-        }
-        .map_err(|cause| StoreError::Query { sql: "bind".to_owned(), cause: cause.to_string() })?;
+/// The one value that a statement without parameters answers.
+fn pragma(connection: &Connection, sql: &str) -> rusqlite::Result<String> {
+    connection.query_row(sql, [], |row| {
+        Ok(match row.get_ref(0)? {
+            ValueRef::Integer(value) => value.to_string(),
+            other => other.as_str()?.to_owned(),
+        })
+    })
+}
+
+/// Runs what may wait for the disk or for another process. A thread of the runtime gives its other tasks away
+/// before; a lane's own, and a runtime of one thread, have none to give.
+fn waits<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
+        _ => work(),
     }
-    Ok(out)
+}
+
+/// The database's own words and code; a statement carries no values, and the driver's message might.
+fn told(cause: &rusqlite::Error) -> String {
+    match cause {
+        rusqlite::Error::SqliteFailure(code, Some(words)) => {
+            format!("{words} ({})", code.extended_code)
+        }
+        rusqlite::Error::SqlInputError { error, msg, .. } => {
+            format!("{msg} ({})", error.extended_code)
+        }
+        other => other.to_string(),
+    }
+}
+
+fn failed(sql: &str, cause: &rusqlite::Error) -> StoreError {
+    StoreError::statement(sql, told(cause))
+}
+
+fn ended() -> StoreError {
+    StoreError::Inconsistent { what: "a transaction that has ended".to_owned() }
+}
+
+impl ToSql for Param {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Int(value) => value.map_or(ValueRef::Null, ValueRef::Integer),
+            Self::Text(value) => {
+                value.as_ref().map_or(ValueRef::Null, |text| ValueRef::Text(text.as_bytes()))
+            }
+            Self::Blob(value) => {
+                value.as_ref().map_or(ValueRef::Null, |bytes| ValueRef::Blob(bytes))
+            }
+        }))
+    }
+}
+
+/// `$7` is the seventh value, wherever it stands; to `SQLite` it is a name.
+fn bind(statement: &mut Statement<'_>, params: &[Param]) -> rusqlite::Result<()> {
+    for at in 1..=statement.parameter_count() {
+        let named = statement.parameter_name(at).and_then(|name| name.get(1..)?.parse().ok());
+        if let Some(value) = params.get(named.unwrap_or(at).wrapping_sub(1)) {
+            statement.raw_bind_parameter(at, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs a statement to its end, and says how many rows it wrote.
+fn run(connection: &Connection, sql: &str, params: &[Param], keep: bool) -> rusqlite::Result<u64> {
+    let to_its_end = |statement: &mut Statement<'_>| -> rusqlite::Result<()> {
+        bind(statement, params)?;
+        let mut rows = statement.raw_query();
+        while rows.next()?.is_some() {}
+        Ok(())
+    };
+    if keep {
+        to_its_end(&mut *connection.prepare_cached(sql)?)?;
+    } else {
+        to_its_end(&mut connection.prepare(sql)?)?;
+    }
+    Ok(connection.changes())
+}
+
+/// The same, for the verbs. A statement that was `built` for many rows is as good as never the same again.
+fn run_for(
+    connection: &Connection,
+    sql: &str,
+    built: bool,
+    params: &[Param],
+) -> Result<u64, StoreError> {
+    all_bound(sql, params);
+    let keep = !built || params.len() > 1_000;
+    waits(|| run(connection, sql, params, keep)).map_err(|cause| failed(sql, &cause))
+}
+
+fn rows(
+    connection: &Connection,
+    sql: &str,
+    params: &[Param],
+    take: Take<'_>,
+) -> Result<(), StoreError> {
+    all_bound(sql, params);
+    let broke = |cause: rusqlite::Error| failed(sql, &cause);
+    waits(|| {
+        let mut statement = connection.prepare_cached(sql).map_err(broke)?;
+        bind(&mut statement, params).map_err(broke)?;
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next().map_err(broke)? {
+            take(&Row::Sqlite(row)).map_err(|cause| cause.read_by(sql))?;
+        }
+        Ok(())
+    })
+}
+
+/// Begins or ends a transaction.
+fn turn(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
+    waits(|| run(connection, sql, &[], true)).map(|_| ())
 }
 
 #[async_trait]
 impl Dialect for SqliteDialect {
     async fn write(&self) -> Result<Box<dyn Tx>, StoreError> {
         let mut writer = Arc::clone(&self.writer).lock_owned().await;
-        writer.end().await;
-        // From here on the future may be dropped at any await; then it is rolled back.
+        writer.end();
+        turn(&writer.connection, "BEGIN IMMEDIATE")
+            .map_err(|cause| failed("BEGIN IMMEDIATE", &cause))?;
         writer.open = true;
-        let tx = WriteTx(Some(writer));
-        let mut tx = Box::new(tx);
-        tx.connection()?
-            .execute("BEGIN IMMEDIATE")
-            .await
-            .map_err(|cause| StoreError::query("BEGIN IMMEDIATE", &cause))?;
-        Ok(tx)
+        Ok(Box::new(WriteTx(writer)))
     }
 
     async fn read(&self) -> Result<Box<dyn Tx>, StoreError> {
-        // The snapshot of one that is dropped in the middle ends with it: sqlx rolls it back.
-        let begun = self.readers.begin().await;
-        Ok(Box::new(ReadTx(begun.map_err(|cause| StoreError::query("BEGIN", &cause))?)))
+        let mut reader = self.readers.take().await?;
+        turn(reader.connection()?, "BEGIN").map_err(|cause| failed("BEGIN", &cause))?;
+        // The snapshot of one that is dropped in the middle ends with it.
+        reader.open = true;
+        Ok(Box::new(ReadTx(reader)))
     }
 
     async fn rows(
@@ -186,10 +366,8 @@ impl Dialect for SqliteDialect {
         params: Vec<Param>,
         take: Take<'_>,
     ) -> Result<(), StoreError> {
-        let taken = self.readers.acquire().await;
-        let mut connection =
-            taken.map_err(|cause| StoreError::query("acquire a reader", &cause))?;
-        rows(&mut connection, sql, params, take).await
+        let reader = self.readers.take().await?;
+        rows(reader.connection()?, &sql, &params, take)
     }
 
     fn bulk(&self) -> Bulk {
@@ -197,11 +375,13 @@ impl Dialect for SqliteDialect {
     }
 
     async fn close(&self) {
-        self.readers.close().await;
+        self.readers.places.close();
+        self.readers.idle().clear();
         // Whoever copies the file of a daemon that was stopped shall have all of it.
         let mut writer = self.writer.lock().await;
-        writer.end().await;
-        if let Err(cause) = writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").await {
+        writer.end();
+        if let Err(cause) = turn(&writer.connection, "PRAGMA wal_checkpoint(TRUNCATE)") {
+            let cause = told(&cause);
             tracing::warn!(%cause, "the journal beside the database could not be written back; copy both files");
         }
     }
@@ -209,76 +389,37 @@ impl Dialect for SqliteDialect {
 
 impl Writer {
     /// Rolls back what was left open.
-    async fn end(&mut self) {
+    fn end(&mut self) {
         if !self.open {
             return;
         }
-        // It fails where nothing is open any more: a commit that nobody waited for went through,
-        // or a statement failed so badly that SQLite rolled back by itself. Where it fails for
-        // another reason, the next BEGIN does as well.
-        if let Err(cause) = self.connection.execute("ROLLBACK").await {
+        // It fails where nothing is open any more: a statement failed so badly that SQLite rolled back by
+        // itself. Where it fails for another reason, the next BEGIN does as well.
+        if let Err(cause) = turn(&self.connection, "ROLLBACK") {
+            let cause = told(&cause);
             tracing::debug!(%cause, "there was nothing to roll back");
         }
         self.open = false;
     }
 }
 
-/// The writer, for one transaction. Its holder is always there until it is dropped.
-struct WriteTx(Option<OwnedMutexGuard<Writer>>);
-
-impl WriteTx {
-    fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
-        let ended = || StoreError::Inconsistent { what: "a transaction that has ended".to_owned() };
-        Ok(&mut self.0.as_mut().ok_or_else(ended)?.connection)
-    }
-}
+/// The writer, for one transaction.
+struct WriteTx(OwnedMutexGuard<Writer>);
 
 impl Drop for WriteTx {
     /// A transaction that was not committed is rolled back at once, not when this process next
     /// writes: until then the commands of an operator beside it would find the database locked.
     fn drop(&mut self) {
-        let Some(mut writer) = self.0.take().filter(|writer| writer.open) else { return };
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { writer.end().await });
-        }
+        self.0.end();
     }
 }
 
-struct ReadTx(Transaction<'static, Sqlite>);
-
-async fn run(
-    connection: &mut SqliteConnection,
-    sql: Cow<'static, str>,
-    params: Vec<Param>,
-) -> Result<u64, StoreError> {
-    all_bound(&sql, &params);
-    // A statement built for many rows is as good as never the same again.
-    let keep = matches!(sql, Cow::Borrowed(_)) || params.len() > 1_000;
-    let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?).persistent(keep);
-    let done = query.execute(connection).await.map_err(|cause| StoreError::query(&sql, &cause))?;
-    Ok(done.rows_affected())
-}
-
-async fn rows(
-    connection: &mut SqliteConnection,
-    sql: Cow<'static, str>,
-    params: Vec<Param>,
-    take: Take<'_>,
-) -> Result<(), StoreError> {
-    all_bound(&sql, &params);
-    let query = sqlx::query_with(AssertSqlSafe(sql.clone()), arguments(params)?);
-    let mut stream = query.fetch(connection);
-    while let Some(row) = stream.next().await {
-        let row = row.map_err(|cause| StoreError::query(&sql, &cause))?;
-        take(&Row::Sqlite(&row)).map_err(|cause| cause.read_by(&sql))?;
-    }
-    Ok(())
-}
+struct ReadTx(Reader);
 
 #[async_trait]
 impl Tx for WriteTx {
     async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
-        run(self.connection()?, sql, params).await
+        run_for(&self.0.connection, &sql, matches!(sql, Cow::Owned(_)), &params)
     }
 
     async fn rows(
@@ -287,17 +428,13 @@ impl Tx for WriteTx {
         params: Vec<Param>,
         take: Take<'_>,
     ) -> Result<(), StoreError> {
-        rows(self.connection()?, sql, params, take).await
+        rows(&self.0.connection, &sql, &params, take)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
-        self.connection()?
-            .execute("COMMIT")
-            .await
-            .map_err(|cause| StoreError::Commit { cause: cause.to_string() })?;
-        if let Some(writer) = &mut self.0 {
-            writer.open = false;
-        }
+        turn(&self.0.connection, "COMMIT")
+            .map_err(|cause| StoreError::Commit { cause: told(&cause) })?;
+        self.0.open = false;
         Ok(())
     }
 }
@@ -305,7 +442,7 @@ impl Tx for WriteTx {
 #[async_trait]
 impl Tx for ReadTx {
     async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
-        run(&mut self.0, sql, params).await
+        run_for(self.0.connection()?, &sql, matches!(sql, Cow::Owned(_)), &params)
     }
 
     async fn rows(
@@ -314,12 +451,14 @@ impl Tx for ReadTx {
         params: Vec<Param>,
         take: Take<'_>,
     ) -> Result<(), StoreError> {
-        rows(&mut self.0, sql, params, take).await
+        rows(self.0.connection()?, &sql, &params, take)
     }
 
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let ended = self.0.commit().await;
-        ended.map_err(|cause| StoreError::query("COMMIT of a reader", &cause))
+    async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        turn(self.0.connection()?, "COMMIT")
+            .map_err(|cause| failed("COMMIT of a reader", &cause))?;
+        self.0.open = false;
+        Ok(())
     }
 }
 
@@ -341,14 +480,14 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn sqlite_is_compiled_without_locks_that_all_connections_share() {
-        let wish = options(Path::new(":memory:"));
-        let mut connection = SqliteConnection::connect_with(&wish).await.expect("opens");
-        let compiled: Vec<String> = sqlx::query_scalar("PRAGMA compile_options")
-            .fetch_all(&mut connection)
-            .await
-            .expect("says how");
+    const NEW: OpenFlags = OpenFlags::SQLITE_OPEN_READ_WRITE.union(OpenFlags::SQLITE_OPEN_CREATE);
+
+    #[test]
+    fn sqlite_is_compiled_without_locks_that_all_connections_share() {
+        let connection = connect(Path::new(":memory:"), NEW, READER_CACHE).expect("opens");
+        let mut asked = connection.prepare("PRAGMA compile_options").expect("is a statement");
+        let said = asked.query_map([], |row| row.get(0)).expect("says how");
+        let compiled: Vec<String> = said.collect::<Result<_, _>>().expect("reads");
         assert!(compiled.iter().any(|option| option == "DEFAULT_MEMSTATUS=0"), "{compiled:?}");
         assert!(
             !compiled.iter().any(|option| option == "ENABLE_MEMORY_MANAGEMENT"),
@@ -388,36 +527,88 @@ mod tests {
     #[tokio::test]
     async fn i23_a_database_that_keeps_another_journal_is_refused() {
         // One in memory is the nearest of those that take WAL as a wish.
-        let wish = options(Path::new(":memory:")).journal_mode(SqliteJournalMode::Wal);
-        let mut connection = SqliteConnection::connect_with(&wish).await.expect("opens");
-        let refused = check_durable(&mut connection, Path::new(":memory:")).await.err();
+        let connection = connect(Path::new(":memory:"), NEW, READER_CACHE).expect("opens");
+        pragma(&connection, "PRAGMA journal_mode = WAL").expect("is a wish");
+        let refused = check_durable(&connection, Path::new(":memory:")).err();
         let words = refused.expect("is refused").to_string();
         assert!(words.contains("journal_mode is memory"), "{words}");
         // A command takes the file as it is, and what it writes must be durable too.
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("facts.sqlite");
-        let made = options(&path).create_if_missing(true);
-        let other = made.journal_mode(SqliteJournalMode::Delete);
-        let mut connection = SqliteConnection::connect_with(&other).await.expect("opens");
-        crate::store::migrations::sqlite().run(&mut connection).await.expect("makes the tables");
+        drop(SqliteDialect::open(&path, true).await.expect("makes the tables"));
+        let connection = connect(&path, NEW, READER_CACHE).expect("opens");
+        pragma(&connection, "PRAGMA journal_mode = DELETE").expect("nobody else has it");
         let refused = SqliteDialect::open(&path, false).await.err();
         let words = refused.expect("is refused").to_string();
         assert!(words.contains("journal_mode is delete"), "{words}");
-        connection.close().await.expect("closes");
         // Less than the whole of it is refused as well.
         let path = folder.path().join("less.sqlite");
-        for (asked, taken) in [
-            (SqliteSynchronous::Off, false),
-            (SqliteSynchronous::Normal, false),
-            (SqliteSynchronous::Full, true),
-            (SqliteSynchronous::Extra, true),
-        ] {
-            let made = options(&path).create_if_missing(true);
-            let options = made.journal_mode(SqliteJournalMode::Wal).synchronous(asked);
-            let mut connection = SqliteConnection::connect_with(&options).await.expect("opens");
-            let checked = check_durable(&mut connection, &path).await;
+        for (asked, taken) in [("OFF", false), ("NORMAL", false), ("FULL", true), ("EXTRA", true)] {
+            let connection = connect(&path, NEW, READER_CACHE).expect("opens");
+            pragma(&connection, "PRAGMA journal_mode = WAL").expect("is set");
+            let sql = format!("PRAGMA synchronous = {asked}");
+            connection.execute_batch(&sql).expect("is set");
+            let checked = check_durable(&connection, &path);
             assert_eq!(checked.is_ok(), taken, "{checked:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_value_is_bound_by_its_number_wherever_it_stands() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let dialect = SqliteDialect::open(&folder.path().join("facts.sqlite"), true).await;
+        let mut read = dialect.expect("opens").read().await.expect("begins");
+        let mut found = Vec::new();
+        for sql in ["SELECT $3, $1, $2, $1", "SELECT ?, ?, ?, ?"] {
+            let numbered = sql.contains('$');
+            let values =
+                if numbered { params!["a", "b", "c"] } else { params!["c", "a", "b", "a"] };
+            read.rows(sql.into(), values, &mut |row| {
+                found.push((0..4).map(|at| row.string(at)).collect::<Result<String, _>>()?);
+                Ok(())
+            })
+            .await
+            .expect("reads");
+        }
+        assert_eq!(found, ["caba", "caba"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_not_committed_is_gone_at_once_and_readers_come_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("facts.sqlite");
+        let dialect = SqliteDialect::open(&path, true).await.expect("opens");
+        let sql = "INSERT INTO meta (name, value) VALUES ('a', 'b')";
+        let mut left = dialect.write().await.expect("begins");
+        assert_eq!(left.run(sql.into(), params![]).await.expect("writes"), 1);
+        drop(left);
+        // Another process does not find it locked.
+        let beside = Connection::open(&path).expect("opens");
+        beside.busy_timeout(Duration::ZERO).expect("is set");
+        beside.execute_batch("BEGIN IMMEDIATE; ROLLBACK").expect("is free");
+        let mut kept = dialect.write().await.expect("begins");
+        assert_eq!(kept.run(sql.into(), params![]).await.expect("writes"), 1);
+        kept.commit().await.expect("is durable");
+        // A snapshot that was left is not what the next reader sees.
+        for round in 0..3 * READERS {
+            let mut read = dialect.read().await.expect("begins");
+            let mut found = String::new();
+            let sql = "SELECT value FROM meta WHERE name = 'a'";
+            let mut take = |row: &Row<'_>| {
+                found = row.string(0)?;
+                Ok(())
+            };
+            read.rows(sql.into(), params![], &mut take).await.expect("reads");
+            assert_eq!(found, if round == 0 { "b".to_owned() } else { format!("b{round}") });
+            let mut write = dialect.write().await.expect("begins");
+            let sql = "UPDATE meta SET value = $1 WHERE name = 'a'";
+            let next = format!("b{}", round + 1);
+            assert_eq!(write.run(sql.into(), params![next]).await.expect("writes"), 1);
+            write.commit().await.expect("is durable");
+        }
+        assert!(dialect.readers.idle().len() <= READERS);
+        dialect.close().await;
+        assert!(dialect.read().await.is_err() && dialect.readers.idle().is_empty());
     }
 
     #[tokio::test]

@@ -260,6 +260,11 @@ impl Stage {
         cards
     }
 
+    /// Ends all processes; what they left is deleted with the folder.
+    pub fn ended(self) -> tempfile::TempDir {
+        self.folder
+    }
+
     pub fn logged(&self) -> String {
         std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
     }

@@ -72,6 +72,7 @@ pub const ROOMS: &[Room] = &[
 /// Crates that only some rooms may name.
 const CRATES: &[(&str, &[&str], &str)] = &[
     ("sqlx", &["store"], "SQL is written in store"),
+    ("rusqlite", &["store"], "SQL is written in store"),
     ("ring", &["guard", "sandbox"], "keys, digests and randomness belong in guard"),
     ("axum", &["web", "sandbox", "lifecycle"], "what is served belongs in web"),
     (
@@ -246,6 +247,7 @@ mod tests {
         );
         caught("src/flow/submit.rs", "    let c = reqwest::Client::new();", "concrete doors");
         caught("src/flow/submit.rs", "use sqlx::Row as _;", "SQL is written in store");
+        caught("src/web/front.rs", "use rusqlite::Connection;", "SQL is written in store");
         caught("src/sandbox/bank.rs", "use crate::store::Store;", "its own book");
         caught("src/engine.rs", "use crate::model::money::Fen;", "nothing of money");
         caught("src/model/id.rs", "use serde::Serialize;", "effects");
