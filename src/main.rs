@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    daifa::cli::main().await.into()
+fn main() -> ExitCode {
+    daifa::cli::main().into()
 }

@@ -243,6 +243,11 @@ fn waits<T>(work: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Lets go on what else the same task does: a bank's server is asked for the next answer while one is applied.
+async fn lets_others_go_on() {
+    tokio::task::yield_now().await;
+}
+
 /// The database's own words and code; a statement carries no values, and the driver's message might.
 fn told(cause: &rusqlite::Error) -> String {
     match cause {
@@ -366,6 +371,7 @@ impl Dialect for SqliteDialect {
         params: Vec<Param>,
         take: Take<'_>,
     ) -> Result<(), StoreError> {
+        lets_others_go_on().await;
         let reader = self.readers.take().await?;
         rows(reader.connection()?, &sql, &params, take)
     }
@@ -419,6 +425,7 @@ struct ReadTx(Reader);
 #[async_trait]
 impl Tx for WriteTx {
     async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
+        lets_others_go_on().await;
         run_for(&self.0.connection, &sql, matches!(sql, Cow::Owned(_)), &params)
     }
 
@@ -428,10 +435,12 @@ impl Tx for WriteTx {
         params: Vec<Param>,
         take: Take<'_>,
     ) -> Result<(), StoreError> {
+        lets_others_go_on().await;
         rows(&self.0.connection, &sql, &params, take)
     }
 
     async fn commit(mut self: Box<Self>) -> Result<(), StoreError> {
+        lets_others_go_on().await;
         turn(&self.0.connection, "COMMIT")
             .map_err(|cause| StoreError::Commit { cause: told(&cause) })?;
         self.0.open = false;
@@ -442,6 +451,7 @@ impl Tx for WriteTx {
 #[async_trait]
 impl Tx for ReadTx {
     async fn run(&mut self, sql: Cow<'static, str>, params: Vec<Param>) -> Result<u64, StoreError> {
+        lets_others_go_on().await;
         run_for(self.0.connection()?, &sql, matches!(sql, Cow::Owned(_)), &params)
     }
 
@@ -451,6 +461,7 @@ impl Tx for ReadTx {
         params: Vec<Param>,
         take: Take<'_>,
     ) -> Result<(), StoreError> {
+        lets_others_go_on().await;
         rows(self.0.connection()?, &sql, &params, take)
     }
 
