@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -53,12 +54,17 @@ pub async fn run(
     cancel: CancellationToken,
 ) -> Result<(), EngineError> {
     let mut running = JoinSet::new();
+    // Where nobody waits for the engine any more, no lane waits for its bank.
+    let given_up = CancellationToken::new();
+    let _ends_with_us = given_up.clone().drop_guard();
     for lane in lanes(&ctx) {
         let (ctx, observer, cancel) = (Arc::clone(&ctx), Arc::clone(&observer), cancel.clone());
         let repeated = repeat(ctx, lane.clone(), observer, cancel);
+        let (runtime, given_up) = (Handle::current(), given_up.clone());
         // A thread of its own: what it asks the embedded database holds up nobody else's tasks.
-        let runtime = tokio::runtime::Handle::current();
-        let repeated = tokio::task::spawn_blocking(move || runtime.block_on(repeated));
+        let repeated = tokio::task::spawn_blocking(move || {
+            runtime.block_on(given_up.run_until_cancelled(repeated)).unwrap_or(Ok(()))
+        });
         running.spawn(async move { (lane, repeated.await) });
     }
     let mut ended = Ok(());

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
-fn main() -> ExitCode {
-    daifa::cli::main().into()
+#[tokio::main]
+async fn main() -> ExitCode {
+    daifa::cli::main().await.into()
 }

@@ -122,21 +122,7 @@ enum Command {
 }
 
 /// Runs the command line and says how the process ends.
-pub fn main() -> Exit {
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(cause) => {
-            complain(&cause.into());
-            return Exit::Failed;
-        }
-    };
-    let exit = runtime.block_on(command());
-    // A lane that still waits for a bank has had its time: the limit of a soft stop.
-    runtime.shutdown_background();
-    exit
-}
-
-async fn command() -> Exit {
+pub async fn main() -> Exit {
     let cli = Cli::parse();
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let done = match cli.command {
