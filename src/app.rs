@@ -34,6 +34,8 @@ use crate::store::{Store, StoreError};
 use crate::web::metrics::StepResult;
 use crate::web::{BankName, Health, Metrics, Pages};
 
+/// How long a step that was given up on may take to end what it asks the database.
+const GIVE_UP_LIMIT: Duration = Duration::from_secs(2);
 /// How often gauges are refreshed: a scrape never touches the database (F66).
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 
@@ -139,6 +141,8 @@ pub struct Running {
     pub store: Arc<Store>,
     pub address: std::net::SocketAddr,
     engine: tokio::task::JoinHandle<Result<(), EngineError>>,
+    /// Ends also the steps that still wait for a bank.
+    given_up: CancellationToken,
     /// What this process is to be told apart from by the next.
     before: opening::Before,
     /// The store failed under what a bank called in.
@@ -227,9 +231,21 @@ pub async fn start(
     let mut rest = vec![page, tokio::spawn(fresh), tokio::spawn(watchdog)];
     rest.extend(listeners);
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
-    let engine = tokio::spawn(engine::run(ctx, watcher, cancel));
+    let given_up = CancellationToken::new();
+    let engine = tokio::spawn(engine::run(ctx, watcher, cancel, given_up.clone()));
     health.set_ready(true);
-    Ok(Running { store, address, engine, before, broken, exit: None, rest, marked, health })
+    Ok(Running {
+        store,
+        address,
+        engine,
+        given_up,
+        before,
+        broken,
+        exit: None,
+        rest,
+        marked,
+        health,
+    })
 }
 
 impl Running {
@@ -252,7 +268,14 @@ impl Running {
     }
 
     /// Ends what is left after the steps have ended.
-    pub async fn close(self) {
+    pub async fn close(mut self) {
+        if self.exit.is_none() {
+            self.given_up.cancel();
+            // Only one that waits for the disk is not over at once.
+            if tokio::time::timeout(GIVE_UP_LIMIT, &mut self.engine).await.is_err() {
+                tracing::warn!("a step still waits for the database");
+            }
+        }
         if matches!(self.exit, Some(Exit::Done | Exit::Storage))
             && let Err(cause) = self.before.end_well()
         {

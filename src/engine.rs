@@ -44,7 +44,8 @@ pub enum EngineError {
     Panicked { lane: Lane },
 }
 
-/// Runs all lanes until `cancel`.
+/// Runs all lanes until `cancel`. At `given_up`, and where nobody waits for the engine any more, also those end
+/// that still wait for a bank.
 ///
 /// # Errors
 /// [`EngineError`] where the process must stop and read back what is durable.
@@ -52,10 +53,9 @@ pub async fn run(
     ctx: Arc<Ctx>,
     observer: Arc<dyn Observer>,
     cancel: CancellationToken,
+    given_up: CancellationToken,
 ) -> Result<(), EngineError> {
     let mut running = JoinSet::new();
-    // Where nobody waits for the engine any more, no lane waits for its bank.
-    let given_up = CancellationToken::new();
     let _ends_with_us = given_up.clone().drop_guard();
     for lane in lanes(&ctx) {
         let (ctx, observer, cancel) = (Arc::clone(&ctx), Arc::clone(&observer), cancel.clone());
@@ -63,7 +63,13 @@ pub async fn run(
         let (runtime, given_up) = (Handle::current(), given_up.clone());
         // A thread of its own: what it asks the embedded database holds up nobody else's tasks.
         let repeated = tokio::task::spawn_blocking(move || {
-            runtime.block_on(given_up.run_until_cancelled(repeated)).unwrap_or(Ok(()))
+            runtime.block_on(async {
+                tokio::select! {
+                    biased;
+                    () = given_up.cancelled() => Ok(()),
+                    ended = repeated => ended,
+                }
+            })
         });
         running.spawn(async move { (lane, repeated.await) });
     }

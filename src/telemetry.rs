@@ -56,7 +56,7 @@ pub fn check_level(level: &str) -> Result<(), TelemetryError> {
 
 fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
     let unread = |cause| TelemetryError::Level { level: level.to_owned(), cause };
-    // Each statement to the database, which is nearly all of it, only where that is asked for: "debug,sqlx=debug".
+    // Each statement to `PostgreSQL`, which is nearly all of it, only where that is asked for: "debug,sqlx=debug".
     let quiet = ["debug", "trace"].contains(&level.to_ascii_lowercase().as_str());
     let level = if quiet { format!("{level},sqlx=info") } else { level.to_owned() };
     EnvFilter::builder().parse(level).map_err(unread)

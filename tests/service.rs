@@ -87,6 +87,11 @@ fn f59_a_stuck_step_starves_the_watchdog_and_does_not_hold_up_the_stop() {
     // Work under way is given 25 s; then the process ends and says that some was cut off.
     assert_eq!(service.ended(Duration::from_secs(27)).code(), Some(75), "{}", service.log());
     assert!(told.elapsed() > Duration::from_secs(24), "{:?}", told.elapsed());
+    let log = service.log();
+    assert!(
+        !log.contains("defect") && !log.contains("contradicts") && !log.contains("read back"),
+        "{log}"
+    );
 }
 
 /// Another blinding key under the same id would blind the same person to somebody else; another seal

@@ -245,7 +245,8 @@ impl Store {
         }
     }
 
-    /// Closes the connections of readers; the writer closes when the store is dropped.
+    /// Waits a moment for those who read, and writes all back into one file; nobody reads any more. The writer
+    /// closes when the store is dropped.
     pub async fn close(&self) {
         self.dialect.close().await;
     }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::store::StoreError;
 
-/// A bound value. Owned, because the driver keeps what it is given.
+/// A bound value. Owned, because the driver of `PostgreSQL` keeps what it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Param {
     Int(Option<i64>),
@@ -193,8 +193,7 @@ pub(crate) trait Dialect: Send + Sync {
 }
 
 /// One statement that reads. A step looks far more often than it finds something, and beginning and ending a
-/// transaction costs as much as the query in it: each is a way to another thread and back on `SQLite`, and
-/// to the server and back on `PostgreSQL`.
+/// transaction costs as much as the query in it: on `PostgreSQL` each is a way to the server and back.
 pub(crate) struct Look<'d>(pub(crate) &'d dyn Dialect);
 
 impl Look<'_> {

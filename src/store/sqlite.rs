@@ -21,6 +21,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::store::StoreError;
 use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx, all_bound};
 
@@ -28,6 +29,10 @@ use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx, all_bound};
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
 /// How long a connection waits for another process that has the file.
 const BUSY: Duration = Duration::from_secs(30);
+/// How long a statement runs until somebody is told.
+const SLOW_MS: i64 = 1_000;
+/// How long those who still read are waited for at the end.
+const CLOSING: Duration = Duration::from_secs(2);
 /// How many connections read beside the writer.
 const READERS: usize = 4;
 /// How many statements a connection keeps compiled: more than there are.
@@ -128,8 +133,11 @@ impl Readers {
 
     /// Waits until one is free.
     async fn take(self: &Arc<Self>) -> Result<Reader, StoreError> {
-        let closed = |_| StoreError::Inconsistent { what: "a database that was closed".to_owned() };
-        let place = Arc::clone(&self.places).acquire_owned().await.map_err(closed)?;
+        let none = |cause: &str| StoreError::statement("acquire a reader", cause.to_owned());
+        let place = tokio::time::timeout(BUSY, Arc::clone(&self.places).acquire_owned())
+            .await
+            .map_err(|_| none("all have been busy for 30 seconds"))?
+            .map_err(|_| none("this process is about to end"))?;
         let idle = self.idle().pop();
         let connection = match idle {
             Some(connection) => connection,
@@ -235,12 +243,24 @@ fn pragma(connection: &Connection, sql: &str) -> rusqlite::Result<String> {
 }
 
 /// Runs what may wait for the disk or for another process. A thread of the runtime gives its other tasks away
-/// before; a lane's own, and a runtime of one thread, have none to give.
+/// before; a lane's own has none, and a runtime of one thread nobody to give them to.
 fn waits<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|runtime| runtime.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
         _ => work(),
     }
+}
+
+/// The same for a statement; one that takes long is told of, since the disk may be ill.
+fn timed<T>(sql: &str, work: impl FnOnce() -> T) -> T {
+    let begun_ms = SystemClock.running_ms();
+    let done = waits(work);
+    let took_ms = SystemClock.running_ms() - begun_ms;
+    if took_ms >= SLOW_MS {
+        let sql: String = sql.chars().take(120).collect();
+        tracing::warn!(took_ms, sql, "a statement took long; is the disk slow?");
+    }
+    done
 }
 
 /// Lets go on what else the same task does: a bank's server is asked for the next answer while one is applied.
@@ -286,10 +306,13 @@ impl ToSql for Param {
 /// `$7` is the seventh value, wherever it stands; to `SQLite` it is a name.
 fn bind(statement: &mut Statement<'_>, params: &[Param]) -> rusqlite::Result<()> {
     for at in 1..=statement.parameter_count() {
-        let named = statement.parameter_name(at).and_then(|name| name.get(1..)?.parse().ok());
-        if let Some(value) = params.get(named.unwrap_or(at).wrapping_sub(1)) {
-            statement.raw_bind_parameter(at, value)?;
-        }
+        let number = match statement.parameter_name(at) {
+            None => Some(at),
+            Some(name) => name.get(1..).and_then(|digits| digits.parse().ok()),
+        };
+        let value = number.and_then(|number: usize| params.get(number.checked_sub(1)?));
+        let count = || rusqlite::Error::InvalidParameterCount(params.len(), at);
+        statement.raw_bind_parameter(at, value.ok_or_else(count)?)?;
     }
     Ok(())
 }
@@ -319,7 +342,7 @@ fn run_for(
 ) -> Result<u64, StoreError> {
     all_bound(sql, params);
     let keep = !built || params.len() > 1_000;
-    waits(|| run(connection, sql, params, keep)).map_err(|cause| failed(sql, &cause))
+    timed(sql, || run(connection, sql, params, keep)).map_err(|cause| failed(sql, &cause))
 }
 
 fn rows(
@@ -330,7 +353,7 @@ fn rows(
 ) -> Result<(), StoreError> {
     all_bound(sql, params);
     let broke = |cause: rusqlite::Error| failed(sql, &cause);
-    waits(|| {
+    timed(sql, || {
         let mut statement = connection.prepare_cached(sql).map_err(broke)?;
         bind(&mut statement, params).map_err(broke)?;
         let mut rows = statement.raw_query();
@@ -343,7 +366,7 @@ fn rows(
 
 /// Begins or ends a transaction.
 fn turn(connection: &Connection, sql: &'static str) -> rusqlite::Result<()> {
-    waits(|| run(connection, sql, &[], true)).map(|_| ())
+    timed(sql, || run(connection, sql, &[], true)).map(|_| ())
 }
 
 #[async_trait]
@@ -381,13 +404,14 @@ impl Dialect for SqliteDialect {
     }
 
     async fn close(&self) {
+        let all = u32::try_from(READERS).unwrap_or(u32::MAX);
+        drop(tokio::time::timeout(CLOSING, self.readers.places.acquire_many(all)).await);
         self.readers.places.close();
         self.readers.idle().clear();
         // Whoever copies the file of a daemon that was stopped shall have all of it.
         let mut writer = self.writer.lock().await;
         writer.end();
-        if let Err(cause) = turn(&writer.connection, "PRAGMA wal_checkpoint(TRUNCATE)") {
-            let cause = told(&cause);
+        if let Err(cause) = waits(|| writer.write_back()) {
             tracing::warn!(%cause, "the journal beside the database could not be written back; copy both files");
         }
     }
@@ -401,11 +425,27 @@ impl Writer {
         }
         // It fails where nothing is open any more: a statement failed so badly that SQLite rolled back by
         // itself. Where it fails for another reason, the next BEGIN does as well.
-        if let Err(cause) = turn(&self.connection, "ROLLBACK") {
+        let ended = turn(&self.connection, "ROLLBACK");
+        self.open = !self.connection.is_autocommit();
+        if let (true, Err(cause)) = (self.open, ended) {
             let cause = told(&cause);
-            tracing::debug!(%cause, "there was nothing to roll back");
+            tracing::warn!(%cause, "a transaction could not be rolled back");
         }
-        self.open = false;
+    }
+
+    /// Writes the log beside the file back into it; says why that could not be done.
+    fn write_back(&self) -> Result<(), String> {
+        let busy = self.connection.busy_timeout(CLOSING).and_then(|()| {
+            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+            self.connection.query_row(sql, [], |row| row.get::<_, i64>(0))
+        });
+        // For what may still come.
+        let again = self.connection.busy_timeout(BUSY);
+        match busy.and_then(|busy| again.map(|()| busy)) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err("another process reads it".to_owned()),
+            Err(cause) => Err(told(&cause)),
+        }
     }
 }
 
@@ -618,8 +658,38 @@ mod tests {
             write.commit().await.expect("is durable");
         }
         assert!(dialect.readers.idle().len() <= READERS);
-        dialect.close().await;
-        assert!(dialect.read().await.is_err() && dialect.readers.idle().is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_is_closed_waits_for_who_reads_and_is_one_file_then() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("facts.sqlite");
+        let dialect = SqliteDialect::open(&path, true).await.expect("opens");
+        let mut read = dialect.read().await.expect("begins");
+        let sql = "SELECT name FROM meta";
+        read.rows(sql.into(), params![], &mut |_| Ok(())).await.expect("reads");
+        let mut write = dialect.write().await.expect("begins");
+        let sql = "INSERT INTO meta (name, value) VALUES ('a', 'b')";
+        write.run(sql.into(), params![]).await.expect("writes");
+        write.commit().await.expect("is durable");
+        let log = || path.with_extension("sqlite-wal").metadata().map_or(0, |log| log.len());
+        assert!(log() > 0);
+        let leaves = async {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            drop(read);
+        };
+        tokio::join!(dialect.close(), leaves);
+        assert_eq!(log(), 0);
+        let words = dialect.read().await.err().expect("nobody reads any more").to_string();
+        assert!(words.contains("about to end"), "{words}");
+        // One whom we do not wait for.
+        let beside = Connection::open(&path).expect("opens");
+        beside.execute_batch("BEGIN; SELECT name FROM meta").expect("reads");
+        let mut write = dialect.write().await.expect("begins");
+        write.run("DELETE FROM meta WHERE name = 'a'".into(), params![]).await.expect("writes");
+        write.commit().await.expect("is durable");
+        let kept = dialect.writer.lock().await.write_back();
+        assert_eq!(kept, Err("another process reads it".to_owned()));
     }
 
     #[tokio::test]
