@@ -140,9 +140,7 @@ impl Observer for Watcher {
 pub struct Running {
     pub store: Arc<Store>,
     pub address: std::net::SocketAddr,
-    engine: tokio::task::JoinHandle<Result<(), EngineError>>,
-    /// Ends also the steps that still wait for a bank.
-    given_up: CancellationToken,
+    lanes: Lanes,
     /// What this process is to be told apart from by the next.
     before: opening::Before,
     /// The store failed under what a bank called in.
@@ -153,6 +151,21 @@ pub struct Running {
     /// Ends by itself after the stop, once the mark says how far the journal came.
     marked: tokio::task::JoinHandle<()>,
     health: Arc<Health>,
+}
+
+/// What the engine runs.
+struct Lanes {
+    ended: tokio::task::JoinHandle<Result<(), EngineError>>,
+    /// Ends also those that still wait for a bank.
+    given_up: CancellationToken,
+}
+
+impl Lanes {
+    fn run(ctx: Arc<Ctx>, watcher: Arc<Watcher>, cancel: CancellationToken) -> Self {
+        let given_up = CancellationToken::new();
+        let ended = tokio::spawn(engine::run(ctx, watcher, cancel, given_up.clone()));
+        Self { ended, given_up }
+    }
 }
 
 /// Starts the daemon: store, page, steps. Only practice plans a death.
@@ -231,21 +244,9 @@ pub async fn start(
     let mut rest = vec![page, tokio::spawn(fresh), tokio::spawn(watchdog)];
     rest.extend(listeners);
     let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
-    let given_up = CancellationToken::new();
-    let engine = tokio::spawn(engine::run(ctx, watcher, cancel, given_up.clone()));
+    let lanes = Lanes::run(ctx, watcher, cancel);
     health.set_ready(true);
-    Ok(Running {
-        store,
-        address,
-        engine,
-        given_up,
-        before,
-        broken,
-        exit: None,
-        rest,
-        marked,
-        health,
-    })
+    Ok(Running { store, address, lanes, before, broken, exit: None, rest, marked, health })
 }
 
 impl Running {
@@ -255,7 +256,7 @@ impl Running {
         if let Some(exit) = self.exit {
             return exit;
         }
-        let ended = (&mut self.engine).await;
+        let ended = (&mut self.lanes.ended).await;
         self.health.set_ready(false);
         let exit = match ended {
             Ok(Ok(())) if self.broken.is_cancelled() => Exit::Storage,
@@ -270,9 +271,9 @@ impl Running {
     /// Ends what is left after the steps have ended.
     pub async fn close(mut self) {
         if self.exit.is_none() {
-            self.given_up.cancel();
+            self.lanes.given_up.cancel();
             // Only one that waits for the disk is not over at once.
-            if tokio::time::timeout(GIVE_UP_LIMIT, &mut self.engine).await.is_err() {
+            if tokio::time::timeout(GIVE_UP_LIMIT, &mut self.lanes.ended).await.is_err() {
                 tracing::warn!("a step still waits for the database");
             }
         }

@@ -6,10 +6,12 @@
 //! threads of their own for that ([`crate::engine`]); elsewhere the runtime is told that its thread is taken.
 //! The tables' history stays with sqlx, which keeps that of `PostgreSQL` too.
 
+mod readers;
+
 use std::borrow::Cow;
 use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,11 +21,12 @@ use rusqlite::{Connection, OpenFlags, Statement, ToSql};
 use sqlx::Connection as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::runtime::{Handle, RuntimeFlavor};
-use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::clock::{Clock as _, SystemClock};
 use crate::store::StoreError;
 use crate::store::sql::{Bulk, Dialect, Param, Row, Take, Tx, all_bound};
+use crate::store::sqlite::readers::{Reader, Readers};
 
 /// The oldest `SQLite` that this daemon runs on: 3.51.3.
 const VERSION_MIN: (u32, u32, u32) = (3, 51, 3);
@@ -33,14 +36,10 @@ const BUSY: Duration = Duration::from_secs(30);
 const SLOW_MS: i64 = 1_000;
 /// How long those who still read are waited for at the end.
 const CLOSING: Duration = Duration::from_secs(2);
-/// How many connections read beside the writer.
-const READERS: usize = 4;
 /// How many statements a connection keeps compiled: more than there are.
 const STATEMENTS: usize = 200;
 /// 16 MiB: with 64 a register of 1,000,000 was no faster, and memory grew until it was full.
 const WRITER_CACHE: &str = "-16384";
-/// Readers look at a batch or at counters; the larger cache is the writer's.
-const READER_CACHE: &str = "-4096";
 
 pub(super) struct SqliteDialect {
     writer: Arc<Mutex<Writer>>,
@@ -79,11 +78,7 @@ impl SqliteDialect {
             check_durable(&connection, path)?;
         }
         let writer = Arc::new(Mutex::new(Writer { connection, open: false }));
-        let readers = Arc::new(Readers {
-            path: path.to_owned(),
-            places: Arc::new(Semaphore::new(READERS)),
-            idle: std::sync::Mutex::default(),
-        });
+        let readers = Readers::of(path);
         Ok(Self { writer, readers, _lock: lock })
     }
 }
@@ -117,71 +112,6 @@ async fn bring_up(path: &Path, exclusive: bool) -> Result<(), StoreError> {
         crate::store::migrations::check(&mut connection, &known).await?;
     }
     connection.close().await.map_err(|cause| StoreError::open(&path.display().to_string(), &cause))
-}
-
-/// The connections that read.
-struct Readers {
-    path: PathBuf,
-    places: Arc<Semaphore>,
-    idle: std::sync::Mutex<Vec<Connection>>,
-}
-
-impl Readers {
-    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until one is free.
-    async fn take(self: &Arc<Self>) -> Result<Reader, StoreError> {
-        let none = |cause: &str| StoreError::statement("acquire a reader", cause.to_owned());
-        let place = tokio::time::timeout(BUSY, Arc::clone(&self.places).acquire_owned())
-            .await
-            .map_err(|_| none("all have been busy for 30 seconds"))?
-            .map_err(|_| none("this process is about to end"))?;
-        let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => waits(|| connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_CACHE))
-                .map_err(|cause| {
-                StoreError::open(&self.path.display().to_string(), &told(&cause))
-            })?,
-        };
-        Ok(Reader {
-            connection: Some(connection),
-            open: false,
-            readers: Arc::clone(self),
-            _place: place,
-        })
-    }
-}
-
-/// One of the readers, until it is dropped.
-struct Reader {
-    /// Always there until then.
-    connection: Option<Connection>,
-    /// It holds a snapshot.
-    open: bool,
-    readers: Arc<Readers>,
-    _place: OwnedSemaphorePermit,
-}
-
-impl Reader {
-    fn connection(&self) -> Result<&Connection, StoreError> {
-        self.connection.as_ref().ok_or_else(ended)
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        let Some(connection) = self.connection.take() else { return };
-        // One whose snapshot does not end is of no more use.
-        if self.open && connection.execute_batch("ROLLBACK").is_err() {
-            return;
-        }
-        if !self.readers.places.is_closed() {
-            self.readers.idle().push(connection);
-        }
-    }
 }
 
 /// Takes the lock file beside the database.
@@ -404,10 +334,7 @@ impl Dialect for SqliteDialect {
     }
 
     async fn close(&self) {
-        let all = u32::try_from(READERS).unwrap_or(u32::MAX);
-        drop(tokio::time::timeout(CLOSING, self.readers.places.acquire_many(all)).await);
-        self.readers.places.close();
-        self.readers.idle().clear();
+        self.readers.close(CLOSING).await;
         // Whoever copies the file of a daemon that was stopped shall have all of it.
         let mut writer = self.writer.lock().await;
         writer.end();
@@ -517,6 +444,7 @@ impl Tx for ReadTx {
 mod tests {
     use super::*;
     use crate::store::sql::params;
+    use crate::store::sqlite::readers::{READER_CACHE, READERS};
 
     async fn unbound(read: bool) {
         let folder = tempfile::tempdir().expect("a folder");
