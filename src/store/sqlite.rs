@@ -85,15 +85,15 @@ impl SqliteDialect {
 
 fn open_writer(path: &Path, exclusive: bool) -> Result<Connection, StoreError> {
     let what = || path.display().to_string();
-    let failed = |cause: &rusqlite::Error| StoreError::open(&what(), &told(cause));
+    let unopened = |cause: &rusqlite::Error| StoreError::open(&what(), &told(cause));
     let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
     flags.set(OpenFlags::SQLITE_OPEN_CREATE, exclusive);
-    let connection = connect(path, flags, WRITER_CACHE).map_err(|cause| failed(&cause))?;
+    let connection = connect(path, flags, WRITER_CACHE).map_err(|cause| unopened(&cause))?;
     check_version(&connection)?;
     if exclusive {
         // The daemon alone says how the file keeps its journal: two who would both change that of a file that
         // is being made find it locked, and neither waits.
-        pragma(&connection, "PRAGMA journal_mode = WAL").map_err(|cause| failed(&cause))?;
+        pragma(&connection, "PRAGMA journal_mode = WAL").map_err(|cause| unopened(&cause))?;
         check_durable(&connection, path)?;
     }
     Ok(connection)

@@ -186,7 +186,8 @@ async fn f53_finance_is_asked_as_often_as_was_agreed() {
         ctx
     });
     let cancel = CancellationToken::new();
-    let running = tokio::spawn(engine::run(ctx, Arc::new(Nobody), cancel.clone(), cancel.clone()));
+    let running =
+        tokio::spawn(engine::run(ctx, Arc::new(Nobody), cancel.clone(), CancellationToken::new()));
     // Longer than the engine's heartbeat, and shorter than the thirty seconds that were agreed.
     tokio::time::sleep(Duration::from_millis(4_500)).await;
     cancel.cancel();
@@ -209,7 +210,8 @@ async fn f25_a_bank_that_hangs_holds_up_nobody_else() {
         ctx
     });
     let cancel = CancellationToken::new();
-    let running = tokio::spawn(engine::run(ctx, Arc::new(Nobody), cancel.clone(), cancel.clone()));
+    let running =
+        tokio::spawn(engine::run(ctx, Arc::new(Nobody), cancel.clone(), CancellationToken::new()));
     house.calls.hanging.notified().await;
     let files = Arc::clone(&house.files);
     let all = async {
