@@ -25,7 +25,7 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
                             let [a, b] = [a, b].map(|record| record.columns(delimited.short));
                             a.1 < b.0 || b.1 < a.0
                         }
-                        Style::Tagged => tags_differ(plan, pair),
+                        Style::Tagged(_) => tags_differ(plan, pair),
                         Style::Fixed { .. } | Style::Xml => false,
                     };
                 if !apart {
@@ -41,7 +41,7 @@ pub(crate) fn grammar(plan: &LinesPlan, at: usize, places: &[usize], faults: &Fa
             }
         }
     }
-    if matches!(plan.style, Style::Tagged) {
+    if matches!(plan.style, Style::Tagged(_)) {
         tags(plan, at, places, faults);
     }
     if let Style::Delimited(delimited) = &plan.style {

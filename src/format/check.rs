@@ -11,7 +11,7 @@ use crate::format::matched;
 use crate::format::number::{AmountShape, Form, Shape, Sign};
 use crate::format::plan::{Layout, MessagePlan, PartPlan};
 use crate::format::spec::{
-    FieldSpec, FormatSpec, LayoutSpec, MessageSpec, PartSpec, Place, RecordSpec,
+    FieldSpec, FormatSpec, LayoutSpec, MessageSpec, PartSpec, Place, RecordSpec, XmlSpec,
 };
 use crate::format::table::Faults;
 use crate::format::text::Only;
@@ -192,6 +192,16 @@ fn fields(
         {
             let what = format!("{}: there are no quotes in this part", field.cell.name);
             faults.note(field.at, what, "quote = \"\\\"\" at the part");
+        }
+        if let (
+            LayoutSpec::Xml(XmlSpec { respelled: Some(charset), .. }),
+            Place::Xml { width_max, .. },
+        ) = (&part.layout, &field.place)
+            && width_max.is_some()
+        {
+            let name = charset.as_str();
+            let what = format!("{}: the width of a value in {name}", field.cell.name);
+            faults.note(field.at, what, "take width_max out: no byte counts here");
         }
         if let Place::Fixed { width, pad, absent, side, .. } = field.place {
             let characters = matches!(part.layout, LayoutSpec::Fixed { characters: true, .. });

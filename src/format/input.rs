@@ -3,8 +3,10 @@
 
 use std::io::{self, Read};
 
+use crate::format::charset::Charset;
 use crate::format::computed::DigestOf;
 use crate::format::digests::{Digesting, Passing};
+use crate::format::respelled::{Respelled, respell, wide_bytes};
 
 /// How much is read from a stream at a time.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -22,20 +24,47 @@ pub(crate) struct Input<'f> {
     /// Bytes of the part before the window.
     pub at: usize,
     most: usize,
+    /// The part is spelled so, and the window shows it in UTF-8.
+    spelled: Option<Charset>,
     /// Digests over the bytes that were passed.
     digests: Vec<(Digesting, DigestOf, Passing)>,
 }
 
 impl<'f> Input<'f> {
+    /// All of a part.
     pub const fn here(bytes: &'f [u8]) -> Self {
         let most = bytes.len();
-        Self { bytes: Bytes::Here(bytes), start: 0, at: 0, most, digests: Vec::new() }
+        let bytes = Bytes::Here(bytes);
+        Self { bytes, start: 0, at: 0, most, spelled: None, digests: Vec::new() }
     }
 
     /// A stream of at most `most` bytes.
     pub fn stream(from: Box<dyn Read + Send + 'f>, most: usize) -> Self {
         let bytes = Bytes::Stream { from, buffer: Vec::new(), ended: false };
-        Self { bytes, start: 0, at: 0, most, digests: Vec::new() }
+        Self { bytes, start: 0, at: 0, most, spelled: None, digests: Vec::new() }
+    }
+
+    /// What is left is in this character set, and seen in UTF-8 from here on. Digests and places are
+    /// those of the bytes as they are spelled.
+    #[must_use]
+    pub fn respelled(self, charset: Charset) -> Self {
+        let Self { bytes, start, at, most, digests, .. } = self;
+        let from: Box<dyn Read + Send + 'f> = match bytes {
+            Bytes::Here(bytes) => Box::new(bytes.get(start..).unwrap_or_default()),
+            Bytes::Stream { from, mut buffer, .. } => {
+                buffer.drain(..start);
+                Box::new(io::Cursor::new(buffer).chain(from))
+            }
+        };
+        let from = Box::new(Respelled::new(from, charset, at, most));
+        let bytes = Bytes::Stream { from, buffer: Vec::new(), ended: false };
+        // How long the part may be is looked at where it is read.
+        Self { bytes, start: 0, at, most: usize::MAX, spelled: Some(charset), digests }
+    }
+
+    /// The place in the part of a byte that is so far behind the start of the window.
+    pub fn place(&self, behind: usize) -> usize {
+        self.at + self.spelled.map_or(behind, |_| wide_bytes(self.seen(0, behind)))
     }
 
     /// All that is left, where it is in memory.
@@ -103,6 +132,9 @@ impl<'f> Input<'f> {
     /// Passes bytes that were seen in the window.
     #[inline]
     pub fn pass(&mut self, count: usize) {
+        if let Some(charset) = self.spelled {
+            return self.pass_respelled(charset, count);
+        }
         if !self.digests.is_empty() {
             let bytes = match &self.bytes {
                 Bytes::Here(bytes) => bytes,
@@ -115,6 +147,21 @@ impl<'f> Input<'f> {
         }
         self.start += count;
         self.at += count;
+    }
+
+    fn pass_respelled(&mut self, charset: Charset, count: usize) {
+        let passed = self.seen(0, count);
+        let at = self.at + wide_bytes(passed);
+        if !self.digests.is_empty() {
+            let mut wide = Vec::new();
+            let text = respell(passed, charset, &mut wide);
+            debug_assert!(text.is_some(), "what passes ends between characters");
+            for (_, _, digest) in &mut self.digests {
+                digest.update(&wide);
+            }
+        }
+        self.start += count;
+        self.at = at;
     }
 
     /// Bytes that were seen in the window, by their distance from its start.
@@ -167,6 +214,30 @@ mod tests {
             here.pass(step);
         }
         assert_eq!(here.digested(), stream.digested());
+    }
+
+    #[test]
+    fn digests_and_places_are_those_of_the_bytes_that_came() {
+        let text = "\r\n<a>张𠮷</a>";
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let (algorithm, filling) = (DigestAlgorithm::Sha256, Filling::Zeros);
+        let how = Digesting { algorithm, secret: None, filling, keep: 64 };
+        let mut plain = Input::here(&wide);
+        let mut stream =
+            Input::stream(Box::new(Slow(&wide)), wide.len()).respelled(Charset::Utf16Le);
+        for input in [&mut plain, &mut stream] {
+            input.digest(how, DigestOf::Body, how.plain());
+        }
+        plain.pass(wide.len());
+        for character in text.chars() {
+            let window = stream.window(4).unwrap();
+            assert!(window.starts_with(character.encode_utf8(&mut [0; 4]).as_bytes()));
+            let behind = stream.place(character.len_utf8());
+            stream.pass(character.len_utf8());
+            assert_eq!(stream.at, behind);
+        }
+        assert_eq!(stream.at, wide.len());
+        assert_eq!(stream.digested(), plain.digested());
     }
 
     #[test]

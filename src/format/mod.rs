@@ -16,7 +16,7 @@
 //! * `steps`, `closing`: from records to payments, and what records say of each other.
 //! * `computed`, `tallies`, `digests`: what a message says about itself: lengths and names, counts and
 //!   sums, digests with and without a key.
-//! * `input`: the bytes of a part, a few at a time.
+//! * `input`: the bytes of a part, a few at a time. `respelled`: documents in UTF-16.
 //! * `frame`: where a message on a line ends, before all of it has come.
 //! * `beside`: which files a message on a line has beside it, told by the message alone.
 //! * `name`, `codes`, `answers`: file names, code tables, and what answers mean by them.
@@ -66,6 +66,7 @@ mod pouring;
 mod reader;
 mod reading;
 pub mod record;
+mod respelled;
 pub mod sample;
 mod signs;
 mod spec;

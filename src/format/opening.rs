@@ -146,7 +146,12 @@ impl<'f> Opening<'f> {
             Layout::Lines(lines) => {
                 Reader::Lines(Box::new(LineReader::new(lines, plan.charset, input)))
             }
-            Layout::Xml(xml) => Reader::Xml(Box::new(XmlReader::new(xml, plan.charset, input))),
+            Layout::Xml(xml) => {
+                if let Some(charset) = xml.respelled {
+                    input = input.respelled(charset);
+                }
+                Reader::Xml(Box::new(XmlReader::new(xml, plan.charset, input)))
+            }
         };
         Ok((reader, frame))
     }

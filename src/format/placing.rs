@@ -20,7 +20,12 @@ pub(crate) fn placed(
         let place = match spelled {
             spec::Place::Column { room, joint } => Place::Column { room, joint },
             spec::Place::Tag { name, width_max } => {
-                Place::Tag { open: format!("<{name}>").into_bytes(), width_max }
+                let mut open = Vec::new();
+                if !charset.ascii_into(format!("<{name}>").as_bytes(), &mut open) {
+                    let what = format!("the charset has no place for the tag {name}");
+                    faults.note(place, what, "a name of letters and digits");
+                }
+                Place::Tag { open, width_max }
             }
             spec::Place::Xml { width_max, empty, .. } => Place::Element { width_max, empty },
             spec::Place::Fixed { start, width, pad, absent, side, full } => {

@@ -9,6 +9,7 @@ use crate::format::codes::{CodeTable, Meaning, TableKind};
 use crate::format::computed::{Computed, DigestOf, LengthOf};
 use crate::format::digests::{Digesting, SecretName};
 use crate::format::grammar::{Grammar, Group, Occurs};
+use crate::format::lines::tagged::Tags;
 use crate::format::lines::{Field, Line, LinesPlan, Place, RecordPlan, RecordRole, Style};
 use crate::format::name::NamePattern;
 use crate::format::names::OwnNames;
@@ -222,7 +223,7 @@ fn part(spec: PartSpec, faults: &Faults<'_>) -> PartPlan {
             Layout::Lines(lines(Style::Delimited(delimited), line, line_max, pieces, faults))
         }
         LayoutSpec::Tagged { line, line_max } => {
-            Layout::Lines(lines(Style::Tagged, line, line_max, pieces, faults))
+            Layout::Lines(lines(Style::Tagged(Tags::new(charset)), line, line_max, pieces, faults))
         }
         LayoutSpec::Xml(spec) => {
             let paths = Paths::of(&pieces.groups, &pieces.records);
@@ -323,7 +324,7 @@ fn lines(
             let most = charset.character_bytes_max();
             plans.iter().map(|record| record.length * most).max().unwrap_or(0)
         }
-        Style::Delimited(_) | Style::Tagged | Style::Xml => line_max,
+        Style::Delimited(_) | Style::Tagged(_) | Style::Xml => line_max,
     };
     let mut plan = LinesPlan { style, line, grammar, records: plans, tallies, longest };
     place_tallies(&mut plan);

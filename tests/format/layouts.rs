@@ -213,6 +213,79 @@ fn delimited_records_split_between_characters_and_quote_what_needs_it() {
     assert!(bytes.ends_with(b"|26/11/23|D|\r\n|26/11/23|D|"));
 }
 
+/// The signs of a part are those of its character set: two bytes each in UTF-16, others on a host.
+#[test]
+fn delimited_records_where_ascii_is_spelled_otherwise() {
+    let lines = concat!(
+        "{\"record\":\"head\",\"reference\":\"R1\"}\n",
+        "{\"record\":\"entry\",\"note\":\"a|b \\\"c\\\"\",\"day\":\"2026-11-23T00:00:00\",\"side\":\"in\"}\n",
+        // U+7C00 and U+0D7C have the bytes of a bar beside each other's, in either order.
+        "{\"record\":\"entry\",\"note\":\"\u{7c00}\u{7c0d}\",\"day\":\"2026-11-23T00:00:00\",\"side\":\"out\"}\n",
+        "{\"record\":\"entry\",\"day\":\"2026-11-23T00:00:00\",\"side\":\"out\"}\n",
+    );
+    let text =
+        "H|R1|\r\n\"a|b \"\"c\"\"\"|26/11/23|C|\r\n\u{7c00}\u{7c0d}|26/11/23|D|\r\n|26/11/23|D|";
+    let of =
+        |order: fn(u16) -> [u8; 2]| -> Vec<u8> { text.encode_utf16().flat_map(order).collect() };
+    assert_eq!(both_ways(&format("UTF-16LE", QUOTED), lines), of(u16::to_le_bytes));
+    assert_eq!(both_ways(&format("UTF-16BE", QUOTED), lines), of(u16::to_be_bytes));
+    let marked = format!("byte_order_mark = true\n{QUOTED}").replace("\"|\"", "\"\\t\"");
+    let tabs = text.replace("|26", "\t26").replace("|C|", "\tC\t").replace("|D|", "\tD\t");
+    let tabs = tabs.replace("|R1|", "\tR1\t");
+    let marked = both_ways(&format("UTF-16LE", &marked), lines);
+    let spelled: Vec<u8> =
+        format!("\u{feff}{tabs}").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(marked, spelled, "as a spreadsheet saves its text");
+}
+
+/// Escapes, values inside a column and values without a sign between them, on a host.
+const HOST_SIGNS: &str = r#"
+layout = "delimited"
+separator = "|"
+escape = "?"
+inner = ":"
+line_end = "NL"
+[[message.part.record]]
+is = "head"
+fields = [ { literal = "H" }, { key = "reference" } ]
+[[message.part.record]]
+name = "entry"
+occurs = "0..n"
+fields = [
+  { own = "note", optional = true }, { own = "place", inner = true },
+  { own = "day", type = "date", pattern = "yyMMdd" }, { own = "number", type = "integer" },
+]
+"#;
+
+#[test]
+fn delimited_records_of_a_host() {
+    let lines = concat!(
+        "{\"record\":\"head\",\"reference\":\"R1\"}\n",
+        "{\"record\":\"entry\",\"note\":\"a|b:张三?\",\"place\":\"李\",\"day\":\"2026-11-23T00:00:00\",\"number\":7}\n",
+        "{\"record\":\"entry\",\"place\":\"x\",\"day\":\"2026-11-24T00:00:00\",\"number\":12}\n",
+    );
+    let plain = both_ways(&format("GBK", &HOST_SIGNS.replace("NL", "LF")), lines);
+    let told = "H|R1\na?|b?:张三??:李|261123|7\n:x|261124|12\n";
+    let names = [("张", &b"\xD5\xC5"[..]), ("三", b"\xC8\xFD"), ("李", b"\xC0\xEE")];
+    let mut spelled = told.as_bytes().to_vec();
+    for (name, bytes) in names {
+        let at = spelled.windows(3).position(|three| three == name.as_bytes()).unwrap();
+        spelled.splice(at..at + 3, bytes.iter().copied());
+    }
+    assert_eq!(plain, spelled);
+    for charset in ["cp935", "cp1388"] {
+        let bytes = both_ways(&format(charset, HOST_SIGNS), lines);
+        assert_eq!(&bytes[..5], b"\xC8\x4F\xD9\xF1\x15", "{charset}");
+        assert!(bytes.ends_with(b"\x15\x7A\xA7\x4F\xF2\xF6\xF1\xF1\xF2\xF4\x4F\xF1\xF2\x15"));
+    }
+    // Between shifts are the bytes of a bar, a colon and a question mark, and none of them is one.
+    let within = lines.replace("张三?", "九上").replace('李', "于侬");
+    let between = both_ways(&format("cp1388", HOST_SIGNS), &within);
+    for pair in [b"\x4F\xC4", b"\x55\x6F", b"\x5A\x7A", b"\x5D\x4F"] {
+        assert!(between.windows(2).any(|two| two == pair), "{pair:02X?} in {between:02X?}");
+    }
+}
+
 const TAGGED: &str = r#"
 layout = "tagged"
 line_end = "none"
@@ -266,6 +339,24 @@ fn tagged_records_behind_a_frame() {
     }
 }
 
+#[test]
+fn tagged_records_where_ascii_is_spelled_otherwise() {
+    let (_, records) = TAGGED.split_once("[[message.part.record]]").unwrap();
+    let part =
+        format!("layout = \"tagged\"\nline_end = \"none\"\n[[message.part.record]]{records}");
+    let lines = r#"
+{"record":"head","reference":"R1"}
+{"record":"entry","name":"\u3C00","note":"x"}
+{"record":"entry","name":"李四"}
+"#;
+    let text = "<Ref>R1</><Num>2</><Name>\u{3c00}</><Note>x</><Name>李四</>";
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    assert_eq!(both_ways(&format("UTF-16BE", &part), lines), wide);
+    let host = both_ways(&format("cp1388", &part), &lines.replace("\\u3C00", "张"));
+    assert_eq!(&host[..5], b"\x4C\xD9\x85\x86\x6E");
+    assert_eq!(&host[host.len() - 3..], b"\x4C\x61\x6E");
+}
+
 const HOST: &str = r#"
 layout = "fixed"
 line_end = "NL"
@@ -297,6 +388,14 @@ fn a_host_file_in_ebcdic() {
     assert_eq!(&bytes[21..28], b"\xF0\xF0\xF1\xF2\xF3\xD4\x15");
 }
 
+/// The lines that fill a block up are of the charset's own nines.
+#[test]
+fn filling_lines_of_a_host() {
+    let bytes = both_ways(&format("cp037", BLOCKED), BLOCKED_LINES);
+    assert_eq!(bytes.len(), 20 * 21);
+    assert!(bytes.ends_with(&[&[0xF9; 20][..], b"\x25"].concat()));
+}
+
 const WIDE: &str = r#"
 layout = "fixed"
 widths = "characters"
@@ -326,6 +425,71 @@ fn widths_in_characters_whatever_their_bytes() {
     }
 }
 
+/// A document in UTF-16: its places, lengths and digests are those of its own bytes.
+const WIDE_DOCUMENT: &str = r#"
+layout = "xml"
+root = "Root"
+encoding = "UTF-16"
+byte_order_mark = true
+[[message.part.record]]
+is = "head"
+fields = [ { key = "reference", path = "Head/Ref" } ]
+[[message.part.record]]
+name = "entry"
+path = "Row"
+occurs = "0..n"
+fields = [ { own = "name", path = "@name" }, { own = "note", path = "Note", optional = true } ]
+"#;
+
+const WIDE_LINES: &str = concat!(
+    "{\"record\":\"head\",\"reference\":\"R1\"}\n",
+    "{\"record\":\"entry\",\"name\":\"张<𠮷\",\"note\":\"\u{3c3e} & é\"}\n",
+    "{\"record\":\"entry\",\"name\":\"李四\"}\n",
+);
+
+#[test]
+fn i21_a_document_in_utf_16() {
+    let text = "\u{feff}<?xml version=\"1.0\" encoding=\"UTF-16\"?><Root><Head><Ref>R1</Ref></Head>\
+                <Row name=\"张&lt;𠮷\"><Note>\u{3c3e} &amp; é</Note></Row><Row name=\"李四\"></Row></Root>";
+    for (charset, order) in
+        [("UTF-16LE", u16::to_le_bytes as fn(u16) -> [u8; 2]), ("UTF-16BE", u16::to_be_bytes)]
+    {
+        let format = format(charset, WIDE_DOCUMENT);
+        let spelled = |text: &str| text.encode_utf16().flat_map(order).collect::<Vec<u8>>();
+        assert_eq!(both_ways(&format, WIDE_LINES), spelled(text));
+        let read = |text: &str| {
+            let part = Part {
+                role: PartRole::Data,
+                name: "STR1.txt".to_owned(),
+                bytes: spelled(text),
+                committing: true,
+            };
+            Values::read(&format, MessageKind::Statement, &[part])
+        };
+        // As others spell it: with line ends, another name of the charset, and none at all.
+        for other in [
+            text.replace("<Row", "\r\n  <Row"),
+            text.replace("UTF-16\"", &format!("{charset}\"")),
+            text.replace(" encoding=\"UTF-16\"", ""),
+        ] {
+            assert!(read(&other).is_ok(), "{other}");
+        }
+        let utf_8 = text.replace("UTF-16\"", "UTF-8\"");
+        assert!(read(&utf_8).unwrap_err().to_string().contains("one declaration of UTF-16"));
+        // A fault is told at its byte.
+        for (from, to, at) in [
+            ("é</Note>", "é\u{7}</Note>", "\u{7}"),
+            ("<Note>", "<Not>", "<Not>"),
+            ("é</Note>", "é&x;</Note>", "&x;"),
+        ] {
+            let bad = text.replacen(from, to, 1);
+            let place = spelled(bad.split_once(at).unwrap().0).len();
+            let error = read(&bad).unwrap_err();
+            assert_eq!(error.offset, Some(place), "{to:?}: {error}");
+        }
+    }
+}
+
 /// What cannot work is told when the description is read, not in the night.
 #[test]
 fn layouts_that_cannot_be_read_back_are_refused() {
@@ -342,7 +506,12 @@ fn layouts_that_cannot_be_read_back_are_refused() {
         assert!(part.contains(from), "{from}");
         part.replace(from, to)
     };
-    told("UTF-16LE", QUOTED, "need a charset that has ASCII");
+    let blanks = QUOTED.replace("quote = \"\\\"\"\ntrailing = true", "");
+    let blanks = with(&blanks, "\"|\"", "\"blanks\"");
+    told("UTF-16LE", &blanks, "blanks separate in a charset without ASCII");
+    told("cp1388", WIDE_DOCUMENT, "for a document");
+    let wide = with(WIDE_DOCUMENT, "path = \"Note\"", "path = \"Note\", width_max = 9");
+    told("UTF-16LE", &wide, "take width_max out");
     told("GBK", &with(HOST, "name = \"entry\"", "name = \"entry\""), "line end of EBCDIC alone");
     told("US-ASCII", &with(BLOCKED, "literal = \"7\"", "literal = \"6\""), "cannot be told apart");
     told(

@@ -173,8 +173,9 @@ struct Maker<'d, 'b> {
 pub fn layout(dice: &mut Dice<'_>) -> Layout {
     let style =
         *dice.one(&[Style::Fixed, Style::Delimited, Style::Tagged, Style::Xml, Style::Characters]);
-    let wide = matches!(style, Style::Fixed | Style::Characters);
-    let known: Vec<&Charset> = CHARSETS.iter().filter(|set| wide || set.plain).collect();
+    let host = |set: &Charset| set.name.starts_with("cp") && !set.plain;
+    let known: Vec<&Charset> =
+        CHARSETS.iter().filter(|set| style != Style::Xml || !host(set)).collect();
     let charset = *dice.one(&known);
     let text = format!("charset = \"{}\"\n{HEAD}", charset.name);
     let (quote, escape, open) = (false, false, false);
@@ -217,7 +218,10 @@ impl Maker<'_, '_> {
                 if end == "none" {
                     end = "LF";
                 }
-                self.separator = *self.dice.one(&["|", ",", "\\t", "blanks", "^", "@"]);
+                // Blanks that separate are those of ASCII.
+                let separators = ["|", ",", "\\t", "^", "@", "blanks"];
+                let known = if self.charset.plain { 6 } else { 5 };
+                self.separator = *self.dice.one(separators.get(..known).unwrap_or_default());
                 let mut text =
                     format!("layout = \"delimited\"\nseparator = \"{}\"\n", self.separator);
                 if self.separator != "blanks" && self.dice.once_in(4) {
@@ -265,7 +269,7 @@ impl Maker<'_, '_> {
             if wide && self.charset.plain && end != "none" && self.dice.once_in(4) {
                 self.trimmed = true;
                 self.text.push_str("short = true\n");
-            } else if self.style == Style::Fixed && self.charset.unit == 1 && self.dice.once_in(4) {
+            } else if self.style == Style::Fixed && self.dice.once_in(4) {
                 self.text.push_str("block = { lines = 4, fill = \"9\" }\n");
             }
         }

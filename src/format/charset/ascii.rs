@@ -3,7 +3,65 @@
 
 use crate::format::charset::Charset;
 
+/// A sign that parts are put together with - a separator, a quote, what ends a line - as a character
+/// set spells it. All signs of one character set have the same number of bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sign {
+    /// For people.
+    pub character: char,
+    bytes: [u8; 2],
+    length: usize,
+}
+
+impl Sign {
+    /// A sign of one byte, as it is.
+    pub const fn byte(byte: u8) -> Self {
+        Self { character: byte as char, bytes: [byte, 0], length: 1 }
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+
+    /// Do the bytes begin with it?
+    #[inline]
+    pub fn begins(self, bytes: &[u8]) -> bool {
+        match self.length {
+            1 => bytes.first() == self.bytes.first(),
+            _ => bytes.starts_with(&self.bytes),
+        }
+    }
+
+    /// In bytes.
+    pub const fn length(self) -> usize {
+        self.length
+    }
+}
+
 impl Charset {
+    /// How it spells a sign of ASCII; nothing where it has none.
+    pub fn sign(self, ascii: u8) -> Option<Sign> {
+        if !ascii.is_ascii() {
+            return None;
+        }
+        let character = char::from(ascii);
+        Some(match self {
+            Self::Utf16Be => Sign { character, bytes: [0, ascii], length: 2 },
+            Self::Utf16Le => Sign { character, bytes: [ascii, 0], length: 2 },
+            _ => match self.ebcdic() {
+                None => Sign::byte(ascii),
+                Some(page) => Sign { character, ..Sign::byte(page.ascii(ascii)?) },
+            },
+        })
+    }
+
+    /// The sign of ASCII that these bytes begin with, or the byte as it is.
+    pub fn first_sign(self, bytes: &[u8]) -> Option<Sign> {
+        let signs = (0..=0x7F).filter_map(|ascii| self.sign(ascii));
+        let mut known = signs.filter(|sign| sign.begins(bytes));
+        known.next().or_else(|| bytes.first().map(|byte| Sign::byte(*byte)))
+    }
+
     /// Whether ASCII stands in it as it is. In character sets with pairs its letters are second
     /// bytes too; `find` knows where they are not themselves.
     #[inline]

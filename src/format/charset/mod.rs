@@ -30,6 +30,8 @@ mod split;
 mod tests;
 mod unicode;
 
+pub(crate) use ascii::Sign;
+
 /// A character set that a bank may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Charset {

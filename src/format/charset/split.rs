@@ -6,6 +6,7 @@
 //! a broken name costs its own record and not the ones after it.
 
 use crate::format::charset::Charset;
+use crate::format::charset::ascii::Sign;
 
 /// What bytes begin with.
 enum Shape {
@@ -17,23 +18,22 @@ enum Shape {
 }
 
 impl Charset {
-    /// The first byte from `from` on that is this character of ASCII itself, and not a part of
-    /// another character. A character must begin at `from`; between shifts none does.
-    pub fn find(self, haystack: &[u8], from: usize, byte: u8) -> Option<usize> {
+    /// The first byte from `from` on that is this sign itself, and not a part of another character. A
+    /// character must begin at `from`; between shifts none does.
+    pub fn find(self, haystack: &[u8], from: usize, sign: Sign) -> Option<usize> {
         let rest = haystack.get(from..)?;
+        let byte = *sign.bytes().first()?;
         let found = match self {
-            _ if !byte.is_ascii() => None,
-            Self::Utf16Be => rest.as_chunks::<2>().0.iter().position(|unit| *unit == [0, byte]),
-            Self::Utf16Le => rest.as_chunks::<2>().0.iter().position(|unit| *unit == [byte, 0]),
-            Self::Cp037 | Self::Cp935 | Self::Cp1388 => {
-                let page = self.ebcdic()?;
-                page.find(rest, page.ascii(byte)?)
+            Self::Utf16Be | Self::Utf16Le => {
+                let units = rest.chunks_exact(2);
+                units.enumerate().find(|(_, unit)| *unit == sign.bytes()).map(|(at, _)| 2 * at)
             }
+            Self::Cp037 | Self::Cp935 | Self::Cp1388 => self.ebcdic()?.find(rest, byte),
+            _ if !byte.is_ascii() => None,
             _ if self.is_ever_second(byte) => self.find_between_pairs(rest, byte),
             _ => first(rest, byte, false),
         };
-        let unit = if self.blank().len() == 2 { 2 } else { 1 };
-        Some(from + found? * unit)
+        Some(from + found?)
     }
 
     /// Whether this character of ASCII may also be a later byte of another character.

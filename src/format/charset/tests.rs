@@ -382,10 +382,11 @@ fn no_character_is_taken_for_a_delimiter() {
             let bytes = bytes_of(charset, character.encode_utf8(&mut [0; 4]));
             for mark in marks {
                 let at = bytes.len();
-                assert_eq!(charset.find(&bytes, 0, *mark), None, "{charset:?} {character}");
+                let sign = charset.sign(*mark).unwrap();
+                assert_eq!(charset.find(&bytes, 0, sign), None, "{charset:?} {character}");
                 holding += usize::from(bytes.contains(mark));
                 let whole = [&bytes[..], &spelled(*mark), &bytes].concat();
-                assert_eq!(charset.find(&whole, 0, *mark), Some(at), "{charset:?} {character}");
+                assert_eq!(charset.find(&whole, 0, sign), Some(at), "{charset:?} {character}");
             }
         }
         let has_letters_within =
@@ -399,9 +400,17 @@ fn a_broken_character_does_not_hide_the_line_end() {
     for charset in Charset::all().filter(|charset| charset.has_ascii()) {
         for broken in [&b"\x81"[..], b"\xFF", b"\x81\x30", b"\x81\x30\x81", b"\xE5", b"\xA0\xFD"] {
             let line = [broken, b"\nnext\n"].concat();
-            assert_eq!(charset.find(&line, 0, b'\n'), Some(broken.len()), "{charset:?}");
+            assert_eq!(
+                charset.find(&line, 0, Sign::byte(b'\n')),
+                Some(broken.len()),
+                "{charset:?}"
+            );
             let row = [broken, b" |next"].concat();
-            assert_eq!(charset.find(&row, 0, b'|'), Some(broken.len() + 1), "{charset:?}");
+            assert_eq!(
+                charset.find(&row, 0, Sign::byte(b'|')),
+                Some(broken.len() + 1),
+                "{charset:?}"
+            );
         }
     }
 }
@@ -411,14 +420,14 @@ fn a_delimiter_is_found_from_a_place_on() {
     let row = bytes_of(Charset::Gb18030, "6222000011112222|张三|12.50|0|");
     let mut from = 0;
     let mut fields = Vec::new();
-    while let Some(at) = Charset::Gb18030.find(&row, from, b'|') {
+    while let Some(at) = Charset::Gb18030.find(&row, from, Sign::byte(b'|')) {
         fields.push(decode(Charset::Gb18030, &row[from..at]).unwrap());
         from = at + 1;
     }
     assert_eq!(fields, ["6222000011112222", "张三", "12.50", "0"]);
     assert_eq!(from, row.len());
-    assert_eq!(Charset::Gb18030.find(&row, row.len() + 1, b'|'), None);
-    assert_eq!(Charset::Gb18030.find(&row, 0, 0xD5), None);
+    assert_eq!(Charset::Gb18030.find(&row, row.len() + 1, Sign::byte(b'|')), None);
+    assert_eq!(Charset::Gb18030.find(&row, 0, Sign::byte(0xD5)), None);
 }
 
 /// A text of a character set: ASCII and others mixed, as names and reasons are.
@@ -476,7 +485,7 @@ proptest! {
             let before: String = text[..bar].iter().collect();
             bytes_of(charset, &before).len()
         });
-        prop_assert_eq!(charset.find(&bytes, 0, b'|'), expected);
+        prop_assert_eq!(charset.find(&bytes, 0, charset.sign(b'|').unwrap()), expected);
     }
 
     #[test]

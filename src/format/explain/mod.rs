@@ -12,6 +12,7 @@ use std::fmt::Write;
 use toml::de::DeTable;
 
 use crate::format::Format;
+use crate::format::charset::Charset;
 use crate::format::codes::{CodeTable, Meaning, TableKind};
 use crate::format::explain::field::Column;
 use crate::format::grammar::Occurs;
@@ -150,7 +151,7 @@ fn part(spec: &FormatSpec, part: &PartSpec, several: bool, out: &mut String) -> 
     let name = part.name.as_ref().map(|name| name.value.pattern());
     let name = name.map_or_else(|| "no file".to_owned(), |name| format!("file `{name}`"));
     writeln!(out, "\n### The {} part: {name}\n", part.role)?;
-    writeln!(out, "{} Character set: {}.", layout(part), part.charset.as_str())?;
+    writeln!(out, "{} Character set: {}.", layout(part), spelled(part).as_str())?;
     if part.committing && several {
         writeln!(out, "It is handed over last: that is what makes the others count.")?;
     }
@@ -232,32 +233,43 @@ const fn column(layout: &LayoutSpec) -> Column {
     }
 }
 
+/// The character set that the bank sees.
+fn spelled(part: &PartSpec) -> Charset {
+    match &part.layout {
+        LayoutSpec::Xml(xml) => xml.respelled.unwrap_or(part.charset),
+        _ => part.charset,
+    }
+}
+
 /// What holds for all records of a part.
 fn layout(part: &PartSpec) -> String {
     match &part.layout {
         LayoutSpec::Fixed { line, characters } => {
             let unit = if *characters { "characters" } else { "bytes after encoding" };
-            format!("Records in fixed width; positions and widths are {unit}. {}", lines(line))
+            format!(
+                "Records in fixed width; positions and widths are {unit}. {}",
+                lines(line, part.charset)
+            )
         }
         LayoutSpec::Delimited { line, delimited, line_max } => {
-            let separator = match delimited.separator {
+            let separator = match delimited.separator.character {
                 _ if delimited.blanks => "any number of blanks; one is written".to_owned(),
-                b'\t' => "a tab".to_owned(),
-                sign => format!("`{}`", char::from(sign)),
+                '\t' => "a tab".to_owned(),
+                sign => format!("`{sign}`"),
             };
             let quote = match delimited.quote {
                 None => String::new(),
                 Some(quote) => {
-                    let sign = format!("`{}`", char::from(quote.sign));
+                    let sign = format!("`{}`", quote.sign.character);
                     let which = if quote.always { "every value" } else { "values that need it" };
                     format!(" {sign} around {which}, doubled inside.")
                 }
             };
             let escape = delimited.escape.map_or_else(String::new, |sign| {
-                format!(" `{}` before a sign that separates nothing.", char::from(sign))
+                format!(" `{}` before a sign that separates nothing.", sign.character)
             });
             let inner = delimited.inner.map_or_else(String::new, |sign| {
-                format!(" Values inside a column separated by `{}`.", char::from(sign))
+                format!(" Values inside a column separated by `{}`.", sign.character)
             });
             let end = match (delimited.trailing, delimited.short) {
                 (true, _) => " A separator follows the last field too.",
@@ -266,12 +278,12 @@ fn layout(part: &PartSpec) -> String {
             };
             format!(
                 "Fields separated by {separator}; a line has at most {line_max} bytes.{inner}{quote}{escape}{end} {}",
-                lines(line)
+                lines(line, part.charset)
             )
         }
         LayoutSpec::Tagged { line, .. } => format!(
             "Fields as `<name>value</>`, in this order; one without a value is left out. {}",
-            lines(line)
+            lines(line, part.charset)
         ),
         LayoutSpec::Xml(xml) => {
             let namespace = xml
@@ -288,10 +300,11 @@ fn layout(part: &PartSpec) -> String {
     }
 }
 
-fn lines(line: &Line) -> String {
+fn lines(line: &Line, charset: Charset) -> String {
     let own: String;
+    let mut plain = Vec::new();
     let end =
-        match line.end.iter().filter(|byte| **byte != 0).copied().collect::<Vec<_>>().as_slice() {
+        match if charset.to_ascii(&line.end, &mut plain) { plain.as_slice() } else { &line.end } {
             [] => return "Records follow each other without line ends.".to_owned(),
             b"\r\n" => "CR LF",
             b"\n" => "LF",
@@ -305,7 +318,7 @@ fn lines(line: &Line) -> String {
     let last = if line.last_open { ", the last one without" } else { ", the last one too" };
     let short = if line.short { " Blanks at the end of a line are left out." } else { "" };
     let block = line.block.map_or_else(String::new, |block| {
-        let fill = quoted(&char::from(block.fill).to_string());
+        let fill = quoted(&block.fill.character.to_string());
         format!(" Lines of {fill} fill the part up to a multiple of {} lines.", block.lines)
     });
     let more = if line.file_end.is_empty() {

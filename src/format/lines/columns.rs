@@ -88,12 +88,13 @@ impl RecordPlan {
                 (_, Joint::Separator) => all,
             };
             // What is left out at the end is left out always.
-            let behind_sign = split.last().is_some_and(|before| before.end + 1 == left.start);
+            let unit = delimited.separator.length();
+            let behind_sign = split.last().is_some_and(|before| before.end + unit == left.start);
             if delimited.short && joint == Joint::Inner && left.start == all && behind_sign {
                 return None;
             }
             split.push(left.start..end);
-            let sign = usize::from(next == Joint::Inner && end < all);
+            let sign = if next == Joint::Inner && end < all { unit } else { 0 };
             left = end + sign..all;
         }
         Some(split)

@@ -4,23 +4,23 @@
 use std::ops::Range;
 
 use crate::format::cell::{Cell, Pen};
-use crate::format::charset::Charset;
+use crate::format::charset::{Charset, Sign};
 use crate::format::error::FieldFault;
 use crate::format::words::Source;
 
 /// How fields are set off.
 #[derive(Debug, Clone)]
 pub(crate) struct Delimited {
-    pub separator: u8,
+    pub separator: Sign,
     /// Any number of blanks separates; one is written.
     pub blanks: bool,
     pub quote: Option<Quote>,
     /// Stands before a sign that separates nothing, and before itself.
-    pub escape: Option<u8>,
+    pub escape: Option<Sign>,
     /// Sets values apart that stand in one column together.
-    pub inner: Option<u8>,
-    /// The first byte of what ends a line.
-    pub end: u8,
+    pub inner: Option<Sign>,
+    /// The first sign of what ends a line.
+    pub end: Sign,
     /// A separator stands behind the last field too.
     pub trailing: bool,
     /// Fields without a value at the end of a line are left out.
@@ -41,7 +41,7 @@ pub(crate) struct Room {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Quote {
-    pub sign: u8,
+    pub sign: Sign,
     /// Every field has quotes, or only those that need them.
     pub always: bool,
 }
@@ -57,7 +57,8 @@ impl Delimited {
         out: &mut Vec<u8>,
     ) -> Result<(), FieldFault> {
         let from = out.len();
-        let zeros = width.filter(|_| cell.is_number()).unwrap_or(0);
+        // A zero takes as many bytes as any sign of the character set.
+        let zeros = width.filter(|_| cell.is_number()).unwrap_or(0) / self.unit();
         let there = cell.write(pen, source, zeros, out)?;
         let needed = out.len() - from;
         let absent =
@@ -72,15 +73,16 @@ impl Delimited {
             return Err(FieldFault::TooWide { needed, there: most });
         }
         let value = out.get(from..).unwrap_or_default();
-        let has = |sign: u8| pen.charset.find(value, 0, sign).is_some();
-        let other = |sign: u8| self.end != sign && has(sign);
+        let has = |sign: Sign| pen.charset.find(value, 0, sign).is_some();
+        let spelled = |ascii: u8| pen.charset.sign(ascii);
+        let other = |ascii: u8| spelled(ascii).is_some_and(|sign| self.end != sign && has(sign));
         let ends = has(self.end) || other(b'\n') || other(b'\r');
-        let sets_apart = |sign: u8| !rest && has(sign);
+        let sets_apart = |sign: Sign| !rest && has(sign);
         let special = ends || sets_apart(self.separator) || self.inner.is_some_and(sets_apart);
         // Blanks before what is left would be taken for more of the same separator.
         let lost = self.blanks
             && match value.first() {
-                _ if !rest => has(b'\t') || !there,
+                _ if !rest => spelled(b'\t').is_some_and(has) || !there,
                 first => first.is_none_or(|first| matches!(first, b' ' | b'\t')),
             };
         if let Some(escape) = self.escape
@@ -96,44 +98,51 @@ impl Delimited {
             None if special || lost || unquoted.is_some_and(has) => {
                 let signs = [Some(self.separator), self.inner, unquoted, Some(self.end)];
                 let sign = signs.into_iter().flatten().find(|sign| has(*sign));
-                let character = char::from(sign.unwrap_or(self.separator));
+                let character = sign.unwrap_or(self.separator).character;
                 Err(FieldFault::NotEncodable { character })
             }
             Some(quote)
                 if special || has(quote.sign) || quoted.is_some() || (quote.always && there) =>
             {
                 let plain = out.split_off(from);
-                out.push(quote.sign);
+                out.extend_from_slice(quote.sign.bytes());
                 let mut rest = 0;
                 while let Some(at) = pen.charset.find(&plain, rest, quote.sign) {
-                    out.extend_from_slice(&plain[rest..=at]);
-                    out.push(quote.sign);
-                    rest = at + 1;
+                    let behind = at + self.unit();
+                    out.extend_from_slice(&plain[rest..behind]);
+                    out.extend_from_slice(quote.sign.bytes());
+                    rest = behind;
                 }
                 out.extend_from_slice(&plain[rest..]);
-                out.push(quote.sign);
+                out.extend_from_slice(quote.sign.bytes());
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
+    /// How many bytes a sign has.
+    const fn unit(&self) -> usize {
+        self.separator.length()
+    }
+
     /// Appends a value with the escape sign before each that would be taken for another thing.
-    fn escaped(&self, charset: Charset, plain: &[u8], escape: u8, out: &mut Vec<u8>) {
+    fn escaped(&self, charset: Charset, plain: &[u8], escape: Sign, out: &mut Vec<u8>) {
         let mut from = 0;
         loop {
             let signs = self.signs(escape);
             let next = signs.iter().filter_map(|sign| charset.find(plain, from, *sign)).min();
             let Some(at) = next else { break };
             out.extend_from_slice(&plain[from..at]);
-            out.extend_from_slice(&[escape, plain[at]]);
-            from = at + 1;
+            out.extend_from_slice(escape.bytes());
+            from = at + self.unit();
+            out.extend_from_slice(&plain[at..from]);
         }
         out.extend_from_slice(plain.get(from..).unwrap_or_default());
     }
 
     /// The signs that an escape stands before.
-    fn signs(&self, escape: u8) -> [u8; 4] {
+    fn signs(&self, escape: Sign) -> [Sign; 4] {
         [escape, self.separator, self.end, self.inner.unwrap_or(escape)]
     }
 
@@ -143,7 +152,7 @@ impl Delimited {
         charset: Charset,
         bytes: &[u8],
         from: usize,
-        sign: u8,
+        sign: Sign,
     ) -> Option<usize> {
         let mut found = charset.find(bytes, from, sign)?;
         let Some(escape) = self.escape else { return Some(found) };
@@ -152,7 +161,7 @@ impl Delimited {
             let Some(escaped) = charset.find(bytes.get(..found)?, at, escape) else {
                 return Some(found);
             };
-            at = escaped + 2;
+            at = escaped + 2 * self.unit();
             if at > found {
                 found = charset.find(bytes, at, sign)?;
             }
@@ -164,10 +173,11 @@ impl Delimited {
         let escape = self.escape?;
         let mut from = 0;
         while let Some(at) = charset.find(column, from, escape) {
-            match column.get(at + 1) {
-                Some(next) if self.signs(escape).contains(next) => from = at + 2,
-                _ => return Some(at),
+            let next = column.get(at + self.unit()..).unwrap_or_default();
+            if !self.signs(escape).iter().any(|sign| sign.begins(next)) {
+                return Some(at);
             }
+            from = at + 2 * self.unit();
         }
         None
     }
@@ -175,11 +185,10 @@ impl Delimited {
     /// Where the line that begins here ends: the length of its fields. Nothing where it is not
     /// whole yet.
     pub fn line(&self, charset: Charset, bytes: &[u8], end: &[u8]) -> Option<usize> {
-        let first = *end.first()?;
         // Quotes are counted once, however many lines stand between two of them.
         let (mut from, mut inside) = (0, false);
         loop {
-            let at = self.find(charset, bytes, from, first)?;
+            let at = self.find(charset, bytes, from, self.end)?;
             if let Some(quote) = self.quote {
                 let line = bytes.get(..at).unwrap_or_default();
                 inside ^= !quotes(charset, line, from, quote.sign).is_multiple_of(2);
@@ -187,7 +196,7 @@ impl Delimited {
             if !inside && bytes.get(at..).unwrap_or_default().starts_with(end) {
                 return Some(at);
             }
-            from = at + 1;
+            from = at + self.unit();
         }
     }
 
@@ -215,7 +224,8 @@ impl Delimited {
             return Ok(());
         }
         loop {
-            let quoted = self.quote.filter(|quote| line.get(from) == Some(&quote.sign));
+            let rest = line.get(from..).unwrap_or_default();
+            let quoted = self.quote.filter(|quote| quote.sign.begins(rest));
             let end = if let Some(quote) = quoted {
                 let end = closing(charset, line, from, quote.sign).ok_or(from)?;
                 into.push(from..end);
@@ -229,10 +239,10 @@ impl Delimited {
                 into.push(from..end);
                 end
             };
-            match line.get(end) {
-                None => break,
-                Some(byte) if *byte == self.separator => from = end + 1,
-                Some(_) => return Err(end),
+            match line.get(end..).unwrap_or_default() {
+                [] => break,
+                behind if self.separator.begins(behind) => from = end + self.unit(),
+                _ => return Err(end),
             }
         }
         if self.trailing {
@@ -254,24 +264,26 @@ impl Delimited {
             let mut rest = 0;
             while let Some(at) = charset.find(column, rest, escape) {
                 into.extend_from_slice(column.get(rest..at).unwrap_or_default());
-                into.extend(column.get(at + 1));
-                rest = at + 2;
+                let next = at + self.unit();
+                rest = next + self.unit();
+                into.extend_from_slice(column.get(next..rest).unwrap_or_default());
             }
             into.extend_from_slice(column.get(rest..).unwrap_or_default());
             return into;
         }
-        let Some(quote) = self.quote.filter(|quote| column.first() == Some(&quote.sign)) else {
+        let Some(quote) = self.quote.filter(|quote| quote.sign.begins(column)) else {
             return column;
         };
-        let inner = column.get(1..column.len() - 1).unwrap_or_default();
+        let unit = self.unit();
+        let inner = column.get(unit..column.len() - unit).unwrap_or_default();
         if charset.find(inner, 0, quote.sign).is_none() {
             return inner;
         }
         into.clear();
         let mut rest = 0;
         while let Some(at) = charset.find(inner, rest, quote.sign) {
-            into.extend_from_slice(&inner[rest..=at]);
-            rest = at + 2;
+            into.extend_from_slice(&inner[rest..at + unit]);
+            rest = at + 2 * unit;
         }
         into.extend_from_slice(inner.get(rest..).unwrap_or_default());
         into
@@ -279,22 +291,22 @@ impl Delimited {
 }
 
 /// How many quotes there are from a place on.
-fn quotes(charset: Charset, line: &[u8], mut from: usize, sign: u8) -> usize {
+fn quotes(charset: Charset, line: &[u8], mut from: usize, sign: Sign) -> usize {
     let mut count = 0;
     while let Some(at) = charset.find(line, from, sign) {
-        (count, from) = (count + 1, at + 1);
+        (count, from) = (count + 1, at + sign.length());
     }
     count
 }
 
 /// The byte behind the quote that closes the field which begins here.
-fn closing(charset: Charset, line: &[u8], from: usize, sign: u8) -> Option<usize> {
-    let mut at = from + 1;
+fn closing(charset: Charset, line: &[u8], from: usize, sign: Sign) -> Option<usize> {
+    let mut at = from + sign.length();
     loop {
-        let end = charset.find(line, at, sign)?;
-        if line.get(end + 1) != Some(&sign) {
-            return Some(end + 1);
+        let behind = charset.find(line, at, sign)? + sign.length();
+        if !line.get(behind..).is_some_and(|rest| sign.begins(rest)) {
+            return Some(behind);
         }
-        at = end + 2;
+        at = behind + sign.length();
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod write;
 
 use crate::format::bounds::Beyond;
 use crate::format::cell::{Bind, Cell, Pen};
+use crate::format::charset::Sign;
 use crate::format::computed::{CheckDigit, Computed, DigestOf};
 use crate::format::condition::When;
 use crate::format::digests::Digesting;
@@ -19,6 +20,7 @@ use crate::format::error::FieldError;
 use crate::format::grammar::{Grammar, Item, Next, Occurs};
 use crate::format::lines::delimited::{Delimited, Room};
 use crate::format::lines::fixed::{Side, Slab};
+use crate::format::lines::tagged::Tags;
 use crate::format::record::Record;
 use crate::format::tallies::Tally;
 use crate::format::words::{Slot, Source};
@@ -55,7 +57,7 @@ pub(crate) enum Style {
         characters: bool,
     },
     Delimited(Delimited),
-    Tagged,
+    Tagged(Tags),
     /// A document: the records and their order are these, the tags around them are the xml room's.
     Xml,
 }
@@ -77,7 +79,14 @@ pub(crate) struct Line {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Block {
     pub lines: usize,
-    pub fill: u8,
+    pub fill: Sign,
+}
+
+impl Block {
+    /// Are these bytes filling and nothing else?
+    pub fn fills(&self, bytes: &[u8]) -> bool {
+        bytes.chunks(self.fill.length()).all(|sign| sign == self.fill.bytes())
+    }
 }
 
 #[derive(Debug)]
@@ -362,8 +371,8 @@ impl LinesPlan {
             (Place::Column { room, .. }, Style::Delimited(delimited)) => {
                 delimited.put(&field.cell, *room, pen, source, scratch)
             }
-            (Place::Tag { open, width_max }, _) => {
-                tagged::put(&field.cell, open, *width_max, pen, source, scratch)
+            (Place::Tag { open, width_max }, Style::Tagged(tags)) => {
+                tags.put(&field.cell, open, *width_max, pen, source, scratch)
             }
             (Place::Element { width_max, .. }, _) => {
                 crate::format::xml::put(&field.cell, *width_max, pen, source, scratch).map(|_| ())

@@ -3,12 +3,13 @@
 
 use std::ops::Range;
 
-use crate::format::charset::Charset;
+use crate::format::charset::{Charset, Sign};
 use crate::format::error::shape;
 use crate::format::grammar::Next;
 use crate::format::lines::delimited::{Delimited, Room};
 use crate::format::lines::read::LineReader;
-use crate::format::lines::{Mark, Place, RecordPlan, Style, tagged};
+use crate::format::lines::tagged::Tags;
+use crate::format::lines::{Mark, Place, RecordPlan, Style};
 use crate::format::reading::Stop;
 
 impl LineReader<'_> {
@@ -238,12 +239,12 @@ impl LineReader<'_> {
     }
 
     /// The run of tags that begins here.
-    pub(super) fn tagged(&mut self) -> Result<(Next, usize, usize), Box<Stop>> {
+    pub(super) fn tagged(&mut self, tags: &Tags) -> Result<(Next, usize, usize), Box<Stop>> {
         let plan = self.plan;
         let there = self.look(0)?;
         let window = self.input.seen(0, there);
         let mut columns = std::mem::take(&mut self.columns);
-        let tag = tagged::opening(window);
+        let tag = tags.opening(self.charset, window);
         let begins = |next: &&Next| {
             tag.is_some_and(|tag| tag_place(&plan.records[next.record], tag, 0).is_some())
         };
@@ -252,7 +253,7 @@ impl LineReader<'_> {
         let mut chosen = None;
         for next in plan.grammar.next(self.state).iter().filter(begins) {
             let record = &plan.records[next.record];
-            let run = tag_run(record, window, plan.longest, &mut columns);
+            let run = self.tag_run(tags, record, window, &mut columns);
             let value = |mark: &Mark| columns.get(mark.field).and_then(|at| window.get(at.clone()));
             let marked = record
                 .marks
@@ -273,7 +274,7 @@ impl LineReader<'_> {
         };
         let record = &plan.records[next.record];
         // Another one was tried behind the one that will tell what is wrong.
-        let run = if again { tag_run(record, window, plan.longest, &mut columns) } else { run };
+        let run = if again { self.tag_run(tags, record, window, &mut columns) } else { run };
         self.columns = columns;
         let at = match run {
             Ok(at) => at,
@@ -297,13 +298,39 @@ impl LineReader<'_> {
         };
         Ok((next, at, passed))
     }
+
+    /// The values of a run of tags of this record, and its length; or the field, and the byte, at which
+    /// there is no value.
+    fn tag_run(
+        &self,
+        tags: &Tags,
+        record: &RecordPlan,
+        window: &[u8],
+        columns: &mut Vec<Range<usize>>,
+    ) -> Result<usize, (usize, usize)> {
+        columns.clear();
+        columns.resize(record.fields.len(), 0..0);
+        let (mut at, mut from) = (0, 0);
+        while let Some(tag) = tags.opening(self.charset, window.get(at..).unwrap_or_default()) {
+            let Some(field) = tag_place(record, tag, from) else { break };
+            let value = at + tag.len();
+            let length = tags.value_length(self.charset, window.get(value..).unwrap_or_default());
+            let Some(length) = length.filter(|length| value + length <= self.plan.longest) else {
+                return Err((field, value));
+            };
+            columns[field] = value..value + length;
+            (at, from) = (value + length + tags.close.len(), field + 1);
+        }
+        Ok(at)
+    }
 }
 
-/// Where a line ends: at the first line end that is no part of a character.
+/// Where a line ends, in a character set that has ASCII: at the first line end that is no part of a
+/// character.
 pub(super) fn line_end(charset: Charset, bytes: &[u8], end: &[u8]) -> Option<usize> {
     let mut from = 0;
     loop {
-        let at = charset.find(bytes, from, *end.first()?)?;
+        let at = charset.find(bytes, from, Sign::byte(*end.first()?))?;
         if bytes.get(at..)?.starts_with(end) {
             return Some(at);
         }
@@ -335,7 +362,7 @@ impl RecordPlan {
                 delimited.columns(charset, bytes, &mut columns).is_ok()
                     && self.has_columns(delimited, charset, bytes, &columns)
             }
-            Style::Tagged | Style::Xml => false,
+            Style::Tagged(_) | Style::Xml => false,
         }
     }
 }
@@ -348,30 +375,6 @@ fn tag_place(record: &RecordPlan, tag: &[u8], from: usize) -> Option<usize> {
         Place::Tag { open, .. } if open == tag => Some(at),
         _ => None,
     })
-}
-
-/// The values of a run of tags of this record, and its length; or the field, and the byte, at which
-/// there is no value.
-fn tag_run(
-    record: &RecordPlan,
-    window: &[u8],
-    longest: usize,
-    columns: &mut Vec<Range<usize>>,
-) -> Result<usize, (usize, usize)> {
-    columns.clear();
-    columns.resize(record.fields.len(), 0..0);
-    let (mut at, mut from) = (0, 0);
-    while let Some(tag) = tagged::opening(window.get(at..).unwrap_or_default()) {
-        let Some(field) = tag_place(record, tag, from) else { break };
-        let value = at + tag.len();
-        let length = tagged::value_length(window.get(value..).unwrap_or_default());
-        let Some(length) = length.filter(|length| value + length <= longest) else {
-            return Err((field, value));
-        };
-        columns[field] = value..value + length;
-        (at, from) = (value + length + tagged::CLOSE.len(), field + 1);
-    }
-    Ok(at)
 }
 
 /// Does one of the words stand where it should?

@@ -9,7 +9,7 @@ use crate::format::computed::{Computed, DigestOf, Stated, check_digits};
 use crate::format::grammar::Next;
 use crate::format::input::Input;
 use crate::format::lines::delimited::Room;
-use crate::format::lines::{Field, LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
+use crate::format::lines::{Field, LinesPlan, Place, RecordPlan, RecordRole, Style};
 use crate::format::reading::{Records, Step, Stop};
 use crate::format::record::Record;
 use crate::format::steps::Steps;
@@ -102,7 +102,7 @@ impl<'f> LineReader<'f> {
     pub fn one(&mut self, into: &mut Records, spare: bool) -> Result<One, Box<Stop>> {
         let end = self.plan.line.end.len();
         // Behind the last value of a run of tags, the next tag says whether another one follows.
-        let tag = if matches!(self.plan.style, Style::Tagged) { tagged::BEHIND_BYTES } else { 0 };
+        let tag = if let Style::Tagged(tags) = &self.plan.style { tags.behind() } else { 0 };
         let least = self.plan.longest + tag + end + self.plan.line.file_end.len() + 1;
         let there = self.look(least)?;
         if self.is_end(there, least)? {
@@ -112,8 +112,9 @@ impl<'f> LineReader<'f> {
         let (next, length, passed) = match &self.plan.style {
             Style::Fixed { characters } => self.fixed(*characters)?,
             Style::Delimited(delimited) => self.delimited(delimited)?,
+            Style::Tagged(tags) => self.tagged(tags)?,
             // A document has a reader of its own.
-            Style::Tagged | Style::Xml => self.tagged()?,
+            Style::Xml => return self.fail(start, "", "a document", "records"),
         };
         let plan = &self.plan.records[next.record];
         self.record += 1;
@@ -197,7 +198,7 @@ impl<'f> LineReader<'f> {
             let filling = self.input.seen(0, self.plan.longest);
             self.plan.grammar.may_end(self.state)
                 && filling.len() == self.plan.longest
-                && filling.iter().all(|byte| *byte == block.fill)
+                && block.fills(filling)
         });
         if fills {
             self.filling()?;
@@ -233,7 +234,7 @@ impl<'f> LineReader<'f> {
                 break;
             }
             let filling = self.input.seen(0, plan.longest);
-            let whole = filling.len() == plan.longest && filling.iter().all(|b| *b == block.fill);
+            let whole = filling.len() == plan.longest && block.fills(filling);
             let end = self.input.seen(plan.longest, plan.longest + plan.line.end.len());
             let behind = self.input.seen(plan.longest, there.max(plan.longest));
             let last = plan.line.last_open && behind == plan.line.file_end;

@@ -8,7 +8,7 @@ use crate::format::digests::{Digesting, Passing};
 use crate::format::error::{FieldError, FieldFault};
 use crate::format::grammar::{Item, Next};
 use crate::format::lines::next::line_end;
-use crate::format::lines::{Joint, LinesPlan, Place, RecordPlan, RecordRole, Style, tagged};
+use crate::format::lines::{Joint, LinesPlan, Place, RecordPlan, RecordRole, Style};
 use crate::format::pouring::{HELD_BYTES, Spill};
 use crate::format::tallies::{NUMBERS, Tallies};
 use crate::format::words::{Slot, Source};
@@ -341,7 +341,7 @@ impl<'p> LineWriter<'p> {
         let taken = others.find(|other| other.takes(&lines.style, charset, written));
         let expected = match (taken, lines.line.block) {
             (Some(other), _) => format!("a record that does not begin like {}", other.name),
-            (None, Some(block)) if written.iter().all(|byte| *byte == block.fill) => {
+            (None, Some(block)) if block.fills(written) => {
                 "a record that is not like a filling line".to_owned()
             }
             _ => return Ok(()),
@@ -373,7 +373,8 @@ impl<'p> LineWriter<'p> {
                 if line.last_open && self.records > 0 {
                     out.extend_from_slice(&line.end);
                 }
-                out.resize(out.len() + self.plan.longest, block.fill);
+                let signs = self.plan.longest / block.fill.length();
+                (0..signs).for_each(|_| out.extend_from_slice(block.fill.bytes()));
                 if !line.last_open {
                     out.extend_from_slice(&line.end);
                 }
@@ -410,10 +411,14 @@ pub(crate) fn write_fields(
                         if delimited.short {
                             out.truncate(column);
                         }
-                        out.push(delimited.separator);
+                        out.extend_from_slice(delimited.separator.bytes());
                         columns += 1;
                     }
-                    Joint::Inner => out.extend(delimited.inner),
+                    Joint::Inner => {
+                        if let Some(sign) = delimited.inner {
+                            out.extend_from_slice(sign.bytes());
+                        }
+                    }
                     Joint::Separator | Joint::Glued => {}
                 }
                 let from = out.len();
@@ -426,8 +431,8 @@ pub(crate) fn write_fields(
                 }
                 put
             }
-            (Place::Tag { open, width_max }, _) => {
-                tagged::put(&field.cell, open, *width_max, pen, source, out)
+            (Place::Tag { open, width_max }, Style::Tagged(tags)) => {
+                tags.put(&field.cell, open, *width_max, pen, source, out)
             }
             _ => Ok(()),
         };
@@ -442,7 +447,7 @@ pub(crate) fn write_fields(
             out.truncate(last);
         }
         if delimited.trailing {
-            out.push(delimited.separator);
+            out.extend_from_slice(delimited.separator.bytes());
         }
     }
     Ok(())

@@ -31,7 +31,7 @@ pub(super) fn field(
         Layout::Characters => {
             fixed(&table, cell.as_ref(), scope, &|bytes| scope.charset.count(bytes), 1)
         }
-        Layout::Delimited => Some(column(&table, cell.as_ref())),
+        Layout::Delimited => Some(column(&table, cell.as_ref(), scope.charset.blank().len())),
         Layout::Tagged => tag(&table),
         Layout::Xml => xml(&table),
     };
@@ -39,8 +39,9 @@ pub(super) fn field(
     Some(FieldSpec { at, cell: cell?, place: place? })
 }
 
-/// A field between separators, or one that shares its column with the field before it.
-fn column(table: &Table<'_>, cell: Option<&Cell>) -> Place {
+/// A field between separators, or one that shares its column with the field before it; `of_sign` is the
+/// width of a sign of ASCII.
+fn column(table: &Table<'_>, cell: Option<&Cell>, of_sign: usize) -> Place {
     let inner = table.flag("inner").is_some_and(|found| found.value);
     let glued = table.flag("glued").is_some_and(|found| found.value);
     let rest = table.flag("rest").is_some_and(|found| found.value);
@@ -51,7 +52,10 @@ fn column(table: &Table<'_>, cell: Option<&Cell>) -> Place {
         table.faults().note(table.at, "a field both behind an inner sign and glued", hint);
     }
     let own = cell.and_then(|cell| match (&cell.spelling, &cell.bind) {
-        (Spelling::Moment(pieces), _) => pieces.iter().map(|piece| piece.width()).sum(),
+        (Spelling::Moment(pieces), _) => {
+            let own: Option<usize> = pieces.iter().map(|piece| piece.width()).sum();
+            own.map(|own| own * of_sign)
+        }
         (_, Bind::Literal { bytes, .. }) => Some(bytes.len()),
         _ => None,
     });
@@ -185,7 +189,7 @@ fn tag(table: &Table<'_>) -> Option<Place> {
     let width_max = width_max(table);
     let name = name?;
     let good = !name.value.is_empty()
-        && name.value.len() <= crate::format::lines::tagged::NAME_BYTES_MAX
+        && name.value.len() <= crate::format::lines::tagged::NAME_SIGNS_MAX
         && name.value.bytes().all(|b| b.is_ascii_graphic() && !matches!(b, b'<' | b'>' | b'/'));
     if !good {
         table.faults().note(

@@ -85,6 +85,8 @@ pub(crate) struct XmlSpec {
     pub namespace: Option<String>,
     /// Prefixes of names, with the namespaces that they stand for.
     pub prefixes: Vec<(String, String)>,
+    /// The character set of the document, where that of its values is UTF-8 and all of it is spelled anew.
+    pub respelled: Option<Charset>,
     /// The name of the character set in the declaration.
     pub encoding: Option<String>,
     pub declaration: bool,

@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 
-use crate::format::charset::Charset;
+use crate::format::charset::{Charset, Sign};
 use crate::format::grammar::Occurs;
 use crate::format::lines::delimited::{Delimited, Quote};
 use crate::format::lines::{Block, Line, RecordRole};
@@ -54,11 +54,16 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
         _ => None,
     });
     let layout = layout?.value;
+    // What stands in a document in UTF-16 is put together in UTF-8, whose signs are bytes.
+    let wide = matches!(scope.charset, Charset::Utf16Be | Charset::Utf16Le);
+    let spelled = Some(scope.charset).filter(|_| wide && layout == Layout::Xml);
+    let whole = scope.charset;
+    let scope = &Scope { charset: spelled.map_or(whole, |_| Charset::Utf8), ..*scope };
     let shape = match layout {
         Layout::Fixed | Layout::Characters => fixed(&table, scope.charset),
         Layout::Delimited => delimited(&table, scope.charset),
         Layout::Tagged => tagged(&table, scope.charset),
-        Layout::Xml => xml(&table),
+        Layout::Xml => xml(&table, spelled),
     };
     let layout = match &shape {
         Some(LayoutSpec::Fixed { characters: true, .. }) => Layout::Characters,
@@ -69,7 +74,7 @@ pub(super) fn part(table: Table<'_>, scope: &Scope<'_>) -> Option<PartSpec> {
         let frame_tallies = RefCell::new(Vec::new());
         record(table, Layout::Fixed, scope, &frame_tallies, 0, true)
     });
-    let frame = byte_order_mark(&table, scope.charset, frame.is_some()).or(frame);
+    let frame = byte_order_mark(&table, whole, frame.is_some()).or(frame);
     let groups = table.tables("group", "a group").into_iter();
     let mut groups: Vec<GroupSpec> = groups.filter_map(|table| group(table, layout)).collect();
     let records = table.tables("record", "a record");
@@ -136,12 +141,20 @@ fn line(table: &Table<'_>, charset: Charset) -> Option<Line> {
     let block = table.table("block", "a block").and_then(|table| {
         let lines = table.need_number("lines", "lines = 10: the file is filled up to a multiple");
         let fill = table.need_text("fill", "fill = \"9\"");
-        table.finish();
-        let fill = match fill?.value.as_bytes() {
-            [byte @ b' '..=b'~'] => *byte,
-            _ => return None,
+        let Some(fill) = fill else {
+            table.finish();
+            return None;
         };
-        Some(Block { lines: lines?.value.max(1), fill })
+        let sign = match fill.value.as_bytes() {
+            [byte @ b' '..=b'~'] => charset.sign(*byte),
+            _ => None,
+        };
+        if sign.is_none() {
+            let hint = "fill = \"9\"";
+            table.faults().note(fill.at, "fill: expected one ASCII sign", hint);
+        }
+        table.finish();
+        Some(Block { lines: lines?.value.max(1), fill: sign? })
     });
     let mut bytes = Vec::new();
     if end.value == NEW_LINE {
@@ -185,12 +198,15 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
     let hint = "separator = \"|\", or \"blanks\" where any number of blanks separates";
     let separator = table.need_text("separator", hint);
     let one = |key: &str, text: &Found<&str>| {
-        if let [byte @ (b' '..=b'~' | b'\t')] = text.value.as_bytes() {
-            Some(*byte)
-        } else {
-            table.faults().note(text.at, format!("{key}: expected one ASCII sign"), hint);
-            None
+        let sign = match text.value.as_bytes() {
+            [byte @ (b' '..=b'~' | b'\t')] => charset.sign(*byte),
+            _ => None,
+        };
+        if sign.is_none() {
+            let what = format!("{key}: expected one ASCII sign");
+            table.faults().note(text.at, what, hint);
         }
+        sign
     };
     let quote = table.text("quote").and_then(|text| one("quote", &text));
     let always = table.word("quoting", &["needed", "always"], |word| match word {
@@ -206,11 +222,11 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
     let line = line(table, charset);
     let separator = separator?;
     let blanks = separator.value == "blanks";
-    let sign = if blanks { b' ' } else { one("separator", &separator)? };
+    let sign = if blanks { Sign::byte(b' ') } else { one("separator", &separator)? };
     let line = line?;
-    if !charset.has_ascii() {
-        let hint = "layout = \"fixed\"";
-        table.faults().note(table.at, "delimited records need a charset that has ASCII", hint);
+    if blanks && !charset.has_ascii() {
+        let hint = "a separator of one sign; blanks and tabs together separate where they are those of ASCII";
+        table.faults().note(separator.at, "blanks separate in a charset without ASCII", hint);
     }
     if line.end.is_empty() {
         let hint = "line_end = \"LF\" or \"CRLF\"";
@@ -218,7 +234,7 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
     }
     let always = always.is_some_and(|found| found.value);
     let quote = quote.map(|sign| Quote { sign, always });
-    let end = line.end.first().copied().unwrap_or_default();
+    let end = charset.first_sign(&line.end).unwrap_or(Sign::byte(0));
     if let Some((at, escape)) = escape
         && (quote.is_some() || blanks || [sign, end].contains(&escape))
     {
@@ -244,14 +260,10 @@ fn delimited(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
 
 fn tagged(table: &Table<'_>, charset: Charset) -> Option<LayoutSpec> {
     let line_max = line_max(table);
-    if !charset.has_ascii() {
-        let hint = "layout = \"fixed\"";
-        table.faults().note(table.at, "tagged records need a charset that has ASCII", hint);
-    }
     Some(LayoutSpec::Tagged { line: line(table, charset)?, line_max })
 }
 
-fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
+fn xml(table: &Table<'_>, respelled: Option<Charset>) -> Option<LayoutSpec> {
     let root = table.need_text("root", "root = \"the name of the outermost element\"");
     let namespace = table.text("namespace").map(|found| found.value.to_owned());
     let prefixes = table.table("prefixes", "a list of prefixes").map(|list| list.pairs());
@@ -282,6 +294,7 @@ fn xml(table: &Table<'_>) -> Option<LayoutSpec> {
     Some(LayoutSpec::Xml(XmlSpec {
         at: table.at,
         root: root.value.to_owned(),
+        respelled,
         namespace,
         prefixes,
         encoding,

@@ -54,7 +54,8 @@ pub(crate) fn build(
         let hint = "one of which ASCII is a part";
         faults.note(spec.at, format!("{} for a document", charset.as_str()), hint);
     }
-    let encoding = spec.encoding.clone().unwrap_or_else(|| charset.as_str().to_owned());
+    let spelled = spec.respelled.unwrap_or(charset);
+    let encoding = spec.encoding.clone().unwrap_or_else(|| spelled.as_str().to_owned());
     let prolog = if spec.declaration {
         let standalone = match spec.standalone {
             Some(true) => " standalone=\"yes\"",
@@ -105,6 +106,7 @@ pub(crate) fn build(
         scopes[at] = program.finish(spec.at, faults);
     }
     XmlPlan {
+        respelled: spec.respelled,
         prolog,
         encoding,
         declared: spec.declaration,

@@ -260,17 +260,18 @@ impl XmlReader<'_> {
                 return Err(self.here("attributes once", &scan::printable(spelled)));
             }
             let raw = self.tag.get(pair.value.clone()).unwrap_or_default();
-            let at = self.input.at + pair.value.start;
+            let at = self.input.place(pair.value.start);
             if raw.contains(&b'&') {
                 self.value.clear();
                 if let Err(inside) = scan::unescape(self.charset, raw, &mut self.value) {
-                    let at = at + inside;
+                    let at = self.input.place(pair.value.start + inside);
                     let expected = "text in the declared encoding";
                     return Err(self.stop(at, "", "a reference", expected));
                 }
-                self.take(field, &Bytes::Value, at..at + pair.value.len(), into);
+                let end = self.input.place(pair.value.end);
+                self.take(field, &Bytes::Value, at..end, into);
             } else {
-                let end = at + pair.value.len();
+                let end = self.input.place(pair.value.end);
                 self.take(field, &Bytes::Tag(pair.value), at..end, into);
             }
         }
@@ -299,7 +300,8 @@ impl XmlReader<'_> {
         let length = length.unwrap_or(there);
         let name = self.tag.get(1..=tag.name).unwrap_or_default();
         if let Some(end) = end_tag(window.get(length..).unwrap_or_default(), name) {
-            self.take(field, &Bytes::Here(length), at..at + length, into);
+            let place = at..self.input.place(length);
+            self.take(field, &Bytes::Here(length), place, into);
             self.input.pass(length + end);
         } else {
             let end = self.long_value(node, tag)?;
@@ -333,7 +335,7 @@ impl XmlReader<'_> {
             self.value.extend_from_slice(window.get(..plain).unwrap_or_default());
             let passed = match inside {
                 Inside::End(length) => {
-                    let end = self.input.at + plain;
+                    let end = self.input.place(plain);
                     self.input.pass(plain + length);
                     return Ok(end);
                 }
@@ -350,7 +352,7 @@ impl XmlReader<'_> {
                     return Err(self.here(&expected, "more"));
                 }
                 Inside::Wrong(expected, found) => {
-                    return Err(self.stop(self.input.at + plain, "", found, &expected));
+                    return Err(self.stop(self.input.place(plain), "", found, &expected));
                 }
             };
             self.input.pass(plain + passed);

@@ -36,7 +36,7 @@ impl XmlReader<'_> {
                     return Err(self.here(&expected, "more"));
                 }
                 Err(NoTag::Wrong(at, expected)) => {
-                    return Err(self.stop(self.input.at + at, "", "something else", expected));
+                    return Err(self.stop(self.input.place(at), "", "something else", expected));
                 }
             }
         }
@@ -71,7 +71,7 @@ impl XmlReader<'_> {
         let length = match length(self.input.seen(0, there)) {
             Ok(length) => length,
             Err(NoTag::Wrong(at, expected)) => {
-                return Err(self.stop(self.input.at + at, "", "something else", expected));
+                return Err(self.stop(self.input.place(at), "", "something else", expected));
             }
             Err(NoTag::Cut | NoTag::TooMany) => {
                 let expected = format!("{kind} of at most {VALUE_BYTES_MAX} bytes");
@@ -98,9 +98,10 @@ impl XmlReader<'_> {
         let encoding = match named(b"encoding") {
             Some(name) => {
                 name.eq_ignore_ascii_case(&self.plan.encoding)
-                    || Charset::parse(name) == Some(self.charset)
+                    || Charset::parse(name) == Some(self.plan.respelled.unwrap_or(self.charset))
+                    || (self.plan.respelled.is_some() && name.eq_ignore_ascii_case("UTF-16"))
             }
-            // A document that names none is in UTF-8.
+            // A document that names none is in UTF-8, or in UTF-16 as its mark says.
             None => self.charset == Charset::Utf8,
         };
         let alone = named(b"standalone").is_none_or(|word| matches!(word, "yes" | "no"));
@@ -149,7 +150,7 @@ impl XmlReader<'_> {
         let decoded = self.charset.decode_into(bytes, Controls::Layout, &mut self.text);
         decoded.map_err(|bad| {
             let expected = format!("text in {}", self.charset.as_str());
-            self.stop(self.input.at + from + bad.at, "", &bad.why, &expected)
+            self.stop(self.input.place(from + bad.at), "", &bad.why, &expected)
         })
     }
 

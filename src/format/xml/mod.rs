@@ -19,6 +19,7 @@ mod spaces;
 mod write;
 
 use crate::format::cell::{Cell, Pen, Spelling};
+use crate::format::charset::Charset;
 use crate::format::error::FieldFault;
 use crate::format::lines::LinesPlan;
 use crate::format::text::Only;
@@ -28,6 +29,8 @@ use crate::format::words::Source;
 #[derive(Debug)]
 pub(crate) struct XmlPlan {
     pub order: LinesPlan,
+    /// It is put together in UTF-8 and spelled so as a whole.
+    pub respelled: Option<Charset>,
     /// The declaration as it is written; empty where there is none.
     pub prolog: Vec<u8>,
     /// The name of the character set that may stand there, beside its usual ones.

@@ -5,11 +5,12 @@
 
 use std::ops::Range;
 
-use crate::format::charset::Charset;
+use crate::format::charset::{Charset, Sign};
 use crate::format::closing::Closing;
 use crate::format::input::Input;
 use crate::format::lines::read::One;
 use crate::format::reading::{Records, Step, Stop};
+use crate::format::respelled::NoText;
 use crate::format::steps::Steps;
 use crate::format::xml::record::{Being, Place};
 use crate::format::xml::scan::{self, CDATA, CDATA_END, Markup, Pair, Tag};
@@ -196,7 +197,7 @@ impl<'f> XmlReader<'f> {
         window.map(<[u8]>::len).map_err(|error| Stop {
             record,
             field: String::new(),
-            offset: Some(at),
+            offset: Some(NoText::of(&error).map_or(at, |no_text| no_text.at)),
             found: error.to_string(),
             expected: "the rest of the document".to_owned(),
         })
@@ -293,7 +294,7 @@ impl<'f> XmlReader<'f> {
 pub(super) fn cdata_end(charset: Charset, window: &[u8]) -> Option<usize> {
     let mut from = CDATA.len();
     loop {
-        let at = charset.find(window, from, b']')?;
+        let at = charset.find(window, from, Sign::byte(b']'))?;
         if window.get(at..).unwrap_or_default().starts_with(CDATA_END) {
             return Some(at);
         }

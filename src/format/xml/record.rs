@@ -8,6 +8,7 @@ use crate::format::lines::read::One;
 use crate::format::lines::{LinesPlan, RecordRole};
 use crate::format::reading::{Records, Stop};
 use crate::format::record::Record;
+use crate::format::respelled::wide_bytes;
 use crate::format::tallies::Open as StatedOpen;
 use crate::format::xml::FieldRef;
 use crate::format::xml::read::XmlReader;
@@ -181,7 +182,11 @@ impl XmlReader<'_> {
             let values = being.target.of(into.records);
             let read = plan.cell.read(self.charset, bytes, values, &mut self.closing.stated);
             let Err(fault) = read else { return };
-            (at + fault.at, fault.found, fault.expected)
+            let inside = match self.plan.respelled {
+                Some(_) => wide_bytes(bytes.get(..fault.at).unwrap_or_default()),
+                None => fault.at,
+            };
+            (at + inside, fault.found, fault.expected)
         };
         let field = plan.cell.name.clone();
         let stop = Stop { record: self.record, field, offset: Some(at), found, expected };

@@ -8,6 +8,7 @@ use crate::format::grammar::{Item, Next};
 use crate::format::lines::Place;
 use crate::format::lines::write::{Each, LineWriter};
 use crate::format::pouring::{HELD_BYTES, Spill};
+use crate::format::respelled::respell;
 use crate::format::words::{Slot, Source};
 use crate::format::writing::WriteFault;
 use crate::format::xml::markup::TAG_BYTES_MAX;
@@ -36,6 +37,36 @@ struct Document<'p> {
 impl XmlPlan {
     /// Writes the records that `pass` gives. `spill` may take what there is now and then.
     pub fn write_all(
+        &self,
+        charset: Charset,
+        facts: Facts,
+        out: &mut Vec<u8>,
+        spill: &mut Spill<'_>,
+        pass: &dyn Fn(&mut Each<'_>) -> Result<(), WriteFault>,
+    ) -> Result<(), WriteFault> {
+        let Some(spelled) = self.respelled else {
+            return self.write_text(charset, facts, out, spill, pass);
+        };
+        let anew = |text: &mut Vec<u8>, out: &mut Vec<u8>| {
+            let whole = respell(text, spelled, out);
+            text.clear();
+            whole.ok_or_else(|| {
+                let expected = format!("text for {}", spelled.as_str());
+                let fault = FieldFault::OutOfRange { expected };
+                let error = FieldError { key: None, field: String::new(), fault };
+                WriteFault { record: 0, error }
+            })
+        };
+        let mut text = Vec::new();
+        let mut spill = |text: &mut Vec<u8>| {
+            anew(text, out)?;
+            spill(out)
+        };
+        self.write_text(charset, facts, &mut text, &mut spill, pass)?;
+        anew(&mut text, out)
+    }
+
+    fn write_text(
         &self,
         charset: Charset,
         facts: Facts,
