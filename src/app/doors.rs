@@ -473,7 +473,9 @@ mod tests {
         refused("example-gx-tagged", &format!("{plain}client_cert = \"/c\"\n"), "together");
         refused("example-gx-tagged", &format!("{plain}port = 1\n"), "port");
         refused("example-abc-framed", &plain, "several parts");
-        refused("example-rural-fixed", &plain, "is no message");
+        refused("example-rural-fixed", &plain, "the format is one of files (payment_request, ");
+        let told = opened("example-rural-fixed", &plain).err().expect("is refused");
+        assert_eq!(told.lines().count(), 1, "once, not for each of its messages: {told}");
         let session = "session = { heartbeat = \"1\", answer = \"1\", every = \"30s\" }\n";
         assert!(opened("example-gx-tagged", &format!("{plain}{session}")).is_ok());
         refused("example-city-xml", &format!("{plain}{session}"), "without a frame");

@@ -79,6 +79,11 @@ impl Agreed<'_> {
     fn results(&mut self, answers: &Answers) {
         let asked = matches!(answers.ask, AskBy::Reference | AskBy::Batch);
         match answers.results {
+            None if !self.files && !self.format.patterns(M::Result).is_empty() => self.note(
+                "results",
+                "is missing: the result of the format is a file, and the bank has no door with folders that it \
+                 could come by",
+            ),
             None => self.note(
                 "results",
                 "is missing: the format has no result file, no status answer with rows and no acknowledgement \

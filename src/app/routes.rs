@@ -45,9 +45,13 @@ impl<'b> Routes<'b> {
         let mut problems = Vec::new();
         let mut routes = Self { bank, others: BTreeMap::new() };
         routes.read(format, &mut problems);
+        let files = routes.lines_for_files(format);
         for (said, answer) in SAID {
-            routes.takes(format, said, answer, &mut problems);
+            if !files.iter().any(|(at, _)| *at == routes.door_of(said).0) {
+                routes.takes(format, said, answer, &mut problems);
+            }
         }
+        problems.extend(files);
         routes.side(format, &mut problems);
         if problems.is_empty() { Ok(routes) } else { Err(problems) }
     }
@@ -111,6 +115,30 @@ impl<'b> Routes<'b> {
             Some((place, other)) => (format!("other_door.{}", place + 1), &other.door),
             None => ("door".to_owned(), &self.bank.door),
         }
+    }
+
+    /// Doors with a line where nothing that is said by them is a message: the format is one of files, and
+    /// what it lacks need not be told for each of its messages.
+    fn lines_for_files(&self, format: &Format) -> Vec<Told> {
+        let mut told: Vec<Told> = Vec::new();
+        let said = SAID.iter().map(|(said, _)| *said).filter(|said| format.has(*said));
+        for (at, door) in said.clone().map(|said| self.door_of(said)) {
+            let by_it = |said: &M| self.door_of(*said).0 == at;
+            let is_files =
+                |said: M| format.parts(said).count() > 1 && !format.has_files_beside(said);
+            let known = told.iter().any(|(known, _)| *known == at);
+            if known || has_folders(door) || !said.clone().filter(by_it).all(is_files) {
+                continue;
+            }
+            let kinds: Vec<&str> = said.clone().filter(by_it).map(M::as_str).collect();
+            let what = format!(
+                "the format is one of files ({}), and this door takes messages: its kind is \"directory\" or \
+                 \"sftp\", or the bank's format one of messages",
+                kinds.join(", ")
+            );
+            told.push((at, what));
+        }
+        told
     }
 
     /// Can what we say go by its door, and its answer come back there?

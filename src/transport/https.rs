@@ -231,17 +231,22 @@ impl Transport for Https {
 
 /// HTTPS, or HTTP to this very machine; no user or password in the address, which is logged.
 fn checked_url(text: &str) -> Result<Url, DoorError> {
-    let url = Url::parse(text).map_err(|e| settings(&format!("the address is none: {e}")))?;
+    // What was given is not told: a password may stand in it.
+    let url = Url::parse(text).map_err(|e| {
+        settings(&format!("url is no address, like \"https://bank.example/payments\" ({e})"))
+    })?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(settings("an address carries no user and no password"));
+        return Err(settings("url: an address carries no user and no password"));
     }
     let host = url.host_str().unwrap_or_default();
     let number = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
     match url.scheme() {
         "https" => Ok(url),
         "http" if number.is_ok_and(|ip| ip.is_loopback()) => Ok(url),
-        "http" => Err(settings("plain http is for a loopback address written as a number only")),
-        other => Err(settings(&format!("{other} is not https"))),
+        "http" => Err(settings(
+            "url: plain http is for a loopback address written as a number only; a bank has https://",
+        )),
+        other => Err(settings(&format!("url: {other}:// is not https://"))),
     }
 }
 
