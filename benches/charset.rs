@@ -78,7 +78,10 @@ fn main() {
         let mut bytes = Vec::new();
         assert!(Charset::Gb18030.encode_into(row, &mut bytes).is_ok());
         let finding = best(|| {
-            assert_eq!(Charset::Gb18030.find(black_box(&bytes), 0, Sign::byte(b'|')), Some(bytes.len() - 1));
+            assert_eq!(
+                Charset::Gb18030.find(black_box(&bytes), 0, Sign::byte(b'|')),
+                Some(bytes.len() - 1)
+            );
         });
         println!("{name:<43} {:>6} {:>8}", bytes.len(), in_ns(finding));
     }

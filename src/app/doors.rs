@@ -610,7 +610,7 @@ mod tests {
         refused(
             "example-rural-fixed",
             &format!("{requests}{files}"),
-            "is no message, and this door",
+            "one of files (status_query), and this door",
         );
     }
 
