@@ -10,6 +10,7 @@ use crate::flow::matching::{ANOTHER, note_reference};
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
 use crate::flow::taking::{row_reports, take_rows};
+use crate::flow::waits::Told;
 use crate::flow::{Bank, Ctx, FlowError, expect, opening, time};
 use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Record};
 use crate::guard::digest::sha256;
@@ -139,6 +140,7 @@ pub async fn acted_on(
     bank: &Bank,
     attempt: &Attempt,
     said: &WholeAnswer,
+    told: Told,
 ) -> Result<(), FlowError> {
     let now = ctx.now_ms();
     let again = Some(now + bank.rules.ask_every_ms);
@@ -175,7 +177,7 @@ pub async fn acted_on(
         }
         Answer::Refused => Conclusion::of(AttemptEvent::Refused, None),
         Answer::OtherContent => Conclusion::of(AttemptEvent::OtherContent, None),
-        Answer::NotFound => return not_found(ctx, bank, attempt, words).await,
+        Answer::NotFound => return not_found(ctx, bank, attempt, words, told).await,
     };
     ctx.waits.end(attempt.no);
     if attempt.state == AttemptState::Accepted
@@ -266,19 +268,18 @@ async fn accepted_in_part(
     Ok(taken)
 }
 
-/// "Not found" counts only after the visibility delay; before it, it is no answer (I2, F31). That
+/// "Not found" counts only where it was asked after the visibility delay; else it is no answer (I2, F31). That
 /// delay is measured on the machine's running time: setting the clock does not shorten it (I16).
 async fn not_found(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
     words: BankWords,
+    told: Told,
 ) -> Result<(), FlowError> {
     let now = ctx.now_ms();
     let delay = bank.rules.visibility_delay_ms;
-    if attempt.state == AttemptState::Unknown
-        && ctx.waits.waited_ms(attempt.no, ctx.clock.running_ms()) >= delay
-    {
+    if attempt.state == AttemptState::Unknown && ctx.waits.counts(attempt, told, delay) {
         if too_late(ctx, bank, attempt).await? {
             let next = Some(now + bank.rules.return_every_ms);
             return Ok(ctx.store.asked(attempt, next, Heard::TooLate, now).await?);
@@ -286,9 +287,7 @@ async fn not_found(
         tracing::warn!(attempt = %attempt.no, bank = bank.code, "the bank does not know it; the same bytes will go again");
         let conclusion =
             Conclusion { words, asked: true, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
-        ctx.store.conclude(attempt, &conclusion, now).await?;
-        ctx.waits.end(attempt.no);
-        return Ok(());
+        return Ok(ctx.store.conclude(attempt, &conclusion, now).await?);
     }
     let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms).saturating_add(delay);
     if attempt.state == AttemptState::Accepted && now >= visible_at {

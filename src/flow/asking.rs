@@ -10,6 +10,7 @@ use crate::flow::opening::Item;
 use crate::flow::submit::found_there;
 use crate::flow::taking::take_rows;
 use crate::flow::values::HeadValues;
+use crate::flow::waits::Told;
 use crate::flow::{Bank, Ctx, FlowError};
 use crate::format::{Format, Key, MessageKind};
 use crate::model::alert::AlertKind;
@@ -33,6 +34,9 @@ pub(super) async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(),
     if kinds.is_empty() {
         return nothing_to_ask(ctx, bank, attempt).await;
     }
+    if let Some(wait_ms) = too_early(ctx, bank, attempt, &kinds) {
+        return Ok(ctx.store.wait(attempt, ctx.now_ms() + wait_ms.min(every)).await?);
+    }
     let facts = ctx.store.register_facts(attempt.register).await?;
     let (mut questions, mut lying) = (0, 0);
     let mut heard_of_it = Heard::Silence;
@@ -40,17 +44,24 @@ pub(super) async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(),
         let numbers = numbers_asked_by(ctx, attempt, &format, question).await?;
         for number in &numbers {
             questions += 1;
-            let said =
-                |bytes| Said { format: &format, question, kind: answer_kind, number, bytes, every };
+            let said = |bytes, told| Said {
+                format: &format,
+                question,
+                kind: answer_kind,
+                number,
+                bytes,
+                told,
+                every,
+            };
             match answer_to(ctx, bank, attempt, &format, &facts, question, number).await {
-                Put::Answer(bytes) if numbers.len() == 1 => {
-                    return heard(ctx, bank, attempt, &said(bytes)).await;
+                Put::Answer(bytes, told) if numbers.len() == 1 => {
+                    return heard(ctx, bank, attempt, &said(bytes, told)).await;
                 }
                 // One answer of several: by the next one, the attempt is what this one made of it.
-                Put::Answer(bytes) => {
+                Put::Answer(bytes, told) => {
                     let now = ctx.store.attempt_by_reference(&bank.code, &attempt.reference);
                     let now = now.await?.unwrap_or_else(|| attempt.clone());
-                    heard(ctx, bank, &now, &said(bytes)).await?;
+                    heard(ctx, bank, &now, &said(bytes, told)).await?;
                     heard_of_it = Heard::Same;
                 }
                 Put::Posted => heard_of_it = Heard::Posted,
@@ -67,6 +78,22 @@ pub(super) async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(),
         return Ok(ctx.store.wait(attempt, now + every).await?);
     }
     Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
+}
+
+/// For how long a question whose answer comes as a file waits, in milliseconds, about an attempt of unknown fate:
+/// nobody could tell the answer to one that is put before the visibility delay from that to a later one.
+fn too_early(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    kinds: &[(MessageKind, MessageKind)],
+) -> Option<i64> {
+    let by_file = kinds.iter().any(|(question, _)| bank.doors.of(*question).can_look());
+    if attempt.state != AttemptState::Unknown || !by_file {
+        return None;
+    }
+    let waited_ms = ctx.waits.question(attempt, ctx.clock.running_ms()).waited_ms();
+    Some(bank.rules.visibility_delay_ms - waited_ms).filter(|wait_ms| *wait_ms > 0)
 }
 
 /// The bank's numbers that a question is to be put for, each one alone: a bank that split what we sent, and
@@ -99,7 +126,7 @@ async fn answer_to(
     number: &str,
 ) -> Put {
     if let Some(bytes) = ctx.side_files.waiting(attempt.no, question, number) {
-        return Put::Answer(bytes);
+        return Put::Answer(bytes, Told::Unasked);
     }
     let head = HeadValues {
         facts,
@@ -115,7 +142,7 @@ async fn answer_to(
 
 /// What became of a question that was put.
 enum Put {
-    Answer(Bytes),
+    Answer(Bytes, Told),
     Posted,
     /// The question before it still lies there: another one of its name would only stand in its way.
     Lies,
@@ -157,9 +184,14 @@ async fn put(
         tracing::debug!(attempt = %attempt.no, "the question before it was not picked up yet");
         return Put::Lies;
     }
+    let is_unknown = attempt.state == AttemptState::Unknown;
+    let asked = is_unknown.then(|| ctx.waits.question(attempt, ctx.clock.running_ms()));
     match bank.doors.of(question).ask(&parts).await {
-        Asked::Answer(bytes) => Put::Answer(bytes),
+        Asked::Answer(bytes) => Put::Answer(bytes, asked.map_or(Told::Unasked, Told::At)),
         Asked::Posted => {
+            if let Some(asked) = asked {
+                ctx.waits.left(attempt, asked, bank.rules.visibility_delay_ms);
+            }
             tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
             Put::Posted
         }
@@ -248,9 +280,9 @@ pub(super) async fn ask_once(
     let facts = ctx.store.register_facts(attempt.register).await?;
     for number in numbers_asked_by(ctx, attempt, &format, question).await? {
         let put = answer_to(ctx, bank, attempt, &format, &facts, question, &number);
-        if let Put::Answer(bytes) = put.await {
+        if let Put::Answer(bytes, told) = put.await {
             let (every, number) = (bank.rules.return_every_ms, &number);
-            let said = Said { format: &format, question, kind, number, bytes, every };
+            let said = Said { format: &format, question, kind, number, bytes, told, every };
             heard(ctx, bank, attempt, &said).await?;
         }
     }
@@ -265,6 +297,7 @@ struct Said<'s> {
     /// The bank's own number that it was asked by, where it was.
     number: &'s str,
     bytes: Bytes,
+    told: Told,
     every: i64,
 }
 
@@ -275,7 +308,7 @@ async fn heard(
     attempt: &Attempt,
     said: &Said<'_>,
 ) -> Result<(), FlowError> {
-    let Said { format, question, kind, number, bytes, every } = said;
+    let Said { format, question, kind, number, bytes, told, every } = said;
     let name = format!("{question} {}", attempt.reference);
     let (parts, beside) = match gather(ctx, bank, format, *kind, bytes).await? {
         Gathered::Whole(parts, beside) => (parts, beside),
@@ -299,7 +332,7 @@ async fn heard(
     }
     match read_parts(ctx, bank, attempt, *kind, parts.clone()).await? {
         Ok(answer) => {
-            acted_on(ctx, bank, attempt, &answer).await?;
+            acted_on(ctx, bank, attempt, &answer, *told).await?;
             beside.put_away(bank).await;
             Ok(())
         }

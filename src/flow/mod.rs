@@ -37,6 +37,7 @@ pub mod taking;
 pub mod time;
 pub mod unfetched;
 pub mod values;
+pub mod waits;
 pub mod watch;
 pub mod whose;
 
@@ -54,11 +55,11 @@ use crate::flow::halves::Halves;
 use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
 use crate::flow::unfetched::Unfetched;
+use crate::flow::waits::Waits;
 use crate::format::Format;
 use crate::guard::blind::Blinder;
 use crate::guard::seal::{SealError, Sealer};
 use crate::model::deadline::StartEvent;
-use crate::model::id::AttemptNo;
 use crate::model::words;
 use crate::store::{Store, StoreError};
 
@@ -210,31 +211,6 @@ pub struct Pace {
     pub report_retry_ms: i64,
 }
 
-/// Since when, on the machine's running time, this process knows that an attempt is of unknown
-/// fate. It is kept in memory alone: a restart makes the wait longer, and never shorter (I16).
-#[derive(Debug, Default)]
-pub struct Waits(Mutex<HashMap<AttemptNo, i64>>);
-
-impl Waits {
-    fn of(&self) -> std::sync::MutexGuard<'_, HashMap<AttemptNo, i64>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// It was sent just now, and nobody knows whether it arrived.
-    fn begin(&self, attempt: AttemptNo, running_ms: i64) {
-        self.of().insert(attempt, running_ms);
-    }
-
-    /// How long it has been waited for; from now on, where that is not known.
-    fn waited_ms(&self, attempt: AttemptNo, running_ms: i64) -> i64 {
-        running_ms - *self.of().entry(attempt).or_insert(running_ms)
-    }
-
-    fn end(&self, attempt: AttemptNo) {
-        self.of().remove(&attempt);
-    }
-}
-
 /// All that a step may touch.
 pub struct Ctx {
     pub store: Arc<Store>,
@@ -251,7 +227,7 @@ pub struct Ctx {
     pub epoch: i64,
     /// Formats that old attempts were written with, by bank - each has keys of its own - and digest.
     pub old_formats: Mutex<OldFormats>,
-    /// Since when this process waits for an attempt of unknown fate to become visible at its bank.
+    /// Since when this process waits for attempts of unknown fate to become visible at their banks, and what it asked.
     pub waits: Waits,
     /// Our files that banks have not picked up yet, as they were last seen.
     pub unfetched: Arc<Unfetched>,

@@ -12,7 +12,8 @@ use crate::flow::held::{cannot_take, hold, hold_unknown, joined};
 use crate::flow::opening;
 use crate::flow::sealed::open_evidence;
 use crate::flow::taking::take_rows;
-use crate::flow::whose::{self, attempt_of};
+use crate::flow::waits::Told;
+use crate::flow::whose::{self, UNASKED, attempt_of};
 use crate::flow::{Bank, Ctx, FlowError};
 use crate::format::{Format, Item, Key, MessageKind, Part, PartRole, Record};
 use crate::model::alert::AlertKind;
@@ -222,11 +223,9 @@ async fn take_whole(
 ) -> Result<bool, FlowError> {
     let bytes = joined(&parts);
     let why = match read_parts(ctx, bank, attempt, kind, parts).await? {
-        Ok(said) if said.answer == Answer::NotFound => {
-            "银行未经询问称“查无此笔”，不作为重发的依据，仍以查询的答复为准".to_owned()
-        }
+        Ok(said) if said.answer == Answer::NotFound => UNASKED.to_owned(),
         Ok(said) => {
-            acted_on(ctx, bank, attempt, &said).await?;
+            acted_on(ctx, bank, attempt, &said, Told::Unasked).await?;
             return Ok(true);
         }
         Err(why) => why,

@@ -8,11 +8,12 @@ use crate::flow::answer::{acted_on, read_answer, too_late};
 use crate::flow::held::hold;
 use crate::flow::sealed::open_part;
 use crate::flow::spoken::{chinese, flow_error};
+use crate::flow::waits::Told;
 use crate::flow::{Bank, Ctx, FlowError, Progress, breaker, expect};
 use crate::format::{Key, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
-use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
+use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState};
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
 use crate::transport::{OutPart, Sent};
@@ -199,6 +200,7 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
     match sent {
         Sent::Accepted { answer: Some(bytes) } => answered(ctx, bank, &sending, bytes).await,
         Sent::Accepted { answer: None } => {
+            ctx.waits.end(sending.no);
             let next = ctx.now_ms() + bank.rules.ask_after_ms;
             conclude(ctx, &sending, Conclusion::of(AttemptEvent::Accepted, Some(next))).await
         }
@@ -311,8 +313,15 @@ async fn answered(
         AttemptKind::Refund => MessageKind::RefundAnswer,
     };
     let why = match read_answer(ctx, bank, attempt, kind, &bytes).await? {
+        // Whoever was just given it cannot say that there is none: nobody knows what became of it.
+        Ok((answer, _)) if answer.answer == Answer::NotFound => {
+            format!(
+                "银行收到报文时即答“查无此笔”（返回码 [{}]），不能作为是否送达的依据",
+                answer.code
+            )
+        }
         Ok((answer, beside)) => {
-            acted_on(ctx, bank, attempt, &answer).await?;
+            acted_on(ctx, bank, attempt, &answer, Told::Unasked).await?;
             beside.put_away(bank).await;
             return Ok(());
         }
@@ -327,7 +336,7 @@ async fn lost(ctx: &Ctx, bank: &Bank, attempt: &Attempt, why: &str) -> Result<()
     // Of a bank that cannot be asked, people are told at once.
     let asked = bank.rules.answers.can_ask(attempt, &bank.format);
     let next = ctx.now_ms() + if asked { bank.rules.ask_every_ms } else { 0 };
-    ctx.waits.begin(attempt.no, ctx.clock.running_ms());
+    ctx.waits.begin(attempt, ctx.clock.running_ms());
     let what = match (attempt.batch, attempt.refund) {
         (_, Some(refund)) => format!("退款 {refund}"),
         (batch, None) => batch.map_or_else(String::new, |batch| format!("批次 {batch}")),

@@ -1,13 +1,14 @@
 //! Which attempt a message of a bank is about, and what is done where there is none that it could be
 //! about.
 
-use crate::flow::answer::{acted_on, other_content, read_parts};
+use crate::flow::answer::{WholeAnswer, acted_on, other_content, read_parts};
 use crate::flow::convert::REFERENCE_DIGITS;
 use crate::flow::held::{hold, hold_unknown, joined};
 use crate::flow::taking::take_rows;
+use crate::flow::waits::Told;
 use crate::flow::{Bank, Ctx, FlowError};
 use crate::format::{Key, MessageKind, Part, Record};
-use crate::model::attempt::{AttemptEvent, AttemptState};
+use crate::model::attempt::{Answer, AttemptEvent, AttemptState};
 use crate::store::attempts::{Attempt, Conclusion};
 
 pub(super) fn names_an_attempt(said: &Record) -> bool {
@@ -111,6 +112,14 @@ async fn after_all(
     Ok(())
 }
 
+/// Why it does not count that a bank does not find what it was not asked about (I2).
+pub(super) const UNASKED: &str = "银行未经询问称“查无此笔”，不作为重发的依据，仍以查询的答复为准";
+
+/// That what was handed over is not found is no answer to it: whoever has read it has it.
+fn is_unasked(kind: MessageKind, said: &WholeAnswer) -> bool {
+    kind == MessageKind::Acknowledgement && said.answer == Answer::NotFound
+}
+
 /// Takes a message about an attempt, of whatever kind.
 pub(super) async fn take_message(
     ctx: &Ctx,
@@ -126,7 +135,10 @@ pub(super) async fn take_message(
         }
         MessageKind::Acknowledgement | MessageKind::StatusAnswer | MessageKind::RefundAnswer => {
             match read_parts(ctx, bank, attempt, kind, parts.clone()).await? {
-                Ok(answer) => acted_on(ctx, bank, attempt, &answer).await,
+                Ok(said) if is_unasked(kind, &said) => {
+                    hold(ctx, bank, attempt, name, &joined(&parts), UNASKED).await
+                }
+                Ok(said) => acted_on(ctx, bank, attempt, &said, Told::InFile).await,
                 Err(why) => hold(ctx, bank, attempt, name, &joined(&parts), &why).await,
             }
         }

@@ -44,6 +44,11 @@ impl Attempt {
         matches!(self.state, AttemptState::Intent | AttemptState::NotSent)
             && self.lost_at_ms.is_none()
     }
+
+    /// Was it of unknown fate once before it was sent last?
+    pub fn was_lost_before(&self) -> bool {
+        self.lost_at_ms.is_some() && self.lost_at_ms != self.sent_at_ms
+    }
 }
 
 /// What [`attempt`] reads, of `attempt a` and `batch b`.

@@ -155,6 +155,70 @@ async fn i2_not_found_counts_only_after_the_visibility_delay() {
     paid_once(&house, &house.calls).await;
 }
 
+/// An answer says how things stood when it was asked for, however late it comes.
+#[tokio::test]
+async fn i2_not_found_counts_by_when_it_was_asked_and_not_by_when_it_is_read() {
+    let mut house = House::open().await;
+    house.calls.next(Turn::Lose { booked: true });
+    house.calls.reply(Reply::Fail);
+    let late = 2 * VISIBLE;
+    house.calls.reply(Reply::Slow(Answer::NotFound, house.clock.clone(), late));
+    house.take(offer(CALLS)).await;
+    let asked = |house: &House| house.calls.book().asked.len();
+    for _ in 0..5 {
+        if asked(&house) < 2 {
+            house.pass(MINUTE).await;
+        }
+    }
+    assert_eq!(asked(&house), 2, "the second one was asked early and read late");
+    assert_eq!(house.calls.batches().len(), 1);
+    assert_eq!(attempt_state(&house).await, "unknown");
+    house.live(20 * MINUTE, MINUTE).await;
+    assert_eq!(house.calls.batches().len(), 1, "it was there");
+    paid_once(&house, &house.calls).await;
+}
+
+/// In a folder nobody sees which question an answer is to: one that may be to an early question does not count.
+#[tokio::test]
+async fn i2_a_file_that_may_answer_an_early_question_does_not_count() {
+    let mut house = House::open().await;
+    house.files.next(Turn::Lose { booked: true });
+    house.files.reply(Reply::Posted);
+    (0..40).for_each(|_| house.files.reply(Reply::Fail));
+    house.take(offer(FILES)).await;
+    house.live(VISIBLE + 5 * MINUTE, MINUTE).await;
+    let reference = house.files.batches()[0].reference.clone();
+    let not_found = |serial: &str| {
+        let kind = MessageKind::StatusAnswer;
+        house.files.leave(house.files.say(kind, &reference, Answer::NotFound, "", &[], serial));
+    };
+    not_found("1");
+    // And one that nobody asked for at all.
+    not_found("2");
+    house.live(3 * MINUTE, MINUTE).await;
+    assert_eq!(house.files.batches().len(), 1);
+    assert_eq!(attempt_state(&house).await, "unknown");
+    house.files.book().replies.clear();
+    house.files.leave_all(0);
+    house.live(20 * MINUTE, MINUTE).await;
+    assert_eq!(house.files.batches().len(), 1, "it was there");
+    paid_once(&house, &house.files).await;
+}
+
+/// Whoever was just given it cannot say that there is none: it is of unknown fate, and asked about.
+#[tokio::test]
+async fn i2_what_is_not_found_as_it_is_handed_over_is_asked_about() {
+    let mut house = House::open().await;
+    house.calls.next(Turn::Say(Answer::NotFound));
+    house.take(offer(CALLS)).await;
+    assert_eq!(attempt_state(&house).await, "unknown");
+    assert!(house.alert("unknown").await.expect("told of").text.contains("查无此笔"));
+    house.live(20 * MINUTE, MINUTE).await;
+    assert!(house.calls.book().asked.len() > 0);
+    assert_eq!(house.calls.batches().len(), 1, "it was there");
+    paid_once(&house, &house.calls).await;
+}
+
 #[tokio::test]
 async fn i2_a_bank_that_cannot_be_asked_gets_nothing_again() {
     let mut house = House::open().await;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use daifa::clock::ManualClock;
 use daifa::format::{
     Format, Item, Key, MessageKind, Moment, Part, PartRole, Record, Value, example,
 };
@@ -51,6 +52,10 @@ pub enum Reply {
     Fail,
     /// Says this about the whole, without rows.
     Say(Answer),
+    /// The same, and so many milliseconds pass before it has come.
+    Slow(Answer, ManualClock, i64),
+    /// The question lies there, and its answer comes another time.
+    Posted,
     Bytes(Bytes),
     /// As the book says.
     Book,
@@ -611,6 +616,11 @@ impl Transport for Counter {
             Reply::Say(answer) => {
                 Asked::Answer(self.body(answer_kind, &reference, answer, "", &[]))
             }
+            Reply::Slow(answer, clock, ms) => {
+                clock.advance_ms(ms);
+                Asked::Answer(self.body(answer_kind, &reference, answer, "", &[]))
+            }
+            Reply::Posted => Asked::Posted,
         }
     }
 

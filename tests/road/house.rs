@@ -230,7 +230,7 @@ impl House {
             install: "test".to_owned(),
             epoch: i64::from(self.epoch),
             old_formats: std::sync::Mutex::default(),
-            waits: flow::Waits::default(),
+            waits: flow::waits::Waits::default(),
             unfetched: Arc::default(),
             halves: flow::halves::Halves::default(),
             opening: self.opening.as_ref().map_or_else(Opening::default, |begin| begin()),
