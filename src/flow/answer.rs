@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::clock::local_text;
 use crate::flow::beside::{Gathered, Taken, gather};
-use crate::flow::held::joined;
+use crate::flow::held::{hold, joined};
 use crate::flow::matching::{ANOTHER, note_reference};
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
@@ -101,6 +101,9 @@ pub async fn read_parts(
     let text = head.text(Key::Text).unwrap_or_default().to_owned();
     Ok(Ok(WholeAnswer { kind, answer, code, text, bank_references, rows, parts }))
 }
+
+/// For so long what two people found about an attempt is taken for true, in milliseconds.
+const DECISION_HOLDS_MS: i64 = 24 * 3_600_000;
 
 /// What a message says of the whole, and of how many payments it says more.
 struct Whole {
@@ -311,22 +314,28 @@ async fn not_found(
 
 /// May it have arrived so long ago that the bank would not recognise a second one as the same? Then
 /// nothing goes again by itself, and somebody is told (design 4.2). A clock that was set makes the
-/// window shorter, never longer.
+/// window shorter, never longer. What two people found holds for a day where the bank has no such window: it is they
+/// who say that it goes again, but what they saw is not true for ever.
 ///
 /// # Errors
 /// Where the store fails.
 pub async fn too_late(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool, FlowError> {
     let Some(lost_at_ms) = attempt.lost_at_ms else { return Ok(false) };
     let passed = time::bounds(ctx).await?.latest_ms - lost_at_ms;
-    if (0..bank.rules.duplicate_window_ms).contains(&passed) {
+    let window = bank.rules.duplicate_window_ms;
+    let decided = window == 0 && ctx.store.was_decided_at(attempt.no, lost_at_ms).await?;
+    if (0..if decided { DECISION_HOLDS_MS } else { window }).contains(&passed) {
         return Ok(false);
     }
+    let (since, name) = (local_text(lost_at_ms), &bank.name);
+    let what = if decided {
+        format!("两人核定 {name} 没有收到（{since}），此后未能发出")
+    } else {
+        format!("{name} 答复“查无此笔”，但首次可能送达在 {since}，已超过该行识别重复报文的期限")
+    };
     let text = format!(
-        "{} 答复“查无此笔”：{}（流水号 {}），但首次可能送达在 {}，已超过该行识别重复报文的期限，再发可能重复入账，系统不再自动重发。请两人与银行核对台账：银行有此笔的，请银行补发结果；确认没有的，由两人复核后处理",
-        bank.name,
-        attempt.no,
-        attempt.reference,
-        local_text(lost_at_ms)
+        "{}（流水号 {}）：{what}，再发可能重复入账，系统不再自动重发。请两人与银行核对台账：银行有此笔的，请银行补发结果；确认没有的，由两人复核后处理（daifa decide list）",
+        attempt.no, attempt.reference
     );
     let (subject, register) = (attempt.no.to_string(), Some(attempt.register));
     ctx.store.raise_alert(AlertKind::TooLate, &subject, register, &text, ctx.now_ms()).await?;
@@ -379,6 +388,11 @@ async fn contradicts(
         said.code,
         chinese(why)
     );
+    // It may have been paid: nobody sends it anew alone before two people have looked at this.
+    if attempt.state == AttemptState::Refused {
+        let name = format!("{} {}", said.kind, attempt.reference);
+        hold(ctx, bank, attempt, &name, &joined(&said.parts), "银行此前已拒绝这一批").await?;
+    }
     ctx.store
         .raise_alert(
             AlertKind::Contradiction,

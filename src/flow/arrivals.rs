@@ -17,6 +17,7 @@ use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::id::RegisterNo;
 use crate::store::StoreError;
+use crate::transport::names::shown;
 use crate::transport::{Arrival, DoorError, Transport};
 
 /// Arrivals looked at in one step and bank.
@@ -39,6 +40,7 @@ pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowEr
             taken |= some;
         }
         for name in door.crowded_out().await {
+            let name = shown(&name);
             let text = format!(
                 "{} 在系统读取 {name} 之前又送来同名的新文件，前一份可能没有读取，已移到隔离目录。请与该行核对前一份的内容是否已另行送达，必要时请其换名重送",
                 bank.name
@@ -147,10 +149,11 @@ struct Trouble {
 
 impl Trouble {
     fn note(&mut self, bank: &Bank, name: &str, doing: &str, cause: &DoorError) {
+        let name = shown(name);
         tracing::warn!(bank = bank.code, name, error = %cause, "cannot be {doing}");
         self.files += 1;
         if self.first.is_none() {
-            self.first = Some((name.to_owned(), door_error(cause)));
+            self.first = Some((name, door_error(cause)));
         }
     }
 
@@ -276,8 +279,9 @@ async fn apply(
         DoorError::TooLarge { .. } | DoorError::NotAFile(_) => {
             tracing::warn!(bank = bank.code, error = %cause, "set aside unread");
             let text = format!(
-                "{} 送来的文件 {name} 无法读取，已移到隔离目录：{}",
+                "{} 送来的文件 {} 无法读取，已移到隔离目录：{}",
                 bank.name,
+                shown(&name),
                 door_error(&cause)
             );
             tell_of_file(ctx, bank, &name, &text).await?;
@@ -292,7 +296,7 @@ async fn apply(
 
 /// Tells somebody of a file that lies aside.
 async fn tell_of_file(ctx: &Ctx, bank: &Bank, name: &str, text: &str) -> Result<(), FlowError> {
-    let subject = format!("{}/{name}", bank.code);
+    let subject = format!("{}/{}", bank.code, shown(name));
     ctx.store.raise_alert(AlertKind::DoorFile, &subject, None, text, ctx.now_ms()).await?;
     Ok(())
 }
@@ -308,7 +312,7 @@ async fn apply_arrival(ctx: &Ctx, bank: &Bank, arrival: Arrival) -> Result<Then,
         Err(FlowError::Early { .. }) => {
             tracing::info!(
                 bank = bank.code,
-                name = arrival.name,
+                name = shown(&arrival.name),
                 "it waits for the answer that tells the bank's numbers"
             );
             Ok(Then::Stays)
@@ -316,7 +320,7 @@ async fn apply_arrival(ctx: &Ctx, bank: &Bank, arrival: Arrival) -> Result<Then,
         // It stays where it is, and does not hold up what else has come.
         Err(cause) => {
             let register = about(ctx, bank, &arrival).await?;
-            cannot_take(ctx, bank, register, &arrival.name, &cause).await?;
+            cannot_take(ctx, bank, register, &shown(&arrival.name), &cause).await?;
             Ok(Then::Stays)
         }
     }
@@ -333,13 +337,14 @@ async fn about(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<Option<Regis
 
 async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), FlowError> {
     let all: Vec<u8> = arrival.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
-    let item = || Item::new(&["head", &bank.code, &arrival.name], sha256(&all));
+    let name = shown(&arrival.name);
+    let item = || Item::new(&["head", &bank.code, &name], sha256(&all));
     let known = match ctx.opening.open(item, || recognised(bank, arrival)) {
         Ok(known) => known,
-        Err(why) => return hold_unknown(ctx, bank, &arrival.name, &all, why.chinese()).await,
+        Err(why) => return hold_unknown(ctx, bank, &name, &all, why.chinese()).await,
     };
     let Some((kind, said, parts)) = known else {
-        return hold_unknown(ctx, bank, &arrival.name, &all, "文件名不属于该行格式").await;
+        return hold_unknown(ctx, bank, &name, &all, "文件名不属于该行格式").await;
     };
     let found = attempt_of(ctx, bank, &said, &arrival.name, &all).await?;
     let Some(attempt) = found else { return Ok(()) };

@@ -13,8 +13,10 @@ use crate::model::money::Fen;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
+use crate::model::report::harmless;
 use crate::store::bank_references::REFERENCES_MAX;
 use crate::store::results::{Quarantined, TakenRow};
+use crate::transport::names;
 
 /// The rows of an answer, matched.
 #[derive(Debug, Default)]
@@ -396,7 +398,7 @@ fn match_row(
     let code = record.text(Key::Code).unwrap_or_default();
     if !code.is_empty() {
         let Some(meaning) = format.row_meaning(kind, code) else {
-            return Err(("code_unknown", format!("返回码 {code:?} 不在格式的代码表中"), line));
+            return Err(("code_unknown", unknown_code("返回码", code), line));
         };
         outcome = meaning.outcome;
         reason = meaning.reason;
@@ -406,11 +408,7 @@ fn match_row(
     if !notice_code.is_empty() {
         notice = format.notice(kind, notice_code);
         if notice.is_none() {
-            return Err((
-                "code_unknown",
-                format!("短信状态码 {notice_code:?} 不在格式的代码表中"),
-                line,
-            ));
+            return Err(("code_unknown", unknown_code("短信状态码", notice_code), line));
         }
     }
     let reason = match outcome {
@@ -435,4 +433,23 @@ fn match_row(
         words: seal_words(sealer, attempt, member.line, words),
         notice,
     })
+}
+
+/// A code that the format does not know, without what may be a person's where columns are shifted (I27).
+fn unknown_code(what: &str, code: &str) -> String {
+    let shown = names::shown(&harmless(code, []));
+    format!("{what} {shown:?} 不在格式的代码表中")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i27_an_unknown_code_is_told_without_what_may_be_a_persons() {
+        let told = |code| unknown_code("返回码", code);
+        assert_eq!(told("E105"), "返回码 \"E105\" 不在格式的代码表中");
+        assert_eq!(told("6200000000000106252"), "返回码 \"***\" 不在格式的代码表中");
+        assert_eq!(told("张三"), "返回码 \"**\" 不在格式的代码表中");
+    }
 }

@@ -160,10 +160,6 @@ async fn must_wait(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
     if let Some(at_ms) = bank.doors.of(request_of(attempt)).opens_at(ctx.now_ms()) {
         return Ok(Some(at_ms));
     }
-    // It went once, the bank did not know it, and since then it could not be sent.
-    if too_late(ctx, bank, attempt).await? {
-        return Ok(Some(ctx.now_ms() + bank.rules.return_every_ms));
-    }
     // A bank that counts what it is sent would refuse this one.
     let counted = bank.format.asks_for(MessageKind::PaymentRequest, Key::DaySequence);
     if counted && attempt.sends == 0 && ctx.store.lower_number_waits(attempt.no).await? {
@@ -180,6 +176,15 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
         return Ok(None);
     }
     if out_of_date(ctx, bank, attempt).await? {
+        return Ok(None);
+    }
+    // It went once, the bank did not know it, and since then it could not be sent: it is of unknown fate again, and
+    // the bank and people are asked as about any other.
+    if too_late(ctx, bank, attempt).await? {
+        let next = ctx.now_ms() + bank.rules.return_every_ms;
+        let expects = expect::when_sent(bank, attempt, ctx.now_ms());
+        let lost = Conclusion::of(AttemptEvent::Lost, Some(next));
+        conclude(ctx, attempt, Conclusion { expects, ..lost }).await?;
         return Ok(None);
     }
     let parts = stored_parts(ctx, attempt).await?;

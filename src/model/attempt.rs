@@ -49,7 +49,7 @@ words! {
         Refused = "refused",
         /// It failed provably before the commit point.
         NotSent = "not_sent",
-        /// No clear answer, or a crash while sending.
+        /// No clear answer, or a crash while sending; or it was not found, and could not be sent again in time.
         Lost = "lost",
         /// The bank does not know our reference, asked after its visibility delay.
         NotFound = "not_found",
@@ -97,7 +97,8 @@ impl AttemptState {
             (Self::Sending, E::NotSent) | (Self::Unknown, E::NotFound | E::DecidedNotReceived) => {
                 Some(Self::NotSent)
             }
-            (Self::Sending | Self::Unknown, E::Lost) => Some(Self::Unknown),
+            // Whoever applies it to what is not sent also demands that it was of unknown fate (flow).
+            (Self::Sending | Self::Unknown | Self::NotSent, E::Lost) => Some(Self::Unknown),
             // An answer about what never left was given to whoever sent it before this database.
             (Self::Intent | Self::Sending | Self::Unknown | Self::NotSent, E::OtherContent) => {
                 Some(Self::Stopped)
@@ -207,6 +208,7 @@ mod tests {
             (S::Sending, E::NotSent, S::NotSent),
             (S::Unknown, E::NotFound, S::NotSent),
             (S::Sending, E::Lost, S::Unknown),
+            (S::NotSent, E::Lost, S::Unknown),
             (S::Unknown, E::Lost, S::Unknown),
             (S::Intent, E::OtherContent, S::Stopped),
             (S::Sending, E::OtherContent, S::Stopped),

@@ -8,7 +8,7 @@ mod case;
 mod waiting;
 
 use crate::model::decision::{DecisionState, Subject, Verdict};
-use crate::model::id::{DecisionNo, RegisterNo};
+use crate::model::id::{AttemptNo, DecisionNo, RegisterNo};
 use crate::model::reason::Reason;
 use crate::store::attempts::{Conclusion, conclude_in};
 use crate::store::journal::{Entry, bank_chain};
@@ -228,6 +228,16 @@ impl Store {
             super::quarantine::clear_result(work, result, now_ms).await?;
         }
         Ok(entry)
+    }
+
+    /// Did two people decide about an attempt at this time?
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn was_decided_at(&self, no: AttemptNo, at_ms: i64) -> Result<bool, StoreError> {
+        let sql = "SELECT COUNT(*) FROM decision WHERE subject = $1 AND state = 'confirmed' AND confirmed_at_ms = $2";
+        let row = params![Subject::Attempt(no).to_string(), at_ms];
+        Ok(self.look().the(sql, row, |row| row.int(0)).await? > 0)
     }
 
     /// Takes a proposal back before it is confirmed; whoever made it or another.

@@ -109,6 +109,10 @@ pub(super) async fn after_conclusion(
             }
             Ok(())
         }
+        // It may have arrived after all, long ago.
+        AttemptState::Unknown if attempt.state == AttemptState::NotSent => {
+            open(work, entry, attempt.no, &conclusion.expects, now_ms).await
+        }
         AttemptState::Intent
         | AttemptState::Sending
         | AttemptState::Unknown

@@ -231,6 +231,25 @@ pub(super) async fn open_of(work: &mut Work, result: ResultNo) -> Result<i64, St
     Ok(open)
 }
 
+/// How much of what the bank said about a batch waits for somebody.
+pub(super) async fn open_of_batch(work: &mut Work, batch: BatchNo) -> Result<i64, StoreError> {
+    let about = "FROM attempt a JOIN result x ON x.attempt_no = a.attempt_no";
+    let sql = format!(
+        "SELECT (SELECT COUNT(*) {about} JOIN quarantine q ON q.result_no = x.result_no WHERE a.batch_no = $1 AND {}) \
+         + (SELECT COUNT(*) {about} WHERE a.batch_no = $2 AND {})",
+        row_is_open(),
+        held_is_open()
+    );
+    let mut open = 0;
+    work.0
+        .rows(sql.into(), params![batch, batch], &mut |row| {
+            open = row.int(0)?;
+            Ok(())
+        })
+        .await?;
+    Ok(open)
+}
+
 /// How much waits for somebody in all: found by the alerts that stand, so that what was settled long ago
 /// is not looked through.
 pub(super) async fn open_in_all(work: &mut Work) -> Result<i64, StoreError> {

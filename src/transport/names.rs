@@ -15,10 +15,37 @@ pub fn is_allowed(name: &str) -> bool {
         && name.chars().all(|c| c.is_alphanumeric() || signs(c))
 }
 
-/// A name from outside as a message may show it: escaped and short.
+/// So many digits in a row may be an account or a document.
+const DIGITS_HIDDEN: usize = 15;
+/// What is shown of these at each end, for whoever looks for the file.
+const DIGITS_SHOWN: usize = 4;
+
+/// A name from outside as a message may show it: escaped and short, and without what may be a person's (I27) - letters
+/// that are not ASCII, and the middle of long numbers. Our references are shorter.
 pub fn shown(name: &str) -> String {
-    let short: String = name.chars().take(60).collect();
-    short.escape_debug().to_string()
+    let mut out = String::new();
+    let mut digits = String::new();
+    for c in name.chars().take(60).chain(std::iter::once('\0')) {
+        if c.is_ascii_digit() {
+            digits.push(c);
+            continue;
+        }
+        if digits.len() < DIGITS_HIDDEN {
+            out.push_str(&digits);
+        } else {
+            let (first, last) =
+                (digits.get(..DIGITS_SHOWN), digits.get(digits.len() - DIGITS_SHOWN..));
+            out.extend([first, Some("***"), last].into_iter().flatten());
+        }
+        digits.clear();
+        match c {
+            '\0' => {}
+            c if c.is_ascii() => out.push(c),
+            c if c.is_alphanumeric() => out.push('*'),
+            c => out.push(c),
+        }
+    }
+    out.escape_debug().to_string()
 }
 
 /// The part of a name before its last point.
@@ -77,6 +104,18 @@ impl<'n> FreeName<'n> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn i27_a_name_from_outside_is_shown_without_what_may_be_a_persons() {
+        for (name, expected) in [
+            ("郭勇6200000000000106252回单.txt", "**6200***6252**.txt"),
+            ("SL000000000001_20261123.txt.ok", "SL000000000001_20261123.txt.ok"),
+            ("11010519491231002X.txt", "1101***1002X.txt"),
+            ("a\u{1b}[1m\n", "a\\u{1b}[1m\\n"),
+        ] {
+            assert_eq!(shown(name), expected);
+        }
+    }
 
     #[test]
     fn f33_a_free_name_is_found_in_few_looks_however_many_came_before() {

@@ -148,6 +148,13 @@ async fn bad_words(house: &mut House) {
         parts[0].bytes[at..at + junk.len()].copy_from_slice(&junk);
         house.files.leave(parts);
     }
+    // A file that is called after somebody.
+    let mut parts = house.files.say(MessageKind::Result, &reference, Answer::Done, "", &good, "7");
+    for part in &mut parts {
+        part.name = part.name.replace(&reference, &format!("{STRANGER}{STRANGER_CARD}"));
+    }
+    assert!(parts[0].name.contains(STRANGER));
+    house.files.leave(parts);
     house.run().await;
     house.files.leave_result(&reference, &good, "6");
     let page = format!("<Message><Head><Code>{STRANGER_CARD}</Code></Head></Message>");

@@ -10,7 +10,7 @@ use daifa::format::{Format, MessageKind, example};
 use daifa::model::alert::AlertKind;
 use daifa::model::attempt::{Answer, Committed};
 use daifa::model::decision::{Subject, Verdict};
-use daifa::model::id::{AttemptNo, BatchNo, DecisionNo, PaymentId, RegisterNo};
+use daifa::model::id::{AttemptNo, BatchNo, DecisionNo, PaymentId, RegisterNo, ResultNo};
 use daifa::model::reason::Reason;
 use daifa::store::operators::{TOLD_FROM, WRITTEN_MAX};
 use daifa::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
@@ -83,6 +83,38 @@ fn paid_once(house: &House, people: usize) {
     let credits = house.calls.credits();
     assert_eq!(credits.len(), people);
     assert!(credits.values().all(|times| *times == 1), "paid twice: {credits:?}");
+}
+
+/// A bank that refuses a batch and then says that it has it, or what became of it, may have paid it.
+#[tokio::test]
+async fn i1_a_refused_batch_of_which_more_is_said_is_not_sent_anew_by_one_person() {
+    for results in [true, false] {
+        let mut house = House::open().await;
+        house.files.next(Turn::Say(Answer::Refused));
+        house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+        assert_eq!(house.texts(STATES).await, ["refused"]);
+        if results {
+            house.files.leave_all(0);
+        } else {
+            let reference = house.files.batches()[0].reference.clone();
+            let kind = MessageKind::Acknowledgement;
+            house.files.leave(house.files.say(kind, &reference, Answer::Accepted, "", &[], "1"));
+        }
+        house.live(HOUR, 10 * MINUTE).await;
+        assert!(house.alert("contradiction").await.is_some());
+        let now = house.ctx().now_ms();
+        let again = house.store().recut(BatchNo(1), ONE, now).await.expect_err("it may be paid");
+        assert!(again.to_string().contains("two people have dismissed"), "{again}");
+        let aside =
+            house.texts("SELECT CAST(result_no AS TEXT) FROM result ORDER BY result_no").await;
+        for no in aside {
+            let no = ResultNo(no.parse().expect("a number"));
+            decided(&mut house, Subject::Result(no), Verdict::Dismissed).await;
+        }
+        assert_eq!(house.store().recut(BatchNo(1), ONE, now).await.expect("they looked"), 3);
+        assert!(house.alert("contradiction").await.is_none());
+        house.sound().await;
+    }
 }
 
 #[tokio::test]
@@ -191,6 +223,36 @@ async fn i2_what_never_arrived_goes_again_once_with_the_same_bytes() {
     decided(&mut house, Subject::Batch(BatchNo(1)), Verdict::Credited).await;
     assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
     house.finished().await;
+}
+
+/// A bank that is not asked has no window in which it would recognise a repeat: what people found holds for a day.
+#[tokio::test]
+async fn i2_what_people_found_holds_for_a_day_where_a_bank_has_no_window() {
+    for (away, sends) in [(0, 2), (20 * HOUR, 3), (30 * HOUR, 2)] {
+        let mut house = House::open().await;
+        house.calls = Arc::new(Counter::speaking(mute()));
+        house.agreed = Some(|_, rules| rules.duplicate_window_ms = 0);
+        house.restart().await;
+        house.calls.next(Turn::Lose { booked: false });
+        house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+        house.live(2 * HOUR, 10 * MINUTE).await;
+        if away > 0 {
+            house.calls.next(Turn::NotSent);
+        }
+        let attempt = Subject::Attempt(AttemptNo(1));
+        decided(&mut house, attempt, Verdict::NotReceived).await;
+        // It was tried once, and then nobody was here.
+        house.clock.advance_ms(away);
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(house.calls.batches().len(), sends, "{away}");
+        if away > 24 * HOUR {
+            assert!(house.alert("too_late").await.is_some());
+            decided(&mut house, attempt, Verdict::NotReceived).await;
+        }
+        assert_eq!(house.texts(STATES).await, ["accepted"], "{away}");
+        paid_once(&house, 3);
+        house.sound().await;
+    }
 }
 
 #[tokio::test]

@@ -2,9 +2,12 @@
 //! (design 4.2, I2).
 
 use daifa::model::attempt::Answer;
+use daifa::model::decision::{Subject, Verdict};
+use daifa::model::id::AttemptNo;
 
 use crate::counter::{Reply, Turn};
 use crate::county::Draft;
+use crate::deciding::decided;
 use crate::house::{CALLS, DUPLICATE, HOUR, House, MINUTE};
 
 /// A batch whose answer was lost before the bank had it, at a bank that cannot be asked.
@@ -24,7 +27,11 @@ fn not_found(house: &House) {
 }
 
 async fn stays_unknown(house: &House) {
-    assert_eq!(house.calls.batches().len(), 1, "it went again");
+    stays_unknown_after(house, 1).await;
+}
+
+async fn stays_unknown_after(house: &House, tries: usize) {
+    assert_eq!(house.calls.batches().len(), tries, "it went again");
     assert_eq!(house.texts("SELECT state FROM attempt").await, ["unknown"]);
     assert_eq!(house.five(1).await, [0, 201, 0, 0, 0]);
     let alert = house.alert("too_late").await.expect("two people are told");
@@ -76,7 +83,15 @@ async fn i2_the_window_runs_from_the_first_time_that_it_may_have_arrived() {
     house.calls.book().turns.clear();
     house.live(10 * HOUR, 10 * MINUTE).await;
     assert_eq!(house.calls.batches().len(), tries, "it went again after the window");
-    assert!(house.alert("too_late").await.is_some());
+    stays_unknown_after(&house, tries).await;
+    // What the bank cannot say, people can.
+    let attempt = Subject::Attempt(AttemptNo(1));
+    decided(&mut house, attempt, Verdict::NotReceived).await;
+    assert_eq!(house.calls.batches().len(), tries + 1, "two people said so");
+    house.calls.book().replies.clear();
+    house.live(HOUR, MINUTE).await;
+    assert!(house.alert("too_late").await.is_none());
+    assert_eq!(house.five(1).await, [0, 0, 201, 0, 0]);
     house.sound().await;
 }
 
