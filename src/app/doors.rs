@@ -53,7 +53,16 @@ impl<'c> Common<'c> {
     /// # Errors
     /// All that is wrong with it.
     pub fn open(config: &Config, clock: &'c Arc<dyn Clock>) -> Result<Self, Vec<String>> {
-        let Some(path) = &config.calendar else { return Ok(Self { clock, calendar: None }) };
+        let Some(path) = &config.calendar else {
+            let by_days = |bank: &&Bank| bank.hours.as_ref().is_some_and(|hours| hours.workdays);
+            for bank in config.banks.iter().filter(by_days) {
+                tracing::warn!(
+                    bank = bank.code,
+                    "workdays without a calendar: its weeks are taken as they are"
+                );
+            }
+            return Ok(Self { clock, calendar: None });
+        };
         let at = |cause: String| format!("{}: {cause}", path.display());
         let text = std::fs::read_to_string(path).map_err(|e| vec![at(e.to_string())])?;
         let calendar = Calendar::parse(&text)

@@ -41,6 +41,7 @@ pub fn answers(
     answers.results = said.results().or(answers.results);
     answers.ask = said.ask().unwrap_or(answers.ask);
     answers.notices = said.notices().unwrap_or(answers.notices);
+    agreed.reference();
     agreed.results(&answers);
     agreed.credits();
     agreed.asking(&answers);
@@ -111,6 +112,17 @@ impl Agreed<'_> {
                 self.note("results", "\"push\" needs a [bank.push]: where the bank is heard");
             }
             Some(_) => {}
+        }
+    }
+
+    /// What bears no reference of ours is found by nobody, and a repeat of it is taken for new.
+    fn reference(&mut self) {
+        if self.format.has(M::PaymentRequest)
+            && !self.format.asks_for(M::PaymentRequest, Key::Reference)
+        {
+            let what = "the payment_request of the format bears no reference of ours (key = \"reference\", in a field or \
+                        in a file's name): no answer could be matched with it, and a repeat would be taken for new";
+            self.problems.push(("format".to_owned(), what.to_owned()));
         }
     }
 
@@ -390,6 +402,20 @@ mod tests {
         refused(city, CALL, "acknowledged_within = \"5m\"", "acknowledged_within");
         refused(rural, FOLDER, "return_within = \"1h\"", "return_within");
         refused(city, CALL, "result_within = \"24h\"", "result_within");
+    }
+
+    #[test]
+    fn i2_a_bank_that_gets_no_reference_of_ours_is_refused() {
+        let text = example::example("example-city-xml").expect("it ships");
+        let (request, rest) = text.split_once("kind = \"acknowledgement\"").expect("it answers");
+        assert!(request.contains("key = \"reference\""));
+        let nameless = request.replace("key = \"reference\"", "own = \"something\"");
+        let text = format!("{nameless}kind = \"acknowledgement\"{rest}");
+        let told = told("city", &text, CALL, "").expect_err("is refused");
+        assert!(
+            told.iter().any(|what| what.starts_with("bank.1.format: the payment_request")),
+            "{told:?}"
+        );
     }
 
     #[test]

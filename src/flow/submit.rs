@@ -181,8 +181,9 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
     // It went once, the bank did not know it, and since then it could not be sent: it is of unknown fate again, and
     // the bank and people are asked as about any other.
     if too_late(ctx, bank, attempt).await? {
-        let next = ctx.now_ms() + bank.rules.return_every_ms;
-        let expects = expect::when_sent(bank, attempt, ctx.now_ms());
+        let now = ctx.now_ms();
+        let next = now + bank.rules.return_every_ms;
+        let expects = expect::when_sent(bank, attempt, now);
         let lost = Conclusion::of(AttemptEvent::Lost, Some(next));
         conclude(ctx, attempt, Conclusion { expects, ..lost }).await?;
         return Ok(None);

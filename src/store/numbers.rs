@@ -52,7 +52,7 @@ impl Store {
     /// Where the database cannot be read.
     pub async fn lower_number_waits(&self, attempt: AttemptNo) -> Result<bool, StoreError> {
         let sql = "SELECT COUNT(*) FROM attempt a JOIN attempt o ON o.counter = a.counter AND o.number < a.number \
-                   AND o.state IN ('intent', 'not_sent') WHERE a.attempt_no = $1";
+                   AND o.state IN ('intent', 'not_sent', 'unknown') WHERE a.attempt_no = $1";
         let waiting = self.look().the(sql, params![attempt], |row| row.int(0)).await?;
         Ok(waiting > 0)
     }

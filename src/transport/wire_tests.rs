@@ -9,10 +9,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::header::HeaderName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
+use crate::guard::mac::Mac;
+use crate::guard::sign::Algorithm;
 use crate::model::attempt::Committed;
 use crate::model::id::AttemptNo;
 use crate::transport::https::{Https, HttpsOptions};
@@ -70,7 +73,11 @@ impl Bank {
 }
 
 fn door(url: &str, total_ms: u64) -> Https {
-    Https::new(&HttpsOptions {
+    Https::new(&options(url, total_ms)).expect("these settings work")
+}
+
+fn options(url: &str, total_ms: u64) -> HttpsOptions {
+    HttpsOptions {
         url: url.to_owned(),
         content_type: "application/xml; charset=GBK".to_owned(),
         ca_file: None,
@@ -79,8 +86,45 @@ fn door(url: &str, total_ms: u64) -> Https {
         connect_ms: 1_000,
         total_ms,
         answer_bytes_max: 64 * 1024,
-    })
-    .expect("these settings work")
+    }
+}
+
+/// A bank that asks for proof that a message is ours gets its code, over the very bytes of the body, with what is sent
+/// and with what is asked (RFC 4231, test case 6).
+#[tokio::test]
+async fn f24_what_is_said_to_a_bank_that_wants_a_code_bears_it() {
+    const CODE: &str = "x-code: 60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54";
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let url = format!("http://{}/", listener.local_addr().expect("bound"));
+    let heads = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        while heads.len() < 2 {
+            let (mut stream, _) = listener.accept().await.expect("a call");
+            let (mut read, mut chunk) = (Vec::new(), [0_u8; 4096]);
+            while !read.ends_with(b"Key First") {
+                let n = stream.read(&mut chunk).await.expect("reads");
+                assert!(n > 0, "the whole body comes");
+                read.extend_from_slice(&chunk[..n]);
+            }
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+                .await
+                .expect("writes");
+            heads.push(String::from_utf8_lossy(&read).to_ascii_lowercase());
+        }
+        heads
+    });
+    let mac = Mac::new(Algorithm::HmacSha256, &[0xAA; 131]).expect("long enough");
+    let signing = Some(Arc::new((HeaderName::from_static("x-code"), mac)));
+    let door = Https::new(&HttpsOptions { signing, ..options(&url, 1_500) }).expect("it works");
+    let body = Bytes::from_static(b"Test Using Larger Than Block-Size Key - Hash Key First");
+    let parts = [OutPart { name: String::new(), bytes: body, committing: true }];
+    let committed = Committed::after_commit(AttemptNo(1));
+    assert!(matches!(door.send(&committed, &parts).await, Sent::Accepted { answer: Some(_) }));
+    assert!(matches!(door.ask(&parts).await, Asked::Answer(_)));
+    for head in heads.await.expect("two calls") {
+        assert_eq!(head.lines().filter(|line| *line == CODE).count(), 1, "{head}");
+    }
 }
 
 /// Reads one whole request; false where the connection ended first.

@@ -209,6 +209,21 @@ async fn f54_numbers_leave_in_their_order() {
     all_paid_once(&mut house, &counter, 3).await;
 }
 
+/// One of unknown fate may never have arrived, and a bank that counts would refuse the number behind it.
+#[tokio::test]
+async fn f54_a_number_waits_for_the_one_before_it_of_which_nobody_knows() {
+    let (mut house, counter) = house().await;
+    counter.next(Turn::Lose { booked: false });
+    house.take(draft("A")).await;
+    house.take(draft("B")).await;
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["unknown", "intent"]);
+    assert_eq!(counter.book().booked.len(), 0);
+    house.live(40 * MINUTE, MINUTE).await;
+    let numbers: Vec<i64> = booked(&counter).into_iter().map(|(number, ..)| number).collect();
+    assert_eq!(numbers, [1, 2]);
+    all_paid_once(&mut house, &counter, 2).await;
+}
+
 #[tokio::test]
 async fn f16_what_a_restored_database_has_not_sent_is_not_written_anew() {
     let (mut house, counter) = house().await;

@@ -214,7 +214,7 @@ async fn i2_what_is_not_found_as_it_is_handed_over_is_asked_about() {
     assert_eq!(attempt_state(&house).await, "unknown");
     assert!(house.alert("unknown").await.expect("told of").text.contains("查无此笔"));
     house.live(20 * MINUTE, MINUTE).await;
-    assert!(house.calls.book().asked.len() > 0);
+    assert!(!house.calls.book().asked.is_empty());
     assert_eq!(house.calls.batches().len(), 1, "it was there");
     paid_once(&house, &house.calls).await;
 }
