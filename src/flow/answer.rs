@@ -388,10 +388,10 @@ async fn contradicts(
         said.code,
         chinese(why)
     );
-    // It may have been paid: nobody sends it anew alone before two people have looked at this.
+    // It may have been paid: it is not sent anew before two people have looked at this.
     if attempt.state == AttemptState::Refused {
         let name = format!("{} {}", said.kind, attempt.reference);
-        hold(ctx, bank, attempt, &name, &joined(&said.parts), "银行此前已拒绝这一批").await?;
+        hold(ctx, bank, attempt, &name, &joined(&said.parts), "银行此前已拒绝").await?;
     }
     ctx.store
         .raise_alert(

@@ -154,28 +154,26 @@ const fn request_of(attempt: &Attempt) -> MessageKind {
     }
 }
 
-/// Until when an attempt must wait; nothing where it may leave now.
-async fn must_wait(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i64>, FlowError> {
-    // A closed bank is not tried; it is nobody's fault, and no alert says so. The deadline does.
-    if let Some(at_ms) = bank.doors.of(request_of(attempt)).opens_at(ctx.now_ms()) {
-        return Ok(Some(at_ms));
-    }
-    // A bank that counts what it is sent would refuse this one.
+/// Must it wait for one with a lower number, because a bank that counts what it is sent would refuse it?
+async fn number_waits(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool, FlowError> {
     let counted = bank.format.asks_for(MessageKind::PaymentRequest, Key::DaySequence);
-    if counted && attempt.sends == 0 && ctx.store.lower_number_waits(attempt.no).await? {
-        return Ok(Some(ctx.now_ms() + bank.rules.resend_after_ms));
-    }
-    Ok(None)
+    Ok(counted && attempt.sends == 0 && ctx.store.lower_number_waits(attempt.no).await?)
 }
 
 /// Hands one attempt over and makes durable what became of it. Where the bank was not reached, says
 /// when it is tried again.
 async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i64>, FlowError> {
-    if let Some(at_ms) = must_wait(ctx, bank, attempt).await? {
+    // A closed bank is not tried; it is nobody's fault, and no alert says so. The deadline does.
+    if let Some(at_ms) = bank.doors.of(request_of(attempt)).opens_at(ctx.now_ms()) {
         ctx.store.wait(attempt, at_ms).await?;
         return Ok(None);
     }
     if out_of_date(ctx, bank, attempt).await? {
+        return Ok(None);
+    }
+    // Behind that: a new day begins its numbers anew, whatever is still unknown of the day before.
+    if number_waits(ctx, bank, attempt).await? {
+        ctx.store.wait(attempt, ctx.now_ms() + bank.rules.resend_after_ms).await?;
         return Ok(None);
     }
     // It went once, the bank did not know it, and since then it could not be sent: it is of unknown fate again, and

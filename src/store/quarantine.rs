@@ -8,7 +8,7 @@ use crate::model::alert::AlertKind;
 use crate::model::id::{BatchNo, DecisionNo, RegisterNo, ResultNo};
 use crate::store::attempts::Attempt;
 use crate::store::journal::Entry;
-use crate::store::sql::{Row, Work, params};
+use crate::store::sql::{Param, Row, Work, params};
 use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
@@ -44,7 +44,7 @@ pub(super) fn row_is_open() -> String {
 }
 
 /// The condition under which result `x` waits for somebody as a whole.
-fn held_is_open() -> String {
+pub(super) fn held_is_open() -> String {
     format!(
         "x.state = 'held' AND {HELD_DECISION} IS NULL AND {HELD_RESULT} IS NULL AND NOT {HELD_OVER}"
     )
@@ -221,13 +221,16 @@ pub(super) async fn open_of(work: &mut Work, result: ResultNo) -> Result<i64, St
         row_is_open(),
         held_is_open()
     );
+    count(work, sql, params![result, result]).await
+}
+
+async fn count(work: &mut Work, sql: String, of: Vec<Param>) -> Result<i64, StoreError> {
     let mut open = 0;
-    work.0
-        .rows(sql.into(), params![result, result], &mut |row| {
-            open = row.int(0)?;
-            Ok(())
-        })
-        .await?;
+    let mut read = |row: &Row<'_>| {
+        open = row.int(0)?;
+        Ok(())
+    };
+    work.0.rows(sql.into(), of, &mut read).await?;
     Ok(open)
 }
 
@@ -240,14 +243,7 @@ pub(super) async fn open_of_batch(work: &mut Work, batch: BatchNo) -> Result<i64
         row_is_open(),
         held_is_open()
     );
-    let mut open = 0;
-    work.0
-        .rows(sql.into(), params![batch, batch], &mut |row| {
-            open = row.int(0)?;
-            Ok(())
-        })
-        .await?;
-    Ok(open)
+    count(work, sql, params![batch, batch]).await
 }
 
 /// How much waits for somebody in all: found by the alerts that stand, so that what was settled long ago

@@ -90,13 +90,19 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn due_to_settle(&self, now_ms: i64) -> Result<Vec<SettleDue>, StoreError> {
-        let sql = "SELECT s.register_no, s.bank, r.pool_account, r.voucher_no, r.document_no FROM share s \
+        // Of a refund that a bank refused and then said something else of, it may have made it: two people look first.
+        let aside = "SELECT 1 FROM refund f JOIN attempt a ON a.refund_no = f.refund_no JOIN result x ON x.attempt_no = a.attempt_no \
+                     WHERE f.register_no = s.register_no AND f.bank = s.bank AND f.state = 'refused'";
+        let open = crate::store::quarantine::held_is_open();
+        let sql = format!(
+            "SELECT s.register_no, s.bank, r.pool_account, r.voucher_no, r.document_no FROM share s \
                    JOIN register r ON r.register_no = s.register_no \
                    WHERE s.refundable_fen > 0 AND r.funded_at_ms IS NOT NULL \
                    AND ((s.unsent_fen = 0 AND s.in_flight_fen = 0) OR (r.settle_at_ms IS NOT NULL AND r.settle_at_ms <= $1)) \
                    AND EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = s.register_no AND l.bank = s.bank AND l.state = 'open') \
                    AND NOT EXISTS (SELECT 1 FROM refund f WHERE f.register_no = s.register_no AND f.bank = s.bank \
-                   AND f.state = 'refused' AND f.state_at_ms > $2) ORDER BY s.register_no, s.bank";
+                   AND f.state = 'refused' AND f.state_at_ms > $2) AND NOT EXISTS ({aside} AND {open}) ORDER BY s.register_no, s.bank"
+        );
         self.look()
             .rows(sql, params![now_ms, now_ms - REFUND_RETRY_MS], |row| {
                 Ok(SettleDue {

@@ -23,9 +23,20 @@ const DIGITS_SHOWN: usize = 4;
 /// A name from outside as a message may show it: escaped and short, and without what may be a person's (I27) - letters
 /// that are not ASCII, and the middle of long numbers. Our references are shorter.
 pub fn shown(name: &str) -> String {
+    let name: String = name.chars().map(masked).collect();
+    said(&name)
+}
+
+/// A letter that may be one of a person's name.
+fn masked(c: char) -> char {
+    if !c.is_ascii() && c.is_alphanumeric() { '*' } else { c }
+}
+
+/// Words of a server as a message may show them: escaped and short, and without the middle of long numbers.
+pub fn said(words: &str) -> String {
     let mut out = String::new();
     let mut digits = String::new();
-    for c in name.chars().take(60).chain(std::iter::once('\0')) {
+    for c in words.chars().take(60).chain(std::iter::once('\0')) {
         if c.is_ascii_digit() {
             digits.push(c);
             continue;
@@ -38,11 +49,8 @@ pub fn shown(name: &str) -> String {
             out.extend([first, Some("***"), last].into_iter().flatten());
         }
         digits.clear();
-        match c {
-            '\0' => {}
-            c if c.is_ascii() => out.push(c),
-            c if c.is_alphanumeric() => out.push('*'),
-            c => out.push(c),
+        if c != '\0' {
+            out.push(c);
         }
     }
     out.escape_debug().to_string()
@@ -115,6 +123,7 @@ mod tests {
         ] {
             assert_eq!(shown(name), expected);
         }
+        assert_eq!(said("没有权限：6200000000000106252"), "没有权限：6200***6252");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use daifa::model::reason::Reason;
 use daifa::store::restore::NamedBank;
 use daifa::transport::Transport;
 
-use crate::counter::{Counter, Fate, SentThing, Turn};
+use crate::counter::{Counter, Fate, Reply, SentThing, Turn};
 use crate::county::{Draft, person};
 use crate::house::{CALLS, HOUR, House, MINUTE, NOW, SECOND};
 
@@ -221,6 +221,22 @@ async fn f54_a_number_waits_for_the_one_before_it_of_which_nobody_knows() {
     house.live(40 * MINUTE, MINUTE).await;
     let numbers: Vec<i64> = booked(&counter).into_iter().map(|(number, ..)| number).collect();
     assert_eq!(numbers, [1, 2]);
+    all_paid_once(&mut house, &counter, 2).await;
+}
+
+#[tokio::test]
+async fn f54_a_new_day_begins_its_numbers_whatever_is_unknown_of_the_day_before() {
+    let (mut house, counter) = house().await;
+    counter.next(Turn::Lose { booked: true });
+    (0..50_000).for_each(|_| counter.reply(Reply::Fail));
+    house.take(draft("A")).await;
+    house.take(draft("B")).await;
+    house.live(HOUR, MINUTE).await;
+    assert_eq!(house.texts("SELECT state FROM attempt").await, ["unknown", "intent"]);
+    house.live(TO_THE_NEXT_DAY, 5 * MINUTE).await;
+    let last = booked(&counter).pop().expect("two");
+    assert_eq!(last, (1, 24, "T000000000003".to_owned()), "with the new day's date and number");
+    counter.book().replies.clear();
     all_paid_once(&mut house, &counter, 2).await;
 }
 

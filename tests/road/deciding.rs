@@ -117,6 +117,32 @@ async fn i1_a_refused_batch_of_which_more_is_said_is_not_sent_anew_by_one_person
     }
 }
 
+/// The same of a refund: it is not asked for again by itself where the bank may have made it.
+#[tokio::test]
+async fn i8_a_refused_refund_of_which_more_is_said_is_not_asked_for_again() {
+    let mut house = House::open().await;
+    house.files.fate(&person(2).account, Fate::Failed(Reason::AccountClosed, "已销户"));
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    house.files.next(Turn::Say(Answer::Refused));
+    house.files.leave_all(0);
+    house.live(20 * MINUTE, MINUTE).await;
+    let refunds = house.files.refunds();
+    assert_eq!(refunds.len(), 1);
+    let (kind, reference) = (MessageKind::RefundAnswer, refunds[0].reference.clone());
+    house.files.leave(house.files.say(kind, &reference, Answer::Done, "", &[], "9"));
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert!(house.alert("contradiction").await.is_some());
+    assert_eq!(house.files.refunds().len(), 1, "it may have been made");
+    let held = "SELECT CAST(result_no AS TEXT) FROM result WHERE state = 'held'";
+    for no in house.texts(held).await {
+        let no = ResultNo(no.parse().expect("a number"));
+        decided(&mut house, Subject::Result(no), Verdict::Dismissed).await;
+    }
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.files.refunds().len(), 2, "two people have looked");
+    house.sound().await;
+}
+
 #[tokio::test]
 async fn i15_leftover_that_a_bank_has_no_message_for_is_given_back_by_people() {
     let mut house = House::open().await;

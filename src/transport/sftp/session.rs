@@ -54,7 +54,7 @@ impl From<SftpError> for Trouble {
         match error {
             SftpError::Status(status) => {
                 // The server's words are data from outside: escaped and short.
-                let text = crate::transport::names::shown(&status.error_message);
+                let text = crate::transport::names::said(&status.error_message);
                 Self::Said(status.status_code, text)
             }
             other => Self::Line(other.to_string()),
