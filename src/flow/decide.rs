@@ -85,9 +85,10 @@ pub async fn hope(ctx: &Ctx, attempt: &Attempt) -> Result<Hope, FlowError> {
     Silent::read(ctx).await?.hope(ctx, attempt).await
 }
 
-/// What alerts say of banks that have said all they can, and of answers that are late.
+/// What alerts say of banks that have said all they can, or contradicted themselves, and of answers that are late.
 struct Silent {
     said_all: BTreeSet<String>,
+    contradicted: BTreeSet<String>,
     late: BTreeSet<String>,
 }
 
@@ -97,8 +98,10 @@ impl Silent {
         for kind in [AlertKind::TooLate, AlertKind::Vanished] {
             said_all.extend(ctx.store.standing_alerts(kind).await?);
         }
+        let contradicted = ctx.store.standing_alerts(AlertKind::Contradiction).await?;
+        let contradicted = contradicted.into_iter().collect();
         let late = ctx.store.standing_alerts(AlertKind::Overdue).await?.into_iter().collect();
-        Ok(Self { said_all, late })
+        Ok(Self { said_all, contradicted, late })
     }
 
     async fn hope(&self, ctx: &Ctx, attempt: &Attempt) -> Result<Hope, FlowError> {
@@ -106,6 +109,11 @@ impl Silent {
             return Ok(Hope::None);
         }
         let no = attempt.no.to_string();
+        // A bank that refused what it has, or has what it refused, is no help any more.
+        let accepted = attempt.state == AttemptState::Accepted;
+        if accepted && self.contradicted.contains(&no) {
+            return Ok(Hope::None);
+        }
         let bank = ctx.banks.get(&attempt.bank).filter(|_| !self.said_all.contains(&no));
         let Some(bank) = bank else { return Ok(Hope::None) };
         let format = ctx.format_of(bank, &attempt.format_digest).await?;
@@ -117,8 +125,7 @@ impl Silent {
             AttemptKind::Refund => ExpectationKind::RefundAnswer,
         };
         let late = self.late.contains(&expectation_subject(attempt.no, kind));
-        let waits = attempt.state == AttemptState::Accepted && !late;
-        Ok(if waits { Hope::Answer } else { Hope::None })
+        Ok(if accepted && !late { Hope::Answer } else { Hope::None })
     }
 }
 
@@ -276,6 +283,9 @@ async fn conclusion(
     let name = bank.map_or(attempt.bank.as_str(), |bank| bank.name.as_str());
     let no = decision.no;
     conclusion.alert = match (attempt.batch, attempt.refund) {
+        (Some(batch), _) if event == AttemptEvent::DecidedReceived => format!(
+            "{name} 此前拒绝批次 {batch}，两人核定（{no}）该行已收到：款项转为在途，不会重发。等该行的结果；没有结果的，请两人逐笔或整批核定（daifa decide propose {batch} credited）"
+        ),
         (Some(batch), _) => format!(
             "两人核定（{no}）：{name}没有发放也不会发放批次 {batch}，款项已退回待发送；请由操作员执行 daifa batch recut {batch} 重新组批"
         ),
@@ -305,8 +315,8 @@ pub async fn undecided(ctx: &Ctx, limit: i64) -> Result<Undecided, FlowError> {
     let silent = Silent::read(ctx).await?;
     let most = usize::try_from(limit).unwrap_or_default();
     for attempt in &waiting.attempts {
-        let stopped = attempt.state == AttemptState::Stopped;
-        let people = stopped || silent.hope(ctx, attempt).await? == Hope::None;
+        let ended = matches!(attempt.state, AttemptState::Stopped | AttemptState::Refused);
+        let people = ended || silent.hope(ctx, attempt).await? == Hope::None;
         if people && out.attempts.len() < most {
             out.attempts.extend(ctx.store.case(Subject::Attempt(attempt.no)).await?);
         }

@@ -85,12 +85,14 @@ impl AttemptState {
     /// What two people decide ends what no bank can say (design 4, rule 2): of an attempt of unknown
     /// fate everything, of a stopped one only that nothing of it was paid, since what the bank has under
     /// that reference is something else. `Accepted` stays so where they decide that a refund was made.
+    /// `Refused` to `Accepted` is a bank that refused and did it after all: whoever applies it also demands
+    /// that the money still lies where the refusal left it (store).
     pub const fn after(self, event: AttemptEvent) -> Option<Self> {
         use AttemptEvent as E;
         match (self, event) {
             (Self::Intent | Self::NotSent, E::Start) => Some(Self::Sending),
             (Self::Sending | Self::Unknown | Self::NotSent | Self::Accepted, E::Accepted)
-            | (Self::Unknown | Self::Accepted | Self::ByHand, E::DecidedReceived) => {
+            | (Self::Unknown | Self::Accepted | Self::ByHand | Self::Refused, E::DecidedReceived) => {
                 Some(Self::Accepted)
             }
             (Self::Sending | Self::Unknown | Self::Accepted, E::Refused) => Some(Self::Refused),
@@ -221,6 +223,7 @@ mod tests {
             (S::Accepted, E::DecidedNever, S::Refused),
             (S::Stopped, E::DecidedNever, S::Refused),
             (S::ByHand, E::DecidedReceived, S::Accepted),
+            (S::Refused, E::DecidedReceived, S::Accepted),
             (S::ByHand, E::DecidedNever, S::Refused),
             (S::Intent, E::Closed, S::Closed),
             (S::NotSent, E::Closed, S::Closed),

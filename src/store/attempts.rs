@@ -4,14 +4,11 @@ use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState, Committed, Heard};
 use crate::model::expectation::Expected;
 use crate::model::id::{AttemptNo, BatchNo, RefundNo, RegisterNo};
-use crate::model::money::Fen;
-use crate::model::place::Place;
-use crate::model::register::RegisterState;
-use crate::store::journal::{Cause, Entry, Move};
+use crate::store::journal::Entry;
 use crate::store::reports::NewReport;
 use crate::store::sql::{Param, Row, Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError, bank_references};
+use crate::store::{Store, StoreError, bank_references, refusal};
 
 /// An attempt, as the steps see it.
 #[derive(Debug, Clone)]
@@ -315,9 +312,12 @@ pub(super) async fn conclude_in(
     if conclusion.asked {
         entry.fact("question", attempt.asks + 1);
     }
+    if attempt.state == AttemptState::Refused {
+        refusal::take_back(work, &mut entry, attempt, &conclusion.alert, now_ms).await?;
+    }
     match (to, attempt.batch, attempt.refund) {
         (AttemptState::Refused, Some(batch), _) => {
-            refuse_batch(work, &mut entry, attempt, batch, &conclusion.alert, now_ms).await?;
+            refusal::refuse_batch(work, &mut entry, attempt, batch, conclusion, now_ms).await?;
         }
         (AttemptState::Refused, _, Some(refund)) => {
             super::refunds::refuse_refund(
@@ -389,7 +389,10 @@ async fn tell(
         return Ok(());
     }
     super::alerts::clear_each(work, &UNKNOWN_FATE, &subject, now_ms).await?;
-    if conclusion.event.is_decided() {
+    // A batch that was paid although it was refused stays contradicted until it is known what became of each
+    // payment.
+    if conclusion.event.is_decided() && (attempt.state != AttemptState::Refused || batch.is_none())
+    {
         let kinds = [
             AlertKind::OtherContent,
             AlertKind::Vanished,
@@ -442,56 +445,4 @@ pub(super) async fn step(
         "UPDATE attempt SET state = $1, state_at_ms = $2 WHERE attempt_no = $3 AND state = $4";
     work.move_one(sql, params![to.as_str(), now_ms, attempt.no, attempt.state.as_str()]).await?;
     Ok(to)
-}
-
-async fn refuse_batch(
-    work: &mut Work,
-    entry: &mut Entry,
-    attempt: &Attempt,
-    batch: BatchNo,
-    alert: &str,
-    now_ms: i64,
-) -> Result<(), StoreError> {
-    let sql = "SELECT payments, pending, sum_fen FROM batch WHERE batch_no = $1";
-    let (payments, pending, sum) = work
-        .the(sql, params![batch], |row| Ok((row.int(0)?, row.int(1)?, Fen::new(row.int(2)?))))
-        .await?;
-    if payments != pending {
-        return Err(StoreError::Refused(format!(
-            "{batch} has results; a bank cannot refuse it any more"
-        )));
-    }
-    work.move_one(
-        "UPDATE batch SET state = 'refused' WHERE batch_no = $1 AND state = 'open'",
-        params![batch],
-    )
-    .await?;
-    work.run("UPDATE batch_payment SET live = 0 WHERE batch_no = $1", params![batch]).await?;
-    // Of a register that finance took back nothing is sent again: what comes back goes where its
-    // unsent part went.
-    let to = match super::holds::register_state(work, attempt.register).await? {
-        RegisterState::Superseded => Place::Finance,
-        RegisterState::Revoked => {
-            super::holds::drop_batch(work, attempt.register, &attempt.bank, batch, now_ms).await?;
-            Place::Refundable
-        }
-        _ => Place::Unsent,
-    };
-    let cause = Cause { batch: Some(batch), ..Cause::default() };
-    let (register, bank) = (attempt.register, attempt.bank.as_str());
-    let from = Place::InFlight;
-    let back = Move { register, bank, from, to, payments, amount: sum, cause };
-    entry.post(work, back).await?;
-    super::alerts::raise(
-        work,
-        AlertKind::BatchRefused,
-        &batch.to_string(),
-        Some(attempt.register),
-        Some(batch),
-        0,
-        alert,
-        now_ms,
-    )
-    .await?;
-    Ok(())
 }

@@ -41,6 +41,7 @@ pub mod quarantine;
 mod recover;
 mod recut;
 pub mod refunds;
+mod refusal;
 pub mod reports;
 pub mod restore;
 pub mod results;

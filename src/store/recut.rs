@@ -60,7 +60,7 @@ impl Store {
             return Err(StoreError::Refused(format!(
                 "{bank} refused {batch} and has said something else of it since, which is put aside ({aside}): it may have \
                  paid it. Compare with the bank; once two people have dismissed what is put aside (daifa decide list), \
-                 {batch} can be cut again"
+                 {batch} can be cut again; where it was paid, they say of its attempt that it was received"
             )));
         }
         if register_state != "accepted" {

@@ -143,6 +143,102 @@ async fn i8_a_refused_refund_of_which_more_is_said_is_not_asked_for_again() {
     house.sound().await;
 }
 
+/// A bank that refused a batch and paid it all the same: two people say so, and neither its refusal, said once
+/// more, nor an operator's command undoes that.
+#[tokio::test]
+async fn i1_two_people_say_that_a_refused_batch_was_paid_after_all() {
+    for results in [true, false] {
+        let mut house = House::open().await;
+        house.files.next(Turn::Say(Answer::Refused));
+        house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+        let reference = house.files.batches()[0].reference.clone();
+        let kind = MessageKind::Acknowledgement;
+        house.files.leave(house.files.say(kind, &reference, Answer::Accepted, "", &[], "1"));
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
+        let open = undecided(house.ctx(), 9).await.expect("reads");
+        assert_eq!(open.attempts.len(), 1, "people are told what can be decided");
+        assert!(stands(&open.attempts[0]).contains("has said something else"), "{open:?}");
+        decided(&mut house, Subject::Attempt(AttemptNo(1)), Verdict::Received).await;
+        assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+        assert_eq!(house.texts(STATES).await, ["accepted"]);
+        assert!(house.alert("batch_refused").await.is_none());
+        let next = house.alert("contradiction").await.expect("what comes next is told");
+        assert!(next.text.contains("daifa decide propose B1 credited"), "{}", next.text);
+        let now = house.ctx().now_ms();
+        let again = house.store().recut(BatchNo(1), ONE, now).await.expect_err("it was paid");
+        assert!(again.to_string().contains("only a batch that the bank refused"), "{again}");
+        if results {
+            // Asked about it, the bank tells what became of it.
+            house.live(HOUR, 10 * MINUTE).await;
+        } else {
+            // It says once more that it refused it.
+            (0..99).for_each(|_| house.files.reply(Reply::Say(Answer::Refused)));
+            house.live(HOUR, 10 * MINUTE).await;
+            assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "two people have said otherwise");
+            assert_eq!(house.texts(STATES).await, ["accepted"]);
+            assert!(house.alert("contradiction").await.is_some());
+            decided(&mut house, Subject::Batch(BatchNo(1)), Verdict::Credited).await;
+        }
+        assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+        house.live(2 * HOUR, 10 * MINUTE).await;
+        assert_eq!(house.files.batches().len(), 1, "nothing went again");
+        assert!(house.files.refunds().is_empty());
+        assert_eq!(house.state(1).await, "closed");
+        house.sound().await;
+    }
+}
+
+/// They were wrong, and say so: the batch is unsent again.
+#[tokio::test]
+async fn i1_a_refusal_that_two_people_took_back_comes_back_by_two_people_alone() {
+    let mut house = House::open().await;
+    house.files.next(Turn::Say(Answer::Refused));
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    decided(&mut house, Subject::Attempt(AttemptNo(1)), Verdict::Received).await;
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    decided(&mut house, Subject::Attempt(AttemptNo(1)), Verdict::Never).await;
+    assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
+    let now = house.ctx().now_ms();
+    assert_eq!(house.store().recut(BatchNo(1), ONE, now).await.expect("refused"), 3);
+    let why = refused(&house, Subject::Attempt(AttemptNo(1)), Verdict::Received).await;
+    assert!(why.contains("cut again"), "{why}");
+    house.live(20 * MINUTE, MINUTE).await;
+    house.files.leave_all(1);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    house.sound().await;
+}
+
+/// A refund that the bank refused and made all the same is not asked for once more.
+#[tokio::test]
+async fn i8_two_people_say_that_a_refused_refund_was_made_after_all() {
+    let mut house = House::open().await;
+    house.files.fate(&person(2).account, Fate::Failed(Reason::AccountClosed, "已销户"));
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    house.files.next(Turn::Say(Answer::Refused));
+    house.files.leave_all(0);
+    house.live(20 * MINUTE, MINUTE).await;
+    let reference = house.files.refunds()[0].reference.clone();
+    let kind = MessageKind::RefundAnswer;
+    house.files.leave(house.files.say(kind, &reference, Answer::Done, "", &[], "9"));
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0]);
+    decided(&mut house, Subject::Attempt(AttemptNo(2)), Verdict::Received).await;
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.files.refunds().len(), 1, "the money goes back once");
+    assert!(house.alert("refund_refused").await.is_none());
+    assert!(house.alert("contradiction").await.is_none());
+    assert!(
+        undecided(house.ctx(), 9).await.expect("reads").aside.is_empty(),
+        "what was held is settled"
+    );
+    assert_eq!(house.state(1).await, "closed");
+    refused(&house, Subject::Attempt(AttemptNo(2)), Verdict::Received).await;
+    house.sound().await;
+}
+
 #[tokio::test]
 async fn i15_leftover_that_a_bank_has_no_message_for_is_given_back_by_people() {
     let mut house = House::open().await;

@@ -100,13 +100,13 @@ const fn words(subject: Subject) -> &'static str {
 fn attempt(case: &Case, verdict: Verdict, hope: Hope) -> Result<(), String> {
     let Some(attempt) = &case.attempt else { return Err(format!("{} is gone", case.subject)) };
     let no = attempt.no;
-    if attempt.state != AttemptState::Stopped {
+    if !matches!(attempt.state, AttemptState::Stopped | AttemptState::Refused) {
         hope.is_none(&case.bank, no)?;
     }
     let open = match case.stands {
         Stands::Batch { pending } => pending == case.count,
         Stands::Refund { state } => state == RefundState::Open,
-        Stands::Payments | Stands::Aside { .. } => false,
+        Stands::Payments | Stands::Aside { .. } | Stands::Refused { .. } => false,
     };
     let refund = attempt.kind == AttemptKind::Refund;
     match (attempt.state, verdict) {
@@ -114,6 +114,14 @@ fn attempt(case: &Case, verdict: Verdict, hope: Hope) -> Result<(), String> {
             Ok(())
         }
         (AttemptState::Accepted, Verdict::Received) if refund && open => Ok(()),
+        (AttemptState::Refused, Verdict::Received) => match case.stands {
+            Stands::Refused { untouched: true } => Ok(()),
+            _ => Err(format!(
+                "the money of {no} is not where the refusal left it any more: it was cut again, asked for again, or \
+                 finance took it back. What {} paid beside that is to be settled with it",
+                case.bank
+            )),
+        },
         (AttemptState::Accepted | AttemptState::Stopped, Verdict::Never) if open => Ok(()),
         (AttemptState::Accepted | AttemptState::Stopped, Verdict::Never) => Err(format!(
             "of {no} something is answered for already: decide what is left payment by payment"

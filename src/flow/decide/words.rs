@@ -45,6 +45,9 @@ pub fn stands(case: &Case) -> String {
                 AttemptState::ByHand => {
                     format!("{bank} has no message for it; people give the money back")
                 }
+                AttemptState::Refused => {
+                    format!("{bank} refused it, and has said something else of it since")
+                }
                 state => state.to_string(),
             };
             format!("{no} ({}): {state}", carried(case, attempt))
@@ -85,6 +88,13 @@ fn batch(case: &Case, attempt: &Attempt, verdict: Verdict) -> Vec<String> {
     let (no, bank, money) = (attempt.no, &case.bank, carried(case, attempt));
     let again = attempt.batch.map_or_else(String::new, |batch| batch.to_string());
     match verdict {
+        Verdict::Received if attempt.state == AttemptState::Refused => vec![
+            format!("{bank} counts as having {no} ({money}), although it refused it."),
+            format!(
+                "Nothing is sent again, and batch {again} cannot be cut again. The money is in flight until the bank's results come, \
+                 or until two people decide about {again} or payment by payment."
+            ),
+        ],
         Verdict::Received => vec![
             format!("{bank} counts as having {no} ({money})."),
             "Nothing is sent again. The money stays in flight until the bank's results come, or until two people decide \

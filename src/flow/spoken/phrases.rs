@@ -156,6 +156,10 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("{} is {}: {} must not happen to it", "{0} 现为“{1}”，不能再变为“{2}”"),
     ("{} has results; a bank cannot refuse it any more", "{0} 已有逐笔结果，银行不能再整批拒绝"),
     ("{} is {}; a bank cannot refuse it any more", "{0} 现为“{1}”，银行不能再拒绝"),
+    (
+        "two people found that the bank has {}, which it had refused before",
+        "两人已核定该行收到它此前拒绝的 {0}",
+    ),
     ("{} carries no payments", "{0} 不含发放明细"),
     // What is kept and does not open.
     ("what is kept about {} does not open", "保存的 {0} 打不开（密钥不在本机，或记录被改动）"),

@@ -1,6 +1,7 @@
 //! What a decision is about, read as it stands.
 
 use crate::model::alert::AlertKind;
+use crate::model::attempt::AttemptState;
 use crate::model::decision::Subject;
 use crate::model::id::{AttemptNo, BatchNo, PaymentId, RefundNo, RegisterNo, ResultNo};
 use crate::model::money::Fen;
@@ -9,6 +10,7 @@ use crate::model::refund::{LeftoverState, RefundState};
 use crate::store::StoreError;
 use crate::store::attempts::{self, Attempt};
 use crate::store::quarantine::{open_of, row_is_open};
+use crate::store::refusal;
 use crate::store::results::MEMBER;
 use crate::store::sql::{Param, Row, Work, params};
 
@@ -31,6 +33,8 @@ pub enum Stands {
     Batch { pending: i64 },
     /// An attempt of a refund.
     Refund { state: RefundState },
+    /// An attempt that the bank refused: its money lies where that left it, or went elsewhere since.
+    Refused { untouched: bool },
     /// Payments: one, or all of a batch that have no answer.
     Payments,
     /// What was put aside: so many lines of it, or the answer as a whole, wait for somebody.
@@ -100,13 +104,22 @@ async fn attempt_case(work: &mut Work, no: AttemptNo) -> Result<Option<Case>, St
     let Some(attempt) = found else { return Ok(None) };
     let sql = "SELECT state_at_ms FROM attempt WHERE attempt_no = $1";
     let since_ms = work.the(sql, params![no], |row| row.int(0)).await?;
-    let (stands, count, sum) = match (attempt.batch, attempt.refund) {
+    let (mut stands, count, sum) = match (attempt.batch, attempt.refund) {
         (Some(batch), _) => batch_counts(work, batch).await?,
         (None, Some(refund)) => refund_counts(work, refund).await?,
         (None, None) => {
             return Err(StoreError::Inconsistent { what: format!("{no} carries nothing") });
         }
     };
+    if attempt.state == AttemptState::Refused {
+        let untouched = match (attempt.batch, attempt.refund) {
+            (Some(batch), _) => refusal::batch_is_untouched(work, batch).await?,
+            (None, refund) => {
+                refusal::refund_is_untouched(work, refund.unwrap_or(RefundNo(0))).await?
+            }
+        };
+        stands = Stands::Refused { untouched };
+    }
     Ok(Some(Case {
         subject: Subject::Attempt(no),
         stands,
