@@ -26,6 +26,8 @@ mod canary;
 mod clock;
 #[path = "store/cluster.rs"]
 mod cluster;
+#[path = "road/contradicted.rs"]
+mod contradicted;
 #[path = "road/counter.rs"]
 mod counter;
 #[path = "road/county.rs"]

@@ -347,7 +347,8 @@ CREATE TABLE result (
     evidence BLOB, -- sealed bytes of what was held or quarantined
     taken_at_ms INTEGER NOT NULL, -- when
     again_no INTEGER, -- where it was held: the result that the bank told once more after it, in full
-    again_at_ms INTEGER -- when it did
+    again_at_ms INTEGER, -- when it did
+    weighs INTEGER NOT NULL DEFAULT 0 -- 1 where it was held and may say that something was done
 ) STRICT;
 
 -- The same bytes about the same attempt are taken once. About another one they say something else: the file

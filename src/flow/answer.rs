@@ -5,11 +5,11 @@ use bytes::Bytes;
 
 use crate::clock::local_text;
 use crate::flow::beside::{Gathered, Taken, gather};
-use crate::flow::held::{hold, joined};
+use crate::flow::held::{hold, hold_weighing, joined};
 use crate::flow::matching::{ANOTHER, note_reference};
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
-use crate::flow::taking::{row_reports, take_rows};
+use crate::flow::taking::{freeze, row_reports, take_rows};
 use crate::flow::waits::Told;
 use crate::flow::{Bank, Ctx, FlowError, expect, opening, time};
 use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Record};
@@ -157,6 +157,9 @@ pub async fn acted_on(
         tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
         return Ok(());
     }
+    if said.answer == Answer::Refused && !refusal_counts(attempt, told) {
+        return contradicts(ctx, bank, attempt, said, ANOTHER_TIME).await;
+    }
     if accepted_in_part(ctx, bank, attempt, said).await? {
         return Ok(());
     }
@@ -180,7 +183,7 @@ pub async fn acted_on(
         }
         Answer::Refused => Conclusion::of(AttemptEvent::Refused, None),
         Answer::OtherContent => Conclusion::of(AttemptEvent::OtherContent, None),
-        Answer::NotFound => return not_found(ctx, bank, attempt, words, told).await,
+        Answer::NotFound => return not_found(ctx, bank, attempt, said, words, told).await,
     };
     ctx.waits.end(attempt.no);
     if attempt.state == AttemptState::Accepted
@@ -277,11 +280,20 @@ async fn not_found(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
+    said: &WholeAnswer,
     words: BankWords,
     told: Told,
 ) -> Result<(), FlowError> {
     let now = ctx.now_ms();
     let delay = bank.rules.visibility_delay_ms;
+    let digest = sha256(&joined(&said.parts));
+    if attempt.state == AttemptState::Unknown
+        && told == Told::InFile
+        && ctx.waits.was_told(attempt.no, &digest)
+    {
+        // Nobody knows to which question it is the answer; people may look.
+        return contradicts(ctx, bank, attempt, said, TOLD_TWICE).await;
+    }
     if attempt.state == AttemptState::Unknown && ctx.waits.counts(attempt, told, delay) {
         if too_late(ctx, bank, attempt).await? {
             let next = Some(now + bank.rules.return_every_ms);
@@ -290,7 +302,14 @@ async fn not_found(
         tracing::warn!(attempt = %attempt.no, bank = bank.code, "the bank does not know it; the same bytes will go again");
         let conclusion =
             Conclusion { words, asked: true, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
-        return Ok(ctx.store.conclude(attempt, &conclusion, now).await?);
+        return match ctx.store.conclude(attempt, &conclusion, now).await {
+            Ok(()) => {
+                ctx.waits.acted_on(attempt, digest);
+                Ok(())
+            }
+            Err(StoreError::Refused(why)) => contradicts(ctx, bank, attempt, said, &why).await,
+            Err(cause) => Err(cause.into()),
+        };
     }
     let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms).saturating_add(delay);
     if attempt.state == AttemptState::Accepted && now >= visible_at {
@@ -371,8 +390,20 @@ fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
     format!("{} 拒绝受理{what}，返回码 [{}]。{next}", bank.name, said.code)
 }
 
-/// The bank says something that cannot be after what it said before: nothing changes, and somebody
-/// is told.
+/// Said where the same answer file comes twice.
+const TOLD_TWICE: &str = "the same answer came before, and it went again since";
+/// Said where a refusal may be the answer to an earlier time that it was sent.
+const ANOTHER_TIME: &str = "it was sent more than once, and nobody knows which time is refused";
+
+/// Is it known to which time that an attempt was sent this refusal is the answer? Of one that went again after its
+/// fate was unknown, a file or a call of the bank may be about the first time, and the second was paid.
+fn refusal_counts(attempt: &Attempt, told: Told) -> bool {
+    let again = attempt.sends > 1 && attempt.was_lost_before();
+    !again || matches!(told, Told::AtOnce | Told::At(_)) || attempt.state == AttemptState::Refused
+}
+
+/// The bank says something that cannot be after what it said before, or of which nobody knows what it is about: it
+/// is kept, nothing changes but that the money of what it refused is frozen, and somebody is told.
 async fn contradicts(
     ctx: &Ctx,
     bank: &Bank,
@@ -388,11 +419,14 @@ async fn contradicts(
         said.code,
         chinese(why)
     );
+    let name = format!("{} {}", said.kind, attempt.reference);
+    let bytes = joined(&said.parts);
     // It may have been paid: it is not sent anew before two people have looked at this.
     if attempt.state == AttemptState::Refused {
-        let name = format!("{} {}", said.kind, attempt.reference);
-        hold(ctx, bank, attempt, &name, &joined(&said.parts), "银行此前已拒绝").await?;
+        hold_weighing(ctx, bank, attempt, &name, &bytes, "银行此前已拒绝").await?;
+        return freeze(ctx, attempt, text).await;
     }
+    hold(ctx, bank, attempt, &name, &bytes, &chinese(why)).await?;
     ctx.store
         .raise_alert(
             AlertKind::Contradiction,

@@ -40,7 +40,7 @@ pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowEr
             taken |= some;
         }
         for name in door.crowded_out().await {
-            let name = told(bank, &name);
+            let name = shown(&name);
             let text = format!(
                 "{} 在系统读取 {name} 之前又送来同名的新文件，前一份可能没有读取，已移到隔离目录。请与该行核对前一份的内容是否已另行送达，必要时请其换名重送",
                 bank.name
@@ -149,7 +149,7 @@ struct Trouble {
 
 impl Trouble {
     fn note(&mut self, bank: &Bank, name: &str, doing: &str, cause: &DoorError) {
-        let name = told(bank, name);
+        let name = shown(name);
         tracing::warn!(bank = bank.code, name, error = %cause, "cannot be {doing}");
         self.files += 1;
         if self.first.is_none() {
@@ -281,7 +281,7 @@ async fn apply(
             let text = format!(
                 "{} 送来的文件 {} 无法读取，已移到隔离目录：{}",
                 bank.name,
-                told(bank, &name),
+                shown(&name),
                 door_error(&cause)
             );
             tell_of_file(ctx, bank, &name, &text).await?;
@@ -296,7 +296,7 @@ async fn apply(
 
 /// Tells somebody of a file that lies aside.
 async fn tell_of_file(ctx: &Ctx, bank: &Bank, name: &str, text: &str) -> Result<(), FlowError> {
-    let subject = format!("{}/{}", bank.code, told(bank, name));
+    let subject = format!("{}/{}", bank.code, shown(name));
     ctx.store.raise_alert(AlertKind::DoorFile, &subject, None, text, ctx.now_ms()).await?;
     Ok(())
 }
@@ -312,7 +312,7 @@ async fn apply_arrival(ctx: &Ctx, bank: &Bank, arrival: Arrival) -> Result<Then,
         Err(FlowError::Early { .. }) => {
             tracing::info!(
                 bank = bank.code,
-                name = told(bank, &arrival.name),
+                name = shown(&arrival.name),
                 "it waits for the answer that tells the bank's numbers"
             );
             Ok(Then::Stays)
@@ -320,16 +320,10 @@ async fn apply_arrival(ctx: &Ctx, bank: &Bank, arrival: Arrival) -> Result<Then,
         // It stays where it is, and does not hold up what else has come.
         Err(cause) => {
             let register = about(ctx, bank, &arrival).await?;
-            cannot_take(ctx, bank, register, &told(bank, &arrival.name), &cause).await?;
+            cannot_take(ctx, bank, register, &shown(&arrival.name), &cause).await?;
             Ok(Then::Stays)
         }
     }
-}
-
-/// What a file is called for people: as it is, where it has a name of the bank's format; else without what may be a
-/// person's (I27).
-fn told(bank: &Bank, name: &str) -> String {
-    if bank.format.recognise(name).is_some() { name.to_owned() } else { shown(name) }
 }
 
 /// The register that an arrival is about, where that is known.
@@ -343,7 +337,7 @@ async fn about(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<Option<Regis
 
 async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), FlowError> {
     let all: Vec<u8> = arrival.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
-    let name = told(bank, &arrival.name);
+    let name = shown(&arrival.name);
     let item = || Item::new(&["head", &bank.code, &name], sha256(&all));
     let known = match ctx.opening.open(item, || recognised(bank, arrival)) {
         Ok(known) => known,

@@ -187,7 +187,7 @@ async fn put(
     let is_unknown = attempt.state == AttemptState::Unknown;
     let asked = is_unknown.then(|| ctx.waits.question(attempt, ctx.clock.running_ms()));
     match bank.doors.of(question).ask(&parts).await {
-        Asked::Answer(bytes) => Put::Answer(bytes, asked.map_or(Told::Unasked, Told::At)),
+        Asked::Answer(bytes) => Put::Answer(bytes, asked.map_or(Told::AtOnce, Told::At)),
         Asked::Posted => {
             if let Some(asked) = asked {
                 ctx.waits.left(attempt, asked, bank.rules.visibility_delay_ms);

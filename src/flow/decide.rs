@@ -109,9 +109,10 @@ impl Silent {
             return Ok(Hope::None);
         }
         let no = attempt.no.to_string();
-        // A bank that refused what it has, or has what it refused, is no help any more.
+        // A bank that refused what it has, or has what it refused, or does not find what it answered for, is no
+        // help any more.
         let accepted = attempt.state == AttemptState::Accepted;
-        if accepted && self.contradicted.contains(&no) {
+        if (accepted || attempt.state == AttemptState::Unknown) && self.contradicted.contains(&no) {
             return Ok(Hope::None);
         }
         let bank = ctx.banks.get(&attempt.bank).filter(|_| !self.said_all.contains(&no));
@@ -315,8 +316,8 @@ pub async fn undecided(ctx: &Ctx, limit: i64) -> Result<Undecided, FlowError> {
     let silent = Silent::read(ctx).await?;
     let most = usize::try_from(limit).unwrap_or_default();
     for attempt in &waiting.attempts {
-        let ended = matches!(attempt.state, AttemptState::Stopped | AttemptState::Refused);
-        let people = ended || silent.hope(ctx, attempt).await? == Hope::None;
+        let stopped = attempt.state == AttemptState::Stopped;
+        let people = stopped || silent.hope(ctx, attempt).await? == Hope::None;
         if people && out.attempts.len() < most {
             out.attempts.extend(ctx.store.case(Subject::Attempt(attempt.no)).await?);
         }

@@ -42,11 +42,35 @@ pub async fn hold(
     bytes: &[u8],
     why: &str,
 ) -> Result<(), FlowError> {
-    let new = keep(ctx, bank, Some(attempt), name, bytes, why).await?;
+    told(attempt, bank, why, keep(ctx, bank, Some(attempt), name, bytes, why).await?);
+    Ok(())
+}
+
+/// Holds an answer whole that may say that something was done: nothing of its attempt goes out again, and none of
+/// its money is given back, before that is settled.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn hold_weighing(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    name: &str,
+    bytes: &[u8],
+    why: &str,
+) -> Result<(), FlowError> {
+    let digest = sha256(bytes);
+    let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
+    let (code, now) = (&bank.code, ctx.now_ms());
+    let held = ctx.store.hold_weighing(code, name, &digest, attempt, why, evidence, now);
+    told(attempt, bank, why, held.await?);
+    Ok(())
+}
+
+fn told(attempt: &Attempt, bank: &Bank, why: &str, new: bool) {
     if new {
         tracing::warn!(attempt = %attempt.no, bank = bank.code, why, "an answer is held as a whole");
     }
-    Ok(())
 }
 
 /// Keeps what cannot be said to be about any attempt, and tells somebody.

@@ -264,6 +264,7 @@ const fn event(event: AttemptEvent) -> &'static str {
         AttemptEvent::Lost => "结果不明",
         AttemptEvent::NotFound => "查无此笔",
         AttemptEvent::OtherContent => "内容不同",
+        AttemptEvent::AfterAll => "银行拒绝后又有答复",
         AttemptEvent::DecidedReceived => "两人核定已收到",
         AttemptEvent::DecidedNotReceived => "两人核定未收到",
         AttemptEvent::DecidedNever => "两人核定未发放",

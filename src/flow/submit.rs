@@ -178,7 +178,8 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
     }
     // It went once, the bank did not know it, and since then it could not be sent: it is of unknown fate again, and
     // the bank and people are asked as about any other.
-    if too_late(ctx, bank, attempt).await? {
+    let weighed = attempt.lost_at_ms.is_some() && ctx.store.is_weighed(attempt.no).await?;
+    if weighed || too_late(ctx, bank, attempt).await? {
         let now = ctx.now_ms();
         let next = now + bank.rules.return_every_ms;
         let expects = expect::when_sent(bank, attempt, now);
@@ -325,7 +326,16 @@ async fn answered(
             )
         }
         Ok((answer, beside)) => {
-            acted_on(ctx, bank, attempt, &answer, Told::Unasked).await?;
+            match acted_on(ctx, bank, attempt, &answer, Told::AtOnce).await {
+                // The bank said something else by another way meanwhile: its answer is taken as things stand now.
+                Err(FlowError::Store(StoreError::Moved { .. })) => {
+                    let now =
+                        ctx.store.attempt_by_reference(&bank.code, &attempt.reference).await?;
+                    let now = now.as_ref().unwrap_or(attempt);
+                    acted_on(ctx, bank, now, &answer, Told::AtOnce).await?;
+                }
+                done => done?,
+            }
             beside.put_away(bank).await;
             return Ok(());
         }

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::flow::convert::open_rows;
-use crate::flow::held::{hold, joined};
+use crate::flow::held::{hold_weighing, joined};
 use crate::flow::matching::{NotTaken, Sent, match_rows};
 use crate::flow::opening::Item;
 use crate::flow::report::{recipients, report_id};
@@ -13,10 +13,11 @@ use crate::flow::{Bank, Ctx, FlowError, expect};
 use crate::format::{Format, MessageKind, Part};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
-use crate::model::attempt::AttemptState;
+use crate::model::attempt::{AttemptEvent, AttemptState};
 use crate::model::id::ResultNo;
 use crate::model::report::ReportKind;
-use crate::store::attempts::Attempt;
+use crate::store::StoreError;
+use crate::store::attempts::{Attempt, Conclusion};
 use crate::store::reports::NewReport;
 use crate::store::results::{Effects, Taken, TakenResult, can_have_results};
 
@@ -37,14 +38,14 @@ pub(super) async fn take_rows(
     let digest = sha256(&bytes);
     let Some(batch) = attempt.batch.filter(|_| can_have_results(attempt.state)) else {
         let why = format!("{} 的状态是“{}”，不应有结果", attempt.no, attempt.state.chinese());
+        hold_weighing(ctx, bank, attempt, name, &bytes, &why).await?;
         if attempt.state == AttemptState::Refused {
             answered_after_all(ctx, bank, attempt).await?;
         }
-        hold(ctx, bank, attempt, name, &bytes, &why).await?;
         return Ok(false);
     };
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else {
-        hold(ctx, bank, attempt, name, &bytes, "发送时所用的格式已无法读取").await?;
+        hold_weighing(ctx, bank, attempt, name, &bytes, "发送时所用的格式已无法读取").await?;
         return Ok(false);
     };
     let facts = ctx.store.register_facts(attempt.register).await?;
@@ -62,7 +63,7 @@ pub(super) async fn take_rows(
     let matched = match read.unwrap_or_else(|why| Err(why.chinese().to_owned().into())) {
         Ok(matched) => matched,
         Err(NotTaken::Held(why)) => {
-            hold(ctx, bank, attempt, name, &bytes, &why).await?;
+            hold_weighing(ctx, bank, attempt, name, &bytes, &why).await?;
             return Ok(false);
         }
         Err(NotTaken::Early) => return Err(FlowError::Early { what: name.to_owned() }),
@@ -131,12 +132,30 @@ const fn until_asked_again(bank: &Bank, kind: MessageKind) -> i64 {
 /// out under another reference meanwhile, and then they are paid twice (F31).
 async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
     let text = format!(
-        "{} 对已关闭的 {}（流水号 {}）又送来结果：如果该批已重新组批发放，可能重复入账。结果已暂存、未入账，请立即与银行核对，必要时请银行追回",
+        "{} 对已拒绝或已关闭的 {}（流水号 {}）又送来结果：如果该批已重新组批发放，可能重复入账。结果已暂存、未入账；未另行发放的款项已冻结为在途。请立即与银行核对，再由两人核定（daifa decide list）",
         bank.name, attempt.no, attempt.reference
     );
+    freeze(ctx, attempt, text).await
+}
+
+/// The bank says something else of what it refused. Where its money still lies where that left it, it is in flight
+/// again, so that nothing else is done with it before two people have looked; in any case somebody is told.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn freeze(ctx: &Ctx, attempt: &Attempt, text: String) -> Result<(), FlowError> {
+    let now = ctx.now_ms();
+    let alert = text.clone();
+    let conclusion = Conclusion { alert, ..Conclusion::of(AttemptEvent::AfterAll, None) };
+    match ctx.store.conclude(attempt, &conclusion, now).await {
+        Ok(()) => return Ok(()),
+        Err(StoreError::Refused(why)) => {
+            tracing::warn!(attempt = %attempt.no, why, "nothing is left to freeze");
+        }
+        Err(cause) => return Err(cause.into()),
+    }
     let (kind, subject) = (AlertKind::Contradiction, attempt.no.to_string());
-    let register = Some(attempt.register);
-    ctx.store.raise_alert(kind, &subject, register, &text, ctx.now_ms()).await?;
+    ctx.store.raise_alert(kind, &subject, Some(attempt.register), &text, now).await?;
     Ok(())
 }
 

@@ -8,7 +8,7 @@
 //! All of it is kept in memory alone, on the machine's running time: a restart makes a wait longer, and never
 //! shorter (I16).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::id::AttemptNo;
@@ -31,6 +31,8 @@ impl Question {
 /// Which question an answer answers, as far as it can be known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
+    /// It came on the line on which the bytes were handed over, or on which was asked about what the bank has.
+    AtOnce,
     /// It came on the line on which this was asked.
     At(Question),
     /// It was left in a folder.
@@ -51,19 +53,36 @@ struct Wait {
 
 /// Since when this process knows that attempts are of unknown fate, and what it asked about them.
 #[derive(Debug, Default)]
-pub struct Waits(Mutex<HashMap<AttemptNo, Wait>>);
+pub struct Waits {
+    of: Mutex<HashMap<AttemptNo, Wait>>,
+    /// Answers "not found" on which bytes went again: the same one once more is about no later question.
+    acted_on: Mutex<HashMap<AttemptNo, HashSet<[u8; 32]>>>,
+}
 
 impl Wait {
     /// What an earlier process asked is known by its number alone. In the first wait it asked late enough.
     fn unknown(attempt: &Attempt, running_ms: i64) -> Self {
-        let older = if attempt.was_lost_before() { attempt.asks } else { 0 };
-        Self { since_ms: running_ms, asked: 0, older }
+        let again = attempt.was_lost_before();
+        let (asked, older) = if again { (0, attempt.asks) } else { (attempt.asks, 0) };
+        Self { since_ms: running_ms, asked, older }
     }
 }
 
 impl Waits {
     fn of(&self) -> MutexGuard<'_, HashMap<AttemptNo, Wait>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.of.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The bytes go again because of this answer.
+    pub(super) fn acted_on(&self, attempt: &Attempt, digest: [u8; 32]) {
+        let mut all = self.acted_on.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(attempt.no).or_default().insert(digest);
+    }
+
+    /// Did bytes go again because of this very answer?
+    pub(super) fn was_told(&self, attempt: AttemptNo, digest: &[u8; 32]) -> bool {
+        let all = self.acted_on.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&attempt).is_some_and(|told| told.contains(digest))
     }
 
     /// It was sent just now, and nobody knows whether it arrived. What was asked before says nothing about that.
@@ -110,13 +129,14 @@ impl Waits {
                 wait.asked -= 1;
                 true
             }
-            Told::InFile | Told::Unasked => false,
+            Told::InFile | Told::AtOnce | Told::Unasked => false,
         }
     }
 
     /// The bank has it, or never will.
     pub(super) fn end(&self, attempt: AttemptNo) {
         self.of().remove(&attempt);
+        self.acted_on.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt);
     }
 }
 
@@ -193,5 +213,20 @@ mod tests {
         let counted: Vec<bool> = (0..4).map(|_| waits.counts(&again, Told::InFile, 0)).collect();
         assert_eq!(counted, [false, false, true, false], "two were asked before");
         assert!(!waits.counts(&again, Told::Unasked, 0));
+    }
+
+    #[test]
+    fn i2_what_an_earlier_process_asked_in_the_first_wait_says_nothing_of_the_second_time() {
+        let waits = Waits::default();
+        let asked_before = Attempt { asks: 1, ..attempt(false) };
+        let ask = |attempt: &Attempt, at| waits.left(attempt, waits.question(attempt, at), 0);
+        let counts = |attempt: &Attempt| waits.counts(attempt, Told::InFile, 0);
+        ask(&asked_before, 0);
+        assert!(counts(&asked_before), "one of two answers came");
+        let again = Attempt { asks: 2, ..attempt(true) };
+        waits.begin(&again, 1);
+        ask(&again, 2);
+        assert!(!counts(&again), "the other is about the first time");
+        assert!(counts(&again));
     }
 }

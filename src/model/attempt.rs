@@ -55,6 +55,8 @@ words! {
         NotFound = "not_found",
         /// The bank has our reference with other content.
         OtherContent = "other_content",
+        /// The bank says something else of what it refused: its money is frozen, and two people look.
+        AfterAll = "after_all",
         /// Two people decided, with evidence, that the bank has it.
         DecidedReceived = "decided_received",
         /// Two people decided that it never arrived: the same bytes go again.
@@ -85,8 +87,9 @@ impl AttemptState {
     /// What two people decide ends what no bank can say (design 4, rule 2): of an attempt of unknown
     /// fate everything, of a stopped one only that nothing of it was paid, since what the bank has under
     /// that reference is something else. `Accepted` stays so where they decide that a refund was made.
-    /// `Refused` to `Accepted` is a bank that refused and did it after all: whoever applies it also demands
-    /// that the money still lies where the refusal left it (store).
+    /// `Refused` to `Accepted` is a bank that refused and says something else since, or two people who say
+    /// that it did it after all: its money is in flight again, so that nothing else is done with it.
+    /// Whoever applies it also demands that it still lies where the refusal left it (store).
     pub const fn after(self, event: AttemptEvent) -> Option<Self> {
         use AttemptEvent as E;
         match (self, event) {
@@ -95,6 +98,7 @@ impl AttemptState {
             | (Self::Unknown | Self::Accepted | Self::ByHand | Self::Refused, E::DecidedReceived) => {
                 Some(Self::Accepted)
             }
+            (Self::Refused, E::AfterAll) => Some(Self::Accepted),
             (Self::Sending | Self::Unknown | Self::Accepted, E::Refused) => Some(Self::Refused),
             (Self::Sending, E::NotSent) | (Self::Unknown, E::NotFound | E::DecidedNotReceived) => {
                 Some(Self::NotSent)
@@ -224,6 +228,7 @@ mod tests {
             (S::Stopped, E::DecidedNever, S::Refused),
             (S::ByHand, E::DecidedReceived, S::Accepted),
             (S::Refused, E::DecidedReceived, S::Accepted),
+            (S::Refused, E::AfterAll, S::Accepted),
             (S::ByHand, E::DecidedNever, S::Refused),
             (S::Intent, E::Closed, S::Closed),
             (S::NotSent, E::Closed, S::Closed),

@@ -296,6 +296,14 @@ pub(super) async fn conclude_in(
     conclusion: &Conclusion,
     now_ms: i64,
 ) -> Result<Entry, StoreError> {
+    if matches!(conclusion.event, AttemptEvent::Refused | AttemptEvent::NotFound)
+        && super::quarantine::weighing(work, attempt.no).await? > 0
+    {
+        return Err(StoreError::Refused(format!(
+            "what was put aside of {} may say that something of it was done",
+            attempt.no
+        )));
+    }
     let to = step(work, attempt, conclusion.event, now_ms).await?;
     let words = &conclusion.words;
     let sql = "UPDATE attempt SET next_at_ms = $1, bank_code = $2, bank_text = COALESCE($3, bank_text) WHERE attempt_no = $4";

@@ -226,6 +226,10 @@ impl Store {
         };
         if let Subject::Result(result) | Subject::Row(result, _) = proposal.subject {
             super::quarantine::clear_result(work, result, now_ms).await?;
+            let sql = "SELECT attempt_no FROM result WHERE result_no = $1";
+            if let Some(no) = work.the(sql, params![result], |row| row.int_opt(0)).await? {
+                super::quarantine::end_contradiction(work, AttemptNo(no), now_ms).await?;
+            }
         }
         Ok(entry)
     }

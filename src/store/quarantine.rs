@@ -5,7 +5,7 @@
 //! that came after it, so it can neither be forgotten nor be said of what is not.
 
 use crate::model::alert::AlertKind;
-use crate::model::id::{BatchNo, DecisionNo, RegisterNo, ResultNo};
+use crate::model::id::{AttemptNo, BatchNo, DecisionNo, RegisterNo, ResultNo};
 use crate::store::attempts::Attempt;
 use crate::store::journal::Entry;
 use crate::store::sql::{Param, Row, Work, params};
@@ -107,6 +107,17 @@ fn settled(
 }
 
 impl Store {
+    /// Whether something was put aside about an attempt that may say that something of it was done.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn is_weighed(&self, attempt: AttemptNo) -> Result<bool, StoreError> {
+        let mut work = self.read().await?;
+        let open = weighing(&mut work, attempt).await?;
+        work.commit().await?;
+        Ok(open > 0)
+    }
+
     /// What was put aside, newest first, behind a line of a result (`row` 0 is the result as a whole);
     /// only what waits for somebody, unless `all` is asked for.
     ///
@@ -234,16 +245,16 @@ async fn count(work: &mut Work, sql: String, of: Vec<Param>) -> Result<i64, Stor
     Ok(open)
 }
 
-/// How much of what the bank said about a batch waits for somebody.
-pub(super) async fn open_of_batch(work: &mut Work, batch: BatchNo) -> Result<i64, StoreError> {
-    let about = "FROM attempt a JOIN result x ON x.attempt_no = a.attempt_no";
+/// How much of what was put aside about an attempt may say that something of it was done: lines, and answers that
+/// were held for what they say and not because nobody can read them.
+pub(super) async fn weighing(work: &mut Work, attempt: AttemptNo) -> Result<i64, StoreError> {
     let sql = format!(
-        "SELECT (SELECT COUNT(*) {about} JOIN quarantine q ON q.result_no = x.result_no WHERE a.batch_no = $1 AND {}) \
-         + (SELECT COUNT(*) {about} WHERE a.batch_no = $2 AND {})",
+        "SELECT (SELECT COUNT(*) FROM result x JOIN quarantine q ON q.result_no = x.result_no WHERE x.attempt_no = $1 AND {}) \
+         + (SELECT COUNT(*) FROM result x WHERE x.attempt_no = $2 AND x.weighs = 1 AND {})",
         row_is_open(),
         held_is_open()
     );
-    count(work, sql, params![batch, batch]).await
+    count(work, sql, params![attempt, attempt]).await
 }
 
 /// How much waits for somebody in all: found by the alerts that stand, so that what was settled long ago
@@ -272,6 +283,32 @@ pub(super) async fn clear_settled(
         if let Some(result) = ResultNo::parse(&subject) {
             clear_result(work, result, now_ms).await?;
         }
+    }
+    end_contradiction(work, attempt.no, now_ms).await
+}
+
+/// Clears what was told of a contradiction, once what it was about is over and nothing of it waits for anybody.
+pub(super) async fn end_contradiction(
+    work: &mut Work,
+    attempt: AttemptNo,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let (kind, about) = (AlertKind::Contradiction, attempt.to_string());
+    let sql =
+        "SELECT COUNT(*) FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
+    if work.the(sql, params![kind.as_str(), &about], |row| row.int(0)).await? == 0 {
+        return Ok(());
+    }
+    let sql = format!(
+        "SELECT COUNT(*) FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no LEFT JOIN refund f ON f.refund_no = a.refund_no \
+         WHERE a.attempt_no = $1 AND (a.state IN ('refused', 'closed') OR (b.pending = 0 AND b.conflicts = 0) OR f.state = 'confirmed') \
+         AND NOT EXISTS (SELECT 1 FROM result x JOIN quarantine q ON q.result_no = x.result_no WHERE x.attempt_no = a.attempt_no AND {}) \
+         AND NOT EXISTS (SELECT 1 FROM result x WHERE x.attempt_no = a.attempt_no AND {})",
+        row_is_open(),
+        held_is_open()
+    );
+    if count(work, sql, params![attempt]).await? > 0 {
+        super::alerts::clear(work, kind, &about, now_ms).await?;
     }
     Ok(())
 }

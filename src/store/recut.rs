@@ -54,15 +54,6 @@ impl Store {
                 "{batch} is {state}; only a batch that the bank refused, or that never left, can be cut again"
             )));
         }
-        // A bank that refuses a batch and then tells results of it may have paid it: one person is not enough then.
-        let aside = super::quarantine::open_of_batch(&mut work, batch).await?;
-        if aside > 0 {
-            return Err(StoreError::Refused(format!(
-                "{bank} refused {batch} and has said something else of it since, which is put aside ({aside}): it may have \
-                 paid it. Compare with the bank; once two people have dismissed what is put aside (daifa decide list), \
-                 {batch} can be cut again; where it was paid, they say of its attempt that it was received"
-            )));
-        }
         if register_state != "accepted" {
             return Err(StoreError::Refused(format!(
                 "{register} is {register_state}; its payments are not sent any more"

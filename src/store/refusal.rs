@@ -104,8 +104,8 @@ pub(super) async fn refund_is_untouched(
     work.the(sql, params![refund], |row| Ok(row.int(0)? == 1)).await
 }
 
-/// Two people found that the bank has what it refused: a batch is in flight again, a refund reserves its payments
-/// again.
+/// The bank may have done what it refused, or two people found that it did: a batch is in flight again, a refund
+/// reserves its payments again. Nothing else is done with that money until it is known.
 pub(super) async fn take_back(
     work: &mut Work,
     entry: &mut Entry,
@@ -115,7 +115,7 @@ pub(super) async fn take_back(
 ) -> Result<(), StoreError> {
     match (attempt.batch, attempt.refund) {
         (Some(batch), _) => take_back_batch(work, entry, attempt, batch, alert, now_ms).await,
-        (None, Some(refund)) => take_back_refund(work, attempt, refund, now_ms).await,
+        (None, Some(refund)) => take_back_refund(work, attempt, refund, alert, now_ms).await,
         (None, None) => Ok(()),
     }
 }
@@ -151,10 +151,20 @@ async fn take_back_batch(
     entry.post(work, Move { register, bank, from, to, payments, amount, cause }).await?;
     let refused = AlertKind::BatchRefused;
     super::alerts::clear(work, refused, &batch.to_string(), now_ms).await?;
-    // What stands is of before; what comes next is told anew.
+    contradicted(work, attempt, alert, now_ms).await
+}
+
+/// What stands is of before; what comes next is told anew.
+async fn contradicted(
+    work: &mut Work,
+    attempt: &Attempt,
+    alert: &str,
+    now_ms: i64,
+) -> Result<(), StoreError> {
     let (kind, about) = (AlertKind::Contradiction, attempt.no.to_string());
+    let (register, batch) = (Some(attempt.register), attempt.batch);
     super::alerts::clear(work, kind, &about, now_ms).await?;
-    super::alerts::raise(work, kind, &about, Some(register), Some(batch), 0, alert, now_ms).await?;
+    super::alerts::raise(work, kind, &about, register, batch, 0, alert, now_ms).await?;
     Ok(())
 }
 
@@ -162,6 +172,7 @@ async fn take_back_refund(
     work: &mut Work,
     attempt: &Attempt,
     refund: RefundNo,
+    alert: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
     if !refund_is_untouched(work, refund).await? {
@@ -174,5 +185,6 @@ async fn take_back_refund(
                AND at_ms <= (SELECT opened_at_ms FROM refund WHERE refund_no = $2)";
     let row = params![LeftoverState::Reserved.as_str(), refund, attempt.register];
     work.run(sql, row).await?;
-    super::alerts::clear(work, AlertKind::RefundRefused, &refund.to_string(), now_ms).await
+    super::alerts::clear(work, AlertKind::RefundRefused, &refund.to_string(), now_ms).await?;
+    contradicted(work, attempt, alert, now_ms).await
 }

@@ -260,9 +260,42 @@ impl Store {
         evidence: Vec<u8>,
         now_ms: i64,
     ) -> Result<bool, StoreError> {
+        self.hold_as(bank, name, digest, attempt, (why, false), evidence, now_ms).await
+    }
+
+    /// The same of an answer that may say that something of an attempt was done: until it is settled, neither a
+    /// refusal nor "not found" of that attempt counts.
+    ///
+    /// # Errors
+    /// Where the database cannot be written.
+    #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
+    pub async fn hold_weighing(
+        &self,
+        bank: &str,
+        name: &str,
+        digest: &[u8; 32],
+        attempt: &Attempt,
+        why: &str,
+        evidence: Vec<u8>,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
+        self.hold_as(bank, name, digest, Some(attempt), (why, true), evidence, now_ms).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
+    async fn hold_as(
+        &self,
+        bank: &str,
+        name: &str,
+        digest: &[u8; 32],
+        attempt: Option<&Attempt>,
+        (why, weighs): (&str, bool),
+        evidence: Vec<u8>,
+        now_ms: i64,
+    ) -> Result<bool, StoreError> {
         let mut work = self.write().await?;
-        let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms) \
-                   VALUES ($1, $2, $3, $4, $5, 'held', 0, 0, 0, $6, $7, $8) ON CONFLICT (bank, digest, COALESCE(attempt_no, 0)) DO NOTHING RETURNING result_no";
+        let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms, weighs) \
+                   VALUES ($1, $2, $3, $4, $5, 'held', 0, 0, 0, $6, $7, $8, $9) ON CONFLICT (bank, digest, COALESCE(attempt_no, 0)) DO NOTHING RETURNING result_no";
         let row = params![
             bank,
             name,
@@ -271,7 +304,8 @@ impl Store {
             attempt.map(|a| a.register.0),
             why,
             evidence,
-            now_ms
+            now_ms,
+            i64::from(weighs)
         ];
         let Some(result) = work.one(sql, row, |row| Ok(ResultNo(row.int(0)?))).await? else {
             return Ok(false);

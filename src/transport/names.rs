@@ -41,7 +41,7 @@ pub fn said(words: &str) -> String {
             digits.push(c);
             continue;
         }
-        if digits.len() < DIGITS_HIDDEN {
+        if digits.len() < DIGITS_HIDDEN && !is_mobile(&digits) {
             out.push_str(&digits);
         } else {
             let (first, last) =
@@ -54,6 +54,11 @@ pub fn said(words: &str) -> String {
         }
     }
     out.escape_debug().to_string()
+}
+
+/// Eleven digits as mobile numbers of the mainland are; our references have twelve.
+fn is_mobile(digits: &str) -> bool {
+    digits.len() == 11 && matches!(digits.as_bytes(), [b'1', b'3'..=b'9', ..])
 }
 
 /// The part of a name before its last point.
@@ -119,6 +124,7 @@ mod tests {
             ("郭勇6200000000000106252回单.txt", "**6200***6252**.txt"),
             ("SL000000000001_20261123.txt.ok", "SL000000000001_20261123.txt.ok"),
             ("11010519491231002X.txt", "1101***1002X.txt"),
+            ("SL13800000000.txt", "SL1380***0000.txt"),
             ("a\u{1b}[1m\n", "a\\u{1b}[1m\\n"),
         ] {
             assert_eq!(shown(name), expected);

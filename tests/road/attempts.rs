@@ -637,7 +637,7 @@ async fn a_refusal_said_twice_is_no_contradiction() {
     house.files.leave(other);
     house.run().await;
     assert!(house.alert("contradiction").await.is_some());
-    assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen: it may be paid");
     house.sound().await;
 }
 

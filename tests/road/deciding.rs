@@ -10,7 +10,7 @@ use daifa::format::{Format, MessageKind, example};
 use daifa::model::alert::AlertKind;
 use daifa::model::attempt::{Answer, Committed};
 use daifa::model::decision::{Subject, Verdict};
-use daifa::model::id::{AttemptNo, BatchNo, DecisionNo, PaymentId, RegisterNo, ResultNo};
+use daifa::model::id::{AttemptNo, BatchNo, DecisionNo, PaymentId, RegisterNo};
 use daifa::model::reason::Reason;
 use daifa::store::operators::{TOLD_FROM, WRITTEN_MAX};
 use daifa::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
@@ -56,7 +56,7 @@ async fn lost(booked: bool) -> House {
     house
 }
 
-fn wish(subject: Subject, verdict: Verdict) -> Wish {
+pub fn wish(subject: Subject, verdict: Verdict) -> Wish {
     let reason = (verdict == Verdict::Failed).then_some(Reason::AccountClosed);
     Wish { subject, verdict, reason }
 }
@@ -75,7 +75,7 @@ pub async fn decided(house: &mut House, subject: Subject, verdict: Verdict) {
     house.run().await;
 }
 
-async fn refused(house: &House, subject: Subject, verdict: Verdict) -> String {
+pub async fn refused(house: &House, subject: Subject, verdict: Verdict) -> String {
     foresee(house.ctx(), &wish(subject, verdict)).await.expect_err("is refused").to_string()
 }
 
@@ -83,160 +83,6 @@ fn paid_once(house: &House, people: usize) {
     let credits = house.calls.credits();
     assert_eq!(credits.len(), people);
     assert!(credits.values().all(|times| *times == 1), "paid twice: {credits:?}");
-}
-
-/// A bank that refuses a batch and then says that it has it, or what became of it, may have paid it.
-#[tokio::test]
-async fn i1_a_refused_batch_of_which_more_is_said_is_not_sent_anew_by_one_person() {
-    for results in [true, false] {
-        let mut house = House::open().await;
-        house.files.next(Turn::Say(Answer::Refused));
-        house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
-        assert_eq!(house.texts(STATES).await, ["refused"]);
-        if results {
-            house.files.leave_all(0);
-        } else {
-            let reference = house.files.batches()[0].reference.clone();
-            let kind = MessageKind::Acknowledgement;
-            house.files.leave(house.files.say(kind, &reference, Answer::Accepted, "", &[], "1"));
-        }
-        house.live(HOUR, 10 * MINUTE).await;
-        assert!(house.alert("contradiction").await.is_some());
-        let now = house.ctx().now_ms();
-        let again = house.store().recut(BatchNo(1), ONE, now).await.expect_err("it may be paid");
-        assert!(again.to_string().contains("two people have dismissed"), "{again}");
-        let aside =
-            house.texts("SELECT CAST(result_no AS TEXT) FROM result ORDER BY result_no").await;
-        for no in aside {
-            let no = ResultNo(no.parse().expect("a number"));
-            decided(&mut house, Subject::Result(no), Verdict::Dismissed).await;
-        }
-        assert_eq!(house.store().recut(BatchNo(1), ONE, now).await.expect("they looked"), 3);
-        assert!(house.alert("contradiction").await.is_none());
-        house.sound().await;
-    }
-}
-
-/// The same of a refund: it is not asked for again by itself where the bank may have made it.
-#[tokio::test]
-async fn i8_a_refused_refund_of_which_more_is_said_is_not_asked_for_again() {
-    let mut house = House::open().await;
-    house.files.fate(&person(2).account, Fate::Failed(Reason::AccountClosed, "已销户"));
-    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
-    house.files.next(Turn::Say(Answer::Refused));
-    house.files.leave_all(0);
-    house.live(20 * MINUTE, MINUTE).await;
-    let refunds = house.files.refunds();
-    assert_eq!(refunds.len(), 1);
-    let (kind, reference) = (MessageKind::RefundAnswer, refunds[0].reference.clone());
-    house.files.leave(house.files.say(kind, &reference, Answer::Done, "", &[], "9"));
-    house.live(5 * HOUR, 10 * MINUTE).await;
-    assert!(house.alert("contradiction").await.is_some());
-    assert_eq!(house.files.refunds().len(), 1, "it may have been made");
-    let held = "SELECT CAST(result_no AS TEXT) FROM result WHERE state = 'held'";
-    for no in house.texts(held).await {
-        let no = ResultNo(no.parse().expect("a number"));
-        decided(&mut house, Subject::Result(no), Verdict::Dismissed).await;
-    }
-    house.live(HOUR, 10 * MINUTE).await;
-    assert_eq!(house.files.refunds().len(), 2, "two people have looked");
-    house.sound().await;
-}
-
-/// A bank that refused a batch and paid it all the same: two people say so, and neither its refusal, said once
-/// more, nor an operator's command undoes that.
-#[tokio::test]
-async fn i1_two_people_say_that_a_refused_batch_was_paid_after_all() {
-    for results in [true, false] {
-        let mut house = House::open().await;
-        house.files.next(Turn::Say(Answer::Refused));
-        house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
-        let reference = house.files.batches()[0].reference.clone();
-        let kind = MessageKind::Acknowledgement;
-        house.files.leave(house.files.say(kind, &reference, Answer::Accepted, "", &[], "1"));
-        house.live(HOUR, 10 * MINUTE).await;
-        assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
-        let open = undecided(house.ctx(), 9).await.expect("reads");
-        assert_eq!(open.attempts.len(), 1, "people are told what can be decided");
-        assert!(stands(&open.attempts[0]).contains("has said something else"), "{open:?}");
-        decided(&mut house, Subject::Attempt(AttemptNo(1)), Verdict::Received).await;
-        assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
-        assert_eq!(house.texts(STATES).await, ["accepted"]);
-        assert!(house.alert("batch_refused").await.is_none());
-        let next = house.alert("contradiction").await.expect("what comes next is told");
-        assert!(next.text.contains("daifa decide propose B1 credited"), "{}", next.text);
-        let now = house.ctx().now_ms();
-        let again = house.store().recut(BatchNo(1), ONE, now).await.expect_err("it was paid");
-        assert!(again.to_string().contains("only a batch that the bank refused"), "{again}");
-        if results {
-            // Asked about it, the bank tells what became of it.
-            house.live(HOUR, 10 * MINUTE).await;
-        } else {
-            // It says once more that it refused it.
-            (0..99).for_each(|_| house.files.reply(Reply::Say(Answer::Refused)));
-            house.live(HOUR, 10 * MINUTE).await;
-            assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "two people have said otherwise");
-            assert_eq!(house.texts(STATES).await, ["accepted"]);
-            assert!(house.alert("contradiction").await.is_some());
-            decided(&mut house, Subject::Batch(BatchNo(1)), Verdict::Credited).await;
-        }
-        assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
-        house.live(2 * HOUR, 10 * MINUTE).await;
-        assert_eq!(house.files.batches().len(), 1, "nothing went again");
-        assert!(house.files.refunds().is_empty());
-        assert_eq!(house.state(1).await, "closed");
-        house.sound().await;
-    }
-}
-
-/// They were wrong, and say so: the batch is unsent again.
-#[tokio::test]
-async fn i1_a_refusal_that_two_people_took_back_comes_back_by_two_people_alone() {
-    let mut house = House::open().await;
-    house.files.next(Turn::Say(Answer::Refused));
-    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
-    decided(&mut house, Subject::Attempt(AttemptNo(1)), Verdict::Received).await;
-    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
-    decided(&mut house, Subject::Attempt(AttemptNo(1)), Verdict::Never).await;
-    assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
-    let now = house.ctx().now_ms();
-    assert_eq!(house.store().recut(BatchNo(1), ONE, now).await.expect("refused"), 3);
-    let why = refused(&house, Subject::Attempt(AttemptNo(1)), Verdict::Received).await;
-    assert!(why.contains("cut again"), "{why}");
-    house.live(20 * MINUTE, MINUTE).await;
-    house.files.leave_all(1);
-    house.live(HOUR, 10 * MINUTE).await;
-    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
-    house.sound().await;
-}
-
-/// A refund that the bank refused and made all the same is not asked for once more.
-#[tokio::test]
-async fn i8_two_people_say_that_a_refused_refund_was_made_after_all() {
-    let mut house = House::open().await;
-    house.files.fate(&person(2).account, Fate::Failed(Reason::AccountClosed, "已销户"));
-    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
-    house.files.next(Turn::Say(Answer::Refused));
-    house.files.leave_all(0);
-    house.live(20 * MINUTE, MINUTE).await;
-    let reference = house.files.refunds()[0].reference.clone();
-    let kind = MessageKind::RefundAnswer;
-    house.files.leave(house.files.say(kind, &reference, Answer::Done, "", &[], "9"));
-    house.live(HOUR, 10 * MINUTE).await;
-    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0]);
-    decided(&mut house, Subject::Attempt(AttemptNo(2)), Verdict::Received).await;
-    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
-    house.live(5 * HOUR, 10 * MINUTE).await;
-    assert_eq!(house.files.refunds().len(), 1, "the money goes back once");
-    assert!(house.alert("refund_refused").await.is_none());
-    assert!(house.alert("contradiction").await.is_none());
-    assert!(
-        undecided(house.ctx(), 9).await.expect("reads").aside.is_empty(),
-        "what was held is settled"
-    );
-    assert_eq!(house.state(1).await, "closed");
-    refused(&house, Subject::Attempt(AttemptNo(2)), Verdict::Received).await;
-    house.sound().await;
 }
 
 #[tokio::test]

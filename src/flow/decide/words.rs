@@ -34,6 +34,11 @@ pub fn stands(case: &Case) -> String {
     match (case.subject, &case.attempt) {
         (Subject::Attempt(no), Some(attempt)) => {
             let state = match attempt.state {
+                AttemptState::Unknown | AttemptState::Accepted if case.weighing > 0 => {
+                    format!(
+                        "{bank} has said of it what does not go together, and that is put aside"
+                    )
+                }
                 AttemptState::Unknown => format!("nobody knows whether {bank} has it"),
                 AttemptState::Stopped => format!("{bank} has its reference with other content"),
                 AttemptState::Accepted if case.vanished => {
@@ -44,9 +49,6 @@ pub fn stands(case: &Case) -> String {
                 }
                 AttemptState::ByHand => {
                     format!("{bank} has no message for it; people give the money back")
-                }
-                AttemptState::Refused => {
-                    format!("{bank} refused it, and has said something else of it since")
                 }
                 state => state.to_string(),
             };
@@ -68,6 +70,13 @@ pub(super) fn foretell(case: &Case, verdict: Verdict) -> Vec<String> {
         let bank = &case.bank;
         words.push(format!("The last that {bank} said of it is that it does not find it: have its ledger looked at first."));
     }
+    if case.weighing > 0 && matches!(verdict, Verdict::NotReceived | Verdict::Never) {
+        let (count, bank) = (case.weighing, &case.bank);
+        words.push(format!(
+            "{count} of what {bank} said of it is put aside and may say that something of it was done: look at that first \
+             (daifa decide list)."
+        ));
+    }
     words
 }
 
@@ -79,7 +88,8 @@ fn consequences(case: &Case, verdict: Verdict) -> Vec<String> {
         (_, Some(_), Verdict::Credited | Verdict::Failed) => payments(case, verdict),
         _ => vec![
             format!("{subject} leaves the list of what was put aside; it stays kept as evidence."),
-            "No money moves, and nothing is sent.".to_owned(),
+            "No money moves by that. What it kept from going on may go on: a refund that the bank refused is asked for again."
+                .to_owned(),
         ],
     }
 }

@@ -157,6 +157,18 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("{} has results; a bank cannot refuse it any more", "{0} 已有逐笔结果，银行不能再整批拒绝"),
     ("{} is {}; a bank cannot refuse it any more", "{0} 现为“{1}”，银行不能再拒绝"),
     (
+        "what was put aside of {} may say that something of it was done",
+        "{0} 有暂存的答复，可能表明该行已经办理",
+    ),
+    (
+        "the same answer came before, and it went again since",
+        "同一份答复此前已收到并据以重发过，不能再次作为依据",
+    ),
+    (
+        "it was sent more than once, and nobody knows which time is refused",
+        "该笔送过不止一次，无法判断拒绝的是哪一次",
+    ),
+    (
         "two people found that the bank has {}, which it had refused before",
         "两人已核定该行收到它此前拒绝的 {0}",
     ),

@@ -9,7 +9,7 @@ use crate::model::outcome::{Folded, OutcomeKind, Seen};
 use crate::model::refund::{LeftoverState, RefundState};
 use crate::store::StoreError;
 use crate::store::attempts::{self, Attempt};
-use crate::store::quarantine::{open_of, row_is_open};
+use crate::store::quarantine::{open_of, row_is_open, weighing};
 use crate::store::refusal;
 use crate::store::results::MEMBER;
 use crate::store::sql::{Param, Row, Work, params};
@@ -52,6 +52,8 @@ pub struct Case {
     pub attempt: Option<Attempt>,
     /// The bank took the attempt, and does not find it any more.
     pub vanished: bool,
+    /// How much is put aside that may say that something of the attempt was done.
+    pub weighing: i64,
     /// The payments that would change; of an attempt as a whole they are only counted.
     pub payments: Vec<CasePayment>,
     pub count: i64,
@@ -73,7 +75,9 @@ pub(super) async fn read(work: &mut Work, subject: Subject) -> Result<Option<Cas
         let sql =
             "SELECT COUNT(*) FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
         let about = params![AlertKind::Vanished.as_str(), attempt.no.to_string()];
+        let no = attempt.no;
         case.vanished = work.the(sql, about, |row| Ok(row.int(0)? > 0)).await?;
+        case.weighing = weighing(work, no).await?;
     }
     Ok(Some(case))
 }
@@ -131,6 +135,7 @@ async fn attempt_case(work: &mut Work, no: AttemptNo) -> Result<Option<Case>, St
         standing: format!("{} {since_ms} {} {stands:?}", attempt.state, attempt.sends),
         attempt: Some(attempt),
         vanished: false,
+        weighing: 0,
     }))
 }
 
@@ -191,6 +196,7 @@ fn case(subject: Subject, attempt: Attempt, payments: Vec<CasePayment>, standing
         register: Some(attempt.register),
         attempt: Some(attempt),
         vanished: false,
+        weighing: 0,
         count: i64::try_from(payments.len()).unwrap_or(i64::MAX),
         sum: payments.iter().map(|payment| payment.amount).sum(),
         payments,
@@ -257,6 +263,7 @@ async fn row_case(work: &mut Work, no: ResultNo, row: i64) -> Result<Option<Case
         register,
         attempt: None,
         vanished: false,
+        weighing: 0,
         payments: Vec::new(),
         count: 0,
         sum: Fen::ZERO,
@@ -288,6 +295,7 @@ async fn result_case(work: &mut Work, no: ResultNo) -> Result<Option<Case>, Stor
         register,
         attempt: None,
         vanished: false,
+        weighing: 0,
         payments: Vec::new(),
         count: 0,
         sum: Fen::ZERO,

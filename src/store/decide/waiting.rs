@@ -22,8 +22,8 @@ pub struct Conflict {
 /// What waits for people to decide, at most as many of each as asked for, oldest first.
 #[derive(Debug, Clone, Default)]
 pub struct Waiting {
-    /// Attempts without a clear end: of unknown fate, stopped, carried out by hand, refused and said something else
-    /// of, or accepted and not answered for. Of some of these a bank can still be asked.
+    /// Attempts without a clear end: of unknown fate, stopped, carried out by hand, or accepted and not answered
+    /// for. Of some of these a bank can still be asked.
     pub attempts: Vec<Attempt>,
     pub conflicts: Vec<Conflict>,
     /// Registers with money that was credited beyond what was approved.
@@ -45,8 +45,6 @@ impl Store {
         let sql = format!(
             "SELECT {} FROM attempt a LEFT JOIN batch b ON b.batch_no = a.batch_no LEFT JOIN refund f ON f.refund_no = a.refund_no \
              WHERE a.state IN ('unknown', 'stopped', 'by_hand') OR (a.state = 'accepted' AND (b.pending > 0 OR f.state = 'open')) \
-             OR (a.state = 'refused' AND (b.state = 'refused' OR f.state = 'refused') AND EXISTS (SELECT 1 FROM alert c \
-             WHERE c.kind = 'contradiction' AND c.subject = 'A' || CAST(a.attempt_no AS TEXT) AND c.cleared_at_ms IS NULL)) \
              ORDER BY CASE WHEN a.state = 'accepted' THEN 1 ELSE 0 END, a.attempt_no LIMIT $1",
             attempts::COLUMNS
         );

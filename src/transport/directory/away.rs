@@ -13,7 +13,7 @@ use crate::transport::DoorError;
 use crate::transport::directory::files;
 use crate::transport::directory::incoming::{Inbox, Shape};
 use crate::transport::hidden::{self, Away, Mark};
-use crate::transport::names::FreeName;
+use crate::transport::names::{self, FreeName};
 use crate::transport::whole::Token;
 
 impl Inbox {
@@ -90,7 +90,10 @@ impl Inbox {
             }
             return moved;
         }
-        tracing::info!(name, "left once more while it was put away: it is taken by itself");
+        tracing::info!(
+            name = names::shown(name),
+            "left once more while it was put away: it is taken by itself"
+        );
         self.give_back(folder, &hidden, name)
     }
 
@@ -100,7 +103,10 @@ impl Inbox {
         if self.put_back(folder, hidden, name)? {
             return Ok(());
         }
-        tracing::warn!(name, "left twice more before it was read: the last of them is read");
+        tracing::warn!(
+            name = names::shown(name),
+            "left twice more before it was read: the last of them is read"
+        );
         self.move_one(folder, hidden, name, Away::Quarantine)?;
         self.is_crowded_out(name);
         Ok(())

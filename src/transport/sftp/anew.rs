@@ -143,7 +143,10 @@ impl Desk<'_> {
             }
             return moved.map(|_| false);
         }
-        tracing::info!(name, "left once more while it was put away: it is taken by itself");
+        tracing::info!(
+            name = names::shown(name),
+            "left once more while it was put away: it is taken by itself"
+        );
         self.give_back(&hidden, name).await
     }
 
@@ -153,7 +156,10 @@ impl Desk<'_> {
         if self.put_back(hidden, name).await? {
             return Ok(true);
         }
-        tracing::warn!(name, "left twice more before it was read: the last of them is read");
+        tracing::warn!(
+            name = names::shown(name),
+            "left twice more before it was read: the last of them is read"
+        );
         self.move_seen(hidden, name, Away::Quarantine).await?;
         self.inbox.looked().crowded_out.push(name.to_owned());
         Ok(false)

@@ -1,0 +1,285 @@
+//! A bank that refuses what it does, or says that it did what it refused: nothing goes out again and no money goes
+//! back before two people have looked (I1, I8, I11).
+
+use daifa::flow::decide::{foresee, undecided};
+use daifa::format::{MessageKind, Part};
+use daifa::model::attempt::Answer;
+use daifa::model::decision::{Subject, Verdict};
+use daifa::model::id::{AttemptNo, BatchNo, PaymentId, RegisterNo};
+use daifa::model::reason::Reason;
+
+use crate::counter::{Fate, Reply, Turn};
+use crate::county::{Draft, person};
+use crate::deciding::{decided, refused, wish};
+use crate::house::{FILES, HOUR, House, MINUTE};
+
+const STATES: &str = "SELECT state FROM attempt ORDER BY attempt_no";
+const FIRST: Subject = Subject::Attempt(AttemptNo(1));
+
+/// A batch of three that the bank of files answered like this.
+async fn answered(answer: Answer) -> (House, String) {
+    let mut house = House::open().await;
+    house.files.next(Turn::Say(answer));
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    let reference = house.files.batches()[0].reference.clone();
+    (house, reference)
+}
+
+/// Its results, but for the last row: they do not close.
+fn cut(house: &House, reference: &str) -> Vec<Part> {
+    let told = house.files.told(reference, MessageKind::Result);
+    let mut parts = house.files.say(MessageKind::Result, reference, Answer::Done, "", &told, "700");
+    let data = &mut parts[0].bytes;
+    data.truncate(data.len() - 152);
+    parts
+}
+
+async fn dismiss_all(house: &mut House) {
+    for aside in undecided(house.ctx(), 9).await.expect("reads").aside {
+        decided(house, Subject::Result(aside.result), Verdict::Dismissed).await;
+    }
+}
+
+async fn recut(house: &House) -> Result<i64, String> {
+    let now = house.ctx().now_ms();
+    house.store().recut(BatchNo(1), "wang", now).await.map_err(|why| why.to_string())
+}
+
+#[tokio::test]
+async fn i1_a_refused_batch_of_which_more_is_said_is_frozen_until_two_people_decide() {
+    for results in [true, false] {
+        let (mut house, reference) = answered(Answer::Refused).await;
+        assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
+        (0..99).for_each(|_| house.files.reply(Reply::Say(Answer::Refused)));
+        if results {
+            house.files.leave_all(0);
+        } else {
+            let kind = MessageKind::Acknowledgement;
+            house.files.leave(house.files.say(kind, &reference, Answer::Accepted, "", &[], "1"));
+        }
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen");
+        assert!(house.alert("batch_refused").await.is_none());
+        let told = house.alert("contradiction").await.expect("somebody is told");
+        let again = recut(&house).await.expect_err("it may be paid");
+        assert!(again.contains("only a batch that the bank refused"), "{again}");
+        let open = undecided(house.ctx(), 9).await.expect("reads");
+        assert_eq!((open.attempts.len(), open.aside.len()), (1, 1), "{}", told.text);
+        // A refusal once more, and a command to look at it, change nothing.
+        let kind = MessageKind::Acknowledgement;
+        house.files.leave(house.files.say(kind, &reference, Answer::Refused, "", &[], "2"));
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+        let seen = foresee(house.ctx(), &wish(FIRST, Verdict::Never)).await.expect("can be said");
+        assert!(seen.words.iter().any(|line| line.contains("look at that first")), "{seen:?}");
+        decided(&mut house, FIRST, Verdict::Never).await;
+        assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
+        assert_eq!(recut(&house).await, Ok(3), "two people have looked");
+        house.sound().await;
+    }
+}
+
+#[tokio::test]
+async fn i1_a_frozen_batch_goes_out_in_no_revision_and_back_with_no_revocation() {
+    for revised in [true, false] {
+        let (mut house, _) = answered(Answer::Refused).await;
+        house.files.leave_all(0);
+        house.live(HOUR, 10 * MINUTE).await;
+        if revised {
+            house.take(Draft::new("A", 2).lines(FILES, 3).declared()).await;
+        } else {
+            house.county.revoke("A", 1);
+        }
+        house.live(3 * HOUR, 10 * MINUTE).await;
+        assert_eq!(house.files.batches().len(), 1, "nobody is paid twice");
+        assert!(house.files.refunds().is_empty(), "what may be paid does not go back");
+        decided(&mut house, Subject::Batch(BatchNo(1)), Verdict::Credited).await;
+        house.live(3 * HOUR, 10 * MINUTE).await;
+        assert_eq!(house.files.batches().len(), 1);
+        assert!(house.files.refunds().is_empty());
+        assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+        house.sound().await;
+    }
+}
+
+#[tokio::test]
+async fn i1_a_bank_whose_held_results_say_that_it_paid_cannot_refuse() {
+    let (mut house, reference) = answered(Answer::Accepted).await;
+    (0..99).for_each(|_| house.files.reply(Reply::Say(Answer::Refused)));
+    house.files.leave(cut(&house, &reference));
+    house.pass(MINUTE).await;
+    let kind = MessageKind::Acknowledgement;
+    house.files.leave(house.files.say(kind, &reference, Answer::Refused, "", &[], "2"));
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["accepted"]);
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    assert!(house.alert("contradiction").await.is_some());
+    recut(&house).await.expect_err("it may be paid");
+    // The whole of it comes at last.
+    house.files.leave_all(0);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+    assert_eq!(house.state(1).await, "closed");
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn i2_not_found_does_not_count_against_results_that_are_held() {
+    let mut house = House::open().await;
+    house.files.next(Turn::Lose { booked: true });
+    (0..99).for_each(|_| house.files.reply(Reply::Say(Answer::NotFound)));
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    assert_eq!(house.texts(STATES).await, ["unknown"]);
+    let reference = house.files.batches()[0].reference.clone();
+    house.files.leave(cut(&house, &reference));
+    house.live(6 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.files.batches().len(), 1, "it may have been paid");
+    assert_eq!(house.texts(STATES).await, ["unknown"]);
+    assert!(house.alert("contradiction").await.is_some());
+    // The bank is no help: two people say what it had.
+    decided(&mut house, FIRST, Verdict::Received).await;
+    house.files.book().replies.clear();
+    house.live(2 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f31_a_refusal_of_the_first_time_says_nothing_of_the_second() {
+    let mut house = House::open().await;
+    house.files.next(Turn::Lose { booked: false });
+    house.files.reply(Reply::Say(Answer::NotFound));
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    house.live(HOUR, MINUTE).await;
+    assert_eq!(house.files.batches().len(), 2, "not found, and sent again");
+    let reference = house.files.batches()[0].reference.clone();
+    // The refusal of the first time was slow.
+    let kind = MessageKind::Acknowledgement;
+    house.files.leave(house.files.say(kind, &reference, Answer::Refused, "", &[], "2"));
+    house.live(HOUR, 10 * MINUTE).await;
+    assert!(!house.texts(STATES).await.contains(&"refused".to_owned()));
+    recut(&house).await.expect_err("the second was taken");
+    house.files.leave_all(1);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn i1_two_people_say_that_a_refused_batch_was_paid_after_all() {
+    let (mut house, _) = answered(Answer::Refused).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    // It says so whenever it is asked.
+    (0..99).for_each(|_| house.files.reply(Reply::Say(Answer::Refused)));
+    decided(&mut house, FIRST, Verdict::Received).await;
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    let next = house.alert("contradiction").await.expect("what comes next is told");
+    assert!(next.text.contains("daifa decide propose B1 credited"), "{}", next.text);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "two people have said otherwise");
+    assert_eq!(house.texts(STATES).await, ["accepted"]);
+    recut(&house).await.expect_err("it was paid");
+    decided(&mut house, Subject::Batch(BatchNo(1)), Verdict::Credited).await;
+    house.live(2 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    assert_eq!(house.files.batches().len(), 1, "nothing went again");
+    assert_eq!(house.state(1).await, "closed");
+    house.sound().await;
+}
+
+/// They were wrong, and say so: the batch is unsent again.
+#[tokio::test]
+async fn i1_a_refusal_that_two_people_took_back_comes_back_by_two_people_alone() {
+    let (mut house, _) = answered(Answer::Refused).await;
+    decided(&mut house, FIRST, Verdict::Received).await;
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    decided(&mut house, FIRST, Verdict::Never).await;
+    assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
+    assert_eq!(recut(&house).await, Ok(3));
+    let why = refused(&house, FIRST, Verdict::Received).await;
+    assert!(why.contains("cut again"), "{why}");
+    house.live(20 * MINUTE, MINUTE).await;
+    house.files.leave_all(1);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    house.sound().await;
+}
+
+/// A refund that the bank refused and of which it says more is not asked for again by itself.
+#[tokio::test]
+async fn i8_a_refused_refund_of_which_more_is_said_is_frozen_until_two_people_decide() {
+    for made in [true, false] {
+        let mut house = House::open().await;
+        house.files.fate(&person(2).account, Fate::Failed(Reason::AccountClosed, "已销户"));
+        house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+        house.files.next(Turn::Say(Answer::Refused));
+        house.files.leave_all(0);
+        house.live(20 * MINUTE, MINUTE).await;
+        let reference = house.files.refunds()[0].reference.clone();
+        let kind = MessageKind::RefundAnswer;
+        house.files.leave(house.files.say(kind, &reference, Answer::Done, "", &[], "9"));
+        house.live(5 * HOUR, 10 * MINUTE).await;
+        assert_eq!(house.five(1).await, [0, 0, 202, 101, 0]);
+        assert!(house.alert("contradiction").await.is_some());
+        assert_eq!(house.files.refunds().len(), 1, "it may have been made");
+        let said = if made { Verdict::Received } else { Verdict::Never };
+        decided(&mut house, Subject::Attempt(AttemptNo(2)), said).await;
+        dismiss_all(&mut house).await;
+        house.live(5 * HOUR, 10 * MINUTE).await;
+        assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+        assert_eq!(house.files.refunds().len(), if made { 1 } else { 2 });
+        assert!(house.alert("refund_refused").await.is_none());
+        assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+        assert!(undecided(house.ctx(), 9).await.expect("reads").aside.is_empty());
+        assert_eq!(house.state(1).await, "closed");
+        house.sound().await;
+    }
+}
+
+#[tokio::test]
+async fn i10_a_refusal_behind_results_is_kept_and_over_once_it_is_dismissed() {
+    let (mut house, reference) = answered(Answer::Accepted).await;
+    house.files.leave_all(0);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    let kind = MessageKind::Acknowledgement;
+    house.files.leave(house.files.say(kind, &reference, Answer::Refused, "", &[], "2"));
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    assert!(house.alert("contradiction").await.is_some());
+    assert_eq!(undecided(house.ctx(), 9).await.expect("reads").aside.len(), 1, "it is kept");
+    dismiss_all(&mut house).await;
+    assert!(house.alert("contradiction").await.is_none());
+    house.sound().await;
+}
+
+/// What cannot be frozen, since something of it moved, is not asked for again either.
+#[tokio::test]
+async fn i8_what_is_left_of_a_refused_refund_waits_where_the_bank_says_more() {
+    let mut house = House::open().await;
+    for number in [2, 3] {
+        house.files.fate(&person(number).account, Fate::Failed(Reason::AccountClosed, "已销户"));
+    }
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    house.files.next(Turn::Say(Answer::Refused));
+    house.files.leave_all(0);
+    house.live(20 * MINUTE, MINUTE).await;
+    let (batch, refund) =
+        (house.files.batches()[0].reference.clone(), house.files.refunds()[0].reference.clone());
+    house.files.fate(&person(2).account, Fate::Credited);
+    let rows = house.files.told(&batch, MessageKind::Result);
+    house.files.leave_result(&batch, &rows, "8");
+    let kind = MessageKind::RefundAnswer;
+    house.pass(MINUTE).await;
+    let payment = PaymentId { register: RegisterNo(1), line: 2 };
+    decided(&mut house, Subject::Payment(payment), Verdict::Credited).await;
+    house.files.leave(house.files.say(kind, &refund, Answer::Done, "", &[], "9"));
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.files.refunds().len(), 1, "it may have been made");
+    assert!(house.alert("contradiction").await.is_some());
+    dismiss_all(&mut house).await;
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.files.refunds().len(), 2, "two people have looked");
+    house.sound().await;
+}
