@@ -424,7 +424,7 @@ async fn contradicts(
     // It may have been paid: it is not sent anew before two people have looked at this.
     if attempt.state == AttemptState::Refused {
         hold_weighing(ctx, bank, attempt, &name, &bytes, "银行此前已拒绝").await?;
-        return freeze(ctx, attempt, text).await;
+        return freeze(ctx, bank, attempt, text).await;
     }
     hold(ctx, bank, attempt, &name, &bytes, &chinese(why)).await?;
     ctx.store

@@ -12,7 +12,7 @@ use std::collections::BTreeSet;
 use crate::flow::answer::refund_reports;
 use crate::flow::sealed::{seal_decision, seal_words};
 use crate::flow::taking::row_reports;
-use crate::flow::{Ctx, FlowError};
+use crate::flow::{Ctx, FlowError, expect};
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptKind, AttemptState};
 use crate::model::decision::{Subject, Verdict};
@@ -281,6 +281,10 @@ async fn conclusion(
         _ => None,
     };
     let mut conclusion = Conclusion::of(event, next_at_ms);
+    if attempt.state == AttemptState::Refused {
+        let owed = bank.map(|bank| expect::when_taken_back(bank, attempt, now_ms));
+        conclusion.expects = owed.unwrap_or_default();
+    }
     let name = bank.map_or(attempt.bank.as_str(), |bank| bank.name.as_str());
     let no = decision.no;
     conclusion.alert = match (attempt.batch, attempt.refund) {

@@ -108,6 +108,13 @@ pub fn when_sent(bank: &Bank, attempt: &Attempt, now_ms: i64) -> Vec<Expected> {
     receipt.into_iter().chain([result]).collect()
 }
 
+/// What the bank owes of what it refused and may have done after all: it has acknowledged that, in its way.
+pub fn when_taken_back(bank: &Bank, attempt: &Attempt, now_ms: i64) -> Vec<Expected> {
+    let mut owed = when_sent(bank, attempt, now_ms);
+    owed.retain(|expected| expected.kind != ExpectationKind::Acknowledgement);
+    owed
+}
+
 /// What the bank owes once results of an attempt came: all of them, where some are missing; word of
 /// the SMS and of returns, where none is.
 pub fn when_answered(

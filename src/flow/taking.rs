@@ -135,7 +135,7 @@ async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result
         "{} 对已拒绝或已关闭的 {}（流水号 {}）又送来结果：如果该批已重新组批发放，可能重复入账。结果已暂存、未入账；未另行发放的款项已冻结为在途。请立即与银行核对，再由两人核定（daifa decide list）",
         bank.name, attempt.no, attempt.reference
     );
-    freeze(ctx, attempt, text).await
+    freeze(ctx, bank, attempt, text).await
 }
 
 /// The bank says something else of what it refused. Where its money still lies where that left it, it is in flight
@@ -143,10 +143,15 @@ async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result
 ///
 /// # Errors
 /// Where the store fails.
-pub(super) async fn freeze(ctx: &Ctx, attempt: &Attempt, text: String) -> Result<(), FlowError> {
+pub(super) async fn freeze(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    text: String,
+) -> Result<(), FlowError> {
     let now = ctx.now_ms();
-    let alert = text.clone();
-    let conclusion = Conclusion { alert, ..Conclusion::of(AttemptEvent::AfterAll, None) };
+    let (alert, expects) = (text.clone(), expect::when_taken_back(bank, attempt, now));
+    let conclusion = Conclusion { alert, expects, ..Conclusion::of(AttemptEvent::AfterAll, None) };
     match ctx.store.conclude(attempt, &conclusion, now).await {
         Ok(()) => return Ok(()),
         Err(StoreError::Refused(why)) => {

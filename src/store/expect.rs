@@ -98,7 +98,7 @@ pub(super) async fn after_conclusion(
         }
         AttemptState::Refused => end(work, entry, attempt.no, K::ALL, S::Met, now_ms).await,
         AttemptState::Accepted => {
-            if attempt.state == AttemptState::NotSent {
+            if matches!(attempt.state, AttemptState::NotSent | AttemptState::Refused) {
                 open(work, entry, attempt.no, &conclusion.expects, now_ms).await?;
             }
             if !conclusion.words.code.is_empty() || conclusion.event.is_decided() {
