@@ -151,7 +151,7 @@ pub(super) async fn freeze(
 ) -> Result<(), FlowError> {
     let now = ctx.now_ms();
     let (alert, expects) = (text.clone(), expect::when_taken_back(bank, attempt, now));
-    let conclusion = Conclusion { alert, expects, ..Conclusion::of(AttemptEvent::AfterAll, None) };
+    let conclusion = Conclusion { expects, alert, ..Conclusion::of(AttemptEvent::AfterAll, None) };
     match ctx.store.conclude(attempt, &conclusion, now).await {
         Ok(()) => return Ok(()),
         Err(StoreError::Refused(why)) => {
