@@ -42,7 +42,7 @@ pub async fn hold(
     bytes: &[u8],
     why: &str,
 ) -> Result<(), FlowError> {
-    told(attempt, bank, why, keep(ctx, bank, Some(attempt), name, bytes, why).await?);
+    told(attempt, bank, why, keep(ctx, bank, (Some(attempt), false), name, bytes, why).await?);
     Ok(())
 }
 
@@ -59,11 +59,7 @@ pub(super) async fn hold_weighing(
     bytes: &[u8],
     why: &str,
 ) -> Result<(), FlowError> {
-    let digest = sha256(bytes);
-    let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
-    let (code, now) = (&bank.code, ctx.now_ms());
-    let held = ctx.store.hold_weighing(code, name, &digest, attempt, why, evidence, now);
-    told(attempt, bank, why, held.await?);
+    told(attempt, bank, why, keep(ctx, bank, (Some(attempt), true), name, bytes, why).await?);
     Ok(())
 }
 
@@ -81,7 +77,7 @@ pub(super) async fn hold_unknown(
     bytes: &[u8],
     why: &str,
 ) -> Result<(), FlowError> {
-    keep(ctx, bank, None, name, bytes, why).await?;
+    keep(ctx, bank, (None, false), name, bytes, why).await?;
     tracing::warn!(bank = bank.code, why, "a file of the bank is held");
     Ok(())
 }
@@ -90,18 +86,22 @@ pub(super) fn joined(parts: &[Part]) -> Vec<u8> {
     parts.iter().flat_map(|part| part.bytes.iter().copied()).collect()
 }
 
-/// Keeps it sealed; says whether it is new.
+/// Keeps it sealed; says whether it is new. With the attempt that it is about: whether it weighs there.
 async fn keep(
     ctx: &Ctx,
     bank: &Bank,
-    attempt: Option<&Attempt>,
+    (attempt, weighs): (Option<&Attempt>, bool),
     name: &str,
     bytes: &[u8],
     why: &str,
 ) -> Result<bool, FlowError> {
     let digest = sha256(bytes);
     let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
-    let held =
-        ctx.store.hold_result(&bank.code, name, &digest, attempt, why, evidence, ctx.now_ms());
-    Ok(held.await?)
+    let (code, now) = (&bank.code, ctx.now_ms());
+    Ok(match attempt {
+        Some(about) if weighs => {
+            ctx.store.hold_weighing(code, name, &digest, about, why, evidence, now).await?
+        }
+        _ => ctx.store.hold_result(code, name, &digest, attempt, why, evidence, now).await?,
+    })
 }
