@@ -152,6 +152,8 @@ on_both! {
         f34_a_credit_takes_free_leftover_back_and_freezes_it,
         f34_a_credit_after_a_refund_is_disputed_until_a_return,
         f34_a_refund_that_is_refused_after_a_late_credit_leaves_no_money_twice,
+        i8_what_a_bank_refused_and_says_more_of_goes_back_by_nobody,
+        i8_a_refused_refund_is_taken_back_with_the_payments_that_it_listed,
         i2_only_a_refund_that_never_left_is_withdrawn,
         i15_a_register_is_closed_when_all_has_ended_and_opened_by_a_late_return,
         i15_a_register_that_moved_since_it_was_read_is_not_closed,

@@ -270,6 +270,16 @@ CREATE TABLE bank_reference (
 
 CREATE INDEX bank_reference_of ON bank_reference (bank, reference);
 
+-- Answers "not found" that were left in a folder and counted, for the question that they answered or for an
+-- earlier one: the same one once more is the answer to no other question.
+CREATE TABLE not_found (
+    attempt_no BIGINT NOT NULL, -- the attempt that the bank did not find
+    digest BYTEA NOT NULL, -- SHA-256 of the answer
+    sends BIGINT NOT NULL, -- how often the attempt had been sent by then
+    read_at_ms BIGINT NOT NULL, -- when
+    PRIMARY KEY (attempt_no, digest)
+);
+
 -- An answer that a bank owes. Per attempt and kind: a row per payment would cost more than what it tells.
 CREATE TABLE expectation (
     attempt_no BIGINT NOT NULL, -- who waits
@@ -453,6 +463,14 @@ CREATE TABLE refund (
 );
 
 CREATE INDEX refund_register ON refund (register_no);
+
+-- The payments that a refund lists, also of one that was not made: what is free again belongs to none.
+CREATE TABLE refund_line (
+    refund_no BIGINT NOT NULL, -- the refund
+    line BIGINT NOT NULL, -- the payment's line in the register of the refund
+    amount_fen BIGINT NOT NULL, -- its amount
+    PRIMARY KEY (refund_no, line)
+);
 
 -- Double-entry: every movement of money, by share and event, never by payment.
 CREATE TABLE posting (

@@ -10,7 +10,7 @@ use crate::flow::matching::{ANOTHER, note_reference};
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
 use crate::flow::taking::{freeze, row_reports, take_rows};
-use crate::flow::waits::Told;
+use crate::flow::waits::{Bearing, Told};
 use crate::flow::{Bank, Ctx, FlowError, expect, opening, time};
 use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Record};
 use crate::guard::digest::sha256;
@@ -157,7 +157,7 @@ pub async fn acted_on(
         tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
         return Ok(());
     }
-    if said.answer == Answer::Refused && !refusal_counts(attempt, told) {
+    if said.answer == Answer::Refused && !refusal_counts(ctx, attempt, told) {
         return contradicts(ctx, bank, attempt, said, ANOTHER_TIME).await;
     }
     if accepted_in_part(ctx, bank, attempt, said).await? {
@@ -287,29 +287,37 @@ async fn not_found(
     let now = ctx.now_ms();
     let delay = bank.rules.visibility_delay_ms;
     let digest = sha256(&joined(&said.parts));
-    if attempt.state == AttemptState::Unknown
-        && told == Told::InFile
-        && ctx.waits.was_told(attempt.no, &digest)
-    {
+    let (unknown, in_file) = (attempt.state == AttemptState::Unknown, told == Told::InFile);
+    let before =
+        if unknown && in_file { ctx.store.was_not_found(attempt.no, &digest).await? } else { None };
+    let bearing = match before {
         // Nobody knows to which question it is the answer; people may look.
-        return contradicts(ctx, bank, attempt, said, TOLD_TWICE).await;
-    }
-    if attempt.state == AttemptState::Unknown && ctx.waits.counts(attempt, told, delay) {
+        Some(sends) if sends < attempt.sends => {
+            return contradicts(ctx, bank, attempt, said, TOLD_TWICE).await;
+        }
+        None if unknown => ctx.waits.bearing(attempt, told, delay),
+        Some(_) | None => Bearing::None,
+    };
+    if bearing == Bearing::Present {
         if too_late(ctx, bank, attempt).await? {
             let next = Some(now + bank.rules.return_every_ms);
             return Ok(ctx.store.asked(attempt, next, Heard::TooLate, now).await?);
         }
         tracing::warn!(attempt = %attempt.no, bank = bank.code, "the bank does not know it; the same bytes will go again");
-        let conclusion =
-            Conclusion { words, asked: true, ..Conclusion::of(AttemptEvent::NotFound, Some(now)) };
+        let conclusion = Conclusion {
+            words,
+            asked: true,
+            not_found: in_file.then_some(digest),
+            ..Conclusion::of(AttemptEvent::NotFound, Some(now))
+        };
         return match ctx.store.conclude(attempt, &conclusion, now).await {
-            Ok(()) => {
-                ctx.waits.acted_on(attempt, digest);
-                Ok(())
-            }
+            Ok(()) => Ok(()),
             Err(StoreError::Refused(why)) => contradicts(ctx, bank, attempt, said, &why).await,
             Err(cause) => Err(cause.into()),
         };
+    }
+    if bearing == Bearing::Earlier && in_file {
+        ctx.store.not_found_earlier(attempt, &digest, now).await?;
     }
     let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms).saturating_add(delay);
     if attempt.state == AttemptState::Accepted && now >= visible_at {
@@ -397,9 +405,14 @@ const ANOTHER_TIME: &str = "it was sent more than once, and nobody knows which t
 
 /// Is it known to which time that an attempt was sent this refusal is the answer? Of one that went again after its
 /// fate was unknown, a file or a call of the bank may be about the first time, and the second was paid.
-fn refusal_counts(attempt: &Attempt, told: Told) -> bool {
+fn refusal_counts(ctx: &Ctx, attempt: &Attempt, told: Told) -> bool {
     let again = attempt.sends > 1 && attempt.was_lost_before();
-    !again || matches!(told, Told::AtOnce | Told::At(_)) || attempt.state == AttemptState::Refused
+    let now = match told {
+        Told::AtOnce => true,
+        Told::At(question) => ctx.waits.is_present(attempt.no, question),
+        Told::InFile | Told::Unasked => false,
+    };
+    !again || now || attempt.state == AttemptState::Refused
 }
 
 /// The bank says something that cannot be after what it said before, or of which nobody knows what it is about: it

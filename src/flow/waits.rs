@@ -8,7 +8,7 @@
 //! All of it is kept in memory alone, on the machine's running time: a restart makes a wait longer, and never
 //! shorter (I16).
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::model::id::AttemptNo;
@@ -55,8 +55,17 @@ struct Wait {
 #[derive(Debug, Default)]
 pub struct Waits {
     of: Mutex<HashMap<AttemptNo, Wait>>,
-    /// Answers "not found" on which bytes went again: the same one once more is about no later question.
-    acted_on: Mutex<HashMap<AttemptNo, HashSet<[u8; 32]>>>,
+}
+
+/// Which question of ours "not found" may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bearing {
+    /// One of the present wait, that was put late enough: it counts.
+    Present,
+    /// One that was put too early, or before the bytes went again.
+    Earlier,
+    /// None that is known.
+    None,
 }
 
 impl Wait {
@@ -71,18 +80,6 @@ impl Wait {
 impl Waits {
     fn of(&self) -> MutexGuard<'_, HashMap<AttemptNo, Wait>> {
         self.of.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The bytes go again because of this answer.
-    pub(super) fn acted_on(&self, attempt: &Attempt, digest: [u8; 32]) {
-        let mut all = self.acted_on.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(attempt.no).or_default().insert(digest);
-    }
-
-    /// Did bytes go again because of this very answer?
-    pub(super) fn was_told(&self, attempt: AttemptNo, digest: &[u8; 32]) -> bool {
-        let all = self.acted_on.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(&attempt).is_some_and(|told| told.contains(digest))
     }
 
     /// It was sent just now, and nobody knows whether it arrived. What was asked before says nothing about that.
@@ -113,30 +110,37 @@ impl Waits {
         }
     }
 
-    /// Does it count that the bank does not find it?
-    pub(super) fn counts(&self, attempt: &Attempt, told: Told, delay_ms: i64) -> bool {
+    /// To which question is it the answer that the bank does not find it? Each question has one answer.
+    pub(super) fn bearing(&self, attempt: &Attempt, told: Told, delay_ms: i64) -> Bearing {
         let mut all = self.of();
-        let Some(wait) = all.get_mut(&attempt.no) else { return false };
+        let Some(wait) = all.get_mut(&attempt.no) else { return Bearing::None };
         match told {
-            Told::At(question) => {
-                wait.since_ms == question.since_ms && question.waited_ms() >= delay_ms
+            Told::At(question)
+                if wait.since_ms == question.since_ms && question.waited_ms() >= delay_ms =>
+            {
+                Bearing::Present
             }
+            Told::At(_) => Bearing::Earlier,
             Told::InFile if wait.older > 0 => {
                 wait.older -= 1;
-                false
+                Bearing::Earlier
             }
             Told::InFile if wait.asked > 0 => {
                 wait.asked -= 1;
-                true
+                Bearing::Present
             }
-            Told::InFile | Told::AtOnce | Told::Unasked => false,
+            Told::InFile | Told::AtOnce | Told::Unasked => Bearing::None,
         }
+    }
+
+    /// Was this question put since the attempt was sent last?
+    pub(super) fn is_present(&self, attempt: AttemptNo, question: Question) -> bool {
+        self.of().get(&attempt).is_some_and(|wait| wait.since_ms == question.since_ms)
     }
 
     /// The bank has it, or never will.
     pub(super) fn end(&self, attempt: AttemptNo) {
         self.of().remove(&attempt);
-        self.acted_on.lock().unwrap_or_else(PoisonError::into_inner).remove(&attempt);
     }
 }
 
@@ -176,11 +180,14 @@ mod tests {
         waits.begin(&attempt(false), 0);
         let early = waits.question(&attempt(false), DELAY - 1);
         let late = waits.question(&attempt(false), DELAY);
-        let counts = |question| waits.counts(&attempt(false), Told::At(question), DELAY);
+        let counts = |question| {
+            waits.bearing(&attempt(false), Told::At(question), DELAY) == Bearing::Present
+        };
         assert!(!counts(early) && counts(late));
+        assert!(waits.is_present(AttemptNo(1), late));
         // The bytes went again meanwhile: what was asked before says nothing about them.
         waits.begin(&attempt(true), DELAY + 1);
-        assert!(!counts(late));
+        assert!(!counts(late) && !waits.is_present(AttemptNo(1), late));
     }
 
     #[test]
@@ -190,7 +197,8 @@ mod tests {
         let ask = |attempt: &Attempt, at| {
             waits.left(attempt, waits.question(attempt, at), DELAY);
         };
-        let counts = |attempt: &Attempt| waits.counts(attempt, Told::InFile, DELAY);
+        let counts =
+            |attempt: &Attempt| waits.bearing(attempt, Told::InFile, DELAY) == Bearing::Present;
         waits.begin(&first, 0);
         assert!(!counts(&first), "nobody asked");
         ask(&first, DELAY - 1);
@@ -210,9 +218,11 @@ mod tests {
         let again = attempt(true);
         let question = waits.question(&again, 0);
         waits.left(&again, question, 0);
-        let counted: Vec<bool> = (0..4).map(|_| waits.counts(&again, Told::InFile, 0)).collect();
-        assert_eq!(counted, [false, false, true, false], "two were asked before");
-        assert!(!waits.counts(&again, Told::Unasked, 0));
+        let counted: Vec<Bearing> =
+            (0..4).map(|_| waits.bearing(&again, Told::InFile, 0)).collect();
+        let (earlier, present) = (Bearing::Earlier, Bearing::Present);
+        assert_eq!(counted, [earlier, earlier, present, Bearing::None], "two were asked before");
+        assert_eq!(waits.bearing(&again, Told::Unasked, 0), Bearing::None);
     }
 
     #[test]
@@ -220,7 +230,8 @@ mod tests {
         let waits = Waits::default();
         let asked_before = Attempt { asks: 1, ..attempt(false) };
         let ask = |attempt: &Attempt, at| waits.left(attempt, waits.question(attempt, at), 0);
-        let counts = |attempt: &Attempt| waits.counts(attempt, Told::InFile, 0);
+        let counts =
+            |attempt: &Attempt| waits.bearing(attempt, Told::InFile, 0) == Bearing::Present;
         ask(&asked_before, 0);
         assert!(counts(&asked_before), "one of two answers came");
         let again = Attempt { asks: 2, ..attempt(true) };

@@ -116,6 +116,8 @@ pub struct Conclusion {
     pub next_at_ms: Option<i64>,
     /// Answers that are due from now on, where none were.
     pub expects: Vec<Expected>,
+    /// Only for "not found" that was left in a folder: the SHA-256 of that answer.
+    pub not_found: Option<[u8; 32]>,
     /// Only for refunds: the bank confirms that the money went back.
     pub refund_done: bool,
     /// For an alert when the bank refuses, or nobody knows what became of it: why, redacted, in plain Chinese.
@@ -133,6 +135,7 @@ impl Conclusion {
             words: BankWords::default(),
             next_at_ms,
             expects: Vec::new(),
+            not_found: None,
             refund_done: false,
             alert: String::new(),
             reports: Vec::new(),
@@ -319,6 +322,9 @@ pub(super) async fn conclude_in(
     bank_references::keep(work, &mut entry, attempt, references, now_ms).await?;
     if conclusion.asked {
         entry.fact("question", attempt.asks + 1);
+    }
+    if let Some(digest) = &conclusion.not_found {
+        super::not_found::keep(work, &mut entry, attempt, digest, now_ms).await?;
     }
     if attempt.state == AttemptState::Refused {
         refusal::take_back(work, &mut entry, attempt, &conclusion.alert, now_ms).await?;

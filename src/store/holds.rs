@@ -390,6 +390,23 @@ pub(super) async fn drop_batch(
     count(work, register, bank, &[("dropped", dropped)]).await
 }
 
+/// Undoes [`drop_batch`]: the bank may have done what it refused.
+pub(super) async fn take_up_batch(
+    work: &mut Work,
+    register: RegisterNo,
+    bank: &str,
+    batch: BatchNo,
+) -> Result<(), StoreError> {
+    let sql = format!(
+        "DELETE FROM leftover WHERE register_no = $1 AND cause = 'dropped' AND state = 'open' AND line IN \
+         (SELECT p.line FROM payment p JOIN batch b ON p.register_no = b.register_no AND p.bank = b.bank WHERE b.batch_no = $2 AND {})",
+        super::results::MEMBER
+    );
+    let taken = work.0.run(sql.into(), params![register, batch]).await?;
+    let taken = i64::try_from(taken).unwrap_or(i64::MAX);
+    count(work, register, bank, &[("dropped", -taken)]).await
+}
+
 pub(super) async fn last_hold(
     work: &mut Work,
     payment: PaymentId,

@@ -32,6 +32,7 @@ pub mod intake;
 mod journal;
 pub mod life;
 pub mod migrations;
+pub mod not_found;
 pub mod numbers;
 pub mod operators;
 mod payment_serials;

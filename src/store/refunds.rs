@@ -83,6 +83,8 @@ impl Store {
             let sql = "UPDATE leftover SET state = 'reserved', refund_no = $1 WHERE register_no = $2 AND line = $3 AND state = 'open' AND amount_fen = $4";
             work.move_one(sql, params![refund, new.register, *line, *amount]).await?;
         }
+        let sql = "INSERT INTO refund_line (refund_no, line, amount_fen) SELECT refund_no, line, amount_fen FROM leftover WHERE refund_no = $1";
+        work.run(sql, params![refund]).await?;
         let attempt = self
             .insert_attempt(
                 &mut work,
@@ -107,7 +109,7 @@ impl Store {
             reference.map_or_else(|| by_hand_reference(refund), |reference| reference.text.clone());
         entry.fact("reference", reference).fact("payments", payments).fact("sum_fen", total.get());
         for (line, amount) in &new.members {
-            entry.rows.row("leftover").int(*line).int(amount.get());
+            entry.rows.row("refund_line").int(*line).int(amount.get());
         }
         digest_parts(&mut entry.rows, parts);
         vouch_for(&mut work, &mut entry, None, attempt).await?;

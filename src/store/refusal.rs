@@ -10,7 +10,8 @@ use crate::model::register::RegisterState;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
 use crate::store::journal::{Cause, Entry, Move};
-use crate::store::sql::{Work, params};
+use crate::store::results::MEMBER;
+use crate::store::sql::{Row, Work, params};
 
 /// The bank refused a batch: its payments are unsent again.
 pub(super) async fn refuse_batch(
@@ -80,27 +81,46 @@ async fn was_taken_back(work: &mut Work, attempt: &Attempt) -> Result<bool, Stor
     work.the(sql, about, |row| Ok(row.int(0)? > 0)).await
 }
 
-/// Whether the money of a refused batch still lies where the refusal left it.
-pub(super) async fn batch_is_untouched(
+/// Where the money of a refused batch lies, as long as it lies where the refusal left it: unsent, or free
+/// leftover where finance revoked its register. Nothing where it moved on since.
+pub(super) async fn where_refused_lies(
     work: &mut Work,
     batch: BatchNo,
-) -> Result<bool, StoreError> {
-    let sql = "SELECT COUNT(*) FROM batch b JOIN register r ON r.register_no = b.register_no \
-               WHERE b.batch_no = $1 AND b.state = 'refused' AND r.state = 'accepted'";
-    work.the(sql, params![batch], |row| Ok(row.int(0)? == 1)).await
+) -> Result<Option<Place>, StoreError> {
+    let sql = "SELECT r.state FROM batch b JOIN register r ON r.register_no = b.register_no \
+               WHERE b.batch_no = $1 AND b.state = 'refused'";
+    let state = work.one(sql, params![batch], |row| row.word(0, RegisterState::parse)).await?;
+    Ok(match state {
+        Some(RegisterState::Accepted) => Some(Place::Unsent),
+        Some(RegisterState::Revoked) if is_all_free(work, batch).await? => Some(Place::Refundable),
+        _ => None,
+    })
 }
 
-/// Whether the money of a refused refund still lies where the refusal left it: as many payments of the share,
-/// and as much, are free leftover since before that refund was made.
+/// Is every payment of a batch free leftover?
+async fn is_all_free(work: &mut Work, batch: BatchNo) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT b.payments - (SELECT COUNT(*) FROM payment p JOIN leftover l ON l.register_no = p.register_no AND l.line = p.line \
+         WHERE p.register_no = b.register_no AND p.bank = b.bank AND l.cause = 'dropped' AND l.state = 'open' AND {MEMBER}) \
+         FROM batch b WHERE b.batch_no = $1"
+    );
+    let mut others = 0;
+    let mut read = |row: &Row<'_>| {
+        others = row.int(0)?;
+        Ok(())
+    };
+    work.0.rows(sql.into(), params![batch], &mut read).await?;
+    Ok(others == 0)
+}
+
+/// Whether the money of a refused refund still lies where the refusal left it: all that it listed is free leftover.
 pub(super) async fn refund_is_untouched(
     work: &mut Work,
     refund: RefundNo,
 ) -> Result<bool, StoreError> {
-    let sql = "SELECT COUNT(*) FROM refund f WHERE f.refund_no = $1 AND f.state = 'refused' \
-               AND f.payments = (SELECT COUNT(*) FROM leftover l WHERE l.register_no = f.register_no AND l.bank = f.bank \
-               AND l.state = 'open' AND l.at_ms <= f.opened_at_ms) \
-               AND f.sum_fen = (SELECT COALESCE(SUM(l.amount_fen), 0) FROM leftover l WHERE l.register_no = f.register_no \
-               AND l.bank = f.bank AND l.state = 'open' AND l.at_ms <= f.opened_at_ms)";
+    let sql = "SELECT COUNT(*) FROM refund f WHERE f.refund_no = $1 AND f.state = 'refused' AND NOT EXISTS \
+               (SELECT 1 FROM refund_line n LEFT JOIN leftover l ON l.register_no = f.register_no AND l.line = n.line AND l.state = 'open' \
+               WHERE n.refund_no = f.refund_no AND l.line IS NULL)";
     work.the(sql, params![refund], |row| Ok(row.int(0)? == 1)).await
 }
 
@@ -123,7 +143,7 @@ pub(super) async fn take_back(
 /// The money went elsewhere since the refusal.
 fn moved_on(what: impl std::fmt::Display) -> StoreError {
     StoreError::Refused(format!(
-        "the money of {what} is not where the refusal left it any more: it was cut again, or finance took it back. \
+        "the money of {what} is not where the refusal left it any more: it was cut again, given back, or finance took it back. \
          What was paid beside that is to be settled with the bank"
     ))
 }
@@ -136,9 +156,9 @@ async fn take_back_batch(
     alert: &str,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    if !batch_is_untouched(work, batch).await? {
+    let Some(from) = where_refused_lies(work, batch).await? else {
         return Err(moved_on(batch));
-    }
+    };
     let sql = "UPDATE batch SET state = 'open' WHERE batch_no = $1 AND state = 'refused'";
     work.move_one(sql, params![batch]).await?;
     work.run("UPDATE batch_payment SET live = 1 WHERE batch_no = $1", params![batch]).await?;
@@ -147,7 +167,10 @@ async fn take_back_batch(
         work.the(sql, params![batch], |row| Ok((row.int(0)?, Fen::new(row.int(1)?)))).await?;
     let cause = Cause { batch: Some(batch), ..Cause::default() };
     let (register, bank) = (attempt.register, attempt.bank.as_str());
-    let (from, to) = (Place::Unsent, Place::InFlight);
+    if from == Place::Refundable {
+        super::holds::take_up_batch(work, register, bank, batch).await?;
+    }
+    let to = Place::InFlight;
     entry.post(work, Move { register, bank, from, to, payments, amount, cause }).await?;
     let refused = AlertKind::BatchRefused;
     super::alerts::clear(work, refused, &batch.to_string(), now_ms).await?;
@@ -181,8 +204,7 @@ async fn take_back_refund(
     let sql = "UPDATE refund SET state = 'open', state_at_ms = $1 WHERE refund_no = $2 AND state = 'refused'";
     work.move_one(sql, params![now_ms, refund]).await?;
     let sql = "UPDATE leftover SET state = $1, refund_no = $2 WHERE state = 'open' AND register_no = $3 \
-               AND bank = (SELECT bank FROM refund WHERE refund_no = $2) \
-               AND at_ms <= (SELECT opened_at_ms FROM refund WHERE refund_no = $2)";
+               AND line IN (SELECT line FROM refund_line WHERE refund_no = $2)";
     let row = params![LeftoverState::Reserved.as_str(), refund, attempt.register];
     work.run(sql, row).await?;
     super::alerts::clear(work, AlertKind::RefundRefused, &refund.to_string(), now_ms).await?;

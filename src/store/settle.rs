@@ -90,9 +90,10 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn due_to_settle(&self, now_ms: i64) -> Result<Vec<SettleDue>, StoreError> {
-        // Of a refund that a bank refused and then said something else of, it may have made it: two people look first.
-        let aside = "SELECT 1 FROM refund f JOIN attempt a ON a.refund_no = f.refund_no JOIN result x ON x.attempt_no = a.attempt_no \
-                     WHERE f.register_no = s.register_no AND f.bank = s.bank AND f.state = 'refused'";
+        // What a bank refused and then said something else of, it may have done: two people look first.
+        let aside = "SELECT 1 FROM attempt a JOIN result x ON x.attempt_no = a.attempt_no LEFT JOIN refund f ON f.refund_no = a.refund_no \
+                     LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.register_no = s.register_no AND a.state = 'refused' \
+                     AND (f.bank = s.bank OR (b.bank = s.bank AND x.weighs = 1))";
         let open = crate::store::quarantine::held_is_open();
         let sql = format!(
             "SELECT s.register_no, s.bank, r.pool_account, r.voucher_no, r.document_no FROM share s \

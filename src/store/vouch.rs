@@ -78,6 +78,13 @@ pub(super) const BANK_REFERENCE: Vouched = Vouched {
     rows: "1 = 1",
 };
 
+pub(super) const NOT_FOUND: Vouched = Vouched {
+    table: "not_found",
+    columns: "attempt_no, digest, sends, read_at_ms",
+    keys: 2,
+    rows: "1 = 1",
+};
+
 pub(super) const EXPECTATION: Vouched = Vouched {
     table: "expectation",
     columns: "attempt_no, kind, opened_at_ms, due_at_ms, state, state_at_ms",
@@ -164,13 +171,14 @@ pub(super) const DECISION: Vouched = Vouched {
 };
 
 /// All of them.
-pub(super) const ALL: [&Vouched; 19] = [
+pub(super) const ALL: [&Vouched; 20] = [
     &REGISTER,
     &SHARE,
     &HOLD,
     &BATCH,
     &ATTEMPT,
     &BANK_REFERENCE,
+    &NOT_FOUND,
     &FREE_NUMBER,
     &EXPECTATION,
     &BREAKER,

@@ -205,6 +205,55 @@ async fn i2_a_file_that_may_answer_an_early_question_does_not_count() {
     paid_once(&house, &house.files).await;
 }
 
+/// Each such file counts for one question, whatever restarts between: the bytes went again since, and were taken.
+#[tokio::test]
+async fn i2_a_file_that_says_not_found_once_more_answers_no_later_question() {
+    for counted in [true, false] {
+        let mut house = House::open().await;
+        house.files.next(Turn::Lose { booked: false });
+        house.files.next(Turn::Lose { booked: true });
+        // So many of its questions arrive, and then none.
+        let arrive = |house: &House, questions: usize| {
+            house.files.book().replies.clear();
+            (0..questions).for_each(|_| house.files.reply(Reply::Posted));
+            (0..500).for_each(|_| house.files.reply(Reply::Fail));
+        };
+        arrive(&house, 0);
+        house.take(offer(FILES)).await;
+        house.live(VISIBLE + 2 * MINUTE, MINUTE).await;
+        arrive(&house, 2);
+        house.live(5 * MINUTE, MINUTE).await;
+        let reference = house.files.batches()[0].reference.clone();
+        let not_found = |serial: &str| {
+            let kind = MessageKind::StatusAnswer;
+            house.files.say(kind, &reference, Answer::NotFound, "", &[], serial)
+        };
+        let (first, second) = (not_found("1"), not_found("2"));
+        house.files.leave(first.clone());
+        house.live(5 * MINUTE, MINUTE).await;
+        assert_eq!(house.files.batches().len(), 2, "not found, and sent again");
+        if !counted {
+            // The answer to the second question says nothing about the second time.
+            house.files.leave(second.clone());
+            house.live(5 * MINUTE, MINUTE).await;
+        }
+        house.restart().await;
+        house.live(VISIBLE + 2 * MINUTE, MINUTE).await;
+        arrive(&house, 1);
+        for _ in 0..60 {
+            house.files.leave(if counted { first.clone() } else { second.clone() });
+            house.live(MINUTE, MINUTE).await;
+        }
+        assert_eq!(house.files.batches().len(), 2, "it was taken");
+        assert_eq!(attempt_state(&house).await, "unknown");
+        assert_eq!(house.alert("contradiction").await.is_some(), counted, "people look");
+        house.files.book().replies.clear();
+        house.files.leave_all(1);
+        house.live(20 * MINUTE, MINUTE).await;
+        paid_once(&house, &house.files).await;
+    }
+}
+
 /// Whoever was just given it cannot say that there is none: it is of unknown fate, and asked about.
 #[tokio::test]
 async fn i2_what_is_not_found_as_it_is_handed_over_is_asked_about() {

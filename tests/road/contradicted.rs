@@ -1,6 +1,7 @@
 //! A bank that refuses what it does, or says that it did what it refused: nothing goes out again and no money goes
 //! back before two people have looked (I1, I8, I11).
 
+use daifa::flow::Step;
 use daifa::flow::decide::{foresee, undecided};
 use daifa::format::{MessageKind, Part};
 use daifa::model::attempt::Answer;
@@ -97,6 +98,48 @@ async fn i1_a_frozen_batch_goes_out_in_no_revision_and_back_with_no_revocation()
         house.live(3 * HOUR, 10 * MINUTE).await;
         assert_eq!(house.files.batches().len(), 1);
         assert!(house.files.refunds().is_empty());
+        assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+        house.sound().await;
+    }
+}
+
+/// Finance took the register back, before or behind the refusal: what may be paid does not go back to it.
+#[tokio::test]
+async fn i8_a_refused_batch_of_a_revoked_register_is_frozen_where_the_bank_says_more() {
+    for before in [true, false] {
+        let mut house = House::open().await;
+        house.files.next(Turn::Say(if before { Answer::Accepted } else { Answer::Refused }));
+        house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+        let reference = house.files.batches()[0].reference.clone();
+        (0..99).for_each(|_| house.files.reply(Reply::Fail));
+        let kind = MessageKind::Acknowledgement;
+        // Other money of that share keeps what is free from going back at once.
+        house.county.revoke("A", 1);
+        if before {
+            house.only(Step::Intake).await;
+            house.files.leave(house.files.say(kind, &reference, Answer::Refused, "", &[], "2"));
+            house.only(Step::Collect).await;
+        } else {
+            house.only(Step::Intake).await;
+        }
+        assert_eq!(house.five(1).await, [0, 0, 0, 303, 0], "free, and not given back yet");
+        house.files.leave_all(0);
+        house.only(Step::Collect).await;
+        assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen");
+        house.live(3 * HOUR, 10 * MINUTE).await;
+        assert!(house.files.refunds().is_empty(), "what may be paid does not go back");
+        house.sound().await;
+        if before {
+            decided(&mut house, FIRST, Verdict::Never).await;
+            house.files.book().replies.clear();
+            house.live(3 * HOUR, 10 * MINUTE).await;
+            assert_eq!(house.five(1).await, [0, 0, 0, 0, 303], "it never was paid");
+        } else {
+            decided(&mut house, Subject::Batch(BatchNo(1)), Verdict::Credited).await;
+            house.live(3 * HOUR, 10 * MINUTE).await;
+            assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+        }
+        assert_eq!(house.files.batches().len(), 1);
         assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
         house.sound().await;
     }

@@ -4,13 +4,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use daifa::guard::digest::sha256;
 use daifa::model::alert::AlertKind;
 use daifa::model::attempt::{AttemptEvent, AttemptState};
 use daifa::model::id::{RefundNo, RegisterNo};
 use daifa::model::money::Fen;
 use daifa::model::refund::{LeftoverCause, RefundState};
 use daifa::model::register::RegisterState;
-use daifa::store::attempts::Attempt;
+use daifa::store::attempts::{Attempt, Conclusion};
 use daifa::store::holds::Decision;
 use daifa::store::refunds::WayBack;
 use daifa::store::settle::REFUND_RETRY_MS;
@@ -466,4 +467,38 @@ pub async fn a_register_of_a_bank_that_nobody_knows_goes_back_through_another(ba
         refused(base.store.take_result(&refund, answer(vec![]), &no_reports, NOW).await)
             .contains("carries no payments")
     );
+}
+
+/// Until that is settled nothing of the share goes back; and a refund lists what it listed, also once it is refused.
+pub async fn i8_what_a_bank_refused_and_says_more_of_goes_back_by_nobody(base: &Base) {
+    let (register, attempt) = base.under_way("2026-1", &lines(&[10, 100])).await;
+    base.concluded(&attempt, AttemptEvent::Refused).await;
+    base.store.revoke_register("county", "2026-1", 1, NOW).await.expect("revokes");
+    let due = || async { base.store.due_to_settle(NOW).await.expect("reads").len() };
+    assert_eq!(due().await, 1);
+    let attempt = base.again(&attempt).await;
+    let digest = sha256(b"results");
+    let held = base.store.hold_weighing(BANK, "x", &digest, &attempt, "refused", vec![1], NOW);
+    assert!(held.await.expect("writes"));
+    assert_eq!(due().await, 0, "it may have been paid");
+    base.concluded(&attempt, AttemptEvent::AfterAll).await;
+    assert_eq!(base.places(register).await.in_flight, Fen::new(110));
+    assert_eq!(due().await, 0);
+    base.concluded(&attempt, AttemptEvent::DecidedNever).await;
+    assert_eq!(base.places(register).await.refundable, Fen::new(110));
+}
+
+pub async fn i8_a_refused_refund_is_taken_back_with_the_payments_that_it_listed(base: &Base) {
+    let (register, attempt) = base.under_way("2026-1", &lines(&[10, 10, 10])).await;
+    base.take(&attempt, &[(1, FAILED), (2, CREDITED), (3, CREDITED)]).await;
+    let refund = base.give_back(register, BANK).await;
+    base.started(&refund).await;
+    base.refund_answer(&refund, AttemptEvent::Refused).await;
+    // As much of it, and as many: but it is another payment, of the same instant.
+    base.take(&attempt, &[(1, CREDITED), (3, RETURNED)]).await;
+    let refund = base.again(&refund).await;
+    let conclusion = Conclusion::of(AttemptEvent::AfterAll, None);
+    let refused = base.store.conclude(&refund, &conclusion, NOW).await.expect_err("moved on");
+    assert!(refused.to_string().contains("given back"), "{refused}");
+    base.clean().await;
 }

@@ -214,6 +214,17 @@ const CHANGES: &[(&str, &str, &str)] = &[
     ),
     ("a leftover is gone", "DELETE FROM leftover WHERE line = 3", "payments and outcomes make it"),
     ("a refund's sum", "UPDATE refund SET sum_fen = 1", "F1"),
+    ("a refund's line is gone", "DELETE FROM refund_line WHERE refund_no = 1", "F1 or its files"),
+    (
+        "a refund's line is of no refund",
+        "INSERT INTO refund_line (refund_no, line, amount_fen) VALUES (9, 1, 1)",
+        "of no such batch or refund",
+    ),
+    (
+        "a refund carries another's leftover",
+        "UPDATE leftover SET refund_no = NULL, state = 'open' WHERE refund_no = 1",
+        "F1 carries other leftover",
+    ),
     ("a refund's state", "UPDATE refund SET state = 'refused'", "F1"),
     ("a result is gone", "DELETE FROM result WHERE result_no = 2", "the results that were applied"),
     (
@@ -254,6 +265,7 @@ const TABLES: &[&str] = &[
     "notice",
     "leftover",
     "refund",
+    "refund_line",
     "posting",
 ];
 

@@ -179,7 +179,8 @@ async fn everything(base: &Base) {
     base.store.recut(attempt.batch.expect("a batch"), "op", NOW).await.expect("orders");
     let again = base.cut(second, BANK, 1).await;
     let sending = base.started(&again).await;
-    base.concluded(&sending, AttemptEvent::Lost).await;
+    let lost = base.concluded(&sending, AttemptEvent::Lost).await;
+    base.store.not_found_earlier(&lost, &sha256(b"not found"), NOW).await.expect("writes");
     let id = payment(second, 2);
     base.store
         .decide_hold(id, Decision::Release, "finance", "checked", NOW)

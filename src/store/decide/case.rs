@@ -117,7 +117,7 @@ async fn attempt_case(work: &mut Work, no: AttemptNo) -> Result<Option<Case>, St
     };
     if attempt.state == AttemptState::Refused {
         let untouched = match (attempt.batch, attempt.refund) {
-            (Some(batch), _) => refusal::batch_is_untouched(work, batch).await?,
+            (Some(batch), _) => refusal::where_refused_lies(work, batch).await?.is_some(),
             (None, refund) => {
                 refusal::refund_is_untouched(work, refund.unwrap_or(RefundNo(0))).await?
             }

@@ -128,17 +128,27 @@ async fn check_refund(
     }
     let named = reference(work, int("attempt")).await?;
     let mut rows = RowDigest::new();
-    let sql = "SELECT line, amount_fen FROM leftover WHERE refund_no = $1 ORDER BY line";
+    let sql = "SELECT line, amount_fen FROM refund_line WHERE refund_no = $1 ORDER BY line";
     work.rows(sql, params![no], |row| {
-        rows.row("leftover").int(row.int(0)?).int(row.int(1)?);
+        rows.row("refund_line").int(row.int(0)?).int(row.int(1)?);
         Ok(())
     })
     .await?;
     digest_parts(work, &mut rows, int("attempt")).await?;
-    // The payments of a refund that was not made are free again and not listed any more.
-    let listed = ["refused", "withdrawn"].contains(&state) || rows.finish() == *expected;
-    if !listed || body.get("reference").and_then(Value::as_str) != Some(named.as_str()) {
+    let reference = body.get("reference").and_then(Value::as_str);
+    if rows.finish() != *expected || reference != Some(named.as_str()) {
         found.problems.push(format!("F{no} or its files are not what its INTENT tells"));
+    }
+    // The payments of a refund that was not made are free again, or carried by another.
+    let carries = !["refused", "withdrawn"].contains(&state);
+    let sql = "SELECT COUNT(*), (SELECT COUNT(*) FROM leftover WHERE refund_no = $1) FROM refund_line n \
+               JOIN refund f ON f.refund_no = n.refund_no JOIN leftover l ON l.register_no = f.register_no AND l.line = n.line \
+               AND l.amount_fen = n.amount_fen AND l.refund_no = n.refund_no WHERE n.refund_no = $1";
+    let (listed, carried) =
+        work.the(sql, params![no], |row| Ok((row.int(0)?, row.int(1)?))).await?;
+    let payments = if carries { int("payments") } else { 0 };
+    if (listed, carried) != (payments, payments) {
+        found.problems.push(format!("F{no} carries other leftover than it lists"));
     }
     Ok(())
 }

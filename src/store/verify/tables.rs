@@ -150,9 +150,11 @@ async fn check_members(work: &mut Work, found: &mut Verification) -> Result<(), 
     let listed = "SELECT COUNT(*) FROM batch_payment m LEFT JOIN batch b ON b.batch_no = m.batch_no AND b.listed = 1 AND b.register_no = m.register_no \
                   WHERE b.batch_no IS NULL OR m.live <> CASE WHEN b.state IN ('open', 'settled') THEN 1 ELSE 0 END";
     let excepted = "SELECT COUNT(*) FROM batch_except e LEFT JOIN batch b ON b.batch_no = e.batch_no AND b.listed = 0 WHERE b.batch_no IS NULL";
-    for sql in [listed, excepted] {
+    let refunded =
+        "SELECT COUNT(*) FROM refund_line WHERE refund_no NOT IN (SELECT refund_no FROM refund)";
+    for sql in [listed, excepted, refunded] {
         if work.the(sql, params![], |row| row.int(0)).await? > 0 {
-            found.problems.push("rows about members are of no such batch".to_owned());
+            found.problems.push("rows about members are of no such batch or refund".to_owned());
         }
     }
     Ok(())
