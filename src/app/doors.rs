@@ -624,6 +624,26 @@ mod tests {
     }
 
     #[test]
+    fn i14_files_that_belong_together_are_not_taken_one_by_one() {
+        let with =
+            |word: &str| folders("[bank.door]", 'd').replace("control_suffix = \".ok\"", word);
+        let still = with("stable_for = \"1s\"");
+        refused(
+            "example-rural-fixed",
+            &still,
+            "door: stable_for takes each file alone, and by the format several belong together (acknowledgement, ",
+        );
+        assert!(opened("example-rural-fixed", &with("control_suffix = \".ok\"")).is_ok());
+        assert!(opened("example-core-pipe", &still).is_ok(), "one file each");
+        // Results alone come through another folder.
+        let other = folders("[[bank.other_door]]\nfor = [\"result\"]", 'r')
+            .replace("control_suffix = \".ok\"", "stable_for = \"1s\"");
+        let bank = format!("{}{other}", with("control_suffix = \".ok\""));
+        refused("example-rural-fixed", &bank, "other_door.1: stable_for takes each file alone");
+        refused("example-rural-fixed", &bank, "(result): use");
+    }
+
+    #[test]
     fn the_readmes_other_doors_are_good_ones() {
         let readme = include_str!("../../README.md");
         let (_, block) = readme.split_once("```toml\n[[bank.other_door]]\n").expect("a block");

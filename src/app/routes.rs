@@ -36,6 +36,17 @@ pub const fn has_folders(door: &Door) -> bool {
     matches!(door, Door::Directory { .. } | Door::Sftp(_))
 }
 
+/// How long a file in its folders does not change before it is known to be whole, in milliseconds; nothing where a
+/// control file tells.
+fn stable_for(door: &Door) -> Option<i64> {
+    match door {
+        Door::Directory { stable_for, .. } | Door::Sftp(SftpDoor { stable_for, .. }) => {
+            stable_for.map(|span| span.0)
+        }
+        Door::Https { .. } | Door::Socket(_) => None,
+    }
+}
+
 impl<'b> Routes<'b> {
     /// Routes what a format has.
     ///
@@ -52,6 +63,7 @@ impl<'b> Routes<'b> {
             }
         }
         problems.extend(files);
+        routes.lone_files(format, &mut problems);
         routes.side(format, &mut problems);
         if problems.is_empty() { Ok(routes) } else { Err(problems) }
     }
@@ -201,15 +213,32 @@ impl<'b> Routes<'b> {
         }
     }
 
+    /// What a bank leaves in several files that belong together: only a control file tells that they are all there,
+    /// and without one each is read alone.
+    fn lone_files(&self, format: &Format, problems: &mut Vec<Told>) {
+        let mut told: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        let answers = SAID.iter().map(|(said, answer)| (*answer, self.door_of(*said)));
+        for (kind, (at, door)) in answers.chain(LEFT.map(|kind| (kind, self.door_of(kind)))) {
+            let several = format.has_file_names(kind) && format.parts(kind).count() > 1;
+            let kinds = told.entry(at).or_default();
+            if several && stable_for(door).is_some() && !kinds.contains(&kind.as_str()) {
+                kinds.push(kind.as_str());
+            }
+        }
+        for (at, kinds) in told.into_iter().filter(|(_, kinds)| !kinds.is_empty()) {
+            let what = format!(
+                "stable_for takes each file alone, and by the format several belong together ({}): use \
+                 control_suffix, or a format without control files",
+                kinds.join(", ")
+            );
+            problems.push((at, what));
+        }
+    }
+
     /// How long a file beside messages does not change before it is known to be whole, in milliseconds; nothing
     /// where a control file tells.
     fn still_ms(&self) -> Option<i64> {
-        match &self.bank.side_door {
-            Some(Door::Directory { stable_for, .. } | Door::Sftp(SftpDoor { stable_for, .. })) => {
-                stable_for.map(|span| span.0)
-            }
-            _ => None,
-        }
+        self.bank.side_door.as_ref().and_then(stable_for)
     }
 
     fn side(&self, format: &Format, problems: &mut Vec<Told>) {

@@ -58,22 +58,50 @@ pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowEr
     Ok(taken)
 }
 
-/// Where looks at folders ended for want of time, by bank and folder: behind which arrival, and how many stayed up
-/// to it. A server that hangs at each of them would else keep those that came after them from their turn for ever.
-/// In memory alone: it is an order, and moves nothing.
+/// What is remembered of folders from one look to the next. In memory alone: all of it can be found out anew.
 #[derive(Debug, Default)]
-pub struct LeftOff(Mutex<HashMap<(String, usize), (String, usize)>>);
+pub struct LeftOff {
+    /// Where looks ended for want of time, by bank and folder: behind which arrival, and how many stayed up to it.
+    /// A server that hangs at each of them would else keep those that came after them from their turn for ever.
+    ends: Mutex<HashMap<(String, usize), (String, usize)>>,
+    /// The SHA-256 of what was applied and could not be put away, by bank and name. To apply it at each look would
+    /// be to hear the same answer each time, and nothing would be asked while the bank seems to speak.
+    lies: Mutex<HashMap<(String, String), [u8; 32]>>,
+}
 
 impl LeftOff {
     fn take(&self, bank: &str, place: usize) -> (String, usize) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         all.remove(&(bank.to_owned(), place)).unwrap_or_default()
     }
 
     fn keep(&self, bank: &str, place: usize, left: (String, usize)) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert((bank.to_owned(), place), left);
     }
+
+    /// It was applied; it was put away, or lies there still.
+    fn applied(&self, bank: &Bank, arrival: &Arrival, lies: bool) {
+        let mut all = self.lies.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = (bank.code.clone(), arrival.name.clone());
+        if !lies {
+            all.remove(&name);
+        } else if all.len() < STAYING_MAX {
+            all.insert(name, sha256(&whole(arrival)));
+        }
+    }
+
+    /// Was this very content applied, and lies there still?
+    fn lies_applied(&self, bank: &Bank, arrival: &Arrival) -> bool {
+        let all = self.lies.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = all.get(&(bank.code.clone(), arrival.name.clone()));
+        known.is_some_and(|digest| *digest == sha256(&whole(arrival)))
+    }
+}
+
+/// Its parts in their order.
+fn whole(arrival: &Arrival) -> Vec<u8> {
+    arrival.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect()
 }
 
 /// One look at a folder.
@@ -221,10 +249,14 @@ impl Look<'_> {
             )
             .await;
             match put {
-                Some((_, Ok(()))) => taken = true,
-                Some((name, Err(cause))) => {
+                Some((arrival, Ok(()))) => {
+                    ctx.left_off.applied(bank, &arrival, false);
+                    taken = true;
+                }
+                Some((arrival, Err(cause))) => {
+                    ctx.left_off.applied(bank, &arrival, true);
                     stayed += 1;
-                    self.trouble.note(bank, &name, "put away", &cause);
+                    self.trouble.note(bank, &arrival.name, "put away", &cause);
                 }
                 None => {}
             }
@@ -252,10 +284,10 @@ async fn fetch(door: &dyn Transport, name: Option<&String>) -> Option<Fetched> {
 async fn put_away(
     door: &dyn Transport,
     applied: Option<Arrival>,
-) -> Option<(String, Result<(), DoorError>)> {
+) -> Option<(Arrival, Result<(), DoorError>)> {
     let arrival = applied?;
     let put = door.archive(&arrival).await;
-    Some((arrival.name, put))
+    Some((arrival, put))
 }
 
 /// Applies one of the files that were listed, or tells of why it could not be fetched.
@@ -303,6 +335,9 @@ async fn tell_of_file(ctx: &Ctx, bank: &Bank, name: &str, text: &str) -> Result<
 
 /// Applies one arrival, and says what becomes of its files.
 async fn apply_arrival(ctx: &Ctx, bank: &Bank, arrival: Arrival) -> Result<Then, FlowError> {
+    if ctx.left_off.lies_applied(bank, &arrival) {
+        return Ok(Then::PutAway(arrival));
+    }
     match understand(ctx, bank, &arrival).await {
         Ok(()) => Ok(Then::PutAway(arrival)),
         // Another step moved the attempt meanwhile: the file stays and is read again.
@@ -336,7 +371,7 @@ async fn about(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<Option<Regis
 }
 
 async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), FlowError> {
-    let all: Vec<u8> = arrival.parts.iter().flat_map(|part| part.bytes.iter().copied()).collect();
+    let all = whole(arrival);
     let name = shown(&arrival.name);
     let item = || Item::new(&["head", &bank.code, &name], sha256(&all));
     let known = match ctx.opening.open(item, || recognised(bank, arrival)) {

@@ -4,13 +4,15 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use daifa::format::MessageKind;
+use daifa::model::attempt::Answer;
 use daifa::model::id::BatchNo;
 use daifa::transport::directory::{Completion, Directory, DirectoryOptions};
 use daifa::web::{BankName, Frame, batch};
 
-use crate::counter::format_named;
+use crate::counter::{Reply, Turn, format_named};
 use crate::county::Draft;
-use crate::house::{FILES, HOUR, House, MINUTE};
+use crate::house::{FILES, HOUR, House, MINUTE, SECOND};
 
 /// A house whose file bank is two folders and nobody behind them.
 async fn nobody_there() -> (House, PathBuf) {
@@ -153,4 +155,30 @@ async fn i14_data_whose_control_file_does_not_come_is_told_of() {
     house.live(5 * MINUTE, MINUTE).await;
     assert!(house.alert("no_control").await.is_none(), "it is over");
     house.sound().await;
+}
+
+/// What was applied and lies there still says nothing new at each look: the bank is asked all the same.
+#[tokio::test]
+async fn i14_an_answer_that_cannot_be_put_away_keeps_no_question_back() {
+    let mut house = House::open().await;
+    house.files.next(Turn::Lose { booked: true });
+    (0..900).for_each(|_| house.files.reply(Reply::Posted));
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    let reference = house.files.batches()[0].reference.clone();
+    let archive = house.dir.path().join("bank/archive");
+    std::fs::remove_dir_all(&archive).ok();
+    std::fs::write(&archive, "no folder").expect("written");
+    let kind = MessageKind::StatusAnswer;
+    house.files.leave(house.files.say(kind, &reference, Answer::Processing, "", &[], "1"));
+    house.live(5 * MINUTE, SECOND).await;
+    assert!(house.alert("door").await.is_some(), "somebody is told");
+    let asked = house.files.book().asked.len();
+    house.live(HOUR, 10 * SECOND).await;
+    assert!(house.files.book().asked.len() > asked + 2, "and asks on");
+    std::fs::remove_file(&archive).expect("removed");
+    house.files.leave_all(0);
+    house.live(5 * MINUTE, MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    assert_eq!(house.files.waiting(), 0, "all is put away");
+    assert!(house.alert("door").await.is_none());
 }
