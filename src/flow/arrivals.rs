@@ -1,7 +1,7 @@
 //! The files that banks leave: which are taken, which stay, and what is told of those that cannot be
 //! opened.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::join3;
@@ -31,10 +31,11 @@ const AHEAD_BYTES_MAX: usize = 1 << 20;
 /// that cannot even be opened or put away, somebody is told.
 pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowError> {
     let (mut taken, mut looked) = (false, false);
-    let (mut trouble, mut lying) = (Trouble::default(), Vec::new());
+    let (mut trouble, mut lying, mut gone) = (Trouble::default(), Vec::new(), HashSet::new());
     let turn = Turn::begin(ctx);
     for (place, door) in bank.doors.folders().enumerate() {
-        let mut look = Look { turn: &turn, place, trouble: &mut trouble, lying: &mut lying };
+        let (trouble, lying, gone) = (&mut trouble, &mut lying, &mut gone);
+        let mut look = Look { turn: &turn, place, trouble, lying, gone };
         if let Some(some) = look.take_from(ctx, bank, door).await? {
             looked = true;
             taken |= some;
@@ -55,7 +56,23 @@ pub(super) async fn take_arrivals(ctx: &Ctx, bank: &Bank) -> Result<bool, FlowEr
             beside::look_after(ctx, bank, lying).await?;
         }
     }
+    if !gone.is_empty() {
+        are_taken(ctx, bank, &gone).await?;
+    }
     Ok(taken)
+}
+
+/// Ends what was told of these files: they could not be taken, and are. A bank that has another code now has its
+/// own alerts under the one of before.
+async fn are_taken(ctx: &Ctx, bank: &Bank, gone: &HashSet<String>) -> Result<(), FlowError> {
+    for subject in ctx.store.standing_alerts(AlertKind::Collect).await? {
+        let Some((code, name)) = subject.split_once('/') else { continue };
+        let is_its = code == bank.code || !ctx.banks.contains_key(code);
+        if is_its && gone.contains(name) {
+            ctx.store.clear_alert(AlertKind::Collect, &subject, ctx.now_ms()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// What is remembered of folders from one look to the next. In memory alone: all of it can be found out anew.
@@ -111,6 +128,8 @@ struct Look<'l> {
     trouble: &'l mut Trouble,
     /// What waits for a message to name it.
     lying: &'l mut Vec<String>,
+    /// What was put away, by its name as it is shown.
+    gone: &'l mut HashSet<String>,
 }
 
 impl Look<'_> {
@@ -251,6 +270,7 @@ impl Look<'_> {
             match put {
                 Some((arrival, Ok(()))) => {
                     ctx.left_off.applied(bank, &arrival, false);
+                    self.gone.insert(shown(&arrival.name));
                     taken = true;
                 }
                 Some((arrival, Err(cause))) => {

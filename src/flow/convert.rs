@@ -306,8 +306,13 @@ pub fn open_rows(
 /// # Errors
 /// Where the store fails.
 pub async fn next_reference(ctx: &Ctx, bank: &Bank) -> Result<Reference, FlowError> {
-    let number = ctx.store.reference_to_come(&bank.code).await?;
-    let text = format!("{}{:02}{number:010}", bank.rules.reference_prefix, ctx.epoch);
+    let beginning = format!("{}{:02}", bank.rules.reference_prefix, ctx.epoch);
+    let mut number = ctx.store.reference_to_come(&bank.code).await?;
+    // A bank that was never sent anything may be one whose code was changed.
+    if number == 1 {
+        number += ctx.store.last_of_former(&ctx.bank_codes(), &beginning).await?;
+    }
+    let text = format!("{beginning}{number:010}");
     Ok(Reference { number, text })
 }
 

@@ -282,7 +282,7 @@ async fn carry_out(
     what: Decision,
     decision: &finance::Decision,
 ) -> Result<(), StoreError> {
-    let known: Vec<&str> = ctx.banks.keys().map(String::as_str).collect();
+    let known = ctx.bank_codes();
     if what == Decision::Release
         && let Some(bank) = ctx.store.unknown_bank(payment, &known).await?
     {

@@ -139,6 +139,11 @@ pub enum FlowError {
     /// What is kept in the open was altered since finance approved it (I20).
     #[error("what is kept about {what} is not what finance approved")]
     Altered { what: String },
+    /// A bank answers for what was sent to one of another code: its code was changed in the config.
+    #[error(
+        "{reference} was sent to the bank with the code {code}, which the config does not name any more; where that is this bank, give it its code back"
+    )]
+    Renamed { reference: String, code: String },
 }
 
 impl FlowError {
@@ -146,7 +151,10 @@ impl FlowError {
     pub const fn is_fatal(&self) -> bool {
         match self {
             Self::Store(cause) => cause.is_fatal(),
-            Self::Sealed { .. } | Self::Altered { .. } | Self::Early { .. } => false,
+            Self::Sealed { .. }
+            | Self::Altered { .. }
+            | Self::Early { .. }
+            | Self::Renamed { .. } => false,
         }
     }
 }
@@ -252,6 +260,11 @@ type OldFormats = HashMap<(String, [u8; 32]), Arc<Format>>;
 impl Ctx {
     pub fn now_ms(&self) -> i64 {
         self.clock.now_ms()
+    }
+
+    /// The codes of the banks in the config.
+    fn bank_codes(&self) -> Vec<&str> {
+        self.banks.keys().map(String::as_str).collect()
     }
 
     /// About so long, in milliseconds; no two waits for the same are the same (F53).

@@ -28,6 +28,9 @@ pub(super) async fn attempt_of(
         return attempt_of_number(ctx, bank, said.text(Key::BankReference), name, bytes).await;
     };
     let Some(attempt) = ctx.store.attempt_by_reference(&bank.code, reference).await? else {
+        if let Some(code) = ctx.store.former_bank_of(&ctx.bank_codes(), reference).await? {
+            return Err(FlowError::Renamed { reference: reference.to_owned(), code });
+        }
         if is_ours(bank, reference) {
             let text = format!(
                 "{} 送来流水号 {reference} 的文件 {name}，这个流水号合乎我方的编号，本系统却没有发过：本系统的数据库可能比实际发出的旧（例如用旧备份恢复）。切勿重新组批。已停止向该行发送；请与该行逐批核对，核对无误后由操作员执行 daifa bank resume {}",

@@ -45,6 +45,60 @@ impl Store {
         Ok(free.unwrap_or_else(|| last.unwrap_or_default() + 1))
     }
 
+    /// The number of the last reference that begins like this and was sent to a bank that `known` does not name: 0
+    /// where there is none. A bank whose code was changed still has it, and takes the same one for a repeat (I6).
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn last_of_former(&self, known: &[&str], beginning: &str) -> Result<i64, StoreError> {
+        let sql = "SELECT MAX(reference) FROM attempt WHERE bank = $1 AND reference > $2 AND reference < $3";
+        // The sign behind the last digit.
+        let end = format!("{beginning}:");
+        let mut last = 0;
+        for bank in self.former_banks(known).await? {
+            let row = params![&bank, beginning, &end];
+            let highest = self
+                .look()
+                .the(sql, row, |row| row.text_opt(0).map(|text| text.map(str::to_owned)));
+            let number = highest.await?.and_then(|text| text.get(beginning.len()..)?.parse().ok());
+            last = last.max(number.unwrap_or_default());
+        }
+        Ok(last)
+    }
+
+    /// A bank that `known` does not name, and to which this reference was sent.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn former_bank_of(
+        &self,
+        known: &[&str],
+        reference: &str,
+    ) -> Result<Option<String>, StoreError> {
+        for bank in self.former_banks(known).await? {
+            if self.attempt_by_reference(&bank, reference).await?.is_some() {
+                return Ok(Some(bank));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Banks to which something was sent and that `known` does not name. Each is one step through the index.
+    async fn former_banks(&self, known: &[&str]) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT MIN(bank) FROM attempt WHERE bank > $1";
+        let (mut former, mut last) = (Vec::new(), String::new());
+        loop {
+            let next = self.look().the(sql, params![&last], |row| {
+                row.text_opt(0).map(|text| text.map(str::to_owned))
+            });
+            let Some(next) = next.await? else { return Ok(former) };
+            if !known.contains(&next.as_str()) {
+                former.push(next.clone());
+            }
+            last = next;
+        }
+    }
+
     /// Does another attempt that bears a lower number of the same counter still wait to leave? A bank that
     /// accepts no gap would refuse this one.
     ///

@@ -115,6 +115,8 @@ pub struct House {
     pub rows_max: usize,
     /// What else is agreed with a bank.
     pub agreed: Option<fn(&str, &mut BankRules)>,
+    /// Another code of the bank with folders.
+    pub renamed: Option<&'static str>,
     pub duty: Duty,
     /// How often the database was restored from a backup, as the config says.
     pub epoch: u8,
@@ -167,6 +169,7 @@ impl House {
             doors: BTreeMap::new(),
             rows_max: 1_000,
             agreed: None,
+            renamed: None,
             duty,
             epoch: 0,
             opening: None,
@@ -192,11 +195,12 @@ impl House {
         store.sweep_receiving().await.expect("swept");
         store.recover_sending(self.clock.now_ms()).await.expect("recovered");
         let mut banks = BTreeMap::new();
-        for (code, counter) in [(FILES, &self.files), (CALLS, &self.calls)] {
+        let named = self.renamed.unwrap_or(FILES);
+        for (code, counter) in [(named, &self.files), (CALLS, &self.calls)] {
             let door: Arc<dyn Transport> = Arc::clone(counter) as Arc<dyn Transport>;
             let scripted = (door, Arc::clone(&counter.format));
             let (door, format) = self.doors.get(code).cloned().unwrap_or(scripted);
-            let mut rules = rules(&format, code == FILES);
+            let mut rules = rules(&format, code == named);
             rules.rows_max = self.rows_max;
             if let Some(agree) = self.agreed {
                 agree(code, &mut rules);

@@ -185,3 +185,33 @@ async fn i6_after_a_restore_no_reference_is_used_again() {
         assert_eq!(references.len(), sent.len(), "{sent:?}");
     }
 }
+
+/// It has what it was sent under its code of before: none of those references comes again, and what it answers to
+/// them waits until it has that code back.
+#[tokio::test]
+async fn i6_a_bank_whose_code_was_changed_gets_no_reference_twice() {
+    let mut house = House::open().await;
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    let first = house.files.batches()[0].reference.clone();
+    house.renamed = Some("rural-2");
+    house.restart().await;
+    house.take(Draft::new("B", 1).lines("rural-2", 3).declared()).await;
+    let second = house.files.batches()[1].reference.clone();
+    assert_eq!([first.as_str(), second.as_str()], ["T000000000001", "T000000000002"]);
+    house.files.leave_all(0);
+    house.files.leave_all(1);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    assert_eq!(house.five(2).await, [0, 0, 303, 0, 0]);
+    let told = house.alert("collect").await.expect("somebody is told");
+    assert!(told.text.contains("改回 rural"), "{}", told.text);
+    assert!(house.alert("bank_stopped").await.is_none(), "the database is no older than it was");
+    assert!(house.files.waiting() > 0, "it waits");
+    house.renamed = None;
+    house.restart().await;
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    assert!(house.alert("collect").await.is_none(), "{:?}", house.alerts().await);
+    assert_eq!(house.files.waiting(), 0);
+    house.sound().await;
+}

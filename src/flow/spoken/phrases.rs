@@ -176,6 +176,10 @@ pub const PHRASES: &[(&str, &str)] = &[
     // What is kept and does not open.
     ("what is kept about {} does not open", "保存的 {0} 打不开（密钥不在本机，或记录被改动）"),
     ("what is kept about {} is not what finance approved", "保存的 {0} 与财政核定的不一致"),
+    (
+        "{} was sent to the bank with the code {}, which the config does not name any more; where that is this bank, give it its code back",
+        "流水号 {0} 是以行代号 {1} 发送的，配置中已没有这个代号；如该行改过代号，请改回 {1}，文件会留在原处等待",
+    ),
     ("the database contradicts itself: {}", "数据库记录前后矛盾（{0}）"),
     // What a bank's file should have been.
     ("{} rows, as the {} states", "{0} 行（以{1}为准）"),

@@ -128,6 +128,7 @@ fn every_kind_of_error_reads_in_chinese() {
     }
     for error in [
         FlowError::Altered { what: "R1".to_owned() },
+        FlowError::Renamed { reference: "Z000000000001".to_owned(), code: "rural".to_owned() },
         FlowError::Sealed {
             what: "R1-2".to_owned(),
             source: crate::guard::seal::SealError::UnknownKey(1),
