@@ -1,6 +1,7 @@
 //! Assembly: the only place that names concrete doors. Reads the config, opens what it refers to,
 //! and runs the daemon.
 
+mod agreed;
 mod begun;
 pub mod doors;
 pub mod opening;
@@ -203,6 +204,7 @@ pub async fn start(
     let ctx = context(config, parts, Arc::clone(&store), Arc::clone(&clock), opening).await?;
     let ctx = Arc::new(ctx);
     let mark = begun::mark(config, &store).await?;
+    begun::count_hand_overs(config, &store).await?;
     let swept = store.sweep_receiving().await?;
     let unknown = store.recover_sending(clock.now_ms()).await?;
     tracing::info!(swept, unknown, "what was under way at the last stop is taken up");

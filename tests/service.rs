@@ -194,6 +194,32 @@ fn f16_a_database_that_is_gone_or_another_s_is_refused() {
     assert!(service.is_refused().contains("this is not what daifa wrote"), "{}", service.log());
 }
 
+/// It was set back by so little that its journal is as long as was seen last: by a copy of a moment ago, or a server
+/// that took over and had not all of it.
+#[test]
+fn f16_a_database_that_lacks_one_hand_over_is_refused() {
+    let mut service = Service::prepare(Finance::Refusing, "");
+    service.starts_and_stops();
+    let sent = service.beside("daifa.sent");
+    let text = std::fs::read_to_string(&sent).expect("is there");
+    let more = text.replace("sends =                    0", "sends =                    1");
+    assert_ne!(more, text);
+    std::fs::write(&sent, &more).expect("written");
+    let log = service.is_refused();
+    assert!(log.contains("it knows of 0 hand-overs to banks"), "{log}");
+    assert!(log.contains("raise restore_epoch to 1"), "{log}");
+    // Of another database it says nothing.
+    let (_, name) = more.split_once("install = ").expect("names it");
+    let name = name.lines().next().expect("a line");
+    std::fs::write(&sent, more.replace(name, "\"other\"")).expect("written");
+    service.starts_and_stops();
+    std::fs::write(&sent, &more).expect("written");
+    assert!(service.is_refused().contains("knows of 0"));
+    service.configure("restore_epoch = 1");
+    service.starts_and_stops();
+    assert_eq!(std::fs::read_to_string(&sent).expect("is there"), text, "it counts anew");
+}
+
 #[test]
 fn f16_i6_a_restored_database_sends_nothing_before_an_operator_has_compared() {
     let stopped = "SELECT subject FROM alert WHERE kind = 'bank_stopped' AND cleared_at_ms IS NULL";
@@ -260,4 +286,11 @@ fn f25_the_demo_shows_an_answer_that_is_lost_and_asked_for() {
         assert!(lines.any(|line| line.contains(words)), "{words} is not in its place:\n{told}");
     }
     assert!(told.contains("now: credited"), "{told}");
+    // F16: every hand-over was counted beside the database, too.
+    let known = Held::new(&folder.path().join("daifa/daifa.sqlite"))
+        .reads("SELECT CAST(SUM(sends) AS TEXT) FROM attempt");
+    let counted =
+        std::fs::read_to_string(folder.path().join("daifa/daifa.sent")).expect("is there");
+    let counted = counted.lines().find_map(|line| line.strip_prefix("sends = "));
+    assert_eq!(counted.map(str::trim), known.as_deref());
 }

@@ -3,8 +3,9 @@
 //! send it again; without the mark nobody could tell it from a first start (F16, I6).
 
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -33,11 +34,34 @@ pub struct Mark {
     entries: i64,
 }
 
+const SENT_HEAD: &str = "# Written by daifa before every hand-over: how many the database of this folder has known of. It stays\n\
+                         # where it is, like daifa.begun.\n";
+
+/// What stands in the file that counts hand-overs. The mark follows the journal a few seconds later; a database that
+/// was set back by less would hand over once more what is under way.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sent {
+    install: String,
+    sends: i64,
+}
+
+impl Sent {
+    /// Always of the same length, so that one write replaces all of it.
+    fn text(&self) -> String {
+        format!("{SENT_HEAD}install = {:?}\nsends = {:>20}\n", self.install, self.sends)
+    }
+}
+
+fn sent_path(config: &Config) -> PathBuf {
+    config.data.join("daifa.sent")
+}
+
 fn path(config: &Config) -> PathBuf {
     config.data.join("daifa.begun")
 }
 
-fn read(path: &Path) -> anyhow::Result<Option<Mark>> {
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> anyhow::Result<Option<T>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -74,7 +98,7 @@ fn write(path: &Path, mark: &Mark) -> anyhow::Result<()> {
 pub fn still_there(config: &Config, location: &Location) -> anyhow::Result<()> {
     let Location::Sqlite(database) = location else { return Ok(()) };
     let mark = path(config);
-    match read(&mark)? {
+    match read::<Mark>(&mark)? {
         Some(_) if !database.exists() => Err(ConfigError(vec![format!(
             "{}: the database is gone, and {} says that one was begun here. Bring it back, together \
              with its -wal file; a new one would send again what the old one sent",
@@ -97,7 +121,25 @@ pub async fn is_the_one(config: &Config, store: &Store) -> anyhow::Result<()> {
     if install.is_none() {
         problems.extend(answers_taken(config));
     }
-    if let Some(mark) = read(&path)? {
+    let mark: Option<Mark> = read(&path)?;
+    let epoch = mark.as_ref().map_or(0, |mark| mark.restore_epoch);
+    let sent: Option<Sent> = read(&sent_path(config))?;
+    let is_its = |sent: &Sent| install.as_ref() == Some(&sent.install);
+    if let Some(sent) = sent.filter(is_its)
+        && config.restore_epoch <= epoch
+    {
+        let known = store.hand_overs().await?;
+        if known < sent.sends {
+            problems.push(format!(
+                "this database is older than it was: it knows of {known} hand-overs to banks, and {} has seen {}. \
+                 {}",
+                sent_path(config).display(),
+                sent.sends,
+                raise_epoch(epoch)
+            ));
+        }
+    }
+    if let Some(mark) = mark {
         let entries = store.journal_length().await?;
         let named = path.display();
         match install {
@@ -112,17 +154,54 @@ pub async fn is_the_one(config: &Config, store: &Store) -> anyhow::Result<()> {
             )),
             Some(_) if entries < mark.entries && config.restore_epoch <= mark.restore_epoch => {
                 problems.push(format!(
-                    "this database is older than it was: its journal has {entries} entries, and {named} has seen {}. \
-                     Where it was restored from a backup, raise restore_epoch to {} and start again: nothing is \
-                     sent then before an operator has compared with the banks (daifa bank resume)",
+                    "this database is older than it was: its journal has {entries} entries, and {named} has seen {}. {}",
                     mark.entries,
-                    i64::from(mark.restore_epoch) + 1
+                    raise_epoch(mark.restore_epoch)
                 ));
             }
             Some(_) => {}
         }
     }
     if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
+}
+
+/// What is to be done about an older database.
+fn raise_epoch(before: u8) -> String {
+    format!(
+        "Where it was restored from a backup, or another server took over that did not have all of it, raise \
+         restore_epoch to {} and start again: nothing is sent then before an operator has compared with the banks \
+         (daifa bank resume)",
+        i64::from(before) + 1
+    )
+}
+
+/// From now on every hand-over is counted beside the database before a byte of it leaves. The file is not forced to
+/// the disk: it tells of a database that was set back while this machine kept running.
+///
+/// # Errors
+/// Where the database cannot be read or the file not written.
+pub async fn count_hand_overs(config: &Config, store: &Store) -> anyhow::Result<()> {
+    let path = sent_path(config);
+    let install = store.meta("install").await?.unwrap_or_default();
+    let sent = Sent { install, sends: store.hand_overs().await? };
+    let new = path.with_extension("sent.new");
+    let begin = || -> std::io::Result<std::fs::File> {
+        let file = std::fs::File::create(&new)?;
+        file.write_all_at(sent.text().as_bytes(), 0)?;
+        std::fs::rename(&new, &path)?;
+        Ok(file)
+    };
+    let file = begin().with_context(|| format!("writing {}", path.display()))?;
+    let counted = Mutex::new(sent);
+    store.witnessed(Box::new(move || {
+        let mut sent = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.sends += 1;
+        // Without it a hand-over is as safe as before; only that the database was set back might go unnoticed.
+        if let Err(cause) = file.write_all_at(sent.text().as_bytes(), 0) {
+            tracing::warn!(%cause, "a hand-over could not be counted beside the database");
+        }
+    }));
+    Ok(())
 }
 
 /// Takes up the restore epoch of the config.

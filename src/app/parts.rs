@@ -8,6 +8,7 @@ use std::sync::Arc;
 use rustix::fs::Access;
 use secrecy::ExposeSecret as _;
 
+use crate::app::agreed;
 use crate::app::doors::{self, Common};
 use crate::app::operators::Operators;
 use crate::app::profile;
@@ -315,7 +316,7 @@ pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Checked {
     if let Some(config) = &looked.config {
         let mut found = match open_all(config, clock) {
             Ok(parts) => {
-                notes = parts.banks.values().flat_map(left_to_people).collect();
+                notes = agreed::notes(config, parts.banks.values());
                 Vec::new()
             }
             Err(found) => found,
@@ -326,27 +327,6 @@ pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Checked {
         looked.add(found);
     }
     Checked { problems: looked.lines(), notes }
-}
-
-/// What a bank's format leaves to people.
-fn left_to_people(bank: &Bank) -> Vec<String> {
-    let has = |kind| bank.format.has(kind);
-    let format = bank.format.name();
-    let mut notes = Vec::new();
-    if !has(MessageKind::RefundRequest) {
-        notes.push(format!(
-            "{}: {format} has no refund_request: leftover is given back by hand, an alert says when and how much, and two people \
-             say that it was done (daifa decide)",
-            bank.code
-        ));
-    }
-    if !has(MessageKind::LateReturn) && !has(MessageKind::ReturnQuery) {
-        notes.push(format!(
-            "{}: {format} has neither late_return nor return_query: of money that comes back after it was credited nothing is heard",
-            bank.code
-        ));
-    }
-    notes
 }
 
 /// Why the daemon's own folder cannot be written. One that is not there yet is made at the start, where

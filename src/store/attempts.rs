@@ -230,6 +230,9 @@ impl Store {
         entry.write_beside(&mut work, attempt.register).await?;
         // Whoever sends goes on; nobody else has anything to do now.
         work.commit().await?;
+        if let Some(witness) = self.witness.get() {
+            witness();
+        }
         Ok(Committed::after_commit(attempt.no))
     }
 

@@ -149,6 +149,8 @@ pub struct Store {
     death: Option<std::sync::Arc<death::Death>>,
     /// The daemon's turn; a command beside it has none.
     turn: Option<i64>,
+    /// Told of every hand-over before a byte of it leaves.
+    witness: std::sync::OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 impl Store {
@@ -184,7 +186,8 @@ impl Store {
         let turn = if exclusive { Some(take_turn(dialect.as_ref()).await?) } else { None };
         let changed = tokio::sync::Notify::new();
         let version = std::sync::atomic::AtomicU64::new(0);
-        Ok(Self { dialect, changed, version, death: None, turn })
+        let witness = std::sync::OnceLock::new();
+        Ok(Self { dialect, changed, version, death: None, turn, witness })
     }
 
     /// Practice only: this store kills its process beside one of its commits.
@@ -192,6 +195,12 @@ impl Store {
     pub fn doomed(mut self, death: death::Death) -> Self {
         self.death = Some(std::sync::Arc::new(death));
         self
+    }
+
+    /// From now on `witness` is told of every hand-over, once it is durable and before a byte of it leaves: who
+    /// keeps count beside the database can tell that one was set back.
+    pub fn witnessed(&self, witness: Box<dyn Fn() + Send + Sync>) {
+        self.witness.get_or_init(|| witness);
     }
 
     /// Every transaction that writes begins here, so every commit of one can be counted here, and a

@@ -26,6 +26,15 @@ impl Store {
         self.look().the(sql, params![], |row| row.int(0)).await
     }
 
+    /// How often anything was handed over to a bank, repeats among it. It only ever grows.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn hand_overs(&self) -> Result<i64, StoreError> {
+        let sql = "SELECT COALESCE(CAST(SUM(sends) AS BIGINT), 0) FROM attempt";
+        self.look().the(sql, params![], |row| row.int(0)).await
+    }
+
     /// Notes the restore epoch of the config. Where it is higher than before, the database was restored:
     /// nothing is sent to any of the banks until an operator has compared with it.
     ///

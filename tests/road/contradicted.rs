@@ -190,23 +190,36 @@ async fn i2_not_found_does_not_count_against_results_that_are_held() {
 
 #[tokio::test]
 async fn f31_a_refusal_of_the_first_time_says_nothing_of_the_second() {
-    let mut house = House::open().await;
-    house.files.next(Turn::Lose { booked: false });
-    house.files.reply(Reply::Say(Answer::NotFound));
-    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
-    house.live(HOUR, MINUTE).await;
-    assert_eq!(house.files.batches().len(), 2, "not found, and sent again");
-    let reference = house.files.batches()[0].reference.clone();
-    // The refusal of the first time was slow.
-    let kind = MessageKind::Acknowledgement;
-    house.files.leave(house.files.say(kind, &reference, Answer::Refused, "", &[], "2"));
-    house.live(HOUR, 10 * MINUTE).await;
-    assert!(!house.texts(STATES).await.contains(&"refused".to_owned()));
-    recut(&house).await.expect_err("the second was taken");
-    house.files.leave_all(1);
-    house.live(HOUR, 10 * MINUTE).await;
-    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
-    house.sound().await;
+    for lost in [false, true] {
+        let mut house = House::open().await;
+        house.files.next(Turn::Lose { booked: false });
+        if lost {
+            house.files.next(Turn::Lose { booked: true });
+        }
+        house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+        for _ in 0..60 {
+            if house.files.batches().len() < 2 {
+                house.live(MINUTE, MINUTE).await;
+            }
+        }
+        assert_eq!(house.files.batches().len(), 2, "not found, and sent again");
+        // From now on the bank says nothing that would mend it.
+        (0..200).for_each(|_| house.files.reply(Reply::Fail));
+        let stands = if lost { "unknown" } else { "accepted" };
+        assert_eq!(house.texts(STATES).await, [stands]);
+        let reference = house.files.batches()[0].reference.clone();
+        // The refusal of the first time was slow.
+        let kind = MessageKind::Acknowledgement;
+        house.files.leave(house.files.say(kind, &reference, Answer::Refused, "", &[], "2"));
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(house.texts(STATES).await, [stands]);
+        assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+        recut(&house).await.expect_err("the second was taken");
+        house.files.leave_all(1);
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+        house.sound().await;
+    }
 }
 
 #[tokio::test]
