@@ -17,6 +17,10 @@ pub fn is_allowed(name: &str) -> bool {
 
 /// So many digits in a row may be an account or a document.
 const DIGITS_HIDDEN: usize = 15;
+/// The most of a name or of words that is shown.
+const SHOWN_MAX: usize = 60;
+/// The most that is looked at for it: what is cut off must not make a long number a short one.
+const READ_MAX: usize = 1_000;
 /// What is shown of these at each end, for whoever looks for the file.
 const DIGITS_SHOWN: usize = 4;
 
@@ -32,33 +36,71 @@ fn masked(c: char) -> char {
     if !c.is_ascii() && c.is_alphanumeric() { '*' } else { c }
 }
 
-/// Words of a server as a message may show them: escaped and short, and without the middle of long numbers.
+/// Words of a server as a message may show them: escaped and short, and without the middle of long numbers, also of
+/// those that are written in groups.
 pub fn said(words: &str) -> String {
+    let words: Vec<char> = words.chars().take(READ_MAX).collect();
     let mut out = String::new();
-    let mut digits = String::new();
-    for c in words.chars().take(60).chain(std::iter::once('\0')) {
-        if c.is_ascii_digit() {
-            digits.push(c);
+    let mut rest = words.as_slice();
+    while let Some((first, behind)) = rest.split_first() {
+        if !first.is_ascii_digit() {
+            out.push(*first);
+            rest = behind;
             continue;
         }
-        if digits.len() < DIGITS_HIDDEN && !is_mobile(&digits) {
-            out.push_str(&digits);
+        let one = run(rest);
+        let group = grouped(rest);
+        let number: String = rest.iter().take(group).filter(|c| c.is_ascii_digit()).collect();
+        let (digits, end) = if group > one && is_of_a_person(&number) {
+            (number, group)
         } else {
+            (rest.iter().take(one).collect(), one)
+        };
+        if is_of_a_person(&digits) {
             let (first, last) =
                 (digits.get(..DIGITS_SHOWN), digits.get(digits.len() - DIGITS_SHOWN..));
             out.extend([first, Some("***"), last].into_iter().flatten());
+        } else {
+            out.push_str(&digits);
         }
-        digits.clear();
-        if c != '\0' {
-            out.push(c);
-        }
+        rest = rest.get(end..).unwrap_or_default();
     }
-    out.escape_debug().to_string()
+    out.chars().take(SHOWN_MAX).flat_map(char::escape_debug).collect()
 }
 
-/// Eleven digits as mobile numbers of the mainland are; our references have twelve.
+/// How many digits stand at the beginning.
+fn run(words: &[char]) -> usize {
+    words.iter().take_while(|c| c.is_ascii_digit()).count()
+}
+
+/// How long the number at the beginning is where it is written in three or more groups, as cards and telephones are:
+/// with one sign between each. Days and times have shorter groups, or longer ones.
+fn grouped(words: &[char]) -> usize {
+    let (mut end, mut groups) = (0, 0);
+    loop {
+        let digits = run(words.get(end..).unwrap_or_default());
+        let is_code = groups == 0 && digits == 2;
+        if !is_code && !(3..=6).contains(&digits) {
+            break;
+        }
+        (end, groups) = (end + digits, groups + 1);
+        if !matches!(words.get(end), Some('-' | '_' | '.' | ' ')) {
+            return if groups >= 3 { end } else { 0 };
+        }
+        end += 1;
+    }
+    if groups >= 3 { end - 1 } else { 0 }
+}
+
+/// May a number be an account or a document, or is it a mobile one? Our references have twelve digits.
+fn is_of_a_person(digits: &str) -> bool {
+    digits.len() >= DIGITS_HIDDEN || is_mobile(digits)
+}
+
+/// Eleven digits as mobile numbers of the mainland are, perhaps behind the code of the country.
 fn is_mobile(digits: &str) -> bool {
-    digits.len() == 11 && matches!(digits.as_bytes(), [b'1', b'3'..=b'9', ..])
+    let number = digits.strip_prefix("86").filter(|rest| rest.len() == 11).unwrap_or(digits);
+    number.len() == 11 && matches!(number.as_bytes(), [b'1', b'3'..=b'9', ..])
 }
 
 /// The part of a name before its last point.
@@ -125,10 +167,20 @@ mod tests {
             ("SL000000000001_20261123.txt.ok", "SL000000000001_20261123.txt.ok"),
             ("11010519491231002X.txt", "1101***1002X.txt"),
             ("SL13800000000.txt", "SL1380***0000.txt"),
+            ("SL8613912345678.txt", "SL8613***5678.txt"),
+            ("622848-0000-1234-5678-901.txt", "6228***8901.txt"),
+            ("HP_6228 4800 0012 3456 789_1.txt", "HP_6228***6789_1.txt"),
+            ("tel 138-1234-5678, +86-138-1234-5678", "tel 1381***5678, +8613***5678"),
+            ("HP_2026-11-29_101010.txt", "HP_2026-11-29_101010.txt"),
+            ("20261129-101010-000001.txt", "20261129-101010-000001.txt"),
+            ("192.168.100.200:22", "192.168.100.200:22"),
+            ("T010000000012_1.txt", "T010000000012_1.txt"),
             ("a\u{1b}[1m\n", "a\\u{1b}[1m\\n"),
         ] {
             assert_eq!(shown(name), expected);
         }
+        let long = format!("{}6200000000000106252", "x".repeat(50));
+        assert_eq!(shown(&long), format!("{}6200***625", "x".repeat(50)), "cut behind its mask");
         assert_eq!(said("没有权限：6200000000000106252"), "没有权限：6200***6252");
     }
 

@@ -111,6 +111,8 @@ pub struct Book {
     pub mixed_up: BTreeMap<String, String>,
     /// A bank that books the same reference twice.
     pub no_dedup: bool,
+    /// What it leaves can be read, and moved by nobody.
+    pub fixed: bool,
     moments: i64,
 }
 
@@ -639,6 +641,9 @@ impl Transport for Counter {
     }
 
     async fn archive(&self, arrival: &Arrival) -> Result<(), DoorError> {
+        if self.book().fixed {
+            return Err(DoorError::Remote { doing: "moving", cause: "no space left".to_owned() });
+        }
         match &self.files {
             Some((door, _)) => door.archive(arrival).await,
             None => Err(DoorError::NoArrivals),

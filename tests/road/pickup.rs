@@ -165,9 +165,7 @@ async fn i14_an_answer_that_cannot_be_put_away_keeps_no_question_back() {
     (0..900).for_each(|_| house.files.reply(Reply::Posted));
     house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
     let reference = house.files.batches()[0].reference.clone();
-    let archive = house.dir.path().join("bank/archive");
-    std::fs::remove_dir_all(&archive).ok();
-    std::fs::write(&archive, "no folder").expect("written");
+    house.files.book().fixed = true;
     let kind = MessageKind::StatusAnswer;
     house.files.leave(house.files.say(kind, &reference, Answer::Processing, "", &[], "1"));
     house.live(5 * MINUTE, SECOND).await;
@@ -175,7 +173,7 @@ async fn i14_an_answer_that_cannot_be_put_away_keeps_no_question_back() {
     let asked = house.files.book().asked.len();
     house.live(HOUR, 10 * SECOND).await;
     assert!(house.files.book().asked.len() > asked + 2, "and asks on");
-    std::fs::remove_file(&archive).expect("removed");
+    house.files.book().fixed = false;
     house.files.leave_all(0);
     house.live(5 * MINUTE, MINUTE).await;
     assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);

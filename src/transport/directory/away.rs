@@ -18,6 +18,7 @@ use crate::transport::whole::Token;
 
 impl Inbox {
     pub(super) fn put_away(&self, token: &Token, away: Away) -> Result<(), DoorError> {
+        let _moving = self.moving();
         let folder = self.folder()?;
         let Some((control, identity)) = &token.control else {
             return self.move_data(&folder, &token.data, away);

@@ -25,6 +25,8 @@ const ENTRIES_MAX: usize = 200_000;
 pub struct Inbox {
     pub(super) options: DirectoryOptions,
     looked: Mutex<Looked>,
+    /// Whoever looks through the folder finishes what was cut short: what is being put away is not.
+    moving: Mutex<()>,
 }
 
 /// What the last looks saw; only an economy and a watch for stillness, never a truth.
@@ -72,7 +74,7 @@ impl Shape {
 
 impl Inbox {
     pub fn new(options: DirectoryOptions) -> Self {
-        Self { options, looked: Mutex::default() }
+        Self { options, looked: Mutex::default(), moving: Mutex::default() }
     }
 
     /// Whole arrivals, oldest first.
@@ -223,6 +225,11 @@ impl Inbox {
         self.looked.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
+    /// Held by whoever moves files.
+    pub(super) fn moving(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.moving.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     pub(super) fn folder(&self) -> Result<OwnedFd, DoorError> {
         files::open_folder(&self.options.incoming).map_err(|e| self.io("opening", e))
     }
@@ -239,6 +246,7 @@ impl Inbox {
         wanted: impl Fn(&str) -> bool,
         mut found: impl FnMut(String, Shape),
     ) -> Result<(), DoorError> {
+        let _moving = self.moving();
         let entries =
             std::fs::read_dir(&self.options.incoming).map_err(|e| self.io("listing", e))?;
         for entry in entries.take(ENTRIES_MAX) {

@@ -24,6 +24,8 @@ const AT_ONCE: usize = 8;
 /// The incoming folder of one bank, and what the last looks saw of it.
 pub(super) struct Inbox {
     looked: Mutex<Looked>,
+    /// Whoever looks through the folder finishes what was cut short: what is being put away is not.
+    moving: tokio::sync::Mutex<()>,
 }
 
 /// Only an economy and a watch for stillness, never a truth.
@@ -34,7 +36,7 @@ pub(super) struct Looked {
     warned: HashSet<String>,
     /// Folders that were there when something was last moved into them.
     folders: HashSet<Away>,
-    /// The newest second that a file of this folder bore: by the server's clock it was that late at least.
+    /// The newest second that a file of this folder bore.
     newest: u32,
     /// Data without its control file, where a look has told of it since it was asked for.
     pub halves: Option<Vec<String>>,
@@ -50,11 +52,13 @@ pub(super) struct Desk<'d> {
     pub inbox: &'d Inbox,
     pub options: &'d SftpOptions,
     pub session: &'d Session,
+    /// The second that the last file bore which we wrote on this server; 0 where none is known.
+    pub wrote_last: u32,
 }
 
 impl Inbox {
     pub fn new() -> Self {
-        Self { looked: Mutex::default() }
+        Self { looked: Mutex::default(), moving: tokio::sync::Mutex::default() }
     }
 
     pub(super) fn looked(&self) -> MutexGuard<'_, Looked> {
@@ -101,13 +105,20 @@ impl Desk<'_> {
             let read = join_all(some.iter().map(|(member, seen)| self.read(member, *seen))).await;
             parts.append(&mut read.into_iter().collect::<Result<Vec<InPart>, DoorError>>()?);
         }
-        let newest = self.inbox.looked().newest;
-        let like_newer = wanted.iter().any(|(_, seen)| seen.changed >= newest);
+        let second = self.surely_over();
+        let like_newer = wanted.iter().any(|(_, seen)| seen.changed >= second);
         let read = wanted.into_iter().map(|(member, seen)| (member.clone(), seen.identity()));
         let (mut control, data): (Vec<_>, Vec<_>) =
             read.partition(|(member, _)| group.control.as_ref() == Some(member));
         let token = Token { data, control: control.pop(), like_newer };
         Ok(Arrival { name: name.to_owned(), parts, token })
+    }
+
+    /// A second before which no file can be left any more: 0 where that is not known. A single file with a time to come
+    /// (its machine's clock was wrong) must not say so, nor another clock than the one of this folder: it is the
+    /// earlier of the newest here and the last that we wrote.
+    fn surely_over(&self) -> u32 {
+        self.inbox.looked().newest.min(self.wrote_last)
     }
 
     pub async fn set_aside(&self, name: &str) -> Result<(), DoorError> {
@@ -142,7 +153,9 @@ impl Desk<'_> {
         read: &[InPart],
         away: Away,
     ) -> Result<(), DoorError> {
+        let moving = self.inbox.moving.lock().await;
         let done = self.put_away_listed(token, read, away).await;
+        drop(moving);
         if done.is_err() {
             // What lies under a hidden name now is found by a look, not remembered.
             self.inbox.looked().waiting = Waiting::default();
@@ -200,6 +213,7 @@ impl Desk<'_> {
 
     /// All plain files with plain names; finishes what a crash interrupted on the way.
     async fn look_through(&self) -> Result<Vec<(String, Seen)>, DoorError> {
+        let _moving = self.inbox.moving.lock().await;
         let mut listed = self.list().await?;
         if self.put_back_compared(&listed).await? {
             listed = self.list().await?;

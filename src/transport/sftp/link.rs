@@ -2,6 +2,7 @@
 //! made anew where it is not proved.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -23,6 +24,9 @@ type Kept = Arc<Mutex<Option<(Arc<Session>, Instant)>>>;
 
 pub(super) struct Link {
     options: Arc<SftpOptions>,
+    /// The second that the last file bears which we wrote there: by the server's clock it was that late. 0 before
+    /// the first.
+    wrote: Arc<AtomicU32>,
     kept: Kept,
     /// That of the other link: a server that lets in one login at a time has it given up for this one.
     other: Kept,
@@ -32,12 +36,24 @@ impl Link {
     /// Two links to one server.
     pub fn pair(options: &Arc<SftpOptions>) -> [Self; 2] {
         let (one, other) = (Kept::default(), Kept::default());
+        let wrote = Arc::default();
         let link = |kept: &Kept, other: &Kept| Self {
             options: Arc::clone(options),
+            wrote: Arc::clone(&wrote),
             kept: Arc::clone(kept),
             other: Arc::clone(other),
         };
         [link(&one, &other), link(&other, &one)]
+    }
+
+    /// We wrote a file just now that bears this second.
+    pub fn wrote(&self, second: u32) {
+        self.wrote.store(second, Ordering::SeqCst);
+    }
+
+    /// How late it was by the server's clock when we wrote there last; 0 before the first file.
+    pub fn wrote_last(&self) -> u32 {
+        self.wrote.load(Ordering::SeqCst)
     }
 
     /// A connection that answered a moment ago.

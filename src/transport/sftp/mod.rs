@@ -127,7 +127,8 @@ impl Sftp {
     }
 
     fn desk<'d>(&'d self, session: &'d Session) -> Desk<'d> {
-        Desk { inbox: &self.inbox, options: &self.options, session }
+        let wrote_last = self.giving.wrote_last();
+        Desk { inbox: &self.inbox, options: &self.options, session, wrote_last }
     }
 }
 

@@ -205,7 +205,8 @@ impl Over<'_> {
         // written once more from its beginning.
         for _ in 0..2 {
             session.write(&hidden, &part.bytes, from).await.map_err(wrong)?;
-            if same(session, &hidden, part).await.map_err(wrong)? {
+            if let Some(seen) = same(session, &hidden, part).await.map_err(wrong)? {
+                self.link.wrote(seen.changed);
                 return Ok(());
             }
             session.remove(&hidden).await.map_err(wrong)?;
@@ -287,11 +288,11 @@ async fn place(session: &Session, folder: &str, part: &OutPart) -> Result<Place,
     }
 }
 
-/// Does a file of this path have the bytes of this part?
-async fn same(session: &Session, at: &str, part: &OutPart) -> Result<bool, Trouble> {
+/// The file of this path, where it has the bytes of this part.
+async fn same(session: &Session, at: &str, part: &OutPart) -> Result<Option<Seen>, Trouble> {
     match session.look(at).await? {
-        Some(seen) => reads_as(session, at, seen, part).await,
-        None => Ok(false),
+        Some(seen) if reads_as(session, at, seen, part).await? => Ok(Some(seen)),
+        Some(_) | None => Ok(None),
     }
 }
 
