@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::clock::local_text;
 use crate::flow::beside::{Gathered, Taken, gather};
 use crate::flow::held::{hold, hold_weighing, joined};
-use crate::flow::matching::{ANOTHER, note_reference};
+use crate::flow::matching::{ANOTHER, note_reference, unknown_code};
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{chinese, data_error};
 use crate::flow::taking::{freeze, row_reports, take_rows};
@@ -17,6 +17,7 @@ use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState, Heard};
 use crate::model::id::RefundNo;
+use crate::model::outcome::OutcomeKind;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, BankWords, Conclusion};
@@ -34,6 +35,8 @@ pub struct WholeAnswer {
     pub bank_references: Vec<String>,
     /// Payments that it says something about.
     pub rows: usize,
+    /// Those of them of which it says that they were paid.
+    pub paid: usize,
     pub parts: Vec<Part>,
 }
 
@@ -86,7 +89,7 @@ pub async fn read_parts(
         Ok(read) => read,
         Err(why) => return Ok(Err(why.chinese().to_owned())),
     };
-    let Whole { head, bank_references, rows } = match read {
+    let Whole { head, bank_references, rows, paid } = match read {
         Ok(Ok(whole)) => whole,
         Ok(Err(why)) => return Ok(Err(why)),
         Err(fault) => return Ok(Err(unread(&fault))),
@@ -96,20 +99,21 @@ pub async fn read_parts(
     }
     let code = head.text(Key::Code).unwrap_or_default().to_owned();
     let Some(answer) = format.answer(kind, &code) else {
-        return Ok(Err(format!("代码 {code:?} 不在格式的代码表中")));
+        return Ok(Err(unknown_code("代码", &code)));
     };
     let text = head.text(Key::Text).unwrap_or_default().to_owned();
-    Ok(Ok(WholeAnswer { kind, answer, code, text, bank_references, rows, parts }))
+    Ok(Ok(WholeAnswer { kind, answer, code, text, bank_references, rows, paid, parts }))
 }
 
 /// For so long what two people found about an attempt is taken for true, in milliseconds.
 const DECISION_HOLDS_MS: i64 = 24 * 3_600_000;
 
-/// What a message says of the whole, and of how many payments it says more.
+/// What a message says of the whole, of how many payments it says more, and of how many that they were paid.
 struct Whole {
     head: Record,
     bank_references: Vec<String>,
     rows: usize,
+    paid: usize,
 }
 
 /// Reads a message to its end.
@@ -120,7 +124,7 @@ fn whole(
     kind: MessageKind,
     parts: &[Part],
 ) -> Result<Result<Whole, String>, DataError> {
-    let (mut head, mut bank_references, mut rows) = (Record::new(), Vec::new(), 0);
+    let (mut head, mut bank_references, mut rows, mut paid) = (Record::new(), Vec::new(), 0, 0);
     let mut reading = format.read(kind, parts)?;
     while let Some(item) = reading.next()? {
         if let Err(why) = note_reference(&item, &mut bank_references) {
@@ -128,10 +132,17 @@ fn whole(
         }
         match item {
             Item::Head(record) | Item::Tail(record) => head.fill_from(record),
-            Item::Row(_) | Item::BadRow(_) => rows += 1,
+            Item::Row(row) => {
+                rows += 1;
+                let code = row.text(Key::Code).unwrap_or_default();
+                let outcome = format.row_meaning(kind, code).and_then(|meaning| meaning.outcome);
+                let was_paid = [OutcomeKind::Credited, OutcomeKind::Returned];
+                paid += usize::from(outcome.is_some_and(|outcome| was_paid.contains(&outcome)));
+            }
+            Item::BadRow(_) => rows += 1,
         }
     }
-    Ok(Ok(Whole { head, bank_references, rows }))
+    Ok(Ok(Whole { head, bank_references, rows, paid }))
 }
 
 /// Acts on what a bank said about a whole attempt (design 4, rules 2 and 3).
@@ -156,6 +167,15 @@ pub async fn acted_on(
     if attempt.state == AttemptState::Refused && said.answer == Answer::Refused {
         tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
         return Ok(());
+    }
+    // The whole of it says that nothing was done, and its rows that something was.
+    let otherwise = match said.answer {
+        Answer::NotFound => said.rows > 0,
+        Answer::Refused => said.paid > 0,
+        _ => false,
+    };
+    if otherwise {
+        return contradicts(ctx, bank, attempt, said, ROWS_OTHERWISE).await;
     }
     if said.answer == Answer::Refused && !refusal_counts(ctx, attempt, told) {
         return contradicts(ctx, bank, attempt, said, ANOTHER_TIME).await;
@@ -398,6 +418,9 @@ fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
     format!("{} 拒绝受理{what}，返回码 [{}]。{next}", bank.name, said.code)
 }
 
+/// Said where an answer contradicts itself.
+const ROWS_OTHERWISE: &str =
+    "it says that nothing was done, and lists payments of which something was";
 /// Said where the same answer file comes twice.
 const TOLD_TWICE: &str = "the same answer came before, and it went again since";
 /// Said where a refusal may be the answer to an earlier time that it was sent.
@@ -410,7 +433,7 @@ fn refusal_counts(ctx: &Ctx, attempt: &Attempt, told: Told) -> bool {
     let now = match told {
         Told::AtOnce => true,
         Told::At(question) => ctx.waits.is_present(attempt.no, question),
-        Told::InFile | Told::Unasked => false,
+        Told::InFile | Told::OnSession | Told::Unasked => false,
     };
     !again || now || attempt.state == AttemptState::Refused
 }

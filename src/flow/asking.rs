@@ -80,16 +80,16 @@ pub(super) async fn ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(),
     Ok(ctx.store.asked(attempt, Some(now + every), heard_of_it, now).await?)
 }
 
-/// For how long a question whose answer comes as a file waits, in milliseconds, about an attempt of unknown fate:
-/// nobody could tell the answer to one that is put before the visibility delay from that to a later one.
+/// For how long a question whose answer comes as a file or on a connection that stays waits, in milliseconds, about
+/// an attempt of unknown fate: nobody could tell the answer to one that is put before the visibility delay from that to a later one.
 fn too_early(
     ctx: &Ctx,
     bank: &Bank,
     attempt: &Attempt,
     kinds: &[(MessageKind, MessageKind)],
 ) -> Option<i64> {
-    let by_file = kinds.iter().any(|(question, _)| bank.doors.of(*question).can_look());
-    if attempt.state != AttemptState::Unknown || !by_file {
+    let mixed = kinds.iter().any(|(question, _)| bank.doors.of(*question).may_be_earlier());
+    if attempt.state != AttemptState::Unknown || !mixed {
         return None;
     }
     let waited_ms = ctx.waits.question(attempt, ctx.clock.running_ms()).waited_ms();
@@ -186,12 +186,17 @@ async fn put(
     }
     let is_unknown = attempt.state == AttemptState::Unknown;
     let asked = is_unknown.then(|| ctx.waits.question(attempt, ctx.clock.running_ms()));
-    match bank.doors.of(question).ask(&parts).await {
+    let door = bank.doors.of(question);
+    let heard = door.ask(&parts).await;
+    // On a connection that stays, the answer that failed to come may come late, to whatever is asked then.
+    let may_come = heard == Asked::Posted || door.may_be_earlier() && !door.can_look();
+    if let (Some(asked), true) = (asked, may_come) {
+        ctx.waits.left(attempt, asked, bank.rules.visibility_delay_ms);
+    }
+    match heard {
+        Asked::Answer(bytes) if door.may_be_earlier() => Put::Answer(bytes, Told::OnSession),
         Asked::Answer(bytes) => Put::Answer(bytes, asked.map_or(Told::AtOnce, Told::At)),
         Asked::Posted => {
-            if let Some(asked) = asked {
-                ctx.waits.left(attempt, asked, bank.rules.visibility_delay_ms);
-            }
             tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
             Put::Posted
         }

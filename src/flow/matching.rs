@@ -436,7 +436,7 @@ fn match_row(
 }
 
 /// A code that the format does not know, without what may be a person's where columns are shifted (I27).
-fn unknown_code(what: &str, code: &str) -> String {
+pub(super) fn unknown_code(what: &str, code: &str) -> String {
     let shown = names::shown(&harmless(code, []));
     format!("{what} {shown:?} 不在格式的代码表中")
 }

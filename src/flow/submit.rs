@@ -326,13 +326,15 @@ async fn answered(
             )
         }
         Ok((answer, beside)) => {
-            match acted_on(ctx, bank, attempt, &answer, Told::AtOnce).await {
+            let door = bank.doors.of(request_of(attempt));
+            let told = if door.may_be_earlier() { Told::OnSession } else { Told::AtOnce };
+            match acted_on(ctx, bank, attempt, &answer, told).await {
                 // The bank said something else by another way meanwhile: its answer is taken as things stand now.
                 Err(FlowError::Store(StoreError::Moved { .. })) => {
                     let now =
                         ctx.store.attempt_by_reference(&bank.code, &attempt.reference).await?;
                     let now = now.as_ref().unwrap_or(attempt);
-                    acted_on(ctx, bank, now, &answer, Told::AtOnce).await?;
+                    acted_on(ctx, bank, now, &answer, told).await?;
                 }
                 done => done?,
             }

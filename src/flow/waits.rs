@@ -2,8 +2,9 @@
 //! found" counts only where the question was put after the bank's visibility delay (I2): an answer says how things
 //! stood when it was asked for, however late it is read.
 //!
-//! On a line an answer belongs to its question. In a folder nobody knows to which: where one may still come to a
-//! question that was put too early, or before the bytes went again, an answer counts as that one's.
+//! On a line an answer belongs to its question. In a folder, and on a connection that stays, nobody knows to which:
+//! where one may still come to a question that was put too early, or before the bytes went again, an answer counts as
+//! that one's.
 //!
 //! All of it is kept in memory alone, on the machine's running time: a restart makes a wait longer, and never
 //! shorter (I16).
@@ -37,6 +38,8 @@ pub enum Told {
     At(Question),
     /// It was left in a folder.
     InFile,
+    /// It came on a connection that stays, on which the answer to an earlier question may come late.
+    OnSession,
     /// Nobody asked, or nobody knows when.
     Unasked,
 }
@@ -45,7 +48,7 @@ pub enum Told {
 #[derive(Debug, Clone, Copy)]
 struct Wait {
     since_ms: i64,
-    /// Questions that were left for the bank, late enough to count, and may be answered.
+    /// Questions that were left for the bank or said to it, late enough to count, and may be answered.
     asked: i64,
     /// Others that may be answered still: put too early, or before the bytes went again.
     older: i64,
@@ -99,7 +102,7 @@ impl Waits {
         Question { at_ms: running_ms, since_ms }
     }
 
-    /// That question lies in the bank's folder.
+    /// That question lies in the bank's folder, or was said on a connection that stays.
     pub(super) fn left(&self, attempt: &Attempt, question: Question, delay_ms: i64) {
         let mut all = self.of();
         let Some(wait) = all.get_mut(&attempt.no) else { return };
@@ -121,15 +124,15 @@ impl Waits {
                 Bearing::Present
             }
             Told::At(_) => Bearing::Earlier,
-            Told::InFile if wait.older > 0 => {
+            Told::InFile | Told::OnSession if wait.older > 0 => {
                 wait.older -= 1;
                 Bearing::Earlier
             }
-            Told::InFile if wait.asked > 0 => {
+            Told::InFile | Told::OnSession if wait.asked > 0 => {
                 wait.asked -= 1;
                 Bearing::Present
             }
-            Told::InFile | Told::AtOnce | Told::Unasked => Bearing::None,
+            Told::InFile | Told::OnSession | Told::AtOnce | Told::Unasked => Bearing::None,
         }
     }
 

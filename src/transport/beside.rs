@@ -63,6 +63,10 @@ impl Transport for Beside {
         self.message.send(committed, &message).await
     }
 
+    fn may_be_earlier(&self) -> bool {
+        self.message.may_be_earlier()
+    }
+
     /// What counts is the message, and a line shows nothing of what went over it.
     fn can_look(&self) -> bool {
         self.message.can_look()

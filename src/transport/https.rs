@@ -165,6 +165,10 @@ impl Transport for Https {
         self.post(parts).await
     }
 
+    fn may_be_earlier(&self) -> bool {
+        false
+    }
+
     /// An exchange leaves nothing behind that could be looked at.
     fn can_look(&self) -> bool {
         false

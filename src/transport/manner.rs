@@ -64,6 +64,10 @@ impl<M: Manner> Transport for With<M> {
         self.manner.send(self.door.as_ref(), committed, parts).await
     }
 
+    fn may_be_earlier(&self) -> bool {
+        self.door.may_be_earlier()
+    }
+
     fn can_look(&self) -> bool {
         self.door.can_look()
     }

@@ -138,6 +138,10 @@ pub trait Transport: Send + Sync {
     /// Hands one attempt over. A repeat after [`Sent::NotSent`] passes the very same parts.
     async fn send(&self, committed: &Committed, parts: &[OutPart]) -> Sent;
 
+    /// Can an answer that comes be the one to an earlier question? It can where it is left in a folder, and on a
+    /// connection that stays.
+    fn may_be_earlier(&self) -> bool;
+
     /// Can this door see what lies at the bank at all? Where it cannot, nobody opens what was sent for it.
     fn can_look(&self) -> bool;
 

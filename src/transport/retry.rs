@@ -96,6 +96,10 @@ mod tests {
             }
         }
 
+        fn may_be_earlier(&self) -> bool {
+            false
+        }
+
         fn can_look(&self) -> bool {
             false
         }

@@ -415,6 +415,10 @@ impl Transport for Socket {
         self.0.exchange(parts).await
     }
 
+    fn may_be_earlier(&self) -> bool {
+        self.0.staying.is_some()
+    }
+
     /// An exchange leaves nothing behind that could be looked at.
     fn can_look(&self) -> bool {
         false

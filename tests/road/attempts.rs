@@ -178,6 +178,26 @@ async fn i2_not_found_counts_by_when_it_was_asked_and_not_by_when_it_is_read() {
     paid_once(&house, &house.calls).await;
 }
 
+/// On a connection that stays, the answer to a question that was given up comes late, to whatever is asked then.
+#[tokio::test]
+async fn i2_on_a_connection_that_stays_a_late_answer_counts_as_that_to_the_earlier_question() {
+    let mut house = House::open().await;
+    house.calls.book().session = true;
+    house.calls.next(Turn::Lose { booked: false });
+    house.calls.next(Turn::Lose { booked: true });
+    // The first is given up, the second answered; it goes again, and the answer to the first comes.
+    for reply in [Reply::Fail, Reply::Say(Answer::NotFound), Reply::Say(Answer::NotFound)] {
+        house.calls.reply(reply);
+    }
+    house.take(offer(CALLS)).await;
+    house.live(VISIBLE - MINUTE, MINUTE).await;
+    assert!(house.calls.book().asked.is_empty(), "nobody could tell the answer from a later one");
+    house.live(40 * MINUTE, MINUTE).await;
+    assert_eq!(house.calls.batches().len(), 2, "the second time was taken");
+    assert!(house.calls.book().asked.len() >= 4);
+    paid_once(&house, &house.calls).await;
+}
+
 /// In a folder nobody sees which question an answer is to: one that may be to an early question does not count.
 #[tokio::test]
 async fn i2_a_file_that_may_answer_an_early_question_does_not_count() {

@@ -12,7 +12,7 @@ use daifa::model::reason::Reason;
 use crate::counter::{Fate, Reply, Turn};
 use crate::county::{Draft, person};
 use crate::deciding::{decided, refused, wish};
-use crate::house::{FILES, HOUR, House, MINUTE};
+use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
 const STATES: &str = "SELECT state FROM attempt ORDER BY attempt_no";
 const FIRST: Subject = Subject::Attempt(AttemptNo(1));
@@ -165,6 +165,38 @@ async fn i1_a_bank_whose_held_results_say_that_it_paid_cannot_refuse() {
     assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
     assert_eq!(house.state(1).await, "closed");
     house.sound().await;
+}
+
+/// "Not found", or a refusal, that lists payments which were made: nothing goes again, and people look.
+#[tokio::test]
+async fn i2_an_answer_that_says_nothing_was_done_and_lists_what_was_is_no_answer() {
+    for answer in [Answer::NotFound, Answer::Refused] {
+        let mut house = House::open().await;
+        house.calls.next(Turn::Lose { booked: true });
+        (0..9).for_each(|_| house.calls.reply(Reply::Fail));
+        house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+        house.live(HOUR, 10 * MINUTE).await;
+        house.calls.book().replies.clear();
+        let kind = MessageKind::StatusAnswer;
+        let reference = house.calls.batches()[0].reference.clone();
+        let rows = house.calls.told(&reference, kind);
+        for _ in 0..30 {
+            let said = house.calls.body(kind, &reference, answer, "", &rows);
+            house.calls.reply(Reply::Bytes(said));
+        }
+        house.live(3 * HOUR, 10 * MINUTE).await;
+        assert_eq!(house.calls.batches().len(), 1, "it was paid");
+        assert_eq!(house.texts(STATES).await, ["unknown"]);
+        assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+        let told = house.alert("contradiction").await.expect("somebody is told");
+        assert!(told.text.contains("明细中却有已办理的款项"), "{}", told.text);
+        // The bank mends it.
+        house.calls.book().replies.clear();
+        house.live(9 * HOUR, 10 * MINUTE).await;
+        assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+        assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+        house.sound().await;
+    }
 }
 
 #[tokio::test]

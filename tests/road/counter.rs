@@ -111,6 +111,8 @@ pub struct Book {
     pub mixed_up: BTreeMap<String, String>,
     /// A bank that books the same reference twice.
     pub no_dedup: bool,
+    /// It is called on a connection that stays.
+    pub session: bool,
     /// What it leaves can be read, and moved by nobody.
     pub fixed: bool,
     moments: i64,
@@ -583,6 +585,10 @@ impl Transport for Counter {
                 }
             }
         }
+    }
+
+    fn may_be_earlier(&self) -> bool {
+        self.book().session
     }
 
     fn can_look(&self) -> bool {

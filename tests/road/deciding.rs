@@ -470,6 +470,10 @@ impl Transport for Looking {
         self.counter.send(committed, parts).await
     }
 
+    fn may_be_earlier(&self) -> bool {
+        self.counter.may_be_earlier()
+    }
+
     fn can_look(&self) -> bool {
         self.can
     }

@@ -219,6 +219,10 @@ impl Transport for Cut {
         Sent::Unknown { cause: "the line was cut".to_owned(), evidence: None }
     }
 
+    fn may_be_earlier(&self) -> bool {
+        self.folders.may_be_earlier()
+    }
+
     fn can_look(&self) -> bool {
         self.folders.can_look()
     }

@@ -74,6 +74,10 @@ impl Transport for Foreign {
         self.bank.set_aside(name).await
     }
 
+    fn may_be_earlier(&self) -> bool {
+        self.bank.may_be_earlier()
+    }
+
     fn can_look(&self) -> bool {
         self.bank.can_look()
     }

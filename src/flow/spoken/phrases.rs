@@ -165,6 +165,10 @@ pub const PHRASES: &[(&str, &str)] = &[
         "同一份答复此前已收到并据以重发过，不能再次作为依据",
     ),
     (
+        "it says that nothing was done, and lists payments of which something was",
+        "整体称没有办理，明细中却有已办理的款项",
+    ),
+    (
         "it was sent more than once, and nobody knows which time is refused",
         "该笔送过不止一次，无法判断拒绝的是哪一次",
     ),

@@ -100,6 +100,10 @@ impl Transport for Directory {
         self.leave(parts, outgoing::hand_over).await
     }
 
+    fn may_be_earlier(&self) -> bool {
+        true
+    }
+
     fn can_look(&self) -> bool {
         true
     }

@@ -138,6 +138,10 @@ impl Transport for Sftp {
         outgoing::hand_over(&self.giving, &self.options, parts, Cargo::Batch).await
     }
 
+    fn may_be_earlier(&self) -> bool {
+        true
+    }
+
     fn can_look(&self) -> bool {
         true
     }
