@@ -18,6 +18,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub use self::begun::is_the_one;
 pub use self::parts::{Checked, Parts, bank_key, check, location, open_format, open_parts};
 use crate::clock::{Clock, Dice};
 use crate::config::{self, Config, ConfigError};

@@ -208,6 +208,9 @@ fn f16_a_database_that_lacks_one_hand_over_is_refused() {
     let log = service.is_refused();
     assert!(log.contains("it knows of 0 hand-overs to banks"), "{log}");
     assert!(log.contains("raise restore_epoch to 1"), "{log}");
+    let (said, code) = service.command(&["verify"]);
+    assert!(said.contains("PROBLEM: this database is older than it was"), "{said}");
+    assert_eq!(code, Some(3));
     // Of another database it says nothing.
     let (_, name) = more.split_once("install = ").expect("names it");
     let name = name.lines().next().expect("a line");

@@ -1,13 +1,21 @@
-//! `daifa verify`: recomputes the five places and walks the journal; the exit code tells.
+//! `daifa verify`: recomputes the five places, walks the journal, and holds the database against the marks beside
+//! it; the exit code tells.
 
 use std::path::Path;
 
+use crate::app;
 use crate::cli::{attach, counted, say};
+use crate::config::ConfigError;
 use crate::lifecycle::Exit;
 
 pub async fn run(config: &Path) -> anyhow::Result<Exit> {
-    let (_, store) = attach(config).await?;
-    let found = store.verify().await?;
+    let (config, store) = attach(config).await?;
+    let mut found = store.verify().await?;
+    // What stands beside the database knows more of it than it does itself.
+    if let Err(cause) = app::is_the_one(&config, &store).await {
+        let ConfigError(problems) = cause.downcast::<ConfigError>()?;
+        found.problems.extend(problems);
+    }
     say(format_args!(
         "{} payments, {} postings, {} journal entries in {} chains",
         found.payments, found.postings, found.entries, found.chains

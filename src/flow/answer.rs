@@ -168,17 +168,8 @@ pub async fn acted_on(
         tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
         return Ok(());
     }
-    // The whole of it says that nothing was done, and its rows that something was.
-    let otherwise = match said.answer {
-        Answer::NotFound => said.rows > 0,
-        Answer::Refused => said.paid > 0,
-        _ => false,
-    };
-    if otherwise {
-        return contradicts(ctx, bank, attempt, said, ROWS_OTHERWISE).await;
-    }
-    if said.answer == Answer::Refused && !refusal_counts(ctx, attempt, told) {
-        return contradicts(ctx, bank, attempt, said, ANOTHER_TIME).await;
+    if let Some(why) = counts_for_nothing(ctx, attempt, said, told) {
+        return contradicts(ctx, bank, attempt, said, why).await;
     }
     if accepted_in_part(ctx, bank, attempt, said).await? {
         return Ok(());
@@ -425,6 +416,22 @@ const ROWS_OTHERWISE: &str =
 const TOLD_TWICE: &str = "the same answer came before, and it went again since";
 /// Said where a refusal may be the answer to an earlier time that it was sent.
 const ANOTHER_TIME: &str = "it was sent more than once, and nobody knows which time is refused";
+
+/// Why what a bank says of the whole is no answer, where it is none.
+fn counts_for_nothing(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    said: &WholeAnswer,
+    told: Told,
+) -> Option<&'static str> {
+    // The whole of it says that nothing was done, and its rows that something was.
+    match said.answer {
+        Answer::NotFound if said.rows > 0 => Some(ROWS_OTHERWISE),
+        Answer::Refused if said.paid > 0 => Some(ROWS_OTHERWISE),
+        Answer::Refused if !refusal_counts(ctx, attempt, told) => Some(ANOTHER_TIME),
+        _ => None,
+    }
+}
 
 /// Is it known to which time that an attempt was sent this refusal is the answer? Of one that went again after its
 /// fate was unknown, a file or a call of the bank may be about the first time, and the second was paid.

@@ -160,6 +160,10 @@ async fn number_waits(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool,
     Ok(counted && attempt.sends == 0 && ctx.store.lower_number_waits(attempt.no).await?)
 }
 
+/// Where so much time passes between what was made durable and what is sent, this process or its machine may have been
+/// stopped, and another daemon have taken over and asked the bank (I17).
+const PAUSED_MS: i64 = 1_000;
+
 /// Hands one attempt over and makes durable what became of it. Where the bank was not reached, says
 /// when it is tried again.
 async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i64>, FlowError> {
@@ -194,7 +198,11 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
         return Ok(None);
     }
     let expects = expect::when_sent(bank, attempt, ctx.now_ms());
+    let begun_ms = ctx.clock.running_ms();
     let committed = ctx.store.start(attempt, &expects, ctx.now_ms()).await?;
+    if ctx.clock.running_ms() - begun_ms > PAUSED_MS {
+        ctx.store.has_turn().await?;
+    }
     let sent = bank.doors.of(request_of(attempt)).send(&committed, &parts).await;
     let sending = Attempt {
         state: AttemptState::Sending,

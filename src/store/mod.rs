@@ -221,6 +221,14 @@ impl Store {
         Ok(work)
     }
 
+    /// Asks whether it is this daemon's turn still: another one may have begun while this one was stopped (F19).
+    ///
+    /// # Errors
+    /// [`StoreError::SecondInstance`] where it is another's, else where the database cannot be asked.
+    pub async fn has_turn(&self) -> Result<(), StoreError> {
+        self.write().await?.commit().await
+    }
+
     async fn read(&self) -> Result<Work, StoreError> {
         self.dialect.read().await.map(Work)
     }

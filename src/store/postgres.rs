@@ -31,6 +31,11 @@ const LOCK_PAUSE: Duration = Duration::from_millis(100);
 /// For so long the instance lock counts as held without asking.
 const LOCK_TRUSTED: Duration = Duration::from_secs(1);
 
+/// What a connection commits is durable (I23), also where the server is set otherwise while the daemon runs. A setting
+/// that is stricter stays.
+const STAY_DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') \
+                            WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)";
+
 pub(super) struct PostgresDialect {
     pool: PgPool,
     lock: Option<Mutex<Lock>>,
@@ -68,7 +73,12 @@ impl PostgresDialect {
             connection.close().await.map_err(|cause| StoreError::open(&what, &cause))?;
             None
         };
-        let pool = PgPoolOptions::new().max_connections(8).connect_lazy_with(options);
+        let pool = PgPoolOptions::new()
+            .max_connections(8)
+            .after_connect(|connection, _| {
+                Box::pin(async move { connection.execute(STAY_DURABLE).await.map(|_| ()) })
+            })
+            .connect_lazy_with(options);
         Ok(Self { pool, lock })
     }
 

@@ -282,12 +282,7 @@ impl Counterpart {
 
     /// Reads a header, and as much as it says. What comes behind is not read: whether it lies in the same
     /// packet as the answer is chance, and chance must not decide what became of a batch.
-    async fn framed(
-        &self,
-        talk: &Talk,
-        stream: &mut dyn Wire,
-        header: usize,
-    ) -> Result<(), String> {
+    async fn framed(&self, talk: &Talk, stream: &mut dyn Wire, header: usize) -> Heard {
         self.up_to(talk, stream, header).await?;
         let begun = talk.heard();
         let stated = self
@@ -303,7 +298,7 @@ impl Counterpart {
     }
 
     /// Reads until the bank closes.
-    async fn to_the_end(&self, talk: &Talk, stream: &mut dyn Wire) -> Result<(), String> {
+    async fn to_the_end(&self, talk: &Talk, stream: &mut dyn Wire) -> Heard {
         let mut chunk = vec![0_u8; CHUNK_BYTES];
         loop {
             match stream.read(&mut chunk).await {
@@ -318,7 +313,7 @@ impl Counterpart {
     }
 
     /// Reads on until so many bytes were heard; an end before is too early.
-    async fn up_to(&self, talk: &Talk, stream: &mut dyn Wire, wanted: usize) -> Result<(), String> {
+    async fn up_to(&self, talk: &Talk, stream: &mut dyn Wire, wanted: usize) -> Heard {
         let mut chunk = vec![0_u8; CHUNK_BYTES.min(wanted)];
         loop {
             let left = wanted.saturating_sub(talk.length()).min(chunk.len());
@@ -371,6 +366,9 @@ async fn beat(counterpart: Weak<Counterpart>, number: u64) {
         }
     }
 }
+
+/// Whether a whole answer was heard, or why not.
+type Heard = Result<(), String>;
 
 /// One exchange: whether it began, and what was heard so far, also where it is broken off.
 #[derive(Default)]

@@ -10,6 +10,7 @@ use daifa::model::id::BatchNo;
 use daifa::model::outcome::OutcomeKind;
 use daifa::store::StoreError;
 
+use crate::beside;
 use crate::counter::Told;
 use crate::county::{Draft, person};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
@@ -214,4 +215,38 @@ async fn i6_a_bank_whose_code_was_changed_gets_no_reference_twice() {
     assert!(house.alert("collect").await.is_none(), "{:?}", house.alerts().await);
     assert_eq!(house.files.waiting(), 0);
     house.sound().await;
+}
+
+/// Between what was made durable and what is sent it was stopped, and another daemon has taken over meanwhile.
+#[tokio::test]
+async fn i17_who_was_stopped_before_it_sends_asks_whose_turn_it_is() {
+    for taken_over in [false, true] {
+        let mut house = House::open().await;
+        let (clock, location) = (house.clock.clone(), house.database().clone());
+        house.store().witnessed(Box::new(move || {
+            clock.advance_ms(MINUTE);
+            if taken_over {
+                let location = location.clone();
+                let other = std::thread::spawn(move || {
+                    let mut runtime = tokio::runtime::Builder::new_current_thread();
+                    let runtime = runtime.enable_all().build().expect("a runtime");
+                    let sql = "UPDATE lease SET epoch = epoch + 1";
+                    runtime.block_on(beside::alter(&location, sql)).expect("takes over");
+                });
+                other.join().expect("it did");
+            }
+        }));
+        house.county.offer(Draft::new("A", 1).lines(CALLS, 3).declared());
+        house.only(Step::Intake).await;
+        house.only(Step::Convert).await;
+        let sent = house.step(Step::Submit).await;
+        if taken_over {
+            let cause = sent.expect_err("it is another's turn");
+            assert!(cause.is_fatal() && cause.to_string().contains("another instance"), "{cause}");
+            assert!(house.calls.batches().is_empty(), "nothing left");
+        } else {
+            sent.expect("it goes on");
+            assert_eq!(house.calls.batches().len(), 1);
+        }
+    }
 }

@@ -62,3 +62,26 @@ async fn f19_the_lock_of_a_daemon_that_is_just_dying_is_waited_for() {
     let (waited, ()) = tokio::join!(next, last);
     assert!(waited >= Duration::from_millis(450), "{waited:?}");
 }
+
+/// It is set to commit asynchronously while the daemon runs: its connections do not follow.
+#[tokio::test]
+async fn i23_a_server_that_is_set_to_commit_asynchronously_commits_durably_all_the_same() {
+    let Some(location) = empty().await else { return };
+    let first = Store::open(&location).await.expect("opens");
+    drop(first);
+    for sql in [
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$",
+        "CREATE TABLE seen (setting TEXT)",
+        "CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+         INSERT INTO seen VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$",
+        "CREATE TRIGGER sees BEFORE INSERT ON meta FOR EACH ROW EXECUTE FUNCTION see()",
+    ] {
+        beside::alter(&location, sql).await.expect(sql);
+    }
+    // A daemon does not even begin there; a command beside it does.
+    let refused = Store::open(&location).await.err().expect("is refused");
+    assert!(refused.to_string().contains("synchronous_commit is off"), "{refused}");
+    let beside_it = Store::attach(&location).await.expect("opens");
+    beside_it.meta_once("a", "1", NOW).await.expect("writes");
+    assert_eq!(beside::texts(&location, "SELECT setting FROM seen").await, ["on"]);
+}
