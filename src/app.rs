@@ -205,7 +205,7 @@ pub async fn start(
     let ctx = context(config, parts, Arc::clone(&store), Arc::clone(&clock), opening).await?;
     let ctx = Arc::new(ctx);
     let mark = begun::mark(config, &store).await?;
-    begun::count_hand_overs(config, &store).await?;
+    begun::count_beside(config, &store).await?;
     let swept = store.sweep_receiving().await?;
     let unknown = store.recover_sending(clock.now_ms()).await?;
     tracing::info!(swept, unknown, "what was under way at the last stop is taken up");

@@ -206,7 +206,7 @@ fn f16_a_database_that_lacks_one_hand_over_is_refused() {
     assert_ne!(more, text);
     std::fs::write(&sent, &more).expect("written");
     let log = service.is_refused();
-    assert!(log.contains("it knows of 0 hand-overs to banks"), "{log}");
+    assert!(log.contains("it knows of 0 hand-overs to banks and 0 of their answers"), "{log}");
     assert!(log.contains("raise restore_epoch to 1"), "{log}");
     let (said, code) = service.command(&["verify"]);
     assert!(said.contains("PROBLEM: this database is older than it was"), "{said}");
@@ -289,11 +289,15 @@ fn f25_the_demo_shows_an_answer_that_is_lost_and_asked_for() {
         assert!(lines.any(|line| line.contains(words)), "{words} is not in its place:\n{told}");
     }
     assert!(told.contains("now: credited"), "{told}");
-    // F16: every hand-over was counted beside the database, too.
-    let known = Held::new(&folder.path().join("daifa/daifa.sqlite"))
-        .reads("SELECT CAST(SUM(sends) AS TEXT) FROM attempt");
+    // F16: every hand-over and every answer was counted beside the database, too.
     let counted =
         std::fs::read_to_string(folder.path().join("daifa/daifa.sent")).expect("is there");
-    let counted = counted.lines().find_map(|line| line.strip_prefix("sends = "));
-    assert_eq!(counted.map(str::trim), known.as_deref());
+    for (word, sql) in [
+        ("sends = ", "SELECT CAST(SUM(sends) AS TEXT) FROM attempt"),
+        ("answers = ", "SELECT CAST(COUNT(*) AS TEXT) FROM result"),
+    ] {
+        let known = Held::new(&folder.path().join("daifa/daifa.sqlite")).reads(sql);
+        let counted = counted.lines().find_map(|line| line.strip_prefix(word));
+        assert_eq!(counted.map(str::trim), known.as_deref(), "{word}");
+    }
 }

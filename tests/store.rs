@@ -186,6 +186,7 @@ on_both! {
     }
     watching {
         an_alert_is_raised_once_until_it_is_over,
+        f50_an_alert_that_stands_follows_what_is_wrong,
         i16_deadline_alerts_rise_and_end_with_the_register,
         a_report_is_due_until_it_is_acknowledged,
         i28_totals_are_those_of_the_registers,

@@ -521,6 +521,7 @@ CREATE TABLE alert (
     level BIGINT NOT NULL, -- for deadlines the percentage, else 0
     text TEXT COLLATE "C" NOT NULL, -- plain Chinese: what happened and what to do, without personal data
     raised_at_ms BIGINT NOT NULL, -- when
+    text_at_ms BIGINT NOT NULL, -- when its text was written: that follows, now and then
     cleared_at_ms BIGINT, -- when it was over
     UNIQUE (kind, subject, level)
 );

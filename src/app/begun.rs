@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{Bank, Config, ConfigError, Door};
 use crate::store::restore::NamedBank;
-use crate::store::{Location, Store, StoreError};
+use crate::store::{Durable, Location, Store, StoreError};
 
 /// How often the mark follows the journal. What a backup misses of so short a time, the answers of the
 /// banks tell.
@@ -34,22 +34,24 @@ pub struct Mark {
     entries: i64,
 }
 
-const SENT_HEAD: &str = "# Written by daifa before every hand-over: how many the database of this folder has known of. It stays\n\
-                         # where it is, like daifa.begun.\n";
+const SENT_HEAD: &str = "# Written by daifa before every hand-over and behind every answer: how many the database of this folder has\n\
+                         # known of. It stays where it is, like daifa.begun.\n";
 
-/// What stands in the file that counts hand-overs. The mark follows the journal a few seconds later; a database that
-/// was set back by less would hand over once more what is under way.
+/// What stands in the file that counts hand-overs and answers. The mark follows the journal a few seconds later; a
+/// database that was set back by less would hand over once more what is under way, and miss what was put away.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Sent {
     install: String,
     sends: i64,
+    answers: i64,
 }
 
 impl Sent {
     /// Always of the same length, so that one write replaces all of it.
     fn text(&self) -> String {
-        format!("{SENT_HEAD}install = {:?}\nsends = {:>20}\n", self.install, self.sends)
+        let Self { install, sends, answers } = self;
+        format!("{SENT_HEAD}install = {install:?}\nsends = {sends:>20}\nanswers = {answers:>20}\n")
     }
 }
 
@@ -128,13 +130,14 @@ pub async fn is_the_one(config: &Config, store: &Store) -> anyhow::Result<()> {
     if let Some(sent) = sent.filter(is_its)
         && config.restore_epoch <= epoch
     {
-        let known = store.hand_overs().await?;
-        if known < sent.sends {
+        let (sends, answers) = store.hand_overs_and_answers().await?;
+        if sends < sent.sends || answers < sent.answers {
             problems.push(format!(
-                "this database is older than it was: it knows of {known} hand-overs to banks, and {} has seen {}. \
-                 {}",
+                "this database is older than it was: it knows of {sends} hand-overs to banks and {answers} of their \
+                 answers, and {} has seen {} and {}. {}",
                 sent_path(config).display(),
                 sent.sends,
+                sent.answers,
                 raise_epoch(epoch)
             ));
         }
@@ -175,15 +178,17 @@ fn raise_epoch(before: u8) -> String {
     )
 }
 
-/// From now on every hand-over is counted beside the database before a byte of it leaves. The file is not forced to
+/// From now on every hand-over is counted beside the database before a byte of it leaves, and every answer before its
+/// file is put away. The file is not forced to
 /// the disk: it tells of a database that was set back while this machine kept running.
 ///
 /// # Errors
 /// Where the database cannot be read or the file not written.
-pub async fn count_hand_overs(config: &Config, store: &Store) -> anyhow::Result<()> {
+pub async fn count_beside(config: &Config, store: &Store) -> anyhow::Result<()> {
     let path = sent_path(config);
     let install = store.meta("install").await?.unwrap_or_default();
-    let sent = Sent { install, sends: store.hand_overs().await? };
+    let (sends, answers) = store.hand_overs_and_answers().await?;
+    let sent = Sent { install, sends, answers };
     let new = path.with_extension("sent.new");
     let begin = || -> std::io::Result<std::fs::File> {
         let file = std::fs::File::create(&new)?;
@@ -193,12 +198,15 @@ pub async fn count_hand_overs(config: &Config, store: &Store) -> anyhow::Result<
     };
     let file = begin().with_context(|| format!("writing {}", path.display()))?;
     let counted = Mutex::new(sent);
-    store.witnessed(Box::new(move || {
+    store.witnessed(Box::new(move |what| {
         let mut sent = counted.lock().unwrap_or_else(PoisonError::into_inner);
-        sent.sends += 1;
-        // Without it a hand-over is as safe as before; only that the database was set back might go unnoticed.
+        match what {
+            Durable::HandOver => sent.sends += 1,
+            Durable::Answer => sent.answers += 1,
+        }
+        // Without it nothing is less safe than before; only that the database was set back might go unnoticed.
         if let Err(cause) = file.write_all_at(sent.text().as_bytes(), 0) {
-            tracing::warn!(%cause, "a hand-over could not be counted beside the database");
+            tracing::warn!(%cause, "what is durable could not be counted beside the database");
         }
     }));
     Ok(())

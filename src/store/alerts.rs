@@ -7,6 +7,9 @@ use crate::store::sql::{Work, params};
 use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
+/// For so long a text stands at least.
+const RENEWED_EVERY_MS: i64 = 600_000;
+
 /// Raises an alert inside a transaction; the same subject and level again changes nothing, unless
 /// it was cleared. Says whether it is new. `text` is plain Chinese without personal data.
 #[expect(clippy::too_many_arguments, reason = "the columns of one row")]
@@ -20,8 +23,8 @@ pub(super) async fn raise(
     text: &str,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
-    let sql = "INSERT INTO alert (kind, subject, register_no, batch_no, level, text, raised_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7) \
-               ON CONFLICT (kind, subject, level) DO UPDATE SET cleared_at_ms = NULL, raised_at_ms = excluded.raised_at_ms, \
+    let sql = "INSERT INTO alert (kind, subject, register_no, batch_no, level, text, raised_at_ms, text_at_ms) VALUES ($1, $2, $3, $4, $5, $6, $7, $7) \
+               ON CONFLICT (kind, subject, level) DO UPDATE SET cleared_at_ms = NULL, raised_at_ms = excluded.raised_at_ms, text_at_ms = excluded.text_at_ms, \
                register_no = excluded.register_no, batch_no = excluded.batch_no, text = excluded.text WHERE alert.cleared_at_ms IS NOT NULL";
     let row = params![
         kind.as_str(),
@@ -38,6 +41,27 @@ pub(super) async fn raise(
     }
     entry.fact("alert", kind.as_str()).fact("subject", subject);
     entry.fact("level", level).fact("text", text);
+    entry.write(work, ALERTS_CHAIN).await?;
+    Ok(true)
+}
+
+/// Gives an alert that stands the text of now, where it is another one: what keeps it standing may have changed. Not
+/// more often than [`RENEWED_EVERY_MS`], or texts that come by turns would fill the journal.
+async fn renew(
+    work: &mut Work,
+    kind: AlertKind,
+    subject: &str,
+    text: &str,
+    now_ms: i64,
+) -> Result<bool, StoreError> {
+    let sql = "UPDATE alert SET text = $1, text_at_ms = $2 WHERE kind = $3 AND subject = $4 AND level = 0 \
+               AND cleared_at_ms IS NULL AND text <> $1 AND text_at_ms <= $5";
+    let row = params![text, now_ms, kind.as_str(), subject, now_ms - RENEWED_EVERY_MS];
+    let mut entry = Entry::new("alert.renewed", now_ms);
+    if entry.vouched.returned(work, &vouch::ALERT, sql, row).await? == 0 {
+        return Ok(false);
+    }
+    entry.fact("alert", kind.as_str()).fact("subject", subject).fact("text", text);
     entry.write(work, ALERTS_CHAIN).await?;
     Ok(true)
 }
@@ -90,7 +114,8 @@ pub struct Running {
 }
 
 impl Store {
-    /// Raises an alert that belongs to no other transaction; says whether it is new.
+    /// Raises an alert that belongs to no other transaction; says whether it is new. One that stands gets this text
+    /// where its own is another, and some minutes old.
     ///
     /// # Errors
     /// Where the database cannot be written.
@@ -104,7 +129,10 @@ impl Store {
     ) -> Result<bool, StoreError> {
         let mut work = self.write().await?;
         if !raise(&mut work, kind, subject, register, None, 0, text, now_ms).await? {
-            // It stands already: nothing changed, and nobody is woken.
+            // It stands already: nobody is woken.
+            if renew(&mut work, kind, subject, text, now_ms).await? {
+                work.commit().await?;
+            }
             return Ok(false);
         }
         self.done(work).await?;

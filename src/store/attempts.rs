@@ -8,7 +8,7 @@ use crate::store::journal::Entry;
 use crate::store::reports::NewReport;
 use crate::store::sql::{Param, Row, Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError, bank_references, refusal};
+use crate::store::{Durable, Store, StoreError, bank_references, refusal};
 
 /// An attempt, as the steps see it.
 #[derive(Debug, Clone)]
@@ -230,9 +230,7 @@ impl Store {
         entry.write_beside(&mut work, attempt.register).await?;
         // Whoever sends goes on; nobody else has anything to do now.
         work.commit().await?;
-        if let Some(witness) = self.witness.get() {
-            witness();
-        }
+        self.is_durable(Durable::HandOver);
         Ok(Committed::after_commit(attempt.no))
     }
 

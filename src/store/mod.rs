@@ -149,8 +149,17 @@ pub struct Store {
     death: Option<std::sync::Arc<death::Death>>,
     /// The daemon's turn; a command beside it has none.
     turn: Option<i64>,
-    /// Told of every hand-over before a byte of it leaves.
-    witness: std::sync::OnceLock<Box<dyn Fn() + Send + Sync>>,
+    /// Told of every hand-over before a byte of it leaves, and of every answer before its file is put away.
+    witness: std::sync::OnceLock<Box<dyn Fn(Durable) + Send + Sync>>,
+}
+
+/// What was made durable, and is acted upon outside of the database next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durable {
+    /// That something is handed over.
+    HandOver,
+    /// What a bank said: results, or an answer that is held.
+    Answer,
 }
 
 impl Store {
@@ -197,10 +206,16 @@ impl Store {
         self
     }
 
-    /// From now on `witness` is told of every hand-over, once it is durable and before a byte of it leaves: who
-    /// keeps count beside the database can tell that one was set back.
-    pub fn witnessed(&self, witness: Box<dyn Fn() + Send + Sync>) {
+    /// From now on `witness` is told of every hand-over and answer, once it is durable and before a byte leaves or a
+    /// file is put away: who keeps count beside the database can tell that one was set back.
+    pub fn witnessed(&self, witness: Box<dyn Fn(Durable) + Send + Sync>) {
         self.witness.get_or_init(|| witness);
+    }
+
+    fn is_durable(&self, what: Durable) {
+        if let Some(witness) = self.witness.get() {
+            witness(what);
+        }
     }
 
     /// Every transaction that writes begins here, so every commit of one can be counted here, and a

@@ -128,9 +128,19 @@ async fn take_lock(connection: &mut PgConnection, what: &str) -> Result<(), Stor
     Err(StoreError::SecondInstance { what: what.to_owned() })
 }
 
-/// A database in which somebody else keeps tables is refused before anything is made in it: a wrong
-/// URL must not scatter ours among theirs.
+/// A database that cannot hold every character, or in which somebody else keeps tables, is refused before anything is
+/// made in it: a wrong URL must not scatter ours among theirs.
 async fn check_ours(connection: &mut PgConnection, what: &str) -> Result<(), StoreError> {
+    let encoding: String = sqlx::query_scalar("SELECT current_setting('server_encoding')")
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|cause| StoreError::open(what, &cause))?;
+    if encoding != "UTF8" {
+        let cause = format!(
+            "the database has the encoding {encoding}, in which there are no Chinese names; make one with UTF8"
+        );
+        return Err(StoreError::Open { what: what.to_owned(), cause });
+    }
     let sql = "SELECT CAST(relname AS TEXT) FROM pg_catalog.pg_class \
                WHERE relnamespace = CAST(current_schema() AS regnamespace) \
                AND relkind IN ('r', 'p', 'v', 'm', 'f') \

@@ -26,13 +26,14 @@ impl Store {
         self.look().the(sql, params![], |row| row.int(0)).await
     }
 
-    /// How often anything was handed over to a bank, repeats among it. It only ever grows.
+    /// How often anything was handed over to a bank, repeats among it, and how many answers were kept. Both only ever
+    /// grow.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn hand_overs(&self) -> Result<i64, StoreError> {
-        let sql = "SELECT COALESCE(CAST(SUM(sends) AS BIGINT), 0) FROM attempt";
-        self.look().the(sql, params![], |row| row.int(0)).await
+    pub async fn hand_overs_and_answers(&self) -> Result<(i64, i64), StoreError> {
+        let sql = "SELECT COALESCE(CAST(SUM(sends) AS BIGINT), 0), (SELECT COUNT(*) FROM result) FROM attempt";
+        self.look().the(sql, params![], |row| Ok((row.int(0)?, row.int(1)?))).await
     }
 
     /// Notes the restore epoch of the config. Where it is higher than before, the database was restored:

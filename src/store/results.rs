@@ -24,7 +24,7 @@ use crate::store::reports::NewReport;
 use crate::store::results::effects::{decide, read_before};
 use crate::store::sql::{Work, params};
 use crate::store::vouch::{self, vouch_for};
-use crate::store::{Store, StoreError, bank_references, payment_serials};
+use crate::store::{Durable, Store, StoreError, bank_references, payment_serials};
 
 /// The condition under which payment `p` is a member of batch `b`, of its bank.
 pub(super) const MEMBER: &str = "((b.listed = 0 AND p.line BETWEEN b.first_line AND b.last_line \
@@ -199,6 +199,7 @@ impl Store {
         vouch_for(&mut work, &mut entry, Some(batch), attempt.no).await?;
         entry.write_for(&mut work, attempt.register).await?;
         self.done(work).await?;
+        self.is_durable(Durable::Answer);
         Ok(Taken::Applied {
             result,
             outcomes: len(effects.outcomes.len()),
@@ -339,6 +340,7 @@ impl Store {
             None => entry.write(&mut work, &bank_chain(bank)).await?,
         }
         self.done(work).await?;
+        self.is_durable(Durable::Answer);
         Ok(true)
     }
 

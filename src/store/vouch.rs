@@ -142,7 +142,7 @@ pub(super) const REPORT: Vouched = Vouched {
 
 pub(super) const ALERT: Vouched = Vouched {
     table: "alert",
-    columns: "alert_no, kind, subject, register_no, batch_no, level, text, raised_at_ms, cleared_at_ms",
+    columns: "alert_no, kind, subject, register_no, batch_no, level, text, raised_at_ms, text_at_ms, cleared_at_ms",
     keys: 1,
     rows: "1 = 1",
 };

@@ -223,7 +223,7 @@ async fn i17_who_was_stopped_before_it_sends_asks_whose_turn_it_is() {
     for taken_over in [false, true] {
         let mut house = House::open().await;
         let (clock, location) = (house.clock.clone(), house.database().clone());
-        house.store().witnessed(Box::new(move || {
+        house.store().witnessed(Box::new(move |_| {
             clock.advance_ms(MINUTE);
             if taken_over {
                 let location = location.clone();

@@ -85,3 +85,17 @@ async fn i23_a_server_that_is_set_to_commit_asynchronously_commits_durably_all_t
     beside_it.meta_once("a", "1", NOW).await.expect("writes");
     assert_eq!(beside::texts(&location, "SELECT setting FROM seen").await, ["on"]);
 }
+
+#[tokio::test]
+async fn a_database_that_cannot_hold_every_character_is_refused() {
+    let Some(Location::Postgres(url)) = empty().await else { return };
+    let location = Location::Postgres(url.clone());
+    let sql =
+        "CREATE DATABASE latin TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'";
+    beside::alter(&location, sql).await.expect("makes it");
+    let name = url.rsplit('/').find(|part| part.starts_with("daifa_")).expect("a name");
+    let name = name.split('?').next().expect("a name");
+    let latin = Location::Postgres(url.replacen(name, "latin", 1));
+    let refused = Store::open(&latin).await.err().expect("is refused");
+    assert!(refused.to_string().contains("the encoding LATIN1"), "{refused}");
+}
