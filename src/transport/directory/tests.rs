@@ -698,3 +698,30 @@ async fn f51_half_a_question_gives_way_and_a_whole_one_does_not() {
     assert!(matches!(sent, Sent::Unknown { .. }), "{sent:?}");
     assert_eq!(fs::read(share.path("out/CX1.txt")).expect("read"), b"11:00");
 }
+
+/// Whoever looks through the folder finishes what was cut short; what is being put away at that moment is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i14_nobody_finishes_what_is_being_put_away() {
+    let share = Share::new();
+    share.put("in/HP1.txt", b"credited");
+    share.put("in/HP1.ok", b"8");
+    let arrival = share.door.fetch("HP1.txt").await.expect("read");
+    let (held, holds) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let inbox = Arc::clone(&share.door.inbox);
+    let holder = std::thread::spawn(move || {
+        let _moving = inbox.moving();
+        held.send(()).expect("told");
+        ended.recv().expect("ends");
+    });
+    holds.recv().expect("it is held");
+    let moment = std::time::Duration::from_millis(300);
+    let put = share.door.archive(&arrival);
+    assert!(tokio::time::timeout(moment, share.door.arrivals(9)).await.is_err(), "it waits");
+    assert!(tokio::time::timeout(moment, put).await.is_err(), "so does this");
+    assert_eq!(share.names("in"), ["HP1.ok", "HP1.txt"]);
+    end.send(()).expect("told");
+    holder.join().expect("ended");
+    share.door.archive(&arrival).await.expect("put away");
+    assert_eq!(share.names("archive"), ["HP1.ok", "HP1.txt"]);
+}

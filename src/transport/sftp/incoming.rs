@@ -25,7 +25,7 @@ const AT_ONCE: usize = 8;
 pub(super) struct Inbox {
     looked: Mutex<Looked>,
     /// Whoever looks through the folder finishes what was cut short: what is being put away is not.
-    moving: tokio::sync::Mutex<()>,
+    pub(super) moving: tokio::sync::Mutex<()>,
 }
 
 /// Only an economy and a watch for stillness, never a truth.

@@ -570,3 +570,51 @@ async fn a_server_that_lets_in_one_login_at_a_time_is_met_by_turns() {
         () = sending => {}
     }
 }
+
+/// Whoever looks through the folder finishes what was cut short; what is being put away at that moment is not.
+#[tokio::test]
+async fn i14_nobody_finishes_what_is_being_put_away() {
+    let bank = bank!();
+    let door = bank.door();
+    bank.put("in/HP1.txt", b"credited");
+    bank.put("in/HP1.ok", b"8");
+    let arrival = door.fetch("HP1.txt").await.expect("read");
+    let moment = Duration::from_millis(300);
+    let moving = door.inbox.moving.lock().await;
+    assert!(tokio::time::timeout(moment, door.arrivals(9)).await.is_err(), "it waits");
+    assert!(tokio::time::timeout(moment, door.archive(&arrival)).await.is_err(), "so does this");
+    assert_eq!(bank.names("in"), ["HP1.ok", "HP1.txt"]);
+    drop(moving);
+    door.archive(&arrival).await.expect("put away");
+    assert_eq!(door.arrivals(9).await.expect("listed"), [""; 0]);
+    assert_eq!(bank.names("archive"), ["HP1.ok", "HP1.txt"]);
+}
+
+/// A file with a time to come, of a machine whose clock is wrong, says nothing of how late it is.
+#[tokio::test]
+async fn f33_a_file_with_a_time_to_come_switches_no_comparison_off() {
+    let bank = bank!();
+    let door = bank.door();
+    assert!(accepted(&send(&door, &pair()).await), "the server's clock is known");
+    bank.put("in/late.txt", b"x");
+    let late = fs::File::options().write(true).open(bank.path("in/late.txt")).expect("is there");
+    let now = late.metadata().and_then(|file| file.modified()).expect("bears a time");
+    late.set_modified(now + Duration::from_hours(24)).expect("dated");
+    let answer = |bytes: &[u8]| {
+        bank.put("in/HP1.txt", bytes);
+        bank.put("in/HP1.ok", b"8");
+    };
+    answer(b"credited");
+    assert_eq!(door.arrivals(9).await.expect("listed"), ["HP1.txt"]);
+    let first = door.fetch("HP1.txt").await.expect("read");
+    // Another one in the same second, of the same size.
+    answer(b"returned");
+    for name in ["in/HP1.txt", "in/HP1.ok"] {
+        let file = fs::File::options().write(true).open(bank.path(name)).expect("is there");
+        let second = first.token.data[0].1 & u64::from(u32::MAX);
+        file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(second)).expect("dated");
+    }
+    door.archive(&first).await.expect("put away");
+    let read = door.fetch("HP1.txt").await.expect("it is read by itself");
+    assert_eq!(read.parts[0].bytes, "returned");
+}
