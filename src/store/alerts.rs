@@ -8,7 +8,7 @@ use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
 /// For so long a text stands at least.
-const RENEWED_EVERY_MS: i64 = 600_000;
+const RENEWED_EVERY_MS: i64 = 60_000;
 
 /// Raises an alert inside a transaction; the same subject and level again changes nothing, unless
 /// it was cleared. Says whether it is new. `text` is plain Chinese without personal data.
@@ -115,7 +115,7 @@ pub struct Running {
 
 impl Store {
     /// Raises an alert that belongs to no other transaction; says whether it is new. One that stands gets this text
-    /// where its own is another, and some minutes old.
+    /// where its own is another, and not of this minute.
     ///
     /// # Errors
     /// Where the database cannot be written.
