@@ -90,7 +90,7 @@ async fn measure(what: &str, door: &dyn Transport, parts: Parts, count: usize) {
     for n in 0..count {
         match door.ask(&parts(n)).await {
             Asked::Answer(_) | Asked::Posted => {}
-            Asked::Failed { cause } => {
+            Asked::Failed { cause } | Asked::Unanswered { cause } => {
                 unclear += 1;
                 why = cause;
             }

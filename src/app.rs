@@ -204,8 +204,9 @@ pub async fn start(
     let opening = before.opening(ledger);
     let ctx = context(config, parts, Arc::clone(&store), Arc::clone(&clock), opening).await?;
     let ctx = Arc::new(ctx);
-    let mark = begun::mark(config, &store).await?;
+    // In this order: behind a crash between them the old mark still knows of no raised epoch.
     begun::count_beside(config, &store).await?;
+    let mark = begun::mark(config, &store).await?;
     let swept = store.sweep_receiving().await?;
     let unknown = store.recover_sending(clock.now_ms()).await?;
     tracing::info!(swept, unknown, "what was under way at the last stop is taken up");

@@ -133,8 +133,8 @@ pub async fn is_the_one(config: &Config, store: &Store) -> anyhow::Result<()> {
         let (sends, answers) = store.hand_overs_and_answers().await?;
         if sends < sent.sends || answers < sent.answers {
             problems.push(format!(
-                "this database is older than it was: it knows of {sends} hand-overs to banks and {answers} of their \
-                 answers, and {} has seen {} and {}. {}",
+                "this database is older than it was: it knows of {sends} hand-overs to banks, and of answers up to \
+                 E{answers}, and {} has seen {} and E{}. {}",
                 sent_path(config).display(),
                 sent.sends,
                 sent.answers,
@@ -179,8 +179,8 @@ fn raise_epoch(before: u8) -> String {
 }
 
 /// From now on every hand-over is counted beside the database before a byte of it leaves, and every answer before its
-/// file is put away. The file is not forced to
-/// the disk: it tells of a database that was set back while this machine kept running.
+/// file is put away. What follows is not
+/// forced to the disk: it tells of a database that was set back while this machine kept running.
 ///
 /// # Errors
 /// Where the database cannot be read or the file not written.
@@ -193,7 +193,10 @@ pub async fn count_beside(config: &Config, store: &Store) -> anyhow::Result<()> 
     let begin = || -> std::io::Result<std::fs::File> {
         let file = std::fs::File::create(&new)?;
         file.write_all_at(sent.text().as_bytes(), 0)?;
+        // Half of it behind a power cut would keep a database from starting that is well.
+        file.sync_all()?;
         std::fs::rename(&new, &path)?;
+        std::fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(file)
     };
     let file = begin().with_context(|| format!("writing {}", path.display()))?;
@@ -202,7 +205,7 @@ pub async fn count_beside(config: &Config, store: &Store) -> anyhow::Result<()> 
         let mut sent = counted.lock().unwrap_or_else(PoisonError::into_inner);
         match what {
             Durable::HandOver => sent.sends += 1,
-            Durable::Answer => sent.answers += 1,
+            Durable::Answer(result) => sent.answers = sent.answers.max(result.0),
         }
         // Without it nothing is less safe than before; only that the database was set back might go unnoticed.
         if let Err(cause) = file.write_all_at(sent.text().as_bytes(), 0) {

@@ -218,7 +218,7 @@ impl<'b> Routes<'b> {
     fn lone_files(&self, format: &Format, problems: &mut Vec<Told>) {
         let mut told: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         let answers = SAID.iter().map(|(said, answer)| (*answer, self.door_of(*said)));
-        for (kind, (at, door)) in answers.chain(LEFT.map(|kind| (kind, self.door_of(kind)))) {
+        for (kind, (at, door)) in answers.chain(self.left_at(format)) {
             let several = format.has_file_names(kind) && format.parts(kind).count() > 1;
             let kinds = told.entry(at).or_default();
             if several && stable_for(door).is_some() && !kinds.contains(&kind.as_str()) {
@@ -233,6 +233,22 @@ impl<'b> Routes<'b> {
             );
             problems.push((at, what));
         }
+    }
+
+    /// What a bank leaves by itself, and where: answers come back where their question went, unless the config names
+    /// another door for them.
+    fn left_at(&self, format: &Format) -> impl Iterator<Item = (M, (String, &'b Door))> {
+        LEFT.into_iter().filter_map(move |kind| {
+            let at = self.door_of(kind);
+            let mut asked = SAID
+                .iter()
+                .filter(|(said, answer)| *answer == kind && format.has(*said))
+                .peekable();
+            let is_left = asked.peek().is_none()
+                || self.others.contains_key(&kind)
+                || asked.any(|(said, _)| self.door_of(*said).0 == at.0);
+            is_left.then_some((kind, at))
+        })
     }
 
     /// How long a file beside messages does not change before it is known to be whole, in milliseconds; nothing

@@ -164,7 +164,7 @@ pub async fn acted_on(
         tracing::warn!(attempt = %attempt.no, bank = bank.code, "what is said under a reference with other content is not taken");
         return Ok(());
     }
-    if attempt.state == AttemptState::Refused && said.answer == Answer::Refused {
+    if attempt.state == AttemptState::Refused && said.answer == Answer::Refused && said.paid == 0 {
         tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
         return Ok(());
     }
@@ -303,11 +303,9 @@ async fn not_found(
         if unknown && in_file { ctx.store.was_not_found(attempt.no, &digest).await? } else { None };
     let bearing = match before {
         // Nobody knows to which question it is the answer; people may look.
-        Some(sends) if sends < attempt.sends => {
-            return contradicts(ctx, bank, attempt, said, TOLD_TWICE).await;
-        }
+        Some(_) => return contradicts(ctx, bank, attempt, said, TOLD_TWICE).await,
         None if unknown => ctx.waits.bearing(attempt, told, delay),
-        Some(_) | None => Bearing::None,
+        None => Bearing::None,
     };
     if bearing == Bearing::Present {
         if too_late(ctx, bank, attempt).await? {
@@ -329,6 +327,11 @@ async fn not_found(
     }
     if bearing == Bearing::Earlier && in_file {
         ctx.store.not_found_earlier(attempt, &digest, now).await?;
+    }
+    if bearing == Bearing::Earlier && too_late(ctx, bank, attempt).await? {
+        // However it goes on, nothing goes again: people need not wait for the answer that would count.
+        let next = Some(now + bank.rules.return_every_ms);
+        return Ok(ctx.store.asked(attempt, next, Heard::TooLate, now).await?);
     }
     let visible_at = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms).saturating_add(delay);
     if attempt.state == AttemptState::Accepted && now >= visible_at {
@@ -413,7 +416,7 @@ fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
 const ROWS_OTHERWISE: &str =
     "it says that nothing was done, and lists payments of which something was";
 /// Said where the same answer file comes twice.
-const TOLD_TWICE: &str = "the same answer came before, and it went again since";
+const TOLD_TWICE: &str = "the same answer came before, and counted for another question";
 /// Said where a refusal may be the answer to an earlier time that it was sent.
 const ANOTHER_TIME: &str = "it was sent more than once, and nobody knows which time is refused";
 
@@ -469,7 +472,11 @@ async fn contradicts(
         hold_weighing(ctx, bank, attempt, &name, &bytes, "银行此前已拒绝").await?;
         return freeze(ctx, bank, attempt, text).await;
     }
-    hold(ctx, bank, attempt, &name, &bytes, &chinese(why)).await?;
+    if why == ROWS_OTHERWISE || said.paid > 0 {
+        hold_weighing(ctx, bank, attempt, &name, &bytes, &chinese(why)).await?;
+    } else {
+        hold(ctx, bank, attempt, &name, &bytes, &chinese(why)).await?;
+    }
     ctx.store
         .raise_alert(
             AlertKind::Contradiction,
@@ -480,6 +487,13 @@ async fn contradicts(
         )
         .await?;
     let now = ctx.now_ms();
+    if attempt.state == AttemptState::Sending {
+        // What was said to the hand-over itself is no answer: nobody knows what became of it.
+        ctx.waits.begin(attempt, ctx.clock.running_ms());
+        let next = Some(now + bank.rules.ask_every_ms);
+        let lost = Conclusion { alert: text, ..Conclusion::of(AttemptEvent::Lost, next) };
+        return Ok(ctx.store.conclude(attempt, &lost, now).await?);
+    }
     let next = Some(now + bank.rules.return_every_ms);
     Ok(ctx.store.asked(attempt, next, Heard::Unclear, now).await?)
 }

@@ -188,8 +188,11 @@ async fn put(
     let asked = is_unknown.then(|| ctx.waits.question(attempt, ctx.clock.running_ms()));
     let door = bank.doors.of(question);
     let heard = door.ask(&parts).await;
-    // On a connection that stays, the answer that failed to come may come late, to whatever is asked then.
-    let may_come = heard == Asked::Posted || door.may_be_earlier() && !door.can_look();
+    let may_come = match &heard {
+        Asked::Posted | Asked::Unanswered { .. } => true,
+        Asked::Answer(_) => door.may_be_earlier(),
+        Asked::Failed { .. } => false,
+    };
     if let (Some(asked), true) = (asked, may_come) {
         ctx.waits.left(attempt, asked, bank.rules.visibility_delay_ms);
     }
@@ -200,7 +203,7 @@ async fn put(
             tracing::debug!(attempt = %attempt.no, "the question was left for the bank");
             Put::Posted
         }
-        Asked::Failed { cause } => {
+        Asked::Failed { cause } | Asked::Unanswered { cause } => {
             tracing::warn!(attempt = %attempt.no, bank = bank.code, cause, "the bank could not be asked");
             Put::Failed
         }

@@ -307,11 +307,9 @@ pub fn open_rows(
 /// Where the store fails.
 pub async fn next_reference(ctx: &Ctx, bank: &Bank) -> Result<Reference, FlowError> {
     let beginning = format!("{}{:02}", bank.rules.reference_prefix, ctx.epoch);
-    let mut number = ctx.store.reference_to_come(&bank.code).await?;
-    // A bank that was never sent anything may be one whose code was changed.
-    if number == 1 {
-        number += ctx.store.last_of_former(&ctx.bank_codes(), &beginning).await?;
-    }
+    // One that the config does not name any more may be this bank, whose code was changed, or changed back.
+    let former = ctx.store.last_of_former(&ctx.bank_codes(), &beginning).await?;
+    let number = ctx.store.reference_to_come(&bank.code).await?.max(former + 1);
     let text = format!("{beginning}{number:010}");
     Ok(Reference { number, text })
 }

@@ -28,7 +28,9 @@ pub(super) async fn attempt_of(
         return attempt_of_number(ctx, bank, said.text(Key::BankReference), name, bytes).await;
     };
     let Some(attempt) = ctx.store.attempt_by_reference(&bank.code, reference).await? else {
-        if let Some(code) = ctx.store.former_bank_of(&ctx.bank_codes(), reference).await? {
+        if let Some(code) =
+            ctx.store.former_bank_of(&ctx.bank_codes(), &bank.code, reference).await?
+        {
             return Err(FlowError::Renamed { reference: reference.to_owned(), code });
         }
         if is_ours(bank, reference) {

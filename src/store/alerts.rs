@@ -7,6 +7,9 @@ use crate::store::sql::{Work, params};
 use crate::store::vouch;
 use crate::store::{Store, StoreError};
 
+/// Alerts about a trouble that lasts, whose cause may become another one. What others say stays as it was said first.
+const RENEWED: [AlertKind; 4] =
+    [AlertKind::Door, AlertKind::NotSent, AlertKind::Finance, AlertKind::Collect];
 /// For so long a text stands at least.
 const RENEWED_EVERY_MS: i64 = 60_000;
 
@@ -54,8 +57,11 @@ async fn renew(
     text: &str,
     now_ms: i64,
 ) -> Result<bool, StoreError> {
+    if !RENEWED.contains(&kind) {
+        return Ok(false);
+    }
     let sql = "UPDATE alert SET text = $1, text_at_ms = $2 WHERE kind = $3 AND subject = $4 AND level = 0 \
-               AND cleared_at_ms IS NULL AND text <> $1 AND text_at_ms <= $5";
+               AND cleared_at_ms IS NULL AND text <> $1 AND (text_at_ms <= $5 OR text_at_ms > $2)";
     let row = params![text, now_ms, kind.as_str(), subject, now_ms - RENEWED_EVERY_MS];
     let mut entry = Entry::new("alert.renewed", now_ms);
     if entry.vouched.returned(work, &vouch::ALERT, sql, row).await? == 0 {

@@ -55,6 +55,7 @@ pub mod view;
 mod vouch;
 mod withdraw;
 
+use crate::model::id;
 use crate::store::journal::{DAEMON_CHAIN, Entry};
 use crate::store::sql::{Dialect, Look, Work, params};
 
@@ -151,6 +152,8 @@ pub struct Store {
     turn: Option<i64>,
     /// Told of every hand-over before a byte of it leaves, and of every answer before its file is put away.
     witness: std::sync::OnceLock<Box<dyn Fn(Durable) + Send + Sync>>,
+    /// By how references begin: the last number under which banks got one that the config does not name any more.
+    former: std::sync::Mutex<std::collections::BTreeMap<String, i64>>,
 }
 
 /// What was made durable, and is acted upon outside of the database next.
@@ -158,8 +161,8 @@ pub struct Store {
 pub enum Durable {
     /// That something is handed over.
     HandOver,
-    /// What a bank said: results, or an answer that is held.
-    Answer,
+    /// What a bank said: results, or an answer that is held, by its number. One that was held and is applied keeps it.
+    Answer(id::ResultNo),
 }
 
 impl Store {
@@ -196,7 +199,8 @@ impl Store {
         let changed = tokio::sync::Notify::new();
         let version = std::sync::atomic::AtomicU64::new(0);
         let witness = std::sync::OnceLock::new();
-        Ok(Self { dialect, changed, version, death: None, turn, witness })
+        let former = std::sync::Mutex::default();
+        Ok(Self { dialect, changed, version, death: None, turn, witness, former })
     }
 
     /// Practice only: this store kills its process beside one of its commits.

@@ -1,6 +1,8 @@
 //! Numbers: our references, of which none is used twice, and the counters of banks that number what they
 //! are sent in a day and may accept no gap.
 
+use std::sync::PoisonError;
+
 use crate::model::id::AttemptNo;
 use crate::store::journal::Entry;
 use crate::store::sql::{Work, params};
@@ -51,6 +53,11 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn last_of_former(&self, known: &[&str], beginning: &str) -> Result<i64, StoreError> {
+        let known_last =
+            self.former.lock().unwrap_or_else(PoisonError::into_inner).get(beginning).copied();
+        if let Some(last) = known_last {
+            return Ok(last);
+        }
         let sql = "SELECT MAX(reference) FROM attempt WHERE bank = $1 AND reference > $2 AND reference < $3";
         // The sign behind the last digit.
         let end = format!("{beginning}:");
@@ -63,18 +70,27 @@ impl Store {
             let number = highest.await?.and_then(|text| text.get(beginning.len()..)?.parse().ok());
             last = last.max(number.unwrap_or_default());
         }
+        // Nothing more is sent to those in the time of this process.
+        let mut known = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        known.insert(beginning.to_owned(), last);
         Ok(last)
     }
 
-    /// A bank that `known` does not name, and to which this reference was sent.
+    /// A bank that `known` does not name, and to which this reference was sent before `bank` got any as high: then it
+    /// is this one under its code of before. A reference among its own is one that this database has lost.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn former_bank_of(
         &self,
         known: &[&str],
+        bank: &str,
         reference: &str,
     ) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT COUNT(*) FROM attempt WHERE bank = $1 AND reference < $2 AND length(reference) = length($2)";
+        if self.look().the(sql, params![bank, reference], |row| row.int(0)).await? > 0 {
+            return Ok(None);
+        }
         for bank in self.former_banks(known).await? {
             if self.attempt_by_reference(&bank, reference).await?.is_some() {
                 return Ok(Some(bank));
@@ -118,7 +134,9 @@ pub(super) async fn take_reference(
     bank: &str,
     reference: &Reference,
 ) -> Result<(), StoreError> {
-    take_next(work, &series(bank), reference.number).await
+    let sql = "INSERT INTO counter (name, value) VALUES ($1, $2) \
+               ON CONFLICT (name) DO UPDATE SET value = $2 WHERE counter.value < $2";
+    work.move_one(sql, params![series(bank), reference.number]).await
 }
 
 /// Moves a counter on to the number behind its last.

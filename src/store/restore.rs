@@ -26,13 +26,13 @@ impl Store {
         self.look().the(sql, params![], |row| row.int(0)).await
     }
 
-    /// How often anything was handed over to a bank, repeats among it, and how many answers were kept. Both only ever
-    /// grow.
+    /// How often anything was handed over to a bank, repeats among it, and the number of the last answer that was kept.
+    /// Both only ever grow.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn hand_overs_and_answers(&self) -> Result<(i64, i64), StoreError> {
-        let sql = "SELECT COALESCE(CAST(SUM(sends) AS BIGINT), 0), (SELECT COUNT(*) FROM result) FROM attempt";
+        let sql = "SELECT COALESCE(CAST(SUM(sends) AS BIGINT), 0), (SELECT COALESCE(MAX(result_no), 0) FROM result) FROM attempt";
         self.look().the(sql, params![], |row| Ok((row.int(0)?, row.int(1)?))).await
     }
 

@@ -199,7 +199,7 @@ impl Store {
         vouch_for(&mut work, &mut entry, Some(batch), attempt.no).await?;
         entry.write_for(&mut work, attempt.register).await?;
         self.done(work).await?;
-        self.is_durable(Durable::Answer);
+        self.is_durable(Durable::Answer(result));
         Ok(Taken::Applied {
             result,
             outcomes: len(effects.outcomes.len()),
@@ -340,7 +340,7 @@ impl Store {
             None => entry.write(&mut work, &bank_chain(bank)).await?,
         }
         self.done(work).await?;
-        self.is_durable(Durable::Answer);
+        self.is_durable(Durable::Answer(result));
         Ok(true)
     }
 

@@ -81,9 +81,10 @@ pub enum Asked {
     Answer(Bytes),
     /// The question was left for the bank; its answer comes as an arrival.
     Posted,
-    Failed {
-        cause: String,
-    },
+    /// It could not be put, or no answer can come to it any more.
+    Failed { cause: String },
+    /// It was put on a connection that stays, and the answer to it may come late, to whatever is asked then.
+    Unanswered { cause: String },
 }
 
 /// Something whole that a bank left for us.
@@ -278,6 +279,7 @@ impl fmt::Debug for Asked {
             Self::Answer(bytes) => write!(out, "Answer({} bytes)", bytes.len()),
             Self::Posted => out.write_str("Posted"),
             Self::Failed { cause } => write!(out, "Failed({cause})"),
+            Self::Unanswered { cause } => write!(out, "Unanswered({cause})"),
         }
     }
 }

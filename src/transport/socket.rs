@@ -429,6 +429,9 @@ impl Transport for Socket {
     async fn ask(&self, parts: &[OutPart]) -> Asked {
         match self.0.exchange(parts).await {
             Sent::Accepted { answer } => Asked::Answer(answer.unwrap_or_default()),
+            Sent::Unknown { cause, evidence: _ } if self.may_be_earlier() => {
+                Asked::Unanswered { cause }
+            }
             Sent::NotSent { cause } | Sent::Unknown { cause, evidence: _ } => {
                 Asked::Failed { cause }
             }

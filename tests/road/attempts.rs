@@ -266,7 +266,7 @@ async fn i2_a_file_that_says_not_found_once_more_answers_no_later_question() {
         }
         assert_eq!(house.files.batches().len(), 2, "it was taken");
         assert_eq!(attempt_state(&house).await, "unknown");
-        assert_eq!(house.alert("contradiction").await.is_some(), counted, "people look");
+        assert!(house.alert("contradiction").await.is_some(), "people look");
         house.files.book().replies.clear();
         house.files.leave_all(1);
         house.live(20 * MINUTE, MINUTE).await;

@@ -190,6 +190,12 @@ async fn i2_an_answer_that_says_nothing_was_done_and_lists_what_was_is_no_answer
         assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
         let told = house.alert("contradiction").await.expect("somebody is told");
         assert!(told.text.contains("明细中却有已办理的款项"), "{}", told.text);
+        // What it says without rows counts for nothing while that is not looked at.
+        house.calls.book().replies.clear();
+        (0..30).for_each(|_| house.calls.reply(Reply::Say(answer)));
+        house.live(3 * HOUR, 10 * MINUTE).await;
+        assert_eq!(house.calls.batches().len(), 1, "it was paid");
+        assert_eq!(house.texts(STATES).await, ["unknown"]);
         // The bank mends it.
         house.calls.book().replies.clear();
         house.live(9 * HOUR, 10 * MINUTE).await;
@@ -197,6 +203,26 @@ async fn i2_an_answer_that_says_nothing_was_done_and_lists_what_was_is_no_answer
         assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
         house.sound().await;
     }
+}
+
+/// A refusal to the hand-over itself that may be of the first time: nobody knows what became of the second, and it
+/// is asked about at once, not at the next start.
+#[tokio::test]
+async fn f31_a_refusal_to_a_hand_over_that_may_be_of_the_first_time_leaves_it_of_unknown_fate() {
+    let mut house = House::open().await;
+    house.calls.book().session = true;
+    house.calls.next(Turn::Lose { booked: false });
+    house.calls.next(Turn::Say(Answer::Refused));
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    for _ in 0..60 {
+        if house.calls.batches().len() < 2 {
+            house.live(MINUTE, MINUTE).await;
+        }
+    }
+    assert_eq!(house.calls.batches().len(), 2, "not found, and sent again");
+    assert_eq!(house.texts(STATES).await, ["unknown"]);
+    assert!(house.alert("contradiction").await.is_some());
+    house.sound().await;
 }
 
 #[tokio::test]

@@ -614,6 +614,9 @@ impl Transport for Counter {
             _ => MessageKind::Notice,
         };
         match reply {
+            Reply::Fail if self.may_be_earlier() => {
+                Asked::Unanswered { cause: "no whole answer".to_owned() }
+            }
             Reply::Fail => Asked::Failed { cause: "connection refused".to_owned() },
             Reply::Book => self.by_the_book(kind, &reference),
             Reply::Bytes(bytes) => Asked::Answer(bytes),

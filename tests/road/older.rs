@@ -205,7 +205,7 @@ async fn i6_a_bank_whose_code_was_changed_gets_no_reference_twice() {
     assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
     assert_eq!(house.five(2).await, [0, 0, 303, 0, 0]);
     let told = house.alert("collect").await.expect("somebody is told");
-    assert!(told.text.contains("改回 rural"), "{}", told.text);
+    assert!(told.text.contains("行代号 rural 发送的"), "{}", told.text);
     assert!(house.alert("bank_stopped").await.is_none(), "the database is no older than it was");
     assert!(house.files.waiting() > 0, "it waits");
     house.renamed = None;
@@ -214,6 +214,9 @@ async fn i6_a_bank_whose_code_was_changed_gets_no_reference_twice() {
     assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
     assert!(house.alert("collect").await.is_none(), "{:?}", house.alerts().await);
     assert_eq!(house.files.waiting(), 0);
+    // It has its code back, and got a reference under the other one meanwhile.
+    house.take(Draft::new("C", 1).lines(FILES, 3).declared()).await;
+    assert_eq!(house.files.batches()[2].reference, "T000000000003");
     house.sound().await;
 }
 

@@ -1,5 +1,8 @@
 //! What a bank says about payments: in any order, any number of times, all or nothing.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use daifa::clock::Dice;
 use daifa::guard::digest::sha256;
 use daifa::model::attempt::{AttemptEvent, AttemptState};
@@ -10,9 +13,9 @@ use daifa::model::notice::NoticeState;
 use daifa::model::outcome::{Folded, OutcomeKind, Seen};
 use daifa::model::place::Places;
 use daifa::model::report::{Recipient, RecipientKind, ReportKind};
-use daifa::store::StoreError;
 use daifa::store::reports::NewReport;
 use daifa::store::results::{Effects, Taken};
+use daifa::store::{Durable, StoreError};
 
 use crate::base::Base;
 use crate::samples::{
@@ -335,6 +338,14 @@ pub async fn i13_bytes_that_were_held_are_never_counted_as_applied(base: &Base) 
     let sending = base.started(&attempt).await;
     let unknown = base.concluded(&sending, AttemptEvent::Lost).await;
     let digest = sha256(b"held first");
+    // Whoever counts beside the database is never ahead of it (F16).
+    let counted = Arc::new(AtomicI64::new(0));
+    let counts = Arc::clone(&counted);
+    base.store.witnessed(Box::new(move |what| {
+        if let Durable::Answer(result) = what {
+            counts.fetch_max(result.0, Ordering::SeqCst);
+        }
+    }));
     let held =
         base.store.hold_result(BANK, "r", &digest, Some(&unknown), "why", vec![1], NOW).await;
     assert!(held.expect("writes"));
@@ -345,6 +356,8 @@ pub async fn i13_bytes_that_were_held_are_never_counted_as_applied(base: &Base) 
     let applied = matches!(taken, Ok(Taken::Applied { outcomes: 2, .. }));
     let untouched = base.again(&attempt).await.state == AttemptState::Unknown;
     assert!(applied || untouched, "{taken:?}: accepted, and its answers are lost");
+    let (_, known) = base.store.hand_overs_and_answers().await.expect("reads");
+    assert_eq!(counted.load(Ordering::SeqCst), known);
 }
 
 pub async fn i13_a_result_that_fails_on_the_way_leaves_nothing(base: &Base) {

@@ -161,8 +161,8 @@ pub const PHRASES: &[(&str, &str)] = &[
         "{0} 有暂存的答复，可能表明该行已经办理",
     ),
     (
-        "the same answer came before, and it went again since",
-        "同一份答复此前已收到并据以重发过，不能再次作为依据",
+        "the same answer came before, and counted for another question",
+        "同一份答复此前已收到，已算作对另一次查询的答复，不能再次作为依据",
     ),
     (
         "it says that nothing was done, and lists payments of which something was",
@@ -182,7 +182,7 @@ pub const PHRASES: &[(&str, &str)] = &[
     ("what is kept about {} is not what finance approved", "保存的 {0} 与财政核定的不一致"),
     (
         "{} was sent to the bank with the code {}, which the config does not name any more; where that is this bank, give it its code back",
-        "流水号 {0} 是以行代号 {1} 发送的，配置中已没有这个代号；如该行改过代号，请改回 {1}，文件会留在原处等待",
+        "流水号 {0} 是以行代号 {1} 发送的，配置中已没有这个代号；如该行改过代号，请改回原代号，文件会留在原处等待",
     ),
     ("the database contradicts itself: {}", "数据库记录前后矛盾（{0}）"),
     // What a bank's file should have been.
