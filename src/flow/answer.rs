@@ -5,11 +5,12 @@ use bytes::Bytes;
 
 use crate::clock::local_text;
 use crate::flow::beside::{Gathered, Taken, gather};
-use crate::flow::held::{hold, hold_weighing, joined};
+use crate::flow::doubt::{TOLD_TWICE, contradicts, counts_for_nothing};
+use crate::flow::held::joined;
 use crate::flow::matching::{ANOTHER, note_reference, unknown_code};
 use crate::flow::sealed::seal_words;
-use crate::flow::spoken::{chinese, data_error};
-use crate::flow::taking::{freeze, row_reports, take_rows};
+use crate::flow::spoken::data_error;
+use crate::flow::taking::{row_reports, take_rows};
 use crate::flow::waits::{Bearing, Told};
 use crate::flow::{Bank, Ctx, FlowError, expect, opening, time};
 use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Record};
@@ -410,92 +411,6 @@ fn refusal(bank: &Bank, attempt: &Attempt, said: &WholeAnswer) -> String {
     };
     // What the bank said beside its code may name people: it stays sealed, and the page of the batch opens it masked.
     format!("{} 拒绝受理{what}，返回码 [{}]。{next}", bank.name, said.code)
-}
-
-/// Said where an answer contradicts itself.
-const ROWS_OTHERWISE: &str =
-    "it says that nothing was done, and lists payments of which something was";
-/// Said where the same answer file comes twice.
-const TOLD_TWICE: &str = "the same answer came before, and counted for another question";
-/// Said where a refusal may be the answer to an earlier time that it was sent.
-const ANOTHER_TIME: &str = "it was sent more than once, and nobody knows which time is refused";
-
-/// Why what a bank says of the whole is no answer, where it is none.
-fn counts_for_nothing(
-    ctx: &Ctx,
-    attempt: &Attempt,
-    said: &WholeAnswer,
-    told: Told,
-) -> Option<&'static str> {
-    // The whole of it says that nothing was done, and its rows that something was.
-    match said.answer {
-        Answer::NotFound if said.rows > 0 => Some(ROWS_OTHERWISE),
-        Answer::Refused if said.paid > 0 => Some(ROWS_OTHERWISE),
-        Answer::Refused if !refusal_counts(ctx, attempt, told) => Some(ANOTHER_TIME),
-        _ => None,
-    }
-}
-
-/// Is it known to which time that an attempt was sent this refusal is the answer? Of one that went again after its
-/// fate was unknown, a file or a call of the bank may be about the first time, and the second was paid.
-fn refusal_counts(ctx: &Ctx, attempt: &Attempt, told: Told) -> bool {
-    let again = attempt.sends > 1 && attempt.was_lost_before();
-    let now = match told {
-        Told::AtOnce => true,
-        Told::At(question) => ctx.waits.is_present(attempt.no, question),
-        Told::InFile | Told::OnSession | Told::Unasked => false,
-    };
-    !again || now || attempt.state == AttemptState::Refused
-}
-
-/// The bank says something that cannot be after what it said before, or of which nobody knows what it is about: it
-/// is kept, nothing changes but that the money of what it refused is frozen, and somebody is told.
-async fn contradicts(
-    ctx: &Ctx,
-    bank: &Bank,
-    attempt: &Attempt,
-    said: &WholeAnswer,
-    why: &str,
-) -> Result<(), FlowError> {
-    let text = format!(
-        "{} 对 {}（流水号 {}）答复“{}”，与此前答复矛盾：{}。状态未改变，请与银行核对",
-        bank.name,
-        attempt.no,
-        attempt.reference,
-        said.code,
-        chinese(why)
-    );
-    let name = format!("{} {}", said.kind, attempt.reference);
-    let bytes = joined(&said.parts);
-    // It may have been paid: it is not sent anew before two people have looked at this.
-    if attempt.state == AttemptState::Refused {
-        hold_weighing(ctx, bank, attempt, &name, &bytes, "银行此前已拒绝").await?;
-        return freeze(ctx, bank, attempt, text).await;
-    }
-    if why == ROWS_OTHERWISE || said.paid > 0 {
-        hold_weighing(ctx, bank, attempt, &name, &bytes, &chinese(why)).await?;
-    } else {
-        hold(ctx, bank, attempt, &name, &bytes, &chinese(why)).await?;
-    }
-    ctx.store
-        .raise_alert(
-            AlertKind::Contradiction,
-            &attempt.no.to_string(),
-            Some(attempt.register),
-            &text,
-            ctx.now_ms(),
-        )
-        .await?;
-    let now = ctx.now_ms();
-    if attempt.state == AttemptState::Sending {
-        // What was said to the hand-over itself is no answer: nobody knows what became of it.
-        ctx.waits.begin(attempt, ctx.clock.running_ms());
-        let next = Some(now + bank.rules.ask_every_ms);
-        let lost = Conclusion { alert: text, ..Conclusion::of(AttemptEvent::Lost, next) };
-        return Ok(ctx.store.conclude(attempt, &lost, now).await?);
-    }
-    let next = Some(now + bank.rules.return_every_ms);
-    Ok(ctx.store.asked(attempt, next, Heard::Unclear, now).await?)
 }
 
 pub(super) async fn refund_reports(

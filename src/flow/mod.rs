@@ -15,6 +15,7 @@ pub mod collect;
 pub mod convert;
 pub mod decide;
 pub mod doors;
+mod doubt;
 pub mod expect;
 pub mod feed;
 pub mod halves;

@@ -367,7 +367,6 @@ async fn beat(counterpart: Weak<Counterpart>, number: u64) {
     }
 }
 
-/// Whether a whole answer was heard, or why not.
 type Heard = Result<(), String>;
 
 /// One exchange: whether it began, and what was heard so far, also where it is broken off.
@@ -417,7 +416,6 @@ impl Transport for Socket {
         self.0.staying.is_some()
     }
 
-    /// An exchange leaves nothing behind that could be looked at.
     fn can_look(&self) -> bool {
         false
     }

@@ -269,14 +269,21 @@ pub async fn i6_numbers_never_repeat(base: &Base) {
     base.store.intend_batch(&first, NOW).await.expect("cuts");
     let second = base.next_batch(register, BANK, 1).await;
     assert_eq!(second.reference.number, first.reference.number + 1);
-    for number in [first.reference.number, second.reference.number + 1] {
-        let mut wrong = base.next_batch(register, BANK, 1).await;
-        wrong.reference = Reference { number, text: format!("D99{number:010}") };
-        let taken = base.store.intend_batch(&wrong, NOW).await;
+    let bearing = async |number: i64| {
+        let mut batch = base.next_batch(register, BANK, 1).await;
+        batch.reference = Reference { number, text: format!("D99{number:010}") };
+        base.store.intend_batch(&batch, NOW).await
+    };
+    for number in [first.reference.number - 1, first.reference.number] {
+        let taken = bearing(number).await;
         assert!(matches!(taken, Err(StoreError::Moved { .. })), "{number}: {taken:?}");
     }
     assert_eq!(base.places(register).await.in_flight, Fen::new(1), "nothing of it is durable");
     base.store.intend_batch(&second, NOW).await.expect("cuts");
+    // Behind what the bank got under another code, and on from there.
+    bearing(second.reference.number + 40).await.expect("cuts");
+    let to_come = base.store.reference_to_come(BANK).await.expect("reads");
+    assert_eq!(to_come, second.reference.number + 41);
     base.clean().await;
 }
 
