@@ -38,6 +38,9 @@ use crate::config::survey::Survey;
 use crate::guard::sign::Algorithm;
 use crate::model::deadline::StartEvent;
 
+/// The highest epoch that references have room for.
+const RESTORE_EPOCH_MAX: u8 = 99;
+
 /// The whole file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,8 +144,8 @@ pub struct Bank {
     pub ask_every: Span,
     #[serde(default = "default_return_every")]
     pub return_every: Span,
-    #[serde(default = "default_return_window")]
-    pub return_window: Span,
+    /// Nothing where the bank is not asked about returns.
+    pub return_window: Option<Span>,
     #[serde(default = "default_resend")]
     pub resend_after: Span,
     #[serde(default)]
@@ -216,13 +219,13 @@ defaults! {
     default_ask_after -> Span = Span(600_000);
     default_ask_every -> Span = Span(60_000);
     default_return_every -> Span = Span(900_000);
-    default_return_window -> Span = Span(10 * 86_400_000);
     default_resend -> Span = Span(1_000);
     default_bytes_max -> u64 = 256 * 1024 * 1024;
     default_answer_max -> usize = 64 * 1024 * 1024;
     default_content_type -> String = "application/xml; charset=GBK".to_owned();
     default_connect -> Span = Span(10_000);
     default_total -> Span = Span(60_000);
+    default_folder -> Span = Span(120_000);
     default_allowed -> Span = Span(24 * 3_600_000);
     default_settle -> Span = Span(72 * 3_600_000);
     yes -> bool = true;
@@ -290,6 +293,11 @@ impl Config {
                 );
                 out.push(Problem::new(format!("{key}.algorithm"), what));
             }
+        }
+        if self.restore_epoch > RESTORE_EPOCH_MAX {
+            let what =
+                format!("is above {RESTORE_EPOCH_MAX}: it has two digits in every reference");
+            out.push(Problem::new("restore_epoch", what));
         }
         if self.sources.is_empty() {
             out.push(Problem::new("source", "no finance source is configured; add [[source]]"));
@@ -451,6 +459,7 @@ impl Bank {
             note("hours", what.to_owned());
         }
         if let (Some(delay), Some(window)) = (bank.visibility_delay, bank.duplicate_window)
+            && window > Span(0)
             && delay >= window
         {
             let what = "is not below duplicate_window; by the time that \"not found\" counts, a repeat would be paid twice";

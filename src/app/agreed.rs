@@ -9,13 +9,18 @@ use crate::format::MessageKind as M;
 use crate::model::profile::{AskBy, NoticeSource, ResultsCome};
 
 /// What is no fault, and what whoever runs it should know: by bank.
-pub fn notes<'b>(config: &Config, banks: impl Iterator<Item = &'b Bank>) -> Vec<String> {
+pub fn notes<'b>(
+    config: &Config,
+    banks: impl Iterator<Item = &'b Bank>,
+    now_ms: i64,
+) -> Vec<String> {
     let mut notes = Vec::new();
     for bank in banks {
         notes.extend(lives_by(bank));
         notes.extend(left_to_people(bank));
         let set = config.banks.iter().find(|set| set.code == bank.code);
         notes.extend(set.and_then(|set| without_calendar(config, set)));
+        notes.extend(missing_year(bank, now_ms));
     }
     notes
 }
@@ -119,4 +124,14 @@ fn without_calendar(config: &Config, bank: &config::Bank) -> Option<String> {
             bank.code
         )
     })
+}
+
+/// A bank whose calendar does not have the year that it is, or comes.
+fn missing_year(bank: &Bank, now_ms: i64) -> Option<String> {
+    let year = bank.rules.missing_year(now_ms)?;
+    Some(format!(
+        "{}: the calendar does not have {year}: its holidays are taken for workdays, and the Saturdays and Sundays that \
+         are worked for days off; add the year from the State Council's notice",
+        bank.code
+    ))
 }

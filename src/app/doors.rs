@@ -10,7 +10,7 @@ use reqwest::header::HeaderName;
 use secrecy::ExposeSecret as _;
 
 use crate::app::routes::{Routes, Told, has_folders, told};
-use crate::clock::{Clock, Dice, local_parts};
+use crate::clock::{Clock, Dice};
 use crate::config::{
     Bank, Config, Door, LineSecurity, Secret, SftpDoor, Signing, SocketDoor, Span, entries,
 };
@@ -67,13 +67,6 @@ impl<'c> Common<'c> {
         let text = std::fs::read_to_string(path).map_err(|e| vec![at(e.to_string())])?;
         let calendar = Calendar::parse(&text)
             .map_err(|causes| causes.into_iter().map(at).collect::<Vec<_>>())?;
-        let (year, _) = local_parts(clock.now_ms());
-        if !calendar.knows(year) {
-            tracing::warn!(
-                year,
-                "the calendar does not have this year; its weeks are taken as they are"
-            );
-        }
         Ok(Self { clock, calendar: Some(Arc::new(calendar)) })
     }
 }
@@ -260,6 +253,7 @@ fn plain(
             control_suffix,
             stable_for,
             bytes_max,
+            total_timeout,
         } => {
             let options = DirectoryOptions {
                 outgoing: outgoing.clone(),
@@ -268,6 +262,7 @@ fn plain(
                 quarantine: quarantine.clone(),
                 completion: completion(control_suffix.as_deref(), *stable_for)?,
                 bytes_max: *bytes_max,
+                total_ms: millis(*total_timeout),
             };
             Arc::new(Directory::new(options).map_err(|cause| cause.to_string())?)
         }

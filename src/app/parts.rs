@@ -27,6 +27,9 @@ use crate::guard::sign::Algorithm;
 use crate::guard::stated::MacKey;
 use crate::store::Location;
 
+/// For so long a return is waited for at a bank that tells of them by itself, where nobody said for how long.
+const RETURN_WINDOW_MS: i64 = 10 * 24 * 3_600_000;
+
 /// What a config refers to, opened.
 pub struct Parts {
     pub sealer: Arc<Sealer>,
@@ -220,11 +223,17 @@ fn open_bank(
         ask_after_ms: bank.ask_after.0,
         ask_every_ms: bank.ask_every.0,
         return_every_ms: bank.return_every.0,
-        return_window_ms: bank.return_window.0,
+        return_window_ms: bank.return_window.map_or(RETURN_WINDOW_MS, |window| window.0),
         resend_after_ms: bank.resend_after.0,
         reference_prefix: bank.reference_prefix.clone(),
         answers,
         breaker: BreakerRule { after: i64::from(bank.breaker.after), rest_ms: bank.breaker.rest.0 },
+        years: bank
+            .hours
+            .as_ref()
+            .filter(|hours| hours.workdays)
+            .and(common.calendar.as_ref())
+            .map(|calendar| calendar.years()),
     };
     Ok(Bank { code: bank.code.clone(), name: bank.name.clone(), format, doors, rules })
 }
@@ -316,7 +325,7 @@ pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Checked {
     if let Some(config) = &looked.config {
         let mut found = match open_all(config, clock) {
             Ok(parts) => {
-                notes = agreed::notes(config, parts.banks.values());
+                notes = agreed::notes(config, parts.banks.values(), clock.now_ms());
                 Vec::new()
             }
             Err(found) => found,

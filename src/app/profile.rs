@@ -43,7 +43,7 @@ pub fn answers(
     answers.notices = said.notices().unwrap_or(answers.notices);
     agreed.reference();
     agreed.results(&answers);
-    agreed.credits();
+    agreed.credits(&answers);
     agreed.asking(&answers);
     agreed.notices(&answers);
     agreed.times();
@@ -127,8 +127,12 @@ impl Agreed<'_> {
     }
 
     /// A bank that has no word for money that arrived: every payment would wait, and be told of, for ever.
-    fn credits(&mut self) {
-        for kind in [M::Result, M::StatusAnswer] {
+    fn credits(&mut self, answers: &Answers) {
+        let inline = answers.results == Some(ResultsCome::Inline);
+        for kind in [M::Result, M::StatusAnswer, M::Acknowledgement] {
+            if kind == M::Acknowledgement && !inline {
+                continue;
+            }
             let mut codes = self.format.row_codes(kind).peekable();
             if codes.peek().is_some()
                 && !self.format.failures_only(kind)
@@ -182,7 +186,7 @@ impl Agreed<'_> {
             (
                 "duplicate_window",
                 self.bank.duplicate_window,
-                "for how long the bank knows a repeat by our reference",
+                "for how long the bank knows a repeat by our reference, \"0s\" where it knows none",
             ),
         ];
         for (key, value, what) in said {
@@ -199,7 +203,9 @@ impl Agreed<'_> {
         let says = |answer| self.can_say(M::StatusAnswer, answer);
         let lost = says(Answer::NotFound);
         let there = [Answer::Accepted, Answer::Processing, Answer::Done].into_iter().any(says);
-        let known = !self.format.has(M::Acknowledgement)
+        let repeats = self.bank.duplicate_window.is_none_or(|window| window > Span(0));
+        let known = !repeats
+            || !self.format.has(M::Acknowledgement)
             || self.can_say(M::Acknowledgement, Answer::Duplicate);
         if !lost {
             self.note(
@@ -252,6 +258,11 @@ impl Agreed<'_> {
     }
 
     fn times(&mut self) {
+        if self.format.has(M::ReturnQuery) && self.bank.return_window.is_none() {
+            let what = "is missing: for how long after a hand-over a credit may come back; behind it the bank is not asked \
+                        about returns any more; ask the bank";
+            self.problems.push(("return_window".to_owned(), what.to_owned()));
+        }
         if self.said.acknowledged_within.is_some() && !self.by_file(M::Acknowledgement) {
             self.note(
                 "acknowledged_within",
@@ -293,7 +304,7 @@ mod tests {
              url = \"https://finance.example\"\nkey_id = \"k\"\nsecret = {{ file = \"/f\" }}\n\
              [duty]\nstart = \"received\"\nallowed = \"24h\"\npool_bank = \"bank\"\n\
              [[bank]]\ncode = \"bank\"\nname = \"Bank\"\nformat = \"{name}\"\n\
-             visibility_delay = \"10m\"\nduplicate_window = \"72h\"\n{door}[bank.answers]\n{said}\n"
+             visibility_delay = \"10m\"\nduplicate_window = \"72h\"\nreturn_window = \"240h\"\n{door}[bank.answers]\n{said}\n"
         );
         let config = config.replace(&format!("\n{key} = "), "\n# ");
         let config = Config::parse(&config).map_err(|problems| problems.0)?;
@@ -378,6 +389,25 @@ mod tests {
             assert_eq!(problems.len(), 1, "{problems:?}");
             assert!(problems[0].starts_with(&format!("bank.1.{key}: is missing")), "{problems:?}");
         }
+        let (city, text) =
+            ("example-city-xml", example::example("example-city-xml").expect("it ships"));
+        let problems = told_without("return_window", city, text, CALL, "")
+            .expect_err("it is asked about returns");
+        assert!(
+            problems.len() == 1 && problems[0].starts_with("bank.1.return_window: is missing"),
+            "{problems:?}"
+        );
+        assert!(
+            told_without(
+                "return_window",
+                name,
+                example::example(name).expect("it ships"),
+                FOLDER,
+                ""
+            )
+            .is_ok(),
+            "it tells of them by itself"
+        );
         // A bank that is not asked says "not found" to nobody.
         let (name, said) = ("example-icbc-blank", "ask = \"none\"");
         let text = example::example(name).expect("it ships");

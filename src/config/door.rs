@@ -21,6 +21,8 @@ pub enum Door {
         stable_for: Option<Span>,
         #[serde(default = "super::default_bytes_max")]
         bytes_max: u64,
+        #[serde(default = "super::default_folder")]
+        total_timeout: Span,
     },
     Https {
         url: String,

@@ -182,6 +182,7 @@ const DIRECTORY: DoorKeys = door![
     may("control_suffix", Kind::Text),
     may("stable_for", Kind::Time),
     may("bytes_max", SIZE),
+    may("total_timeout", Kind::Time),
 ];
 
 const HTTPS: DoorKeys = door![

@@ -246,6 +246,8 @@ fn i2_not_found_must_count_while_the_bank_still_knows_a_duplicate() {
         let rules = format!("visibility_delay = \"{delay}\"\nduplicate_window = \"{window}\"");
         Config::parse(&GOOD.replace("format = \"example", &format!("{rules}\nformat = \"example")))
     };
+    // A bank that recognises no repeat: nothing goes again by itself, whenever "not found" counts.
+    assert!(with("10m", "0s").is_ok() && with("0s", "0s").is_ok());
     assert_eq!(
         with("10m", "11m").expect("fits").banks[0].duplicate_window.map(|window| window.0),
         Some(660_000)
@@ -480,4 +482,17 @@ fn every_problem_of_a_practice_bank_is_told_with_its_line() {
     for (problem, expected) in problems.iter().zip(expected) {
         assert!(problem.starts_with(expected), "{problem} is not {expected}");
     }
+}
+
+#[test]
+fn i6_an_epoch_that_references_have_no_room_for_is_refused() {
+    let with = |epoch: u8| Config::parse(&format!("restore_epoch = {epoch}\n{GOOD}"));
+    assert!(with(99).is_ok());
+    let problems = with(100).expect_err("three digits").0;
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.contains("restore_epoch") && problem.contains("above 99")),
+        "{problems:?}"
+    );
 }

@@ -264,8 +264,8 @@ fn words(ctx: &Ctx, attempt: &Attempt, said: &WholeAnswer) -> BankWords {
     }
 }
 
-/// An acknowledgement may name payments: those that the bank refuses at once are failed, and told at once;
-/// the others are under way, and with them the attempt is accepted in the same transaction. One whose
+/// An acknowledgement may name payments: those that the bank refuses or credits at once are failed or credited,
+/// and told at once; the others are under way, and with them the attempt is accepted in the same transaction. One whose
 /// rows cannot be taken is kept, and counts by what it says of the whole.
 async fn accepted_in_part(
     ctx: &Ctx,
@@ -273,7 +273,11 @@ async fn accepted_in_part(
     attempt: &Attempt,
     said: &WholeAnswer,
 ) -> Result<bool, FlowError> {
-    let taken_in = matches!(said.answer, Answer::Accepted | Answer::Processing | Answer::Duplicate);
+    // "Done" with what became of each payment is a result, whatever message brings it.
+    let taken_in = matches!(
+        said.answer,
+        Answer::Accepted | Answer::Processing | Answer::Duplicate | Answer::Done
+    );
     let names = said.kind == MessageKind::Acknowledgement && said.rows > 0;
     if !taken_in || !names || attempt.refund.is_some() {
         return Ok(false);
@@ -372,6 +376,8 @@ pub async fn too_late(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool,
     let (since, name) = (local_text(lost_at_ms), &bank.name);
     let what = if decided {
         format!("两人核定 {name} 没有收到（{since}），此后未能发出")
+    } else if window == 0 {
+        format!("{name} 答复“查无此笔”（首次可能送达在 {since}），该行不识别重复报文")
     } else {
         format!("{name} 答复“查无此笔”，但首次可能送达在 {since}，已超过该行识别重复报文的期限")
     };

@@ -16,6 +16,7 @@ use crate::flow::{Bank, Ctx, FlowError, Progress, breaker};
 use crate::format::{DataError, Format, Key, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
+use crate::model::hold::HoldReason;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::report::ReportKind;
@@ -144,6 +145,10 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
     if cut.payments.is_empty() {
         return Ok(Work::Nothing);
     }
+    let doubted = doubted(ctx, &cut, share.register).await?;
+    if !doubted.is_empty() {
+        return set_aside(ctx, bank, &facts, &cut, doubted).await;
+    }
     let mut rows = open_rows(ctx, &facts, &share.bank, &cut.payments)?;
     keep_apart(&bank.format, &mut cut, &mut rows);
     let reference = next_reference(ctx, bank).await?;
@@ -227,6 +232,21 @@ fn written(
     };
     let done = ctx.opening.open(item, || write(bank, head, rows));
     done.unwrap_or_else(|_| Err(broke_down(MessageKind::PaymentRequest)))
+}
+
+/// Payments that may have been paid under an earlier revision: since this one took them over, the bank said of
+/// the batch that it had refused what cannot be after that.
+async fn doubted(
+    ctx: &Ctx,
+    cut: &Cuttable,
+    register: RegisterNo,
+) -> Result<Vec<(i64, NewHold)>, FlowError> {
+    let lines = ctx.store.doubted_earlier(register, ctx.blinder.key_id()).await?;
+    let detail =
+        "银行对前一版本中这一行或这个人的答复互相矛盾，可能已经发放：先由两人核定，再放行或撤下";
+    let hold = || NewHold { reason: HoldReason::SentEarlier, detail: detail.to_owned() };
+    let mine = cut.payments.iter().filter(|payment| lines.contains(&payment.line));
+    Ok(mine.map(|payment| (payment.line, hold())).collect())
 }
 
 /// Payments that break the program down, or of which it died before. Where nothing says that there may be
@@ -358,8 +378,7 @@ fn misfits(bank: &Bank, head: &HeadValues<'_>, rows: &[RowValues]) -> Vec<(i64, 
     rows.iter().filter_map(hold).collect()
 }
 
-/// Payments that the format cannot write wait for another decision of finance, and hold up nobody
-/// else.
+/// Payments that cannot go out as they are wait for another decision of finance, and hold up nobody else.
 async fn set_aside(
     ctx: &Ctx,
     bank: &Bank,
@@ -385,7 +404,7 @@ async fn set_aside(
     };
     let reports: Vec<NewReport> =
         recipients(&facts.department, "", &towns).into_iter().map(report).collect();
-    tracing::warn!(register = %facts.no, bank = bank.code, payments = lines.len(), "payments cannot be written and are set aside");
+    tracing::warn!(register = %facts.no, bank = bank.code, payments = lines.len(), "payments are set aside");
     let new = LateHolds {
         register: facts.no,
         bank: bank.code.clone(),

@@ -42,11 +42,11 @@ pub mod waits;
 pub mod watch;
 pub mod whose;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::clock::{Clock, Dice};
+use crate::clock::{Clock, Dice, local_parts};
 use crate::finance::Finance;
 use crate::flow::beside::SideFiles;
 use crate::flow::breaker::BreakerRule;
@@ -194,6 +194,21 @@ pub struct BankRules {
     pub reference_prefix: String,
     pub answers: Answers,
     pub breaker: BreakerRule,
+    /// The years of which its workdays are known, where a calendar says them.
+    pub years: Option<BTreeSet<i16>>,
+}
+
+/// For how long before a year its days must be known, in milliseconds: the notice on them comes about two months
+/// before.
+const YEAR_KNOWN_BEFORE_MS: i64 = 14 * 24 * 3_600_000;
+
+impl BankRules {
+    /// The first year of which its workdays are needed and not known: this one, or soon the next.
+    pub fn missing_year(&self, now_ms: i64) -> Option<i16> {
+        let years = self.years.as_ref()?;
+        let needed = [now_ms, now_ms + YEAR_KNOWN_BEFORE_MS].map(|at_ms| local_parts(at_ms).0);
+        needed.into_iter().find(|year| !years.contains(year))
+    }
 }
 
 /// What the county agreed on.

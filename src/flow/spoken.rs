@@ -102,6 +102,7 @@ pub fn door_error(error: &DoorError) -> String {
         DoorError::Changing(name) => format!("{name} 还在写入"),
         DoorError::NoArrivals => "该通道不收文件".to_owned(),
         DoorError::Interrupted => "读取被中断".to_owned(),
+        DoorError::Hangs { seconds } => format!("目录在 {seconds} 秒内没有响应"),
     }
 }
 

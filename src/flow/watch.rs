@@ -2,6 +2,8 @@
 //! answer in time, and when it is left alone. Deadlines are stored when their start is known and never
 //! recomputed; a jump of the clock can bring an alert early or late, and moves no money (I16).
 
+use std::collections::BTreeSet;
+
 use crate::clock::local_text;
 use crate::flow::decide::entry;
 use crate::flow::submit::look_for_orphans;
@@ -26,6 +28,7 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
     look_for_orphans(ctx).await?;
     pushed::look(ctx).await?;
     beside::end_of_others(ctx).await?;
+    look_at_years(ctx).await?;
     let now = ctx.now_ms();
     for running in ctx.store.running().await? {
         let reached = level(running.start_at_ms, running.deadline_at_ms, now);
@@ -48,6 +51,29 @@ pub async fn step(ctx: &Ctx) -> Result<Progress, FlowError> {
         }
     }
     Ok(Progress::Idle { until_ms: Some(now + EVERY_MS) })
+}
+
+/// A calendar is a file that somebody has to keep: where its year runs out, somebody is told.
+async fn look_at_years(ctx: &Ctx) -> Result<(), FlowError> {
+    let (kind, now) = (AlertKind::Calendar, ctx.now_ms());
+    let standing = ctx.store.standing_alerts(kind).await?;
+    let mut missing = BTreeSet::new();
+    for bank in ctx.banks.values() {
+        let Some(year) = bank.rules.missing_year(now) else { continue };
+        let subject = format!("{}/{year}", bank.code);
+        if !standing.contains(&subject) {
+            let text = format!(
+                "{} 按工作日收件，节假日文件（calendar）里没有 {year} 年：该年的节假日会当作工作日，调休上班日会当作休息日。请按国务院办公厅通知补上该年并重新启动",
+                bank.name
+            );
+            ctx.store.raise_alert(kind, &subject, None, &text, now).await?;
+        }
+        missing.insert(subject);
+    }
+    for subject in standing.iter().filter(|subject| !missing.contains(*subject)) {
+        ctx.store.clear_alert(kind, subject, now).await?;
+    }
+    Ok(())
 }
 
 fn words(running: &Running, reached: i64, allowed_ms: i64) -> String {

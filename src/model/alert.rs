@@ -72,6 +72,8 @@ words! {
         NotLetIn = "not_let_in",
         /// The time of day was set by more than time passed: nobody knows which is right.
         ClockStep = "clock_step",
+        /// The calendar of a bank does not have the year that it is, or comes.
+        Calendar = "calendar",
     }
 }
 
@@ -113,6 +115,7 @@ impl AlertKind {
             Self::SideFile => "附带文件",
             Self::NotLetIn => "操作员未通过验证",
             Self::ClockStep => "系统时钟跳变",
+            Self::Calendar => "节假日安排缺年份",
         }
     }
 

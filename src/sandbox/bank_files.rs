@@ -48,6 +48,7 @@ pub fn start(
         quarantine: desk.options.data.join("unreadable"),
         completion,
         bytes_max: BYTES_MAX,
+        total_ms: 30_000,
     })?;
     let counter = Counter { desk: Arc::clone(desk), door, incoming };
     let pause = Duration::from_millis(desk.options.poll_ms);

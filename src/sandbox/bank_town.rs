@@ -57,6 +57,7 @@ impl Town {
             quarantine: path("ours/quarantine"),
             completion: Completion::Control { suffix: control_suffix },
             bytes_max: 1 << 26,
+            total_ms: 30_000,
         })
         .expect("good settings");
         let (data, door) = (path("bank"), Box::new(door));

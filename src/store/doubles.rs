@@ -154,4 +154,21 @@ impl Store {
         work.commit().await?;
         Ok(lines)
     }
+
+    /// Lines of a register that an earlier revision of it has in a batch of which the bank's answers contradict
+    /// each other, by their number or their person: they may have been paid there, also where the bank refused
+    /// them at first and this revision took them over (I1, F61).
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn doubted_earlier(
+        &self,
+        register: RegisterNo,
+        key_id: u8,
+    ) -> Result<BTreeSet<i64>, StoreError> {
+        let mut work = self.read().await?;
+        let lines = super::revise::doubted_earlier(&mut work, register, key_id).await?;
+        work.commit().await?;
+        Ok(lines)
+    }
 }

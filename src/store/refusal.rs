@@ -81,8 +81,9 @@ async fn was_taken_back(work: &mut Work, attempt: &Attempt) -> Result<bool, Stor
     work.the(sql, about, |row| Ok(row.int(0)? > 0)).await
 }
 
-/// Where the money of a refused batch lies, as long as it lies where the refusal left it: unsent, or free
-/// leftover where finance revoked its register. Nothing where it moved on since.
+/// Where the money of a refused batch lies, as long as it lies where the refusal left it: unsent; or free
+/// leftover where finance revoked its register; or with finance where another revision has it and did not send
+/// it. Nothing where it moved on since.
 pub(super) async fn where_refused_lies(
     work: &mut Work,
     batch: BatchNo,
@@ -93,6 +94,9 @@ pub(super) async fn where_refused_lies(
     Ok(match state {
         Some(RegisterState::Accepted) => Some(Place::Unsent),
         Some(RegisterState::Revoked) if is_all_free(work, batch).await? => Some(Place::Refundable),
+        Some(RegisterState::Superseded) if !super::revise::went_on(work, batch).await? => {
+            Some(Place::Finance)
+        }
         _ => None,
     })
 }

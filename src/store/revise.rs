@@ -2,13 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::id::RegisterNo;
+use crate::model::alert::AlertKind;
+use crate::model::id::{AttemptNo, BatchNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::store::StoreError;
 use crate::store::holds::UNSENT;
 use crate::store::journal::{Cause, Entry, Move, count};
-use crate::store::sql::{Work, params};
+use crate::store::results::MEMBER;
+use crate::store::sql::{Row, Work, params};
+
+/// The condition under which payment `p` was sent, and did not come back.
+fn is_sent() -> String {
+    format!(
+        "NOT ({UNSENT}) AND NOT EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = p.register_no \
+         AND l.line = p.line AND l.state <> 'withdrawn')"
+    )
+}
 
 /// Takes what is unsent out of earlier revisions of the same register: the new one has it. What
 /// was sent stays theirs, and so does every line that was read.
@@ -98,42 +108,98 @@ pub(super) async fn sent_earlier(
     register: RegisterNo,
     key_id: u8,
 ) -> Result<BTreeSet<i64>, StoreError> {
-    let sql = "SELECT e.register_no, e.programme_code, e.period, n.programme_code, n.period FROM register n JOIN register e \
-               ON e.source = n.source AND e.id = n.id AND e.revision < n.revision \
-               AND e.state IN ('accepted', 'closed', 'superseded', 'revoked') WHERE n.register_no = $1 ORDER BY e.register_no";
-    let earlier = work
-        .rows(sql, params![register], |row| {
-            Ok((
-                RegisterNo(row.int(0)?),
-                [row.string(1)?, row.string(2)?, row.string(3)?, row.string(4)?],
-            ))
+    let sql = "SELECT e.register_no FROM register n JOIN register e ON e.source = n.source AND e.id = n.id \
+               AND e.revision < n.revision AND e.state IN ('accepted', 'closed', 'superseded', 'revoked') \
+               WHERE n.register_no = $1 ORDER BY e.register_no";
+    let earlier = work.rows(sql, params![register], |row| Ok(RegisterNo(row.int(0)?))).await?;
+    let mut lines = BTreeSet::new();
+    for old in earlier {
+        lines.extend(those_of(work, register, old, key_id, &is_sent()).await?);
+    }
+    Ok(lines)
+}
+
+/// Lines of a register that bear the number, or are about the person, of a payment `p` of an earlier revision
+/// that a condition is about.
+async fn those_of(
+    work: &mut Work,
+    register: RegisterNo,
+    old: RegisterNo,
+    key_id: u8,
+    condition: &str,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let sql = "SELECT e.programme_code, e.period, n.programme_code, n.period FROM register n \
+               JOIN register e ON e.register_no = $2 WHERE n.register_no = $1";
+    let named =
+        |row: &Row<'_>| Ok([row.string(0)?, row.string(1)?, row.string(2)?, row.string(3)?]);
+    let [old_programme, old_period, programme, period] =
+        work.the(sql, params![register, old], named).await?;
+    let by_line = format!(
+        "SELECT n.line FROM payment n JOIN payment p ON p.register_no = $1 AND p.line = n.line WHERE n.register_no = $2 AND {condition}"
+    );
+    let by_person = format!(
+        "SELECT k.line FROM person_key x JOIN person_key k ON k.kind = x.kind AND k.key_id = x.key_id AND k.programme = $1 \
+         AND k.period = $2 AND k.blind = x.blind AND k.register_no = $3 \
+         JOIN payment p ON p.register_no = x.register_no AND p.line = x.line \
+         WHERE x.kind = 'document' AND x.key_id = $4 AND x.programme = $5 AND x.period = $6 AND x.register_no = $7 AND {condition}"
+    );
+    let persons =
+        params![programme, period, register, i64::from(key_id), old_programme, old_period, old];
+    let mut lines = BTreeSet::new();
+    for (sql, params) in [(by_line, params![old, register]), (by_person, persons)] {
+        work.0
+            .rows(sql.into(), params, &mut |row| {
+                lines.insert(row.int(0)?);
+                Ok(())
+            })
+            .await?;
+    }
+    Ok(lines)
+}
+
+/// Did a later revision send a line of a batch that was refused?
+pub(super) async fn went_on(work: &mut Work, batch: BatchNo) -> Result<bool, StoreError> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM batch o JOIN register e ON e.register_no = o.register_no \
+         JOIN register n ON n.source = e.source AND n.id = e.id AND n.revision > e.revision AND n.state <> 'refused' \
+         JOIN payment p ON p.register_no = n.register_no AND {} \
+         AND p.line IN (SELECT p.line FROM payment p JOIN batch b ON b.batch_no = $1 AND p.register_no = b.register_no \
+         AND p.bank = b.bank WHERE {MEMBER}) WHERE o.batch_no = $1",
+        is_sent()
+    );
+    let mut lines = 0;
+    let mut read = |row: &Row<'_>| {
+        lines = row.int(0)?;
+        Ok(())
+    };
+    work.0.rows(sql.into(), params![batch], &mut read).await?;
+    Ok(lines > 0)
+}
+
+/// See [`Store::doubted_earlier`].
+pub(super) async fn doubted_earlier(
+    work: &mut Work,
+    register: RegisterNo,
+    key_id: u8,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let sql = "SELECT a.subject, e.register_no FROM alert a JOIN register e ON e.register_no = a.register_no \
+               JOIN register n ON n.source = e.source AND n.id = e.id AND n.revision > e.revision \
+               WHERE n.register_no = $1 AND a.kind = $2 AND a.cleared_at_ms IS NULL ORDER BY a.subject";
+    let kind = AlertKind::Contradiction.as_str();
+    let doubted = work
+        .rows(sql, params![register, kind], |row| {
+            Ok((AttemptNo::parse(&row.string(0)?), RegisterNo(row.int(1)?)))
         })
         .await?;
-    let sent = format!(
-        "NOT ({UNSENT}) AND NOT EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = p.register_no \
-         AND l.line = p.line AND l.state <> 'withdrawn')"
-    );
     let mut lines = BTreeSet::new();
-    for (old, [old_programme, old_period, programme, period]) in earlier {
-        let by_line = format!(
-            "SELECT n.line FROM payment n JOIN payment p ON p.register_no = $1 AND p.line = n.line WHERE n.register_no = $2 AND {sent}"
+    for (attempt, old) in doubted {
+        let Some(attempt) = attempt else { continue };
+        let members = format!(
+            "EXISTS (SELECT 1 FROM attempt t JOIN batch b ON b.batch_no = t.batch_no WHERE t.attempt_no = {} \
+             AND p.bank = b.bank AND p.register_no = b.register_no AND {MEMBER})",
+            attempt.0
         );
-        let by_person = format!(
-            "SELECT k.line FROM person_key x JOIN person_key k ON k.kind = x.kind AND k.key_id = x.key_id AND k.programme = $1 \
-             AND k.period = $2 AND k.blind = x.blind AND k.register_no = $3 \
-             JOIN payment p ON p.register_no = x.register_no AND p.line = x.line \
-             WHERE x.kind = 'document' AND x.key_id = $4 AND x.programme = $5 AND x.period = $6 AND x.register_no = $7 AND {sent}"
-        );
-        let persons =
-            params![programme, period, register, i64::from(key_id), old_programme, old_period, old];
-        for (sql, params) in [(by_line, params![old, register]), (by_person, persons)] {
-            work.0
-                .rows(sql.into(), params, &mut |row| {
-                    lines.insert(row.int(0)?);
-                    Ok(())
-                })
-                .await?;
-        }
+        lines.extend(those_of(work, register, old, key_id, &members).await?);
     }
     Ok(lines)
 }

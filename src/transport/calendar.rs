@@ -72,9 +72,9 @@ impl Calendar {
         if problems.is_empty() { Ok(Self { years }) } else { Err(problems) }
     }
 
-    /// Is anything known about this year but its weeks?
-    pub fn knows(&self, year: i16) -> bool {
-        self.years.contains_key(&year)
+    /// The years of which more is known than their weeks.
+    pub fn years(&self) -> BTreeSet<i16> {
+        self.years.keys().copied().collect()
     }
 
     /// Does a bank work on this day?
@@ -138,7 +138,7 @@ mod tests {
         ] {
             assert_eq!(calendar.is_worked(day(text)), worked, "{text}");
         }
-        assert!(calendar.knows(2031) && !calendar.knows(2032));
+        assert!(calendar.years().contains(&2031) && !calendar.years().contains(&2032));
     }
 
     #[test]

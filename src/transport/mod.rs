@@ -131,6 +131,8 @@ pub enum DoorError {
     NoArrivals,
     #[error("the reading was interrupted")]
     Interrupted,
+    #[error("the folder does not answer: nothing came of it in {seconds} s")]
+    Hangs { seconds: u64 },
 }
 
 /// A bank's door. No verb has a default: what a door cannot do, it says itself.

@@ -8,6 +8,7 @@ use daifa::model::attempt::Answer;
 use daifa::model::decision::{Subject, Verdict};
 use daifa::model::id::{AttemptNo, BatchNo, PaymentId, RegisterNo};
 use daifa::model::reason::Reason;
+use daifa::store::holds::Decision;
 
 use crate::counter::{Fate, Reply, Turn};
 use crate::county::{Draft, person};
@@ -143,6 +144,92 @@ async fn i8_a_refused_batch_of_a_revoked_register_is_frozen_where_the_bank_says_
         assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
         house.sound().await;
     }
+}
+
+/// The bank refused a batch, finance revised the register, and then the bank says more of what it refused: before
+/// the revision sends the lines that it took over they are set aside, and what may be paid is in flight again.
+#[tokio::test]
+async fn i1_what_a_revision_took_over_is_set_aside_where_the_bank_says_more_of_it() {
+    for (before, verdict) in
+        [(true, Verdict::Credited), (false, Verdict::Credited), (false, Verdict::Never)]
+    {
+        let mut house = House::open().await;
+        house.files.next(Turn::Say(if before { Answer::Accepted } else { Answer::Refused }));
+        house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+        let reference = house.files.batches()[0].reference.clone();
+        (0..99).for_each(|_| house.files.reply(Reply::Fail));
+        // Line 5 is new; the person of line 1 stands in line 4 now.
+        let second = Draft::new("A", 2)
+            .lines(FILES, 5)
+            .line(1, |line| line.person = person(4))
+            .line(4, |line| line.person = person(1));
+        house.county.offer(second.declared());
+        house.only(Step::Intake).await;
+        assert_eq!(house.state(1).await, "superseded");
+        if before {
+            // It was in flight as the revision came, so its lines wait for a person already.
+            house.files.leave(house.files.say(
+                MessageKind::Acknowledgement,
+                &reference,
+                Answer::Refused,
+                "",
+                &[],
+                "2",
+            ));
+            house.only(Step::Collect).await;
+        }
+        assert_eq!(house.five(1).await, [0, 0, 0, 0, 0], "the revision has it");
+        house.files.leave_all(0);
+        house.only(Step::Collect).await;
+        assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen");
+        house.live(3 * HOUR, 10 * MINUTE).await;
+        let holds = house.holds(2).await;
+        assert_eq!(holds.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4], "{holds:?}");
+        assert!(holds.values().all(|reason| reason == "sent_earlier"), "{holds:?}");
+        assert_eq!(house.files.batches().len(), 2, "what is new goes out");
+        // Somebody releases one of them, who has not looked: it is set aside again.
+        let line = PaymentId { register: RegisterNo(2), line: 4 };
+        let now = house.ctx().now_ms();
+        house
+            .store()
+            .decide_hold(line, Decision::Release, "op", "urgent", now)
+            .await
+            .expect("can be said");
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(house.holds(2).await.len(), 4);
+        assert_eq!(house.files.batches().len(), 2);
+        house.sound().await;
+        let subject = if verdict == Verdict::Never { FIRST } else { Subject::Batch(BatchNo(1)) };
+        decided(&mut house, subject, verdict).await;
+        house.files.book().replies.clear();
+        house.live(HOUR, 10 * MINUTE).await;
+        assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+        let all = if verdict == Verdict::Never { [0, 0, 0, 0, 0] } else { [0, 0, 303, 0, 0] };
+        assert_eq!(house.five(1).await, all);
+        // It was looked at: what a person releases now goes out.
+        let now = house.ctx().now_ms();
+        house
+            .store()
+            .decide_hold(line, Decision::Release, "op", "looked at", now)
+            .await
+            .expect("can be said");
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(house.files.batches().len(), 3);
+        house.sound().await;
+    }
+}
+
+/// What the revision sent before the bank said more is nothing to freeze any more: people are told.
+#[tokio::test]
+async fn i11_what_a_revision_sent_is_not_frozen_in_the_earlier_one() {
+    let (mut house, _) = answered(Answer::Refused).await;
+    house.take(Draft::new("A", 2).lines(FILES, 4).declared()).await;
+    assert_eq!(house.files.batches().len(), 2);
+    house.files.leave_all(0);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 0, 0, 0]);
+    assert!(house.alert("contradiction").await.is_some());
+    house.sound().await;
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ pub enum Turn {
     Say(Answer),
     /// Books it, and says so under this number of its own.
     Number(&'static str),
+    /// Books it, and says at once with which code each payment is done.
+    Results(&'static [&'static str]),
     /// Books it, and answers with these bytes.
     Garbage(&'static str),
     /// Books it, and the door says it does not know (what came back: these bytes).
@@ -158,6 +160,7 @@ impl Counter {
             quarantine: path("quarantine"),
             completion: Completion::Control { suffix: ".ok".to_owned() },
             bytes_max: 1 << 20,
+            total_ms: 30_000,
         })
         .expect("good settings");
         Self::with(format, Some((door, path("incoming"))))
@@ -329,6 +332,35 @@ impl Counter {
         rows: &[Told],
     ) -> Bytes {
         Bytes::from(self.say(kind, reference, answer, text, rows, "").remove(0).bytes)
+    }
+
+    /// An acknowledgement that says that a batch is done, and with these codes what became of its payments.
+    pub fn done(&self, reference: &str, codes: &[&str]) -> Bytes {
+        let book = self.book();
+        let booked = book.booked.iter().find(|one| one.reference == reference).expect("booked");
+        let kind = MessageKind::Acknowledgement;
+        let (done, _) = self
+            .format
+            .answers(kind)
+            .find(|(_, said)| *said == Answer::Done)
+            .expect("a word for it");
+        let mut head = Record::new();
+        head.set(Key::Reference, Value::Text(reference));
+        head.set(Key::Moment, Value::Moment(moment(9)));
+        head.set(Key::Code, Value::Text(done));
+        let rows = booked.rows.iter().zip(codes).map(|((ordinal, account, fen), code)| {
+            let mut row = Record::new();
+            // "!": about a fen more than was sent.
+            let (code, more) = code.strip_prefix('!').map_or((*code, 0), |code| (code, 1));
+            row.set(Key::Ordinal, Value::Int(*ordinal));
+            row.set(Key::Account, Value::Text(account));
+            row.set(Key::Amount, Value::Amount(Fen::new(*fen + more)));
+            row.set(Key::Code, Value::Text(code));
+            row
+        });
+        let rows: Vec<Record> = rows.collect();
+        let mut parts = self.format.encode(kind, &head, &rows).expect("it is written");
+        Bytes::from(parts.remove(0).bytes)
     }
 
     /// Leaves a finished file of the bank in its folder.
@@ -559,6 +591,10 @@ impl Transport for Counter {
                 let none: [Record; 0] = [];
                 let mut parts = self.format.encode(kind, &head, &none).expect("it is written");
                 Sent::Accepted { answer: Some(Bytes::from(parts.remove(0).bytes)) }
+            }
+            Turn::Results(codes) => {
+                self.enter(kind, &reference, rows);
+                Sent::Accepted { answer: Some(self.done(&reference, codes)) }
             }
             Turn::Garbage(bytes) => {
                 self.enter(kind, &reference, rows);

@@ -223,6 +223,25 @@ async fn i2_what_people_found_holds_for_a_day_where_a_bank_has_no_window() {
     }
 }
 
+/// A bank that can be asked, and takes every message for a new one.
+#[tokio::test]
+async fn i2_a_bank_that_recognises_no_repeat_gets_nothing_again_by_itself() {
+    let mut house = House::open().await;
+    house.agreed = Some(|_, rules| rules.duplicate_window_ms = 0);
+    house.restart().await;
+    house.calls.next(Turn::Lose { booked: false });
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert!(house.calls.credits().is_empty(), "it never arrived, and the bank said so");
+    assert_eq!(house.number("SELECT sends FROM attempt").await, 1);
+    let alert = house.alert("too_late").await.expect("somebody is told");
+    assert!(alert.text.contains("不识别重复报文"), "{}", alert.text);
+    decided(&mut house, Subject::Attempt(AttemptNo(1)), Verdict::NotReceived).await;
+    house.live(HOUR, 10 * MINUTE).await;
+    paid_once(&house, 3);
+    house.finished().await;
+}
+
 #[tokio::test]
 async fn i2_what_people_let_go_again_is_never_written_anew() {
     let mut house = lost(false).await;

@@ -95,3 +95,29 @@ async fn f53_what_never_left_is_tried_again_within_one_turn() {
     assert!(house.alert("not_sent").await.is_none());
     house.sound().await;
 }
+
+/// The days of a year are announced late in the one before: somebody is told while there is time, and until the
+/// file has them.
+#[tokio::test]
+async fn i16_a_calendar_whose_year_runs_out_is_told_of_until_it_has_the_next() {
+    let mut house = House::open().await;
+    house.agreed = Some(|_, rules| rules.years = Some([2026].into()));
+    house.restart().await;
+    // From the end of November to the middle of December.
+    house.live(15 * 24 * HOUR, 24 * HOUR).await;
+    assert!(house.alert("calendar").await.is_none(), "there is time");
+    house.live(10 * 24 * HOUR, 24 * HOUR).await;
+    let alert = house.alert("calendar").await.expect("it runs out");
+    assert!(alert.text.contains("没有 2027 年"), "{}", alert.text);
+    house.live(20 * 24 * HOUR, 24 * HOUR).await;
+    assert_eq!(
+        house.number("SELECT COUNT(*) FROM alert WHERE kind = 'calendar'").await,
+        2,
+        "once for each bank"
+    );
+    house.agreed = Some(|_, rules| rules.years = Some([2026, 2027].into()));
+    house.restart().await;
+    house.run().await;
+    assert!(house.alert("calendar").await.is_none());
+    house.sound().await;
+}

@@ -87,6 +87,7 @@ fn rules(format: &Format, files: bool) -> BankRules {
         reference_prefix: "T".to_owned(),
         answers: Answers::of(format, files),
         breaker: BreakerRule { after: 3, rest_ms: REST },
+        years: None,
     }
 }
 

@@ -17,7 +17,7 @@ use daifa::sandbox::bank::{Faults, Often, Options, PracticeBank, Wire};
 use daifa::transport::Transport;
 use daifa::transport::https::{Https, HttpsOptions};
 
-use crate::counter::{Counter, Turn, moment};
+use crate::counter::{Counter, Reply, Turn, moment};
 use crate::county::Draft;
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
@@ -359,6 +359,60 @@ async fn f6_an_acceptance_in_part_is_taken_whole_or_not_at_all() {
     let book = bank.judge().expect("the book reads");
     assert_eq!((book.credited_count, book.offences), (2, vec![]));
     house.finished().await;
+}
+
+/// A bank that says in the answer to the batch itself what became of each payment.
+#[tokio::test]
+async fn i15_done_with_what_became_of_each_payment_is_a_result_whatever_message_brings_it() {
+    for by_file in [false, true] {
+        let mut house = House::open().await;
+        let format = Format::compile("in-part", &in_part()).unwrap_or_else(|e| panic!("{e}"));
+        let counter = Arc::new(Counter::speaking(format));
+        let door: Arc<dyn Transport> = counter.clone();
+        house.doors.insert(CALLS.to_owned(), (door, Arc::clone(&counter.format)));
+        house.restart().await;
+        (0..99).for_each(|_| counter.reply(Reply::Fail));
+        counter.next(if by_file {
+            Turn::Lose { booked: true }
+        } else {
+            Turn::Results(&["F01", "S"])
+        });
+        house.take(Draft::new("A", 1).lines(CALLS, 2).declared()).await;
+        if by_file {
+            let reference = house.texts("SELECT reference FROM attempt").await.remove(0);
+            let bytes = counter.done(&reference, &["F01", "S"]);
+            let (ctx, digest) = (house.ctx(), sha256(&bytes));
+            let sealed = seal_evidence(&ctx.sealer, CALLS, &digest, &bytes);
+            let kept = ctx.store.keep_push(CALLS, &digest, bytes.len(), sealed, ctx.now_ms()).await;
+            assert!(kept.expect("it is kept"));
+            house.run().await;
+        }
+        assert_eq!(house.texts("SELECT state FROM attempt WHERE batch_no > 0").await, ["accepted"]);
+        let told = house.texts("SELECT kind || ' ' || line FROM outcome ORDER BY line").await;
+        assert_eq!(told, ["failed 1", "credited 2"]);
+        assert_eq!(house.five(1).await[2], 101);
+        assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 0);
+        house.sound().await;
+    }
+}
+
+/// The same, where one of its rows is about another amount: it is put aside, and the others count.
+#[tokio::test]
+async fn i12_done_with_rows_that_cannot_be_is_kept_and_told() {
+    let mut house = House::open().await;
+    let format = Format::compile("in-part", &in_part()).unwrap_or_else(|e| panic!("{e}"));
+    let counter = Arc::new(Counter::speaking(format));
+    let door: Arc<dyn Transport> = counter.clone();
+    house.doors.insert(CALLS.to_owned(), (door, Arc::clone(&counter.format)));
+    house.restart().await;
+    (0..99).for_each(|_| counter.reply(Reply::Fail));
+    counter.next(Turn::Results(&["!S", "S"]));
+    house.take(Draft::new("A", 1).lines(CALLS, 2).declared()).await;
+    assert_eq!(house.texts("SELECT kind || ' ' || line FROM outcome").await, ["credited 2"]);
+    assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 1);
+    assert!(house.alert("quarantine").await.is_some());
+    assert_eq!(house.five(1).await, [0, 100, 101, 0, 0]);
+    house.sound().await;
 }
 
 /// A status answer that names nothing but the bank's number.

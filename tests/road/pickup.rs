@@ -28,6 +28,7 @@ async fn nobody_there() -> (House, PathBuf) {
         quarantine: path("p-quarantine"),
         completion: Completion::Control { suffix: ".ok".to_owned() },
         bytes_max: 1 << 20,
+        total_ms: 30_000,
     })
     .expect("a door");
     let outgoing = path("p-out");

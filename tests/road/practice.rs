@@ -75,6 +75,7 @@ async fn against(way: &Way, faults: Faults) -> (House, [PracticeBank; 2], [std::
                 quarantine: path("p-quarantine"),
                 completion: Completion::Control { suffix },
                 bytes_max: 1 << 20,
+                total_ms: 30_000,
             });
             let calls = Https::new(&HttpsOptions {
                 url: second.url().expect("it listens"),
@@ -295,6 +296,7 @@ async fn f49_a_batch_that_is_seen_lying_at_the_bank_is_delivered() {
             quarantine: path("p-quarantine"),
             completion: Completion::Control { suffix: ".ok".to_owned() },
             bytes_max: 1 << 20,
+            total_ms: 30_000,
         });
         let door = Arc::new(Cut { folders: folders.expect("good settings"), delivers });
         house.doors.insert(FILES.to_owned(), (door, format_named("example-rural-fixed")));

@@ -117,6 +117,7 @@ async fn opened(house: &mut House, format: &Arc<Format>, address: SocketAddr) {
         quarantine: path(house, "s-quarantine"),
         completion: Completion::StableMs(0),
         bytes_max: 1 << 20,
+        total_ms: 30_000,
     });
     let (line, files) = (line.expect("good settings"), files.expect("good settings"));
     let door: Arc<dyn Transport> = Arc::new(Beside::new(Arc::new(line), Arc::new(files)));

@@ -423,6 +423,7 @@ async fn f13_f45_f48_what_folders_do_to_a_batch() {
             quarantine: folders.path("quarantine"),
             completion: Completion::Control { suffix: ".ok".to_owned() },
             bytes_max: 1 << 20,
+            total_ms: 30_000,
         });
         let door = Arc::new(door.expect("good settings"));
         let (found, sends, _) = sent(FILES, door, "example-rural-fixed").await;
@@ -609,6 +610,7 @@ fn beside(format: &Arc<Format>, address: SocketAddr, folders: &Folders) -> Arc<d
         quarantine: folders.path("quarantine"),
         completion: Completion::StableMs(1_000),
         bytes_max: 1 << 20,
+        total_ms: 30_000,
     });
     let (line, files) = (line.expect("good settings"), files.expect("good settings"));
     Arc::new(Beside::new(Arc::new(line), Arc::new(files)))

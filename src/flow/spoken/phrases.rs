@@ -26,6 +26,8 @@ pub const PHRASES: &[(&str, &str)] = &[
         "发送目录中已有同名文件 {0}，内容不同",
     ),
     ("{} is there, but not provably durable: {}", "{0} 已放入，但未能确认落盘（{1}）"),
+    ("the folder does not answer: nothing came of it in {} s", "目录在 {0} 秒内没有响应"),
+    ("it was given up", "已不再等待"),
     ("the hand-over was interrupted", "交接过程被中断"),
     ("the door is closed", "通道已关闭"),
     // A bank or a finance that is called.

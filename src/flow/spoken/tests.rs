@@ -110,6 +110,7 @@ fn every_kind_of_error_reads_in_chinese() {
         DoorError::Changing(name()),
         DoorError::NoArrivals,
         DoorError::Interrupted,
+        DoorError::Hangs { seconds: 120 },
     ] {
         reads(&door_error(&error));
     }

@@ -11,16 +11,19 @@ mod away;
 mod files;
 mod incoming;
 pub mod outgoing;
+mod patience;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::model::attempt::Committed;
 use crate::transport::directory::incoming::Inbox;
+use crate::transport::directory::patience::{Cut, Patience, Turn};
 pub use crate::transport::whole::Completion;
 use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
 
@@ -38,6 +41,8 @@ pub struct DirectoryOptions {
     pub completion: Completion,
     /// The most bytes that one arrival, all parts together, may have.
     pub bytes_max: u64,
+    /// How long a folder is waited for: a share may hang.
+    pub total_ms: u64,
 }
 
 /// The door made of folders.
@@ -45,6 +50,7 @@ pub struct DirectoryOptions {
 pub struct Directory {
     outgoing: PathBuf,
     inbox: Arc<Inbox>,
+    patience: Patience,
 }
 
 impl Directory {
@@ -68,8 +74,12 @@ impl Directory {
         if o.bytes_max == 0 {
             return Err(DoorError::Settings("a cap of 0 bytes lets nothing in".to_owned()));
         }
+        if o.total_ms == 0 {
+            return Err(DoorError::Settings("no time at all lets nothing through".to_owned()));
+        }
+        let patience = Patience::new(Duration::from_millis(o.total_ms));
         let outgoing = options.outgoing.clone();
-        Ok(Self { outgoing, inbox: Arc::new(Inbox::new(options)) })
+        Ok(Self { outgoing, inbox: Arc::new(Inbox::new(options)), patience })
     }
 
     async fn blocking<T: Send + 'static>(
@@ -77,17 +87,32 @@ impl Directory {
         work: impl FnOnce(&Inbox) -> Result<T, DoorError> + Send + 'static,
     ) -> Result<T, DoorError> {
         let inbox = Arc::clone(&self.inbox);
-        tokio::task::spawn_blocking(move || work(&inbox))
-            .await
-            .map_err(|_| DoorError::Interrupted)?
+        self.patience.with(move || work(&inbox)).await.map_err(|cut| self.cut(&cut))?
     }
 
-    async fn leave(&self, parts: &[OutPart], how: fn(&Path, &[OutPart]) -> Sent) -> Sent {
-        let folder = self.outgoing.clone();
-        let parts = parts.to_vec();
-        match tokio::task::spawn_blocking(move || how(&folder, &parts)).await {
-            Ok(sent) => sent,
-            Err(_) => {
+    /// Why what was done in a folder came to no end.
+    fn cut(&self, cut: &Cut) -> DoorError {
+        match cut {
+            Cut::Broke => DoorError::Interrupted,
+            Cut::NotBegun | Cut::Hangs => DoorError::Hangs { seconds: self.patience.seconds() },
+        }
+    }
+
+    async fn leave(&self, parts: &[OutPart], how: fn(&Path, &[OutPart], &Turn) -> Sent) -> Sent {
+        let (folder, parts) = (self.outgoing.clone(), parts.to_vec());
+        let turn = Arc::new(Turn::default());
+        let its = Arc::clone(&turn);
+        let cut = match self.patience.with(move || how(&folder, &parts, &its)).await {
+            Ok(sent) => return sent,
+            Err(cut) => cut,
+        };
+        let hangs = DoorError::Hangs { seconds: self.patience.seconds() }.to_string();
+        match cut {
+            Cut::NotBegun => Sent::NotSent { cause: hangs },
+            // What waits there still is left behind, and does not commit any more.
+            Cut::Hangs if turn.give_up() => Sent::NotSent { cause: hangs },
+            Cut::Hangs => Sent::Unknown { cause: hangs, evidence: None },
+            Cut::Broke => {
                 Sent::Unknown { cause: "the hand-over was interrupted".to_owned(), evidence: None }
             }
         }
@@ -97,7 +122,7 @@ impl Directory {
 #[async_trait]
 impl Transport for Directory {
     async fn send(&self, _committed: &Committed, parts: &[OutPart]) -> Sent {
-        self.leave(parts, outgoing::hand_over).await
+        self.leave(parts, outgoing::hand_over_in_time).await
     }
 
     fn may_be_earlier(&self) -> bool {
@@ -110,13 +135,13 @@ impl Transport for Directory {
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         let (folder, parts) = (self.outgoing.clone(), parts.to_vec());
-        let looked = tokio::task::spawn_blocking(move || outgoing::lie_there(&folder, &parts));
+        let looked = self.patience.with(move || outgoing::lie_there(&folder, &parts));
         looked.await.unwrap_or(false)
     }
 
     /// A question is a file like any other; one that is still lying there is not left again.
     async fn ask(&self, parts: &[OutPart]) -> Asked {
-        match self.leave(parts, outgoing::leave_anew).await {
+        match self.leave(parts, outgoing::leave_anew_in_time).await {
             Sent::Accepted { answer: _ } => Asked::Posted,
             Sent::NotSent { cause } | Sent::Unknown { cause, evidence: _ } => {
                 Asked::Failed { cause }
@@ -153,9 +178,8 @@ impl Transport for Directory {
 
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         let folder = self.outgoing.clone();
-        let names = tokio::task::spawn_blocking(move || outgoing::lying(&folder))
-            .await
-            .map_err(|_| DoorError::Interrupted)?;
+        let listed = self.patience.with(move || outgoing::lying(&folder)).await;
+        let names = listed.map_err(|cut| self.cut(&cut))?;
         let io = |source| DoorError::Io { doing: "listing", path: self.outgoing.clone(), source };
         names.map(Some).map_err(io)
     }
@@ -167,9 +191,8 @@ impl Transport for Directory {
 
     async fn clear(&self, parts: &[OutPart]) -> Result<usize, DoorError> {
         let (folder, parts) = (self.outgoing.clone(), parts.to_vec());
-        let cleared = tokio::task::spawn_blocking(move || outgoing::clear(&folder, &parts))
-            .await
-            .map_err(|_| DoorError::Interrupted)?;
+        let cleared = self.patience.with(move || outgoing::clear(&folder, &parts)).await;
+        let cleared = cleared.map_err(|cut| self.cut(&cut))?;
         let io = |source| DoorError::Io { doing: "clearing", path: self.outgoing.clone(), source };
         cleared.map_err(io)
     }

@@ -6,6 +6,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use crate::transport::directory::files;
+use crate::transport::directory::patience::Turn;
 use crate::transport::placing::{self, Next, Place, taken, temporary_name};
 use crate::transport::{OutPart, Sent, check_parts, names};
 
@@ -18,6 +19,11 @@ const ENTRIES_MAX: usize = 200_000;
 /// the same bytes is a step already done; taken by other bytes, it is [`Sent::Unknown`], because
 /// somebody else writes there or the bank already has something under that name.
 pub fn hand_over(folder: &Path, parts: &[OutPart]) -> Sent {
+    hand_over_in_time(folder, parts, &Turn::default())
+}
+
+/// The same, which commits only where nobody gave it up before.
+pub(super) fn hand_over_in_time(folder: &Path, parts: &[OutPart], turn: &Turn) -> Sent {
     if let Err(cause) = check_parts(parts) {
         return not_sent(cause);
     }
@@ -29,7 +35,9 @@ pub fn hand_over(folder: &Path, parts: &[OutPart]) -> Sent {
         Err(e) => return not_sent(format!("the outgoing folder cannot be opened: {e}")),
     };
     match prepare(&folder, data, last) {
-        Ok(Ready::Yes) => commit(&folder, last),
+        Ok(Ready::Yes) if turn.may_commit() => commit(&folder, last),
+        // Nobody waits for it any more, and it was told as not sent.
+        Ok(Ready::Yes) => not_sent("it was given up".to_owned()),
         Ok(Ready::DoneBefore) => {
             files::remove(&folder, &temporary_name(&last.name)).unwrap_or_default();
             durable(&folder, last)
@@ -43,10 +51,15 @@ pub fn hand_over(folder: &Path, parts: &[OutPart]) -> Sent {
 /// practice bank. Data of an earlier one of its name without the part that commits it was handed over to
 /// nobody, and a stop between the two leaves it there: it gives way.
 pub fn leave_anew(folder: &Path, parts: &[OutPart]) -> Sent {
+    leave_anew_in_time(folder, parts, &Turn::default())
+}
+
+/// The same, which commits only where nobody gave it up before.
+pub(super) fn leave_anew_in_time(folder: &Path, parts: &[OutPart], turn: &Turn) -> Sent {
     match check_parts(parts).and_then(|()| {
         clear_half(folder, parts).map_err(|e| format!("an earlier file does not give way: {e}"))
     }) {
-        Ok(()) => hand_over(folder, parts),
+        Ok(()) => hand_over_in_time(folder, parts, turn),
         Err(cause) => not_sent(cause),
     }
 }

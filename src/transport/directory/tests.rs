@@ -1,16 +1,18 @@
 use std::collections::HashSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::model::attempt::Committed;
 use crate::model::id::AttemptNo;
 use crate::transport::directory::files;
-use crate::transport::directory::outgoing::hand_over;
+use crate::transport::directory::outgoing::{self, hand_over};
+use crate::transport::directory::patience::Turn;
 use crate::transport::directory::{Completion, Directory, DirectoryOptions};
 use crate::transport::hidden::Away;
 use crate::transport::placing::temporary_name;
@@ -65,6 +67,7 @@ fn options(root: &tempfile::TempDir, completion: Completion) -> DirectoryOptions
         quarantine: root.path().join("quarantine"),
         completion,
         bytes_max: 1_000,
+        total_ms: 30_000,
     }
 }
 
@@ -724,4 +727,37 @@ async fn i14_nobody_finishes_what_is_being_put_away() {
     holder.join().expect("ended");
     share.door.archive(&arrival).await.expect("put away");
     assert_eq!(share.names("archive"), ["HP1.ok", "HP1.txt"]);
+}
+
+/// A share that hangs: before the commit point nothing is committed any more, and behind it nobody knows.
+#[tokio::test]
+async fn f25_a_share_that_hangs_is_given_up_and_commits_nothing_that_was_told_as_not_sent() {
+    const HANGS: Duration = Duration::from_millis(600);
+    fn before(folder: &Path, parts: &[OutPart], turn: &Turn) -> Sent {
+        std::thread::sleep(HANGS);
+        outgoing::hand_over_in_time(folder, parts, turn)
+    }
+    fn behind(folder: &Path, parts: &[OutPart], turn: &Turn) -> Sent {
+        let sent = outgoing::hand_over_in_time(folder, parts, turn);
+        std::thread::sleep(HANGS);
+        sent
+    }
+    let root = Share::new();
+    let completion = Completion::Control { suffix: ".ok".to_owned() };
+    let options = DirectoryOptions { total_ms: 100, ..options(&root.root, completion) };
+    let door = Directory::new(options).expect("good settings");
+    let sent = door.leave(&pair(), before).await;
+    assert!(
+        matches!(&sent, Sent::NotSent { cause } if cause.contains("does not answer")),
+        "{sent:?}"
+    );
+    tokio::time::sleep(HANGS * 2).await;
+    assert!(!root.path("out/DF1.ok").exists(), "it was told as not sent");
+    let committed = Committed::after_commit(AttemptNo(1));
+    assert!(accepted(&door.send(&committed, &pair()).await), "the same bytes go again");
+    fs::remove_file(root.path("out/DF1.ok")).expect("taken");
+    fs::remove_file(root.path("out/DF1.txt")).expect("taken");
+    let sent = door.leave(&pair(), behind).await;
+    assert!(matches!(sent, Sent::Unknown { .. }), "{sent:?}");
+    assert!(door.lies_there(&pair()).await);
 }
