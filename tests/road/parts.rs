@@ -411,6 +411,8 @@ async fn i12_done_with_rows_that_cannot_be_is_kept_and_told() {
     assert_eq!(house.texts("SELECT kind || ' ' || line FROM outcome").await, ["credited 2"]);
     assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 1);
     assert!(house.alert("quarantine").await.is_some());
+    // F37: with what was expected.
+    assert_eq!(house.texts("SELECT detail FROM quarantine").await, ["应为发送时的 100.00 元"]);
     assert_eq!(house.five(1).await, [0, 100, 101, 0, 0]);
     house.sound().await;
 }

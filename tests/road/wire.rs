@@ -41,6 +41,8 @@ enum Peer {
     Say(&'static [u8]),
     /// The same, and the connection stays.
     SayAndStay(&'static [u8]),
+    /// It says so much and ends what it says; it goes on listening.
+    HalfClose(&'static [u8]),
     OneByteAtATime(&'static [u8]),
     /// So many bytes of the batch are read, then the line is cut.
     CutAfter(usize),
@@ -129,6 +131,14 @@ async fn serve(mut stream: TcpStream, peer: Peer, whole: Whole, seen: Arc<Atomic
         Peer::SayAndStay(bytes) => {
             stream.write_all(bytes).await.unwrap_or_default();
             stay().await;
+        }
+        Peer::HalfClose(bytes) => {
+            stream.write_all(bytes).await.unwrap_or_default();
+            stream.shutdown().await.unwrap_or_default();
+            // What is said to it now would be a second batch.
+            if whole.read(&mut stream, usize::MAX).await {
+                seen.fetch_add(1, Ordering::SeqCst);
+            }
         }
         Peer::OneByteAtATime(bytes) => {
             for byte in bytes {
@@ -243,6 +253,8 @@ async fn f24_to_f28_what_https_does_to_a_batch() {
         (Peer::Say(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), 1, "unknown", true),
         (Peer::Say(LOGIN), 1, "unknown", true),
         (Peer::SayAndStay(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nxml"), 1, "unknown", true),
+        (Peer::HalfClose(b""), 1, "unknown", false),
+        (Peer::HalfClose(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nxml"), 1, "unknown", true),
         (
             Peer::OneByteAtATime(b"HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\nxxxx"),
             1,
@@ -316,6 +328,8 @@ async fn f24_to_f27_f52_what_a_socket_does_to_a_batch() {
             "unknown",
             true,
         ),
+        (Peer::HalfClose(b""), 1, "unknown", false),
+        (Peer::HalfClose(b"00000100EXB001RQ0"), 1, "unknown", true),
         (Peer::OneByteAtATime(b"00000100EXB001RQ0"), 1, "unknown", true),
     ];
     let ours = Arc::clone(&ending);

@@ -420,6 +420,15 @@ async fn f45_a_file_swapped_for_a_link_or_a_pipe_after_listing_is_refused() {
     let path = share.path("in/HP1.txt");
     assert!(std::process::Command::new("mkfifo").arg(path).status().expect("runs").success());
     assert!(matches!(share.door.fetch("HP1.txt").await, Err(DoorError::NotAFile(_))));
+    fs::remove_file(share.path("in/HP1.txt")).expect("removed");
+    // A device that would never end. Only root makes one.
+    let made = std::process::Command::new("mknod")
+        .arg(share.path("in/HP1.txt"))
+        .args(["c", "1", "5"])
+        .status();
+    if made.expect("runs").success() {
+        assert!(matches!(share.door.fetch("HP1.txt").await, Err(DoorError::NotAFile(_))));
+    }
 }
 
 #[tokio::test]
