@@ -24,7 +24,7 @@ pub use crate::config::counterpart::{
     Away, CallsAt, Counterpart, CounterpartDoor, Folders, Listens, Sickness, SideFolders,
 };
 pub use crate::config::door::{
-    Door, Hours, LineSecurity, OtherDoor, Retry, Session, SftpDoor, SocketDoor,
+    Door, Hours, LineBytes, LineSecurity, OtherDoor, Retry, Session, SftpDoor, SocketDoor,
 };
 pub use crate::config::looked::{Looked, Problem};
 pub use crate::config::operator::Operator;

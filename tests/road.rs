@@ -77,6 +77,8 @@ mod refused;
 mod reports;
 #[path = "road/results.rs"]
 mod results;
+#[path = "road/session.rs"]
+mod session;
 #[path = "road/side.rs"]
 mod side;
 #[path = "../src/transport/sftp/tests/sshd.rs"]

@@ -307,6 +307,13 @@ async fn f7_a_stop_between_an_answer_and_its_file_comes_to_the_same_end() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn f25_a_connection_that_stays_and_is_cut_now_and_then_pays_nobody_twice() {
+    let faults = "loss = 0.2\ndelay = \"60ms\"\noutage = { every = \"1500ms\", lasts = \"300ms\" }";
+    with_files_beside(Way::Staying, faults, 0).await;
+    with_files_beside(Way::Staying, LOSES_FILES, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i1_requests_on_a_server_questions_by_https_and_results_in_a_directory() {
     let faults = "lag = \"200ms\"\ndelay = \"60ms\"\nreorder = 0.4\nbusy = 0.2";
     let Some(stage) = Stage::open(clean(Way::Apart, faults)).await else { return };

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use crate::app::routes::{Routes, Told, has_folders, told};
 use crate::clock::{Clock, Dice};
 use crate::config::{
-    Bank, Config, Door, LineSecurity, Secret, SftpDoor, Signing, SocketDoor, Span, entries,
+    Bank, Config, Door, LineSecurity, Secret, Session, SftpDoor, Signing, SocketDoor, Span, entries,
 };
 use crate::flow::doors::Doors;
 use crate::format::{CutOff, Format, Key, MessageKind};
@@ -339,6 +339,8 @@ fn socket(door: &SocketDoor, ending: Arc<dyn Ending>) -> Result<Socket, String> 
             return Err(cause.to_owned());
         }
     };
+    let session = door.session.as_ref();
+    let staying = session.map(|session| staying(session, ending.as_ref())).transpose()?;
     let options = SocketOptions {
         address: door.address.clone(),
         security,
@@ -346,13 +348,35 @@ fn socket(door: &SocketDoor, ending: Arc<dyn Ending>) -> Result<Socket, String> 
         total_ms: millis(door.total_timeout),
         answer_bytes_max: door.answer_bytes_max,
         ending,
-        staying: door.session.as_ref().map(|session| Staying {
-            heartbeat: Bytes::from(session.heartbeat.clone()),
-            answer: Bytes::from(session.answer.clone()),
-            every_ms: millis(session.every),
-        }),
+        staying,
     };
     Socket::new(options).map_err(|cause| cause.to_string())
+}
+
+/// What keeps a connection alive. The answer to a heartbeat is read like any other, up to where its frame says
+/// that it ends: one that says something else would never be heard, and every pause would cost a connection.
+fn staying(session: &Session, ending: &dyn Ending) -> Result<Staying, String> {
+    let Session { heartbeat, answer, every } = session;
+    if let Some(header) = ending.header_bytes() {
+        let has = answer.0.len();
+        let whole = match answer.0.get(..header) {
+            None => {
+                Err(format!("it has {has} bytes, and the frame of an answer alone has {header}"))
+            }
+            Some(frame) => match ending.message_bytes(frame) {
+                Ok(stated) if u64::try_from(has) == Ok(stated) => Ok(()),
+                Ok(stated) => Err(format!("its frame says {stated} bytes, and it has {has}")),
+                Err(cause) => Err(cause),
+            },
+        };
+        let expected = "expected a whole answer of the bank, frame and all";
+        whole.map_err(|cause| format!("door.session.answer: {cause}; {expected}"))?;
+    }
+    Ok(Staying {
+        heartbeat: Bytes::from(heartbeat.0.clone()),
+        answer: Bytes::from(answer.0.clone()),
+        every_ms: millis(*every),
+    })
 }
 
 /// The header of a code, and how the code is made.
@@ -480,9 +504,24 @@ mod tests {
         refused("example-rural-fixed", &plain, "the format is one of files (payment_request, ");
         let told = opened("example-rural-fixed", &plain).err().expect("is refused");
         assert_eq!(told.lines().count(), 1, "once, not for each of its messages: {told}");
-        let session = "session = { heartbeat = \"1\", answer = \"1\", every = \"30s\" }\n";
+        // Eight digits that count what is behind them, in a frame of 58 bytes.
+        let answer = format!("00000050{}", "!".repeat(50));
+        let session =
+            format!("session = {{ heartbeat = \"?\", answer = \"{answer}\", every = \"30s\" }}\n");
         assert!(opened("example-gx-tagged", &format!("{plain}{session}")).is_ok());
         refused("example-city-xml", &format!("{plain}{session}"), "without a frame");
+        for (bad, word) in [
+            (
+                "00000050",
+                "door.session.answer: it has 8 bytes, and the frame of an answer alone has 58",
+            ),
+            (&answer.replace("50", "51"), "its frame says 59 bytes, and it has 58"),
+            (&answer.replace("50", "fifty"), "frame and all"),
+            ("hex:00 0", "bank.1.door.session.answer: expected text between quotes, or \"hex:\""),
+        ] {
+            let session = session.replace(&answer, bad);
+            refused("example-gx-tagged", &format!("{plain}{session}"), word);
+        }
         // An answer that says not whose it is.
         let text = crate::format::example::example("example-gx-tagged").expect("it ships");
         let (before, answer_text) =

@@ -12,15 +12,16 @@ use crate::app;
 use crate::cli::{counted, say};
 use crate::clock::Clock;
 use crate::config::{
-    Away, CallsAt, ConfigError, Counterpart, CounterpartDoor, Listens, Sickness, SideFolders, Span,
+    Away, CallsAt, ConfigError, Counterpart, CounterpartDoor, Listens, Session, Sickness,
+    SideFolders, Span,
 };
 use crate::format::Format;
 use crate::guard::mac::Mac;
 use crate::guard::sign::Algorithm;
 use crate::lifecycle::{Exit, Stop};
 use crate::sandbox::bank::{
-    BankVerdict, Beside, Faults, Often, Options, Outage, PracticeBank, PushTo, Shown, Wire,
-    read_book, read_cards, read_references,
+    BankVerdict, Beside, Faults, Often, Options, Outage, PracticeBank, PushTo, Shown, Staying,
+    Wire, read_book, read_cards, read_references,
 };
 
 #[derive(Debug, Subcommand)]
@@ -93,14 +94,13 @@ fn options(counterpart: &Counterpart) -> Options {
         incoming: side.incoming.clone(),
         control_suffix: side.control_suffix.clone(),
     };
-    // What it shows it shows on all its lines.
-    let shown =
-        std::iter::once(&counterpart.door).chain(&counterpart.other_doors).find_map(|door| {
-            match door {
-                CounterpartDoor::Https(door) | CounterpartDoor::Socket(door) => shown(door),
-                CounterpartDoor::Directory(_) | CounterpartDoor::Sftp(_) => None,
-            }
-        });
+    let lines = || {
+        let doors = std::iter::once(&counterpart.door).chain(&counterpart.other_doors);
+        doors.filter_map(|door| match door {
+            CounterpartDoor::Https(door) | CounterpartDoor::Socket(door) => Some(door),
+            CounterpartDoor::Directory(_) | CounterpartDoor::Sftp(_) => None,
+        })
+    };
     Options {
         also: counterpart.other_doors.iter().map(wire).collect(),
         beside: counterpart.side_door.as_ref().map(side),
@@ -108,7 +108,9 @@ fn options(counterpart: &Counterpart) -> Options {
         return_ms: counterpart.return_after.0,
         notice_ms: counterpart.notice_after.0,
         poll_ms: millis(counterpart.look_every),
-        shown,
+        // What it shows it shows on all its lines, and what keeps one alive keeps all its sockets.
+        shown: lines().find_map(shown),
+        staying: lines().find_map(|door| door.session.as_ref()).map(staying),
         faults: faults(counterpart),
         ..Options::new(counterpart.book.clone(), wire(&counterpart.door))
     }
@@ -129,6 +131,14 @@ fn wire(door: &CounterpartDoor) -> Wire {
 fn shown(door: &Listens) -> Option<Shown> {
     let (certificate, key) = (door.certificate.clone()?, door.key.clone()?);
     Some(Shown { certificate, key, client_ca: door.client_ca.clone() })
+}
+
+fn staying(session: &Session) -> Staying {
+    Staying {
+        heartbeat: session.heartbeat.0.clone(),
+        answer: session.answer.0.clone(),
+        every_ms: millis(session.every),
+    }
 }
 
 fn faults(counterpart: &Counterpart) -> Faults {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::config::shape::COUNTERPART;
-use crate::config::{ConfigError, Looked, Problem, Secret, Span, entries, look, look_through};
+use crate::config::{
+    ConfigError, Looked, Problem, Secret, Session, Span, entries, look, look_through,
+};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -110,6 +112,8 @@ pub struct Listens {
     pub key: Option<PathBuf>,
     /// Whose certificates (PEM) callers must show; anybody may call where there is none.
     pub client_ca: Option<PathBuf>,
+    /// A heartbeat that it answers, so that a connection stays (`socket` only).
+    pub session: Option<Session>,
 }
 
 /// What is wrong with it. Shares are parts of a million here; the file has them as `0.02`.
@@ -193,6 +197,10 @@ impl Listens {
         if self.client_ca.is_some() && self.certificate.is_none() {
             let what = "needs certificate and key: who is met in the clear asks nobody who calls";
             out.push(Problem::new(format!("{key}.client_ca"), what));
+        }
+        if self.session.as_ref().is_some_and(|session| session.every.0 == 0) {
+            let what = "0: a bank that waits for nothing ends every connection at once";
+            out.push(Problem::new(format!("{key}.session.every"), what));
         }
         out
     }

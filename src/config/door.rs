@@ -156,14 +156,49 @@ pub struct SocketDoor {
     pub session: Option<Session>,
 }
 
-/// What keeps a connection alive.
-#[derive(Debug, Deserialize)]
+/// What keeps a connection alive: the same words for the daemon and for a practice bank.
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
     /// What is said while there is nothing to say, frame and all, and what the bank answers.
-    pub heartbeat: String,
-    pub answer: String,
+    pub heartbeat: LineBytes,
+    pub answer: LineBytes,
+    /// How often it is said; a practice bank that hears nothing for twice as long ends the connection.
     pub every: Span,
+}
+
+/// Bytes that are said on a line: a text as it stands, or `hex:` and two digits for each byte, since what a
+/// binary header has is no text. One that begins with `hex:` itself is spelled in digits too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LineBytes(pub Vec<u8>);
+
+impl<'de> Deserialize<'de> for LineBytes {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(input)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("not bytes like \"hex:0001 3f\""))
+    }
+}
+
+impl LineBytes {
+    /// Reads them as people write them. Nothing at all can be neither said nor heard.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let bytes = match text.strip_prefix("hex:") {
+            None => text.as_bytes().to_vec(),
+            Some(digits) => {
+                let digits: Vec<u8> = digits.bytes().filter(|byte| *byte != b' ').collect();
+                let pairs = digits.chunks(2).map(|pair| match pair {
+                    [high, low] => Some(nibble(*high)? << 4 | nibble(*low)?),
+                    _ => None,
+                });
+                pairs.collect::<Option<Vec<u8>>>()?
+            }
+        };
+        (!bytes.is_empty()).then_some(Self(bytes))
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 /// Whether a line is sealed; plain is for one that nobody else can reach.

@@ -17,6 +17,8 @@ pub enum Kind {
     Int(i64, i64),
     /// A part of a whole, like `0.02`.
     Share,
+    /// Bytes that are said on a line.
+    Bytes,
     Bool,
     /// A length of time like `30s` or `24h`.
     Time,
@@ -227,7 +229,7 @@ const SOCKET: DoorKeys = door![
 ];
 
 const SESSION: &[Field] =
-    &[must("heartbeat", Kind::Text), must("answer", Kind::Text), must("every", Kind::Time)];
+    &[must("heartbeat", Kind::Bytes), must("answer", Kind::Bytes), must("every", Kind::Time)];
 
 const DUTY: &[Field] = &[
     must("start", Kind::Text),
@@ -269,7 +271,7 @@ const CALLS_AT: &[Field] =
     &[must("url", Kind::Text), must("header", Kind::Text), must("secret", Kind::Path)];
 
 const COUNTERPART_DOORS: &[(&str, &[Field])] =
-    &[("directory", FOLDERS), ("sftp", FOLDERS), ("https", LISTENS), ("socket", LISTENS)];
+    &[("directory", FOLDERS), ("sftp", FOLDERS), ("https", LISTENS), ("socket", HEARS)];
 
 const FOLDERS: &[Field] = &[
     must("outgoing", Kind::Path),
@@ -289,6 +291,15 @@ const LISTENS: &[Field] = &[
     may("certificate", Kind::Path),
     may("key", Kind::Path),
     may("client_ca", Kind::Path),
+];
+
+/// The same on a line, where a connection may stay.
+const HEARS: &[Field] = &[
+    must("listen", Kind::Listen),
+    may("certificate", Kind::Path),
+    may("key", Kind::Path),
+    may("client_ca", Kind::Path),
+    may("session", Kind::Table(SESSION)),
 ];
 
 const SICKNESS: &[Field] = &[
@@ -325,6 +336,10 @@ impl Kind {
             Self::Int(least, i64::MAX) => format!("a whole number from {least}"),
             Self::Int(least, most) => format!("a whole number from {least} to {most}"),
             Self::Share => "a part of 1 with at most six digits, like 0.02".to_owned(),
+            Self::Bytes => {
+                "text between quotes, or \"hex:\" and two hexadecimal digits for each byte, like \"hex:00000001 3f\""
+                    .to_owned()
+            }
             Self::Bool => "true or false".to_owned(),
             Self::Time => "a time like \"30s\", \"2h 30m\" or \"24h\"".to_owned(),
             Self::Listen => "an address like \"127.0.0.1:8740\"".to_owned(),

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Table, Value};
 
 use crate::config::shape::{Field, Kind};
-use crate::config::{Problem, Span};
+use crate::config::{LineBytes, Problem, Span};
 
 /// What a walk through a config found.
 #[derive(Debug, Default)]
@@ -266,6 +266,7 @@ fn plain(kind: Kind, value: &DeValue<'_>) -> Option<Value> {
             (least..=most).contains(&number).then_some(Value::Integer(number))
         }
         Kind::Share => share(value).map(Value::Integer),
+        Kind::Bytes => text().filter(|_| value.as_str().and_then(LineBytes::parse).is_some()),
         Kind::Time => text().filter(|_| value.as_str().and_then(Span::parse).is_some()),
         Kind::Listen => {
             text().filter(|_| value.as_str().is_some_and(|text| text.parse::<SocketAddr>().is_ok()))
@@ -301,7 +302,7 @@ fn share(value: &DeValue<'_>) -> Option<i64> {
 fn stand_in(kind: Kind) -> Value {
     let text = |text: &str| Value::String(text.to_owned());
     match kind {
-        Kind::Text => text("x"),
+        Kind::Text | Kind::Bytes => text("x"),
         Kind::Word(words) => text(words.first().copied().unwrap_or_default()),
         Kind::Path => text("/nonexistent"),
         Kind::Int(least, _) => Value::Integer(least),

@@ -1,6 +1,6 @@
 //! A config tells all that is wrong with it, and nothing that it should keep to itself.
 
-use super::{Config, Counterpart, CounterpartDoor, Span};
+use super::{Config, Counterpart, CounterpartDoor, Door, LineBytes, SocketDoor, Span};
 
 const GOOD: &str = r#"
 data = "/var/lib/daifa"
@@ -55,7 +55,7 @@ reference_prefix = "A"
 push = { listen = "127.0.0.1:2", path = "/p", certificate = "/c", key = { file = "/k" }, client_ca = "/a", client_fingerprints = [], signing = { algorithm = "hmac-sha256", header = "h", secret = { file = "/s" } }, answer = "OK", answer_type = "t", bytes_max = 1, at_once = 1, total_timeout = "1s" }
 limit = { per_second = 1, at_once = 2 }
 side_door = { kind = "directory", outgoing = "/o2", incoming = "/i2", archive = "/a2", quarantine = "/q2", stable_for = "1s" }
-other_door = [{ for = ["result"], kind = "directory", outgoing = "/o3", incoming = "/i3", archive = "/a3", quarantine = "/q3", stable_for = "1s", bytes_max = 2 }, { for = ["status_query"], kind = "socket", address = "b:1", security = "plain" }]
+other_door = [{ for = ["result"], kind = "directory", outgoing = "/o3", incoming = "/i3", archive = "/a3", quarantine = "/q3", stable_for = "1s", bytes_max = 2 }, { for = ["status_query"], kind = "socket", address = "b:1", security = "plain", session = { heartbeat = "01     ?", answer = "hex:30 FF", every = "1s" } }]
 breaker = { after = 5, rest = "1m" }
 [bank.answers]
 results = "file"
@@ -93,6 +93,12 @@ drop_held_after = "4h""#,
     assert_eq!(config.operators.len(), 2);
     let others: Vec<_> = config.banks[0].other_doors.iter().map(|other| &other.kinds).collect();
     assert_eq!(others, [&["result"], &["status_query"]]);
+    let Door::Socket(SocketDoor { session: Some(session), .. }) =
+        &config.banks[0].other_doors[1].door
+    else {
+        panic!("a connection that stays is meant")
+    };
+    assert_eq!((&*session.heartbeat.0, &*session.answer.0), (&b"01     ?"[..], &[0x30, 0xff][..]));
     let (said, absent) = (&config.banks[0].breaker, &config.banks[1].breaker);
     assert_eq!(
         [(said.after, said.rest), (absent.after, absent.rest)],
@@ -296,6 +302,18 @@ fn f24_a_line_says_whether_it_is_sealed() {
 }
 
 #[test]
+fn bytes_of_a_line_are_text_or_digits() {
+    let bytes = |text: &str| LineBytes::parse(text).map(|bytes| bytes.0);
+    assert_eq!(bytes("000001?").as_deref(), Some(&b"000001?"[..]));
+    assert_eq!(bytes("hex:00000001 3f FF").as_deref(), Some(&[0, 0, 0, 1, 0x3f, 0xff][..]));
+    assert_eq!(bytes("hex:6865783a").as_deref(), Some(&b"hex:"[..]));
+    for bad in ["", "hex:", "hex: ", "hex:0", "hex:00 0", "hex:0g", "hex:+1", "hex:0x00", "hex:é"]
+    {
+        assert_eq!(bytes(bad), None, "{bad:?}");
+    }
+}
+
+#[test]
 fn f55_what_leaves_no_pause_or_comes_too_late_is_refused() {
     for (place, bad, key, word) in [
         ("[duty]", "ask_every = \"0s\"\n[duty]", "bank.1.ask_every", "no pause"),
@@ -446,6 +464,15 @@ fn every_key_of_a_practice_bank_is_known_to_both() {
         assert_eq!(folders.control().as_deref(), Some(".ok"));
     }
     Counterpart::parse(&silent.replace("\"https\"", "\"socket\"")).expect("good");
+    let session = "session = { heartbeat = \"01     ?\", answer = \"hex:00\", every = \"1s\" }";
+    let staying = silent.replace("key = \"/k\"\n", &format!("key = \"/k\"\n{session}\n"));
+    let told = Counterpart::parse(&staying).expect_err("a call has its own connection").0;
+    assert!(told[0].contains("door.session: is no key"), "{told:?}");
+    let staying = staying.replace("\"https\"", "\"socket\"");
+    Counterpart::parse(&staying).expect("good");
+    let told = Counterpart::parse(&staying.replace("every = \"1s\"", "every = \"0s\""));
+    let told = told.expect_err("no time").0;
+    assert!(told[0].contains("door.session.every: 0"), "{told:?}");
     let shown = "certificate = \"/c\"\nkey = \"/k\"\n";
     let asking = silent.replace(shown, &format!("{shown}client_ca = \"/a\"\n"));
     Counterpart::parse(&asking).expect("good");

@@ -21,6 +21,7 @@ pub use crate::sandbox::bank_judge::{
 };
 pub use crate::sandbox::bank_line::Shown;
 pub use crate::sandbox::bank_push::PushTo;
+pub use crate::sandbox::bank_socket::Staying;
 use crate::sandbox::bank_speech::Speech;
 use crate::sandbox::{bank_files, bank_http, bank_push, bank_socket};
 use crate::transport::DoorError;
@@ -67,6 +68,8 @@ pub struct Options {
     pub push: Option<PushTo>,
     /// What it shows who calls it; without it it speaks in the clear.
     pub shown: Option<Shown>,
+    /// What keeps connections on its sockets alive; without it a heartbeat is no message at all.
+    pub staying: Option<Staying>,
     pub faults: Faults,
 }
 
@@ -85,6 +88,7 @@ impl Options {
             refusal: "内部户余额不足".to_owned(),
             push: None,
             shown: None,
+            staying: None,
             faults: Faults::default(),
         }
     }

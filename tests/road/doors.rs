@@ -11,16 +11,16 @@ use daifa::store::{Location, Store};
 
 use crate::sshd::Sshd;
 
-const PAYMENTS: usize = 20;
+pub const PAYMENTS: usize = 20;
 /// The bank that takes files, and the one that is called, as the practice names them.
 const RURAL: &str = "rural-1";
-const CITY: &str = "city-2";
+pub const CITY: &str = "city-2";
 
 /// A process that does not outlive its test.
-struct Running(Child);
+pub struct Running(Child);
 
 impl Running {
-    fn start(folder: &Path, arguments: &[&str]) -> Self {
+    pub fn start(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_daifa"));
         let command = command.args(arguments).current_dir(folder).stdin(Stdio::null());
         Self(command.stdout(Stdio::null()).spawn().expect("the binary starts"))
@@ -35,12 +35,12 @@ impl Drop for Running {
 }
 
 /// The table of a kind of door, as the README has it.
-fn readme(kind: &str) -> String {
+pub fn readme(kind: &str) -> String {
     table(&format!("[bank.door]\nkind = \"{kind}\"\n"))
 }
 
 /// The table that begins like this, as the README has it.
-fn table(begin: &str) -> String {
+pub fn table(begin: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let text = std::fs::read_to_string(path).expect("the README");
     let (_, section) = text.split_once("\n## The bank's door\n").expect("a section");
@@ -57,7 +57,7 @@ fn said(config: &str, bank: &str, key: &str) -> String {
 }
 
 /// Puts a door into a bank's table.
-fn with_door(config: &str, bank: &str, door: &str) -> String {
+pub fn with_door(config: &str, bank: &str, door: &str) -> String {
     let code = format!("code = \"{bank}\"");
     let (before, table) = config.split_once(&code).expect("the bank");
     let (head, old) = table.split_once("[bank.door]").expect("its door");
@@ -66,7 +66,7 @@ fn with_door(config: &str, bank: &str, door: &str) -> String {
 }
 
 /// Waits for something, within a minute.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     for _ in 0..1_200 {
         if let Some(found) = look() {
             return found;
@@ -86,7 +86,7 @@ fn paid(
 }
 
 /// The same, where the book of the bank that is called is another's.
-fn paid_out_of(
+pub fn paid_out_of(
     flags: &[&str],
     called: &str,
     change: impl FnOnce(&Path, &str) -> String,
@@ -201,7 +201,7 @@ fn the_readmes_message_and_the_file_beside_it_pay_a_register() {
 }
 
 /// What the daemon has heard of its payments: asked beside it, as an operator's command is.
-fn credited(data: &Path) -> Option<i64> {
+pub fn credited(data: &Path) -> Option<i64> {
     let database = Location::Sqlite(data.join("daifa/daifa.sqlite"));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("a runtime").block_on(async {

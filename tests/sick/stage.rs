@@ -33,7 +33,9 @@ pub enum Way {
     Socket,
     /// A socket, and a folder beside it for the files that messages name.
     Beside,
-    /// The same, with the folder on a server.
+    /// The same, and the connection stays between messages.
+    Staying,
+    /// As beside a socket, with the folder on a server.
     FarBeside,
     /// Requests on a server, questions by HTTP, results in a directory.
     Apart,
@@ -53,6 +55,7 @@ impl Way {
             Self::Https => "https",
             Self::Socket => "socket",
             Self::Beside => "beside",
+            Self::Staying => "staying",
             Self::FarBeside => "far beside",
             Self::Apart => "apart",
         }
@@ -66,7 +69,7 @@ impl Way {
         match self {
             Self::Directory | Self::Sftp => "example-rural-fixed",
             Self::Https | Self::Socket => "example-city-xml",
-            Self::Beside | Self::FarBeside => "example-abc-framed",
+            Self::Beside | Self::Staying | Self::FarBeside => "example-abc-framed",
             Self::Apart => "example-core-pipe",
         }
     }
@@ -340,6 +343,10 @@ fn free_address() -> SocketAddr {
     listener.local_addr().expect("bound")
 }
 
+/// What keeps a connection alive, in the words of both.
+const SESSION: &str =
+    "session = { heartbeat = \"01     ?\", answer = \"01     !\", every = \"400ms\" }";
+
 fn bank_config(plan: &Plan, folder: &Path, met: SocketAddr) -> String {
     let at = folder.display();
     let line = |kind: &str| format!("kind = \"{kind}\"\nlisten = \"{met}\"");
@@ -352,6 +359,9 @@ fn bank_config(plan: &Plan, folder: &Path, met: SocketAddr) -> String {
         Way::Https => line("https"),
         Way::Socket => line("socket"),
         Way::Beside => format!("{}\n[side_door]\n{}", line("socket"), folders("incoming")),
+        Way::Staying => {
+            format!("{}\n{SESSION}\n[side_door]\n{}", line("socket"), folders("incoming"))
+        }
         Way::FarBeside => format!(
             "{}\n[side_door]\n{}\ncontrol_suffix = \".ok\"",
             line("socket"),
@@ -404,6 +414,9 @@ fn doors(way: Way, at: &str, met: SocketAddr, sshd: Option<&Sshd>) -> String {
         Way::Socket => format!("[bank.door]\n{socket}"),
         Way::Beside => {
             format!("[bank.door]\n{socket}\n[bank.side_door]\n{}", directory(still))
+        }
+        Way::Staying => {
+            format!("[bank.door]\n{socket}\n{SESSION}\n[bank.side_door]\n{}", directory(still))
         }
         Way::FarBeside => {
             format!("[bank.door]\n{socket}\n[bank.side_door]\n{}", server(control))
