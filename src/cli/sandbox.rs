@@ -12,7 +12,7 @@ use crate::app;
 use crate::cli::{counted, say};
 use crate::clock::Clock;
 use crate::config::{
-    Away, CallsAt, ConfigError, Counterpart, CounterpartDoor, Listens, Session, Sickness,
+    Away, CallsAt, ConfigError, Counterpart, CounterpartDoor, Listens, Problem, Session, Sickness,
     SideFolders, Span,
 };
 use crate::format::Format;
@@ -21,7 +21,7 @@ use crate::guard::sign::Algorithm;
 use crate::lifecycle::{Exit, Stop};
 use crate::sandbox::bank::{
     BankVerdict, Beside, Faults, Often, Options, Outage, PracticeBank, PushTo, Shown, Staying,
-    Wire, read_book, read_cards, read_references,
+    Wire, names_payments, read_book, read_cards, read_references,
 };
 
 #[derive(Debug, Subcommand)]
@@ -51,12 +51,37 @@ pub async fn run(command: SandboxCommand, clock: Arc<dyn Clock>) -> anyhow::Resu
 
 async fn bank(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
     let stop = Stop::on_signals()?;
-    let bank = start(&Counterpart::read(path)?, clock).await?;
+    let mut looked = Counterpart::look(path)?;
+    looked.add(looked.config.as_ref().map(beyond_its_format).unwrap_or_default());
+    let bank = start(&looked.done()?, clock).await?;
     let place = bank.address().map_or_else(|| "its folders".to_owned(), |at| at.to_string());
     say(format_args!("practice bank at {place}"))?;
     stop.soft().cancelled().await;
     bank.stop().await;
     Ok(Exit::Done)
+}
+
+/// Faults that could never come about, since the format has no words for them: whoever practises with one would
+/// think that it was withstood.
+fn beyond_its_format(counterpart: &Counterpart) -> Vec<Problem> {
+    let Counterpart { formats, format: name, faults, .. } = counterpart;
+    let format = match app::open_format(formats, name) {
+        Ok(format) => format,
+        Err(cause) => return vec![Problem::new("format", cause)],
+    };
+    if names_payments(&format) {
+        return Vec::new();
+    }
+    let switches = [("refuse_row", faults.refuse_row), ("split_batch", faults.split_batch)];
+    let thrown = switches.into_iter().filter(|(_, share)| *share > 0);
+    let told = thrown.map(|(key, _)| {
+        let what = format!(
+            "never comes about with {name}: its acknowledgement names no payments; expected a format whose \
+             acknowledgement has rows with an amount; take {key} out, or describe such rows in the format"
+        );
+        Problem::new(format!("faults.{key}"), what)
+    });
+    told.collect()
 }
 
 /// Starts a practice bank as its config says.

@@ -141,9 +141,9 @@ pub struct Sickness {
     pub wrong_sum: u32,
     /// Results in two files.
     pub split: u32,
-    /// Batches of which one payment is refused at acceptance, where the format can say so.
+    /// Batches of which one payment is refused at acceptance; only with a format that can say so.
     pub refuse_row: u32,
-    /// Batches that become two of its own, each with a number, where the format can say so.
+    /// Batches that become two of its own, each with a number; only with a format that can say so.
     pub split_batch: u32,
     /// Files beside answers that are not there when these name them, come later, or end in their middle.
     pub file_lost: u32,
@@ -207,19 +207,18 @@ impl Listens {
 }
 
 impl Counterpart {
-    /// Reads the file.
+    /// Reads the file as far as it can be used.
     ///
     /// # Errors
-    /// Everything that is wrong, each with its place and key.
-    pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let looked: Looked<Self> = look(path, COUNTERPART, Self::problems)?;
-        looked.done()
+    /// Where the file itself cannot be read.
+    pub fn look(path: &Path) -> Result<Looked<Self>, ConfigError> {
+        look(path, COUNTERPART, Self::problems)
     }
 
     /// Reads the text of one.
     ///
     /// # Errors
-    /// As [`Counterpart::read`].
+    /// Everything that is wrong, each with its place and key.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         look_through("bank", text.to_owned(), COUNTERPART, Self::problems).done()
     }

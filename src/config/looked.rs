@@ -68,7 +68,7 @@ impl<C> Looked<C> {
     ///
     /// # Errors
     /// Everything that is wrong.
-    pub(super) fn done(self) -> Result<C, ConfigError> {
+    pub fn done(self) -> Result<C, ConfigError> {
         let lines = self.lines();
         match self.config {
             Some(config) if lines.is_empty() => Ok(config),

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
 use crate::format::{DataError, Format};
+pub use crate::sandbox::bank_answers::names_payments;
 pub use crate::sandbox::bank_beside::Beside;
 pub use crate::sandbox::bank_book::BookError;
 use crate::sandbox::bank_desk::Desk;

@@ -1,7 +1,7 @@
 //! What a practice bank says about payments: results, returns and notices from the book, and the
 //! results that are spoilt because the bank was told to spoil them.
 
-use crate::format::{Key, MessageKind, Part};
+use crate::format::{Format, Key, MessageKind, Part};
 use crate::model::attempt::Answer;
 use crate::model::notice::NoticeState;
 use crate::model::outcome::OutcomeKind;
@@ -144,6 +144,11 @@ fn bank_reference(known: &Known) -> String {
     format!("{:010}", known.no)
 }
 
+/// Can a bank of this format say of single payments what it did about them when it took a batch in?
+pub fn names_payments(format: &Format) -> bool {
+    format.asks_for(MessageKind::Acknowledgement, Key::Amount)
+}
+
 impl Desk {
     /// Is the first payment of this batch refused at once, and can that be said?
     pub(super) fn refuses_a_row(&self, no: u64, reference: &str) -> bool {
@@ -158,7 +163,7 @@ impl Desk {
     }
 
     fn names_rows(&self) -> bool {
-        self.speech.format().asks_for(MessageKind::Acknowledgement, Key::Amount)
+        names_payments(self.speech.format())
     }
 
     /// Our number of a batch; none where it was split.

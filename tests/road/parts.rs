@@ -1,7 +1,9 @@
 //! A bank that takes a batch in part: single payments refused at acceptance, and several numbers of its
 //! own for what was sent in one. The practice bank does so, over real HTTP, with its own book.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,7 +15,7 @@ use daifa::guard::digest::sha256;
 use daifa::model::id::BatchNo;
 use daifa::model::money::Fen;
 use daifa::model::outcome::OutcomeKind;
-use daifa::sandbox::bank::{Faults, Often, Options, PracticeBank, Wire};
+use daifa::sandbox::bank::{Faults, Often, Options, PracticeBank, Wire, names_payments};
 use daifa::transport::Transport;
 use daifa::transport::https::{Https, HttpsOptions};
 
@@ -141,6 +143,55 @@ async fn f36_a_payment_refused_at_acceptance_is_told_at_once_and_the_rest_is_und
     let book = bank.judge().expect("the book reads");
     assert_eq!((book.credited_count, book.offences), (2, vec![]));
     house.finished().await;
+}
+
+#[test]
+fn a_practice_bank_is_told_at_the_start_of_faults_that_its_format_cannot_say() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("bank.toml");
+    let start = |format: &str, faults: &str| {
+        let text = format!(
+            "format = \"{format}\"\nbook = \"book\"\n[door]\nkind = \"https\"\n\
+             listen = \"127.0.0.1:0\"\n[faults]\n{faults}\n"
+        );
+        std::fs::write(&file, text).expect("written");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_daifa"));
+        command.args(["sandbox", "bank", "--config", "bank.toml"]).current_dir(folder.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().expect("the binary starts")
+    };
+    let both = "refuse_row = 0.5\nsplit_batch = 1";
+    for shipped in ["example-city-xml", "example-rural-fixed"] {
+        let out = start(shipped, both).wait_with_output().expect("it ends");
+        let told = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(78), "{told}");
+        for words in [
+            &format!("bank.toml:7: faults.refuse_row: never comes about with {shipped}"),
+            "bank.toml:8: faults.split_batch: never",
+            "expected a format whose acknowledgement has rows with an amount; take split_batch out",
+        ] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+    }
+    let out = start("nothing", both).wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&out.stderr);
+    assert!(told.contains("bank.toml:1: format: ") && !told.contains("faults"), "{told}");
+    // One that begins is ended as soon as it has said so.
+    let mut bank = start("example-city-xml", "refuse_row = 0\nsplit_batch = 0.0");
+    let mut said = String::new();
+    BufReader::new(bank.stdout.take().expect("piped")).read_line(&mut said).expect("read");
+    bank.kill().unwrap_or_default();
+    let told = bank.wait_with_output().expect("ended").stderr;
+    assert!(said.starts_with("practice bank at"), "{said}{}", String::from_utf8_lossy(&told));
+    // Where they come about, as the tests below have them, nothing is refused.
+    for (text, can) in [
+        (in_part(), true),
+        (by_serial(), true),
+        (example::example("example-city-xml").expect("it ships").to_owned(), false),
+    ] {
+        let format = Format::compile("in-part", &text).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(names_payments(&format), can);
+    }
 }
 
 #[tokio::test]
