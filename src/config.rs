@@ -485,4 +485,6 @@ fn known<W: std::fmt::Display>(all: &[W]) -> String {
 }
 
 #[cfg(test)]
+mod readme_tests;
+#[cfg(test)]
 mod tests;
