@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::clock::local_text;
 use crate::flow::beside::{Gathered, Taken, gather};
 use crate::flow::doubt::{TOLD_TWICE, contradicts, counts_for_nothing};
-use crate::flow::held::joined;
+use crate::flow::held::{hold_weighing, joined};
 use crate::flow::matching::{ANOTHER, note_reference, unknown_code};
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::data_error;
@@ -23,7 +23,9 @@ use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, BankWords, Conclusion};
 use crate::store::reports::NewReport;
+use crate::store::results::can_have_results;
 
+const TOO_EARLY: &str = "按银行流水匹配的明细，而银行此前没有告知流水";
 const NO_FORMAT: &str = "发送时所用的格式已无法读取";
 
 /// What a bank said about an attempt as a whole.
@@ -172,7 +174,7 @@ pub async fn acted_on(
     if let Some(why) = counts_for_nothing(ctx, attempt, said, told) {
         return contradicts(ctx, bank, attempt, said, why).await;
     }
-    if accepted_in_part(ctx, bank, attempt, said).await? {
+    if accepted_in_part(ctx, bank, attempt, said, told).await? {
         return Ok(());
     }
     let mut conclusion = match said.answer {
@@ -272,6 +274,7 @@ async fn accepted_in_part(
     bank: &Bank,
     attempt: &Attempt,
     said: &WholeAnswer,
+    told: Told,
 ) -> Result<bool, FlowError> {
     // "Done" with what became of each payment is a result, whatever message brings it.
     let taken_in = matches!(
@@ -279,11 +282,24 @@ async fn accepted_in_part(
         Answer::Accepted | Answer::Processing | Answer::Duplicate | Answer::Done
     );
     let names = said.kind == MessageKind::Acknowledgement && said.rows > 0;
-    if !taken_in || !names || attempt.refund.is_some() {
+    // Of what was refused or closed nothing is taken: the whole of it contradicts, and is kept.
+    if !taken_in || !names || attempt.refund.is_some() || !can_have_results(attempt.state) {
         return Ok(false);
     }
     let name = format!("{} {}", said.kind, attempt.reference);
-    let taken = take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await?;
+    let taken = take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await;
+    let taken = match (taken, told) {
+        // It comes once, and is not read again once the answer before it is there: it is kept for people.
+        (Err(FlowError::Early { .. }), Told::AtOnce) => {
+            hold_weighing(ctx, bank, attempt, &name, &joined(&said.parts), TOO_EARLY).await?;
+            false
+        }
+        (Err(early @ FlowError::Early { .. }), _) => {
+            has_it(ctx, bank, attempt, words(ctx, attempt, said)).await?;
+            return Err(early);
+        }
+        (taken, _) => taken?,
+    };
     if taken {
         ctx.waits.end(attempt.no);
     }
@@ -333,7 +349,8 @@ async fn not_found(
     if bearing == Bearing::Earlier && in_file {
         ctx.store.not_found_earlier(attempt, &digest, now).await?;
     }
-    if bearing == Bearing::Earlier && too_late(ctx, bank, attempt).await? {
+    let windowed = bank.rules.duplicate_window_ms > 0;
+    if bearing == Bearing::Earlier && windowed && too_late(ctx, bank, attempt).await? {
         // However it goes on, nothing goes again: people need not wait for the answer that would count.
         let next = Some(now + bank.rules.return_every_ms);
         return Ok(ctx.store.asked(attempt, next, Heard::TooLate, now).await?);

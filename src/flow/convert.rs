@@ -16,7 +16,6 @@ use crate::flow::{Bank, Ctx, FlowError, Progress, breaker};
 use crate::format::{DataError, Format, Key, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
-use crate::model::hold::HoldReason;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::report::ReportKind;
@@ -145,10 +144,6 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
     if cut.payments.is_empty() {
         return Ok(Work::Nothing);
     }
-    let doubted = doubted(ctx, &cut, share.register).await?;
-    if !doubted.is_empty() {
-        return set_aside(ctx, bank, &facts, &cut, doubted).await;
-    }
     let mut rows = open_rows(ctx, &facts, &share.bank, &cut.payments)?;
     keep_apart(&bank.format, &mut cut, &mut rows);
     let reference = next_reference(ctx, bank).await?;
@@ -232,21 +227,6 @@ fn written(
     };
     let done = ctx.opening.open(item, || write(bank, head, rows));
     done.unwrap_or_else(|_| Err(broke_down(MessageKind::PaymentRequest)))
-}
-
-/// Payments that may have been paid under an earlier revision: since this one took them over, the bank said of
-/// the batch that it had refused what cannot be after that.
-async fn doubted(
-    ctx: &Ctx,
-    cut: &Cuttable,
-    register: RegisterNo,
-) -> Result<Vec<(i64, NewHold)>, FlowError> {
-    let lines = ctx.store.doubted_earlier(register, ctx.blinder.key_id()).await?;
-    let detail =
-        "银行对前一版本中这一行或这个人的答复互相矛盾，可能已经发放：先由两人核定，再放行或撤下";
-    let hold = || NewHold { reason: HoldReason::SentEarlier, detail: detail.to_owned() };
-    let mine = cut.payments.iter().filter(|payment| lines.contains(&payment.line));
-    Ok(mine.map(|payment| (payment.line, hold())).collect())
 }
 
 /// Payments that break the program down, or of which it died before. Where nothing says that there may be
@@ -378,7 +358,8 @@ fn misfits(bank: &Bank, head: &HeadValues<'_>, rows: &[RowValues]) -> Vec<(i64, 
     rows.iter().filter_map(hold).collect()
 }
 
-/// Payments that cannot go out as they are wait for another decision of finance, and hold up nobody else.
+/// Payments that the format cannot write wait for another decision of finance, and hold up nobody
+/// else.
 async fn set_aside(
     ctx: &Ctx,
     bank: &Bank,
@@ -388,8 +369,30 @@ async fn set_aside(
 ) -> Result<Work, FlowError> {
     let lines: BTreeSet<i64> = holds.iter().map(|(line, _)| *line).collect();
     let mine = cut.payments.iter().filter(|payment| lines.contains(&payment.line));
-    let towns: BTreeSet<i64> = mine.map(|payment| payment.town).filter(|town| *town > 0).collect();
-    let towns: Vec<i64> = towns.into_iter().collect();
+    let towns = mine.map(|payment| payment.town).collect();
+    let new = LateHolds {
+        register: facts.no,
+        bank: bank.code.clone(),
+        listed: cut.listed,
+        cut_line: cut.cut_line,
+        holds,
+    };
+    hold_back(ctx, facts, &new, &towns).await?;
+    Ok(Work::Done)
+}
+
+/// Sets payments aside that were on their way into a batch, and tells whom they concern.
+///
+/// # Errors
+/// [`StoreError::Moved`] where they are not as they were read, and where the store fails.
+pub(super) async fn hold_back(
+    ctx: &Ctx,
+    facts: &RegisterFacts,
+    new: &LateHolds,
+    towns: &BTreeSet<i64>,
+) -> Result<(), FlowError> {
+    let lines: BTreeSet<i64> = new.holds.iter().map(|(line, _)| *line).collect();
+    let towns: Vec<i64> = towns.iter().copied().filter(|town| *town > 0).collect();
     let now = ctx.now_ms();
     let body = serde_json::json!({ "lines": lines }).to_string();
     let first = lines.first().copied().unwrap_or_default();
@@ -404,16 +407,8 @@ async fn set_aside(
     };
     let reports: Vec<NewReport> =
         recipients(&facts.department, "", &towns).into_iter().map(report).collect();
-    tracing::warn!(register = %facts.no, bank = bank.code, payments = lines.len(), "payments are set aside");
-    let new = LateHolds {
-        register: facts.no,
-        bank: bank.code.clone(),
-        listed: cut.listed,
-        cut_line: cut.cut_line,
-        holds,
-    };
-    ctx.store.set_aside_later(&new, &reports, now).await?;
-    Ok(Work::Done)
+    tracing::warn!(register = %facts.no, bank = new.bank, payments = lines.len(), "payments are set aside");
+    Ok(ctx.store.set_aside_later(new, &reports, now).await?)
 }
 
 /// Payments wait for a bank that is not configured: nobody sends them, and somebody is told.

@@ -34,6 +34,7 @@ pub mod sealed;
 pub mod settle;
 pub mod spoken;
 pub mod submit;
+mod taken_over;
 pub mod taking;
 pub mod time;
 pub mod unfetched;

@@ -9,6 +9,7 @@ use crate::flow::matching::{NotTaken, Sent, match_rows};
 use crate::flow::opening::Item;
 use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
+use crate::flow::taken_over::keep_back;
 use crate::flow::{Bank, Ctx, FlowError, expect};
 use crate::format::{Format, MessageKind, Part};
 use crate::guard::digest::sha256;
@@ -149,6 +150,8 @@ pub(super) async fn freeze(
     attempt: &Attempt,
     text: String,
 ) -> Result<(), FlowError> {
+    // First of all: what a later revision took over must not go out beside it.
+    keep_back(ctx, attempt).await?;
     let now = ctx.now_ms();
     let (alert, expects) = (text.clone(), expect::when_taken_back(bank, attempt, now));
     let conclusion = Conclusion { expects, alert, ..Conclusion::of(AttemptEvent::AfterAll, None) };

@@ -228,6 +228,7 @@ impl Store {
             let sql = "UPDATE share SET cut_line = $1, uncut = uncut - $2 WHERE register_no = $3 AND bank = $4 AND cut_line = $5";
             work.move_one(sql, params![last, payments, new.register, &new.bank, new.cut_line])
                 .await?;
+            still_free(&mut work, new, first, last).await?;
         }
         let mut entry = Entry::new("batch.intent", now_ms);
         keep_format(&mut work, &mut entry, &new.format).await?;
@@ -437,5 +438,21 @@ pub(super) async fn keep_format(
     let sql = "INSERT INTO format_text (digest, name, text) VALUES ($1, $2, $3) ON CONFLICT (digest) DO NOTHING";
     let row = params![&format.digest, &format.name, &format.text];
     entry.vouched.returned(work, &vouch::FORMAT_TEXT, sql, row).await?;
+    Ok(())
+}
+
+/// Whoever sets a payment aside does so while others are cut: what was read for a range may be held by now.
+async fn still_free(
+    work: &mut Work,
+    new: &NewBatch,
+    first: i64,
+    last: i64,
+) -> Result<(), StoreError> {
+    let sql = "SELECT h.line FROM hold h WHERE h.register_no = $1 AND h.line BETWEEN $2 AND $3";
+    let held = work.rows(sql, params![new.register, first, last], |row| row.int(0)).await?;
+    let is_member = |line: &i64| new.members.binary_search_by_key(line, |(line, _)| *line).is_ok();
+    if held.iter().any(is_member) {
+        return Err(StoreError::Moved { sql, moved: 0 });
+    }
     Ok(())
 }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::id::{PaymentId, RegisterNo};
+use crate::model::id::{BatchNo, PaymentId, RegisterNo};
 use crate::model::register::RegisterHead;
+use crate::store::attempts::{Attempt, read_attempts};
 use crate::store::digest::digest_key;
 use crate::store::intake::Receiving;
+use crate::store::revise::Unsent;
 use crate::store::sql::params;
 use crate::store::{Store, StoreError};
 
@@ -155,20 +157,46 @@ impl Store {
         Ok(lines)
     }
 
-    /// Lines of a register that an earlier revision of it has in a batch of which the bank's answers contradict
-    /// each other, by their number or their person: they may have been paid there, also where the bank refused
-    /// them at first and this revision took them over (I1, F61).
+    /// Lines of later revisions that are being paid and that bear the number, or are about the person, of a payment
+    /// of this batch: where the bank says that it paid what it refused, they were taken over by mistake (I1, F61).
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn doubted_earlier(
+    pub async fn taken_over(
+        &self,
+        batch: BatchNo,
+        key_id: u8,
+    ) -> Result<Vec<(RegisterNo, BTreeSet<i64>)>, StoreError> {
+        let mut work = self.read().await?;
+        let taken = super::revise::taken_over(&mut work, batch, key_id).await?;
+        work.commit().await?;
+        Ok(taken)
+    }
+
+    /// Those of these lines of a register that are in no batch and not set aside.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn unsent_among(
         &self,
         register: RegisterNo,
-        key_id: u8,
-    ) -> Result<BTreeSet<i64>, StoreError> {
+        lines: &BTreeSet<i64>,
+    ) -> Result<Vec<Unsent>, StoreError> {
         let mut work = self.read().await?;
-        let lines = super::revise::doubted_earlier(&mut work, register, key_id).await?;
+        let unsent = super::revise::unsent_among(&mut work, register, lines).await?;
         work.commit().await?;
-        Ok(lines)
+        Ok(unsent)
+    }
+
+    /// Attempts with payments of a register that are made and were not begun, or did not leave.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn not_left(&self, register: RegisterNo) -> Result<Vec<Attempt>, StoreError> {
+        let mut work = self.read().await?;
+        let rest = "WHERE a.register_no = $1 AND a.batch_no > 0 AND a.state IN ('intent', 'not_sent') ORDER BY a.attempt_no";
+        let found = read_attempts(&mut work, rest, params![register]).await?;
+        work.commit().await?;
+        Ok(found)
     }
 }

@@ -46,7 +46,7 @@ mod refusal;
 pub mod reports;
 pub mod restore;
 pub mod results;
-mod revise;
+pub mod revise;
 pub mod settle;
 mod sqlite;
 pub mod unread;

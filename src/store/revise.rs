@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::alert::AlertKind;
-use crate::model::id::{AttemptNo, BatchNo, RegisterNo};
+use crate::model::id::{BatchNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::store::StoreError;
@@ -176,30 +175,69 @@ pub(super) async fn went_on(work: &mut Work, batch: BatchNo) -> Result<bool, Sto
     Ok(lines > 0)
 }
 
-/// See [`Store::doubted_earlier`].
-pub(super) async fn doubted_earlier(
+/// See [`Store::taken_over`].
+pub(super) async fn taken_over(
+    work: &mut Work,
+    batch: BatchNo,
+    key_id: u8,
+) -> Result<Vec<(RegisterNo, BTreeSet<i64>)>, StoreError> {
+    let sql = "SELECT e.register_no, n.register_no FROM batch b JOIN register e ON e.register_no = b.register_no \
+               JOIN register n ON n.source = e.source AND n.id = e.id AND n.revision > e.revision AND n.state = 'accepted' \
+               WHERE b.batch_no = $1 ORDER BY n.register_no";
+    let later = work
+        .rows(sql, params![batch], |row| Ok((RegisterNo(row.int(0)?), RegisterNo(row.int(1)?))))
+        .await?;
+    let members = format!(
+        "EXISTS (SELECT 1 FROM batch b WHERE b.batch_no = {} AND p.bank = b.bank AND p.register_no = b.register_no AND {MEMBER})",
+        batch.0
+    );
+    let mut taken = Vec::new();
+    for (old, register) in later {
+        taken.push((register, those_of(work, register, old, key_id, &members).await?));
+    }
+    Ok(taken)
+}
+
+/// See [`Store::unsent_among`].
+pub(super) async fn unsent_among(
     work: &mut Work,
     register: RegisterNo,
-    key_id: u8,
-) -> Result<BTreeSet<i64>, StoreError> {
-    let sql = "SELECT a.subject, e.register_no FROM alert a JOIN register e ON e.register_no = a.register_no \
-               JOIN register n ON n.source = e.source AND n.id = e.id AND n.revision > e.revision \
-               WHERE n.register_no = $1 AND a.kind = $2 AND a.cleared_at_ms IS NULL ORDER BY a.subject";
-    let kind = AlertKind::Contradiction.as_str();
-    let doubted = work
-        .rows(sql, params![register, kind], |row| {
-            Ok((AttemptNo::parse(&row.string(0)?), RegisterNo(row.int(1)?)))
-        })
-        .await?;
-    let mut lines = BTreeSet::new();
-    for (attempt, old) in doubted {
-        let Some(attempt) = attempt else { continue };
-        let members = format!(
-            "EXISTS (SELECT 1 FROM attempt t JOIN batch b ON b.batch_no = t.batch_no WHERE t.attempt_no = {} \
-             AND p.bank = b.bank AND p.register_no = b.register_no AND {MEMBER})",
-            attempt.0
-        );
-        lines.extend(those_of(work, register, old, key_id, &members).await?);
+    lines: &BTreeSet<i64>,
+) -> Result<Vec<Unsent>, StoreError> {
+    let in_range = "SELECT p.line, p.bank, p.town, s.cut_line, 0 FROM payment p \
+                    JOIN share s ON s.register_no = p.register_no AND s.bank = p.bank AND p.line > s.cut_line \
+                    WHERE p.register_no = $1 AND p.line = $2 \
+                    AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.register_no = p.register_no AND h.line = p.line)";
+    let listed = "SELECT p.line, p.bank, p.town, s.cut_line, 1 FROM waiting w \
+                  JOIN payment p ON p.register_no = w.register_no AND p.line = w.line \
+                  JOIN share s ON s.register_no = p.register_no AND s.bank = p.bank \
+                  WHERE w.register_no = $1 AND w.line = $2";
+    let mut unsent = Vec::new();
+    for line in lines {
+        for sql in [in_range, listed] {
+            let read = |row: &Row<'_>| {
+                Ok(Unsent {
+                    line: row.int(0)?,
+                    bank: row.string(1)?,
+                    town: row.int(2)?,
+                    cut_line: row.int(3)?,
+                    listed: row.int(4)? == 1,
+                })
+            };
+            unsent.extend(work.one(sql, params![register, *line], read).await?);
+        }
     }
-    Ok(lines)
+    Ok(unsent)
+}
+
+/// A payment that no batch has yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unsent {
+    pub line: i64,
+    pub bank: String,
+    pub town: i64,
+    /// Where its share's range stood.
+    pub cut_line: i64,
+    /// Does it wait for a listed batch, or is it in the range that is not cut yet?
+    pub listed: bool,
 }

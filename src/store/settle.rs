@@ -94,6 +94,9 @@ impl Store {
         let aside = "SELECT 1 FROM attempt a JOIN result x ON x.attempt_no = a.attempt_no LEFT JOIN refund f ON f.refund_no = a.refund_no \
                      LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.register_no = s.register_no AND a.state = 'refused' \
                      AND (f.bank = s.bank OR (b.bank = s.bank AND x.weighs = 1))";
+        // An earlier revision may have been paid after all: so may what this one took over of it.
+        let earlier = "SELECT 1 FROM alert c JOIN register e ON e.register_no = c.register_no WHERE c.kind = 'contradiction' \
+                       AND c.cleared_at_ms IS NULL AND e.source = r.source AND e.id = r.id AND e.revision < r.revision";
         let open = crate::store::quarantine::held_is_open();
         let sql = format!(
             "SELECT s.register_no, s.bank, r.pool_account, r.voucher_no, r.document_no FROM share s \
@@ -102,7 +105,7 @@ impl Store {
                    AND ((s.unsent_fen = 0 AND s.in_flight_fen = 0) OR (r.settle_at_ms IS NOT NULL AND r.settle_at_ms <= $1)) \
                    AND EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = s.register_no AND l.bank = s.bank AND l.state = 'open') \
                    AND NOT EXISTS (SELECT 1 FROM refund f WHERE f.register_no = s.register_no AND f.bank = s.bank \
-                   AND f.state = 'refused' AND f.state_at_ms > $2) AND NOT EXISTS ({aside} AND {open}) ORDER BY s.register_no, s.bank"
+                   AND f.state = 'refused' AND f.state_at_ms > $2) AND NOT EXISTS ({aside} AND {open}) AND NOT EXISTS ({earlier}) ORDER BY s.register_no, s.bank"
         );
         self.look()
             .rows(sql, params![now_ms, now_ms - REFUND_RETRY_MS], |row| {

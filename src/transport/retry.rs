@@ -40,7 +40,9 @@ impl Retrying {
     fn wait(&self, failures: u32) -> Duration {
         let Tries { wait_ms, wait_max_ms, .. } = self.tries;
         let due = wait_ms.saturating_mul(1_u64.checked_shl(failures - 1).unwrap_or(u64::MAX));
-        let part = self.dice.lock().unwrap_or_else(PoisonError::into_inner).below(51) + 75;
+        // At the most there is chance as well, and only below it.
+        let chance = if due < wait_max_ms { 51 } else { 26 };
+        let part = self.dice.lock().unwrap_or_else(PoisonError::into_inner).below(chance) + 75;
         Duration::from_millis((due.min(wait_max_ms).saturating_mul(part) / 100).min(wait_max_ms))
     }
 }

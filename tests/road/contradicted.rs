@@ -11,7 +11,7 @@ use daifa::model::reason::Reason;
 use daifa::store::holds::Decision;
 
 use crate::counter::{Fate, Reply, Turn};
-use crate::county::{Draft, person};
+use crate::county::{Draft, Offer, person};
 use crate::deciding::{decided, refused, wish};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
@@ -146,77 +146,115 @@ async fn i8_a_refused_batch_of_a_revoked_register_is_frozen_where_the_bank_says_
     }
 }
 
-/// The bank refused a batch, finance revised the register, and then the bank says more of what it refused: before
-/// the revision sends the lines that it took over they are set aside, and what may be paid is in flight again.
+/// Releases a line of the second revision.
+async fn release(house: &House, line: i64, why: &str) {
+    let line = PaymentId { register: RegisterNo(2), line };
+    let now = house.ctx().now_ms();
+    house.store().decide_hold(line, Decision::Release, "op", why, now).await.expect("can be said");
+}
+
+/// The second revision: line 5 is new, and the person of line 1 stands in line 4 now.
+fn second() -> Offer {
+    Draft::new("A", 2)
+        .lines(FILES, 5)
+        .line(1, |line| line.person = person(4))
+        .line(4, |line| line.person = person(1))
+        .declared()
+}
+
+/// The bank refused a batch, finance revised the register, and then the bank says more of what it refused: the
+/// revision does not send the lines that it took over, and what may be paid is in flight again.
 #[tokio::test]
 async fn i1_what_a_revision_took_over_is_set_aside_where_the_bank_says_more_of_it() {
-    for (before, verdict) in
-        [(true, Verdict::Credited), (false, Verdict::Credited), (false, Verdict::Never)]
-    {
+    for (before, results, verdict) in [
+        (true, true, Verdict::Credited),
+        (false, true, Verdict::Credited),
+        (false, true, Verdict::Never),
+        (false, false, Verdict::Credited),
+    ] {
         let mut house = House::open().await;
         house.files.next(Turn::Say(if before { Answer::Accepted } else { Answer::Refused }));
         house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
         let reference = house.files.batches()[0].reference.clone();
         (0..99).for_each(|_| house.files.reply(Reply::Fail));
-        // Line 5 is new; the person of line 1 stands in line 4 now.
-        let second = Draft::new("A", 2)
-            .lines(FILES, 5)
-            .line(1, |line| line.person = person(4))
-            .line(4, |line| line.person = person(1));
-        house.county.offer(second.declared());
+        let kind = MessageKind::Acknowledgement;
+        house.county.offer(second());
         house.only(Step::Intake).await;
         assert_eq!(house.state(1).await, "superseded");
         if before {
             // It was in flight as the revision came, so its lines wait for a person already.
-            house.files.leave(house.files.say(
-                MessageKind::Acknowledgement,
-                &reference,
-                Answer::Refused,
-                "",
-                &[],
-                "2",
-            ));
+            house.files.leave(house.files.say(kind, &reference, Answer::Refused, "", &[], "2"));
             house.only(Step::Collect).await;
         }
         assert_eq!(house.five(1).await, [0, 0, 0, 0, 0], "the revision has it");
-        house.files.leave_all(0);
+        if results {
+            house.files.leave_all(0);
+        } else {
+            house.files.leave(house.files.say(kind, &reference, Answer::Accepted, "", &[], "1"));
+        }
         house.only(Step::Collect).await;
         assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen");
-        house.live(3 * HOUR, 10 * MINUTE).await;
         let holds = house.holds(2).await;
         assert_eq!(holds.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4], "{holds:?}");
         assert!(holds.values().all(|reason| reason == "sent_earlier"), "{holds:?}");
-        assert_eq!(house.files.batches().len(), 2, "what is new goes out");
-        // Somebody releases one of them, who has not looked: it is set aside again.
-        let line = PaymentId { register: RegisterNo(2), line: 4 };
-        let now = house.ctx().now_ms();
-        house
-            .store()
-            .decide_hold(line, Decision::Release, "op", "urgent", now)
-            .await
-            .expect("can be said");
-        house.live(HOUR, 10 * MINUTE).await;
-        assert_eq!(house.holds(2).await.len(), 4);
-        assert_eq!(house.files.batches().len(), 2);
         house.sound().await;
+        // It is settled before anything of the revision is cut: that changes nothing for those lines.
         let subject = if verdict == Verdict::Never { FIRST } else { Subject::Batch(BatchNo(1)) };
         decided(&mut house, subject, verdict).await;
         house.files.book().replies.clear();
-        house.live(HOUR, 10 * MINUTE).await;
+        house.live(3 * HOUR, 10 * MINUTE).await;
         assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+        assert_eq!(house.files.batches().len(), 2, "what is new goes out");
+        assert_eq!(house.holds(2).await.len(), 4);
         let all = if verdict == Verdict::Never { [0, 0, 0, 0, 0] } else { [0, 0, 303, 0, 0] };
         assert_eq!(house.five(1).await, all);
         // It was looked at: what a person releases now goes out.
-        let now = house.ctx().now_ms();
-        house
-            .store()
-            .decide_hold(line, Decision::Release, "op", "looked at", now)
-            .await
-            .expect("can be said");
+        release(&house, 4, "looked at").await;
         house.live(HOUR, 10 * MINUTE).await;
         assert_eq!(house.files.batches().len(), 3);
         house.sound().await;
     }
+}
+
+/// The same, where the revision's batch is made already and has not left, or waits in a list.
+#[tokio::test]
+async fn i1_what_a_revision_could_not_send_yet_is_withdrawn_and_set_aside() {
+    let (mut house, _) = answered(Answer::Refused).await;
+    (0..99).for_each(|_| house.files.reply(Reply::Fail));
+    (0..9).for_each(|_| house.files.next(Turn::NotSent));
+    house.take(second()).await;
+    assert_eq!(house.texts(STATES).await, ["refused", "not_sent"]);
+    house.files.leave_all(0);
+    house.only(Step::Collect).await;
+    assert_eq!(house.texts(STATES).await, ["accepted", "closed"]);
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen");
+    assert_eq!(house.five(2).await, [510, 0, 0, 0, 0]);
+    assert_eq!(house.holds(2).await.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+    house.files.book().turns.clear();
+    house.live(3 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["accepted", "closed", "accepted"]);
+    assert_eq!(house.five(2).await, [406, 104, 0, 0, 0], "what is new goes out, and nothing else");
+    house.sound().await;
+}
+
+/// What the revision took over does not go back to finance either before it is known whether it was paid.
+#[tokio::test]
+async fn i8_what_a_revision_took_over_does_not_go_back_while_it_may_be_paid() {
+    let (mut house, _) = answered(Answer::Refused).await;
+    (0..99).for_each(|_| house.files.reply(Reply::Fail));
+    house.county.offer(Draft::new("A", 2).lines(FILES, 3).declared());
+    house.only(Step::Intake).await;
+    house.files.leave_all(0);
+    house.only(Step::Collect).await;
+    house.county.revoke("A", 2);
+    house.live(80 * HOUR, HOUR).await;
+    assert_eq!(house.five(2).await, [0, 0, 0, 303, 0]);
+    assert!(house.files.refunds().is_empty(), "what may be paid does not go back");
+    decided(&mut house, FIRST, Verdict::Never).await;
+    house.files.book().replies.clear();
+    house.live(3 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(2).await, [0, 0, 0, 0, 303], "it never was paid");
+    house.sound().await;
 }
 
 /// What the revision sent before the bank said more is nothing to freeze any more: people are told.

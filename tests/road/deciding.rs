@@ -17,7 +17,7 @@ use daifa::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
 
 use crate::counter::{Counter, Fate, Reply, Turn};
 use crate::county::{Draft, person};
-use crate::house::{CALLS, DUPLICATE, FILES, HOUR, House, MINUTE};
+use crate::house::{CALLS, DUPLICATE, FILES, HOUR, House, MINUTE, VISIBLE};
 
 const ONE: &str = "wang";
 const OTHER: &str = "li";
@@ -231,6 +231,11 @@ async fn i2_a_bank_that_recognises_no_repeat_gets_nothing_again_by_itself() {
     house.restart().await;
     house.calls.next(Turn::Lose { booked: false });
     house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    // What it has may not be visible yet.
+    house.live(VISIBLE - MINUTE, MINUTE).await;
+    assert!(house.alert("too_late").await.is_none());
+    let asked = house.number("SELECT asks FROM attempt").await;
+    assert!(asked > 1, "it is asked at its pace: {asked}");
     house.live(5 * HOUR, 10 * MINUTE).await;
     assert!(house.calls.credits().is_empty(), "it never arrived, and the bank said so");
     assert_eq!(house.number("SELECT sends FROM attempt").await, 1);

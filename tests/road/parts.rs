@@ -12,6 +12,7 @@ use daifa::flow::Step;
 use daifa::flow::sealed::seal_evidence;
 use daifa::format::{Format, Key, MessageKind, Record, Value, example};
 use daifa::guard::digest::sha256;
+use daifa::model::attempt::Answer;
 use daifa::model::id::BatchNo;
 use daifa::model::money::Fen;
 use daifa::model::outcome::OutcomeKind;
@@ -445,6 +446,33 @@ async fn i15_done_with_what_became_of_each_payment_is_a_result_whatever_message_
         assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 0);
         house.sound().await;
     }
+}
+
+/// An answer with results to what the bank had refused: nothing of it is taken before two people have looked.
+#[tokio::test]
+async fn i11_results_in_an_answer_to_what_was_refused_free_nothing_by_themselves() {
+    let mut house = House::open().await;
+    let format = Format::compile("in-part", &in_part()).unwrap_or_else(|e| panic!("{e}"));
+    let counter = Arc::new(Counter::speaking(format));
+    let door: Arc<dyn Transport> = counter.clone();
+    house.doors.insert(CALLS.to_owned(), (door, Arc::clone(&counter.format)));
+    house.restart().await;
+    (0..99).for_each(|_| counter.reply(Reply::Fail));
+    counter.next(Turn::Say(Answer::Refused));
+    house.take(Draft::new("A", 1).lines(CALLS, 2).declared()).await;
+    assert_eq!(house.five(1).await, [201, 0, 0, 0, 0]);
+    let reference = house.texts("SELECT reference FROM attempt").await.remove(0);
+    let bytes = counter.done(&reference, &["S", "S"]);
+    let (ctx, digest) = (house.ctx(), sha256(&bytes));
+    let sealed = seal_evidence(&ctx.sealer, CALLS, &digest, &bytes);
+    let kept = ctx.store.keep_push(CALLS, &digest, bytes.len(), sealed, ctx.now_ms()).await;
+    assert!(kept.expect("it is kept"));
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 201, 0, 0, 0], "frozen");
+    assert_eq!(house.number("SELECT COUNT(*) FROM outcome").await, 0);
+    assert_eq!(house.texts("SELECT state FROM result").await, ["held"]);
+    assert!(house.alert("contradiction").await.is_some());
+    house.sound().await;
 }
 
 /// The same, where one of its rows is about another amount: it is put aside, and the others count.

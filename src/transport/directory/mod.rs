@@ -50,7 +50,9 @@ pub struct DirectoryOptions {
 pub struct Directory {
     outgoing: PathBuf,
     inbox: Arc<Inbox>,
-    patience: Patience,
+    /// Each folder is waited for by itself: where the bank's answers cannot be read, it can be paid all the same.
+    giving: Patience,
+    taking: Patience,
 }
 
 impl Directory {
@@ -77,9 +79,10 @@ impl Directory {
         if o.total_ms == 0 {
             return Err(DoorError::Settings("no time at all lets nothing through".to_owned()));
         }
-        let patience = Patience::new(Duration::from_millis(o.total_ms));
+        let within = Duration::from_millis(o.total_ms);
+        let (giving, taking) = (Patience::new(within), Patience::new(within));
         let outgoing = options.outgoing.clone();
-        Ok(Self { outgoing, inbox: Arc::new(Inbox::new(options)), patience })
+        Ok(Self { outgoing, inbox: Arc::new(Inbox::new(options)), giving, taking })
     }
 
     async fn blocking<T: Send + 'static>(
@@ -87,14 +90,14 @@ impl Directory {
         work: impl FnOnce(&Inbox) -> Result<T, DoorError> + Send + 'static,
     ) -> Result<T, DoorError> {
         let inbox = Arc::clone(&self.inbox);
-        self.patience.with(move || work(&inbox)).await.map_err(|cut| self.cut(&cut))?
+        self.taking.with(move || work(&inbox)).await.map_err(|cut| self.cut(&cut))?
     }
 
     /// Why what was done in a folder came to no end.
     fn cut(&self, cut: &Cut) -> DoorError {
         match cut {
             Cut::Broke => DoorError::Interrupted,
-            Cut::NotBegun | Cut::Hangs => DoorError::Hangs { seconds: self.patience.seconds() },
+            Cut::NotBegun | Cut::Hangs => DoorError::Hangs { seconds: self.giving.seconds() },
         }
     }
 
@@ -102,11 +105,11 @@ impl Directory {
         let (folder, parts) = (self.outgoing.clone(), parts.to_vec());
         let turn = Arc::new(Turn::default());
         let its = Arc::clone(&turn);
-        let cut = match self.patience.with(move || how(&folder, &parts, &its)).await {
+        let cut = match self.giving.with(move || how(&folder, &parts, &its)).await {
             Ok(sent) => return sent,
             Err(cut) => cut,
         };
-        let hangs = DoorError::Hangs { seconds: self.patience.seconds() }.to_string();
+        let hangs = DoorError::Hangs { seconds: self.giving.seconds() }.to_string();
         match cut {
             Cut::NotBegun => Sent::NotSent { cause: hangs },
             // What waits there still is left behind, and does not commit any more.
@@ -135,7 +138,7 @@ impl Transport for Directory {
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
         let (folder, parts) = (self.outgoing.clone(), parts.to_vec());
-        let looked = self.patience.with(move || outgoing::lie_there(&folder, &parts));
+        let looked = self.giving.with(move || outgoing::lie_there(&folder, &parts));
         looked.await.unwrap_or(false)
     }
 
@@ -178,7 +181,7 @@ impl Transport for Directory {
 
     async fn unfetched(&self) -> Result<Option<Vec<String>>, DoorError> {
         let folder = self.outgoing.clone();
-        let listed = self.patience.with(move || outgoing::lying(&folder)).await;
+        let listed = self.giving.with(move || outgoing::lying(&folder)).await;
         let names = listed.map_err(|cut| self.cut(&cut))?;
         let io = |source| DoorError::Io { doing: "listing", path: self.outgoing.clone(), source };
         names.map(Some).map_err(io)
@@ -191,7 +194,7 @@ impl Transport for Directory {
 
     async fn clear(&self, parts: &[OutPart]) -> Result<usize, DoorError> {
         let (folder, parts) = (self.outgoing.clone(), parts.to_vec());
-        let cleared = self.patience.with(move || outgoing::clear(&folder, &parts)).await;
+        let cleared = self.giving.with(move || outgoing::clear(&folder, &parts)).await;
         let cleared = cleared.map_err(|cut| self.cut(&cut))?;
         let io = |source| DoorError::Io { doing: "clearing", path: self.outgoing.clone(), source };
         cleared.map_err(io)

@@ -34,10 +34,12 @@ pub(super) fn hand_over_in_time(folder: &Path, parts: &[OutPart], turn: &Turn) -
         Ok(folder) => folder,
         Err(e) => return not_sent(format!("the outgoing folder cannot be opened: {e}")),
     };
-    match prepare(&folder, data, last) {
+    let given_up = || not_sent("it was given up".to_owned());
+    match prepare(&folder, data, last, turn) {
         Ok(Ready::Yes) if turn.may_commit() => commit(&folder, last),
         // Nobody waits for it any more, and it was told as not sent.
-        Ok(Ready::Yes) => not_sent("it was given up".to_owned()),
+        Ok(Ready::Yes) => given_up(),
+        Ok(Ready::DoneBefore) if !turn.may_commit() => given_up(),
         Ok(Ready::DoneBefore) => {
             files::remove(&folder, &temporary_name(&last.name)).unwrap_or_default();
             durable(&folder, last)
@@ -131,7 +133,7 @@ enum Stop {
     Taken(String),
 }
 
-fn prepare(folder: &OwnedFd, data: &[OutPart], last: &OutPart) -> Result<Ready, Stop> {
+fn prepare(folder: &OwnedFd, data: &[OutPart], last: &OutPart, turn: &Turn) -> Result<Ready, Stop> {
     let before = |doing: &str, part: &OutPart, e: &io::Error| {
         Stop::Before(format!("{doing} {} failed: {e}", part.name))
     };
@@ -153,6 +155,9 @@ fn prepare(folder: &OwnedFd, data: &[OutPart], last: &OutPart) -> Result<Ready, 
         }
     }
     for part in missing {
+        if turn.is_given_up() {
+            return Err(Stop::Before("it was given up".to_owned()));
+        }
         match files::rename_new(folder, &temporary_name(&part.name), folder, &part.name) {
             Ok(()) => {}
             Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {

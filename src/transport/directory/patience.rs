@@ -1,17 +1,15 @@
 //! A share that hangs: what is done in its folders is given up after a time. Nothing stops a call that waits in the
-//! kernel, so it is left behind, with a word that it must not commit any more; and few of them are left behind,
-//! so that those who wait for one folder take no room from anybody else.
+//! kernel, so it is left behind, with a word that it must not commit any more. Until it has come to its end nothing
+//! else is begun in that folder: two hand-overs at once would write under each other's temporary names, and those
+//! who wait for a share that hangs would take the room of everybody else.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-
-/// The most that goes on in the folders of one bank at once.
-const AT_ONCE: usize = 16;
 
 const BEFORE: u8 = 0;
 const COMMITTING: u8 = 1;
@@ -29,6 +27,11 @@ impl Turn {
         change.is_ok()
     }
 
+    /// Nobody waits for it any more: it is to change nothing.
+    pub(super) fn is_given_up(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == GIVEN_UP
+    }
+
     /// Gives it up; says whether that was before its commit point, so that it never will.
     pub(super) fn give_up(&self) -> bool {
         let change = self.0.compare_exchange(BEFORE, GIVEN_UP, Ordering::SeqCst, Ordering::SeqCst);
@@ -36,11 +39,13 @@ impl Turn {
     }
 }
 
-/// How long a folder is waited for.
-#[derive(Debug, Clone)]
+/// How long a folder is waited for, and room for one thing at a time.
+#[derive(Debug)]
 pub(super) struct Patience {
     within: Duration,
-    rooms: Arc<Semaphore>,
+    room: Arc<Semaphore>,
+    /// Something was given up, and has not come to its end.
+    hangs: Arc<AtomicBool>,
 }
 
 /// It did not come to its end.
@@ -56,29 +61,39 @@ pub(super) enum Cut {
 
 impl Patience {
     pub(super) fn new(within: Duration) -> Self {
-        Self { within, rooms: Arc::new(Semaphore::new(AT_ONCE)) }
+        let hangs = Arc::new(AtomicBool::new(false));
+        Self { within, room: Arc::new(Semaphore::new(1)), hangs }
     }
 
     pub(super) const fn seconds(&self) -> u64 {
         self.within.as_secs()
     }
 
-    /// Does what blocks, and waits for it so long.
+    /// Does what blocks, and waits for it so long. Where the folder hangs already it is not waited for once more.
     pub(super) async fn with<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Cut> {
-        let room = timeout(self.within, Arc::clone(&self.rooms).acquire_owned()).await;
-        let Ok(Ok(room)) = room else { return Err(Cut::NotBegun) };
+        let room = Arc::clone(&self.room);
+        let room = match Arc::clone(&room).try_acquire_owned() {
+            Ok(room) => room,
+            Err(_) if self.hangs.load(Ordering::SeqCst) => return Err(Cut::NotBegun),
+            Err(_) => match timeout(self.within, room.acquire_owned()).await {
+                Ok(Ok(room)) => room,
+                Ok(Err(_)) | Err(_) => return Err(Cut::NotBegun),
+            },
+        };
+        self.hangs.store(false, Ordering::SeqCst);
         let working = spawn_blocking(move || {
             let done = work();
             drop(room);
             done
         });
-        match timeout(self.within, working).await {
-            Ok(done) => done.map_err(|_| Cut::Broke),
-            Err(_) => Err(Cut::Hangs),
-        }
+        let Ok(done) = timeout(self.within, working).await else {
+            self.hangs.store(true, Ordering::SeqCst);
+            return Err(Cut::Hangs);
+        };
+        done.map_err(|_| Cut::Broke)
     }
 }
 
@@ -87,22 +102,22 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn f25_what_hangs_is_given_up_and_takes_no_room_from_others() {
-        let (folder, other) =
-            (Patience::new(Duration::from_millis(50)), Patience::new(Duration::from_secs(30)));
+    async fn f25_what_hangs_is_given_up_and_nothing_is_begun_beside_it() {
+        let folder = Patience::new(Duration::from_millis(100));
+        let other = Patience::new(Duration::from_secs(30));
         let (end, hanging) = std::sync::mpsc::channel::<()>();
-        let hanging = Arc::new(std::sync::Mutex::new(hanging));
-        for _ in 0..AT_ONCE {
-            let hanging = Arc::clone(&hanging);
-            let cut = folder.with(move || hanging.lock().expect("held").recv().is_err()).await;
-            assert_eq!(cut, Err(Cut::Hangs));
+        assert_eq!(folder.with(move || hanging.recv().is_err()).await, Err(Cut::Hangs));
+        let begun = tokio::time::Instant::now();
+        for _ in 0..50 {
+            assert_eq!(folder.with(|| 1).await, Err(Cut::NotBegun));
         }
-        assert_eq!(folder.with(|| 1).await, Err(Cut::NotBegun), "no thread more waits for it");
-        assert_eq!(other.with(|| 2).await, Ok(2));
-        drop(end);
+        assert!(begun.elapsed() < Duration::from_secs(4), "nobody waits for it fifty times");
+        assert_eq!(other.with(|| 2).await, Ok(2), "another folder answers");
         // The folder answers again, and what waited has ended.
+        drop(end);
         let mut again = Err(Cut::NotBegun);
-        for _ in 0..200 {
+        for _ in 0..500 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
             again = folder.with(|| 3).await;
             if again.is_ok() {
                 break;
@@ -111,6 +126,7 @@ mod tests {
         assert_eq!(again, Ok(3));
         let broke: Result<(), Cut> = other.with(|| panic!("on purpose")).await;
         assert_eq!(broke, Err(Cut::Broke));
+        assert_eq!(other.with(|| 4).await, Ok(4), "what broke down has ended");
     }
 
     #[test]

@@ -741,7 +741,7 @@ async fn i14_nobody_finishes_what_is_being_put_away() {
 /// A share that hangs: before the commit point nothing is committed any more, and behind it nobody knows.
 #[tokio::test]
 async fn f25_a_share_that_hangs_is_given_up_and_commits_nothing_that_was_told_as_not_sent() {
-    const HANGS: Duration = Duration::from_millis(600);
+    const HANGS: Duration = Duration::from_millis(2_500);
     fn before(folder: &Path, parts: &[OutPart], turn: &Turn) -> Sent {
         std::thread::sleep(HANGS);
         outgoing::hand_over_in_time(folder, parts, turn)
@@ -753,7 +753,7 @@ async fn f25_a_share_that_hangs_is_given_up_and_commits_nothing_that_was_told_as
     }
     let root = Share::new();
     let completion = Completion::Control { suffix: ".ok".to_owned() };
-    let options = DirectoryOptions { total_ms: 100, ..options(&root.root, completion) };
+    let options = DirectoryOptions { total_ms: 1_200, ..options(&root.root, completion) };
     let door = Directory::new(options).expect("good settings");
     let sent = door.leave(&pair(), before).await;
     assert!(
@@ -761,12 +761,14 @@ async fn f25_a_share_that_hangs_is_given_up_and_commits_nothing_that_was_told_as
         "{sent:?}"
     );
     tokio::time::sleep(HANGS * 2).await;
-    assert!(!root.path("out/DF1.ok").exists(), "it was told as not sent");
+    assert!(root.names("out").iter().all(|name| name.starts_with('.')), "it was told as not sent");
     let committed = Committed::after_commit(AttemptNo(1));
     assert!(accepted(&door.send(&committed, &pair()).await), "the same bytes go again");
     fs::remove_file(root.path("out/DF1.ok")).expect("taken");
     fs::remove_file(root.path("out/DF1.txt")).expect("taken");
     let sent = door.leave(&pair(), behind).await;
     assert!(matches!(sent, Sent::Unknown { .. }), "{sent:?}");
+    assert!(!door.lies_there(&pair()).await, "nothing is begun beside what hangs");
+    tokio::time::sleep(HANGS * 2).await;
     assert!(door.lies_there(&pair()).await);
 }
