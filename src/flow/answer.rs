@@ -290,7 +290,7 @@ async fn accepted_in_part(
     let taken = take_rows(ctx, bank, attempt, said.kind, &name, &said.parts).await;
     let taken = match (taken, told) {
         // It comes once, and is not read again once the answer before it is there: it is kept for people.
-        (Err(FlowError::Early { .. }), Told::AtOnce) => {
+        (Err(FlowError::Early { .. }), Told::AtOnce | Told::OnSession) => {
             hold_weighing(ctx, bank, attempt, &name, &joined(&said.parts), TOO_EARLY).await?;
             false
         }

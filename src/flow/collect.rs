@@ -20,6 +20,7 @@ const PER_STEP: i64 = 64;
 pub async fn step(ctx: &Ctx, bank: &Bank) -> Result<Progress, FlowError> {
     let states = [AttemptState::Unknown, AttemptState::Accepted];
     let mut more = take_arrivals(ctx, bank).await?;
+    pushed::keep_unasked(ctx, bank).await?;
     more |= pushed::step(ctx, bank).await?;
     // Behind what came by itself: what that has answered is not asked for.
     let due = ctx.store.due_attempts(&bank.code, &states, ctx.now_ms(), PER_STEP).await?;

@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::format::MessageKind;
 use crate::transport::Transport;
 
@@ -35,6 +37,12 @@ impl Doors {
     /// The door by which a message of this kind goes, and its answer comes back.
     pub fn of(&self, kind: MessageKind) -> &dyn Transport {
         self.others.get(&kind).unwrap_or(&self.door).as_ref()
+    }
+
+    /// What came on a line of the bank beside an answer; it is given once.
+    pub fn unasked(&self) -> Vec<Bytes> {
+        let others = self.others.values();
+        std::iter::once(&self.door).chain(others).flat_map(|door| door.unasked()).collect()
     }
 
     /// The doors that are looked through for what the bank leaves.

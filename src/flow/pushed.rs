@@ -56,6 +56,18 @@ pub fn can_be_pushed(format: &Format) -> bool {
     pushable(format).next().is_some()
 }
 
+/// Keeps for people what came on a bank's line beside the answer that was waited for. Whether it lay there by then is
+/// chance, so nothing is done by it: the bank is asked, and says it again.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn keep_unasked(ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
+    for bytes in bank.doors.unasked() {
+        hold_unknown(ctx, bank, "unasked", &bytes, "应答之外，线路上另有一份报文").await?;
+    }
+    Ok(())
+}
+
 /// Takes what waits of one bank; says whether anything was got out of the way.
 ///
 /// # Errors

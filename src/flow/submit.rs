@@ -8,6 +8,7 @@ use crate::flow::answer::{acted_on, read_answer, too_late};
 use crate::flow::held::hold;
 use crate::flow::sealed::open_part;
 use crate::flow::spoken::{chinese, flow_error};
+use crate::flow::taken_over::stays_here;
 use crate::flow::waits::Told;
 use crate::flow::{Bank, Ctx, FlowError, Progress, breaker, expect};
 use crate::format::{Key, MessageKind};
@@ -189,6 +190,9 @@ async fn hand_over(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<Option<i
         let expects = expect::when_sent(bank, attempt, now);
         let lost = Conclusion::of(AttemptEvent::Lost, Some(next));
         conclude(ctx, attempt, Conclusion { expects, ..lost }).await?;
+        return Ok(None);
+    }
+    if stays_here(ctx, bank, attempt).await? {
         return Ok(None);
     }
     let parts = stored_parts(ctx, attempt).await?;

@@ -1,10 +1,11 @@
-//! What a later revision took over of a batch that the bank refused, and of which it then says more: it may have been
-//! paid. Before anything else it is kept from going out a second time (I1, F61).
+//! What a later revision took over, or another batch was cut of, from a batch that the bank refused and of which it
+//! then says more: it may have been paid. It is kept from going out a second time (I1, F61).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::flow::convert::hold_back;
-use crate::flow::{Ctx, FlowError};
+use crate::flow::{Bank, Ctx, FlowError};
+use crate::model::alert::AlertKind;
 use crate::model::hold::HoldReason;
 use crate::model::id::RegisterNo;
 use crate::store::StoreError;
@@ -13,12 +14,12 @@ use crate::store::holds::LateHolds;
 use crate::store::intake::NewHold;
 use crate::store::revise::Unsent;
 
-const DETAIL: &str = "银行对前一版本中这一行或这个人的答复前后矛盾，可能已经发放：先由两人核定（daifa decide list），再放行或撤下";
+const DETAIL: &str = "银行对此前发送的这一行或这个人的答复前后矛盾，可能已经发放：先由两人核定（daifa decide list），再放行或撤下";
 /// Often enough: what is cut or released meanwhile is looked at again.
 const TRIES: usize = 5;
 
-/// Sets aside what later revisions have not sent yet of a batch, withdrawing what is made and has not left. What
-/// they have sent, the alert about the batch is for.
+/// Sets aside what later revisions have not sent yet of a batch, and what it was cut anew into; withdraws what is
+/// made and has not left. What they have sent, the alert about the batch is for.
 ///
 /// # Errors
 /// Where the store fails.
@@ -28,37 +29,71 @@ pub(super) async fn keep_back(ctx: &Ctx, attempt: &Attempt) -> Result<(), FlowEr
         if lines.is_empty() {
             continue;
         }
-        for tries_left in (0..TRIES).rev() {
+        // Others cut and release meanwhile: until nothing is found any more. What is missed all the same is found
+        // before it leaves.
+        for _ in 0..TRIES {
             match set_aside(ctx, register, &lines).await {
-                Err(FlowError::Store(StoreError::Moved { .. })) if tries_left > 0 => {}
-                done => {
-                    done?;
-                    break;
-                }
+                Ok(false) => break,
+                Ok(true) | Err(FlowError::Store(StoreError::Moved { .. })) => {}
+                Err(cause) => return Err(cause),
             }
         }
     }
     Ok(())
 }
 
+/// Is what an attempt carries perhaps paid by an earlier one? Then it does not leave: it is withdrawn and set aside
+/// where that can be, and waits otherwise.
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn stays_here(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+) -> Result<bool, FlowError> {
+    let Some(earlier) = ctx.store.doubted(attempt, ctx.blinder.key_id()).await? else {
+        return Ok(false);
+    };
+    tracing::error!(attempt = %attempt.no, earlier = %earlier.no, "it may have been paid by an earlier attempt, and does not leave");
+    keep_back(ctx, &earlier).await?;
+    let now_is = ctx.store.attempt_by_reference(&bank.code, &attempt.reference).await?;
+    if now_is.is_some_and(|now_is| now_is.state == attempt.state) {
+        let now = ctx.now_ms();
+        let text = format!(
+            "{} 的 {}（流水号 {}）未发送：其中的款项可能已由 {}（流水号 {}）发放，银行对那一批的答复前后矛盾。请先由两人核定那一批（daifa decide list）",
+            bank.name, attempt.no, attempt.reference, earlier.no, earlier.reference
+        );
+        let (subject, register) = (attempt.no.to_string(), Some(attempt.register));
+        ctx.store.raise_alert(AlertKind::Submit, &subject, register, &text, now).await?;
+        ctx.store.wait(attempt, now + bank.rules.ask_every_ms).await?;
+    }
+    Ok(true)
+}
+
+/// Says whether anything was found.
 async fn set_aside(
     ctx: &Ctx,
     register: RegisterNo,
     lines: &BTreeSet<i64>,
-) -> Result<(), FlowError> {
-    for waiting in ctx.store.not_left(register).await? {
-        let Some(batch) = waiting.batch.filter(|_| waiting.never_left()) else { continue };
-        let members = ctx.store.members(batch).await?;
-        if !members.iter().any(|member| lines.contains(&member.line)) {
-            continue;
+) -> Result<bool, FlowError> {
+    let mut found = false;
+    for waiting in ctx.store.not_left(register).await?.iter().filter(|made| made.never_left()) {
+        if let Some(batch) = waiting.batch {
+            let members = ctx.store.members(batch).await?;
+            if !members.iter().any(|member| lines.contains(&member.line)) {
+                continue;
+            }
         }
+        // A refund is made again of what may go back then.
         let why = "an earlier revision may have been paid";
-        match ctx.store.withdraw(&waiting, "daifa", why, ctx.now_ms()).await {
+        match ctx.store.withdraw(waiting, "daifa", why, ctx.now_ms()).await {
             Ok(payments) => {
+                found = true;
                 tracing::warn!(attempt = %waiting.no, payments, "it never left, and may have been paid under an earlier revision");
             }
             Err(StoreError::Refused(why)) => {
-                tracing::info!(attempt = %waiting.no, why, "it goes as it is");
+                tracing::info!(attempt = %waiting.no, why, "it cannot be withdrawn");
             }
             Err(cause) => return Err(cause.into()),
         }
@@ -75,6 +110,7 @@ async fn set_aside(
         let holds = unsent.iter().map(|one| (one.line, hold())).collect();
         hold_back(ctx, &facts, &LateHolds { register, bank, listed, cut_line, holds }, &towns)
             .await?;
+        found = true;
     }
-    Ok(())
+    Ok(found)
 }

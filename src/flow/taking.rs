@@ -133,7 +133,7 @@ const fn until_asked_again(bank: &Bank, kind: MessageKind) -> i64 {
 /// out under another reference meanwhile, and then they are paid twice (F31).
 async fn answered_after_all(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(), FlowError> {
     let text = format!(
-        "{} 对已拒绝或已关闭的 {}（流水号 {}）又送来结果：如果该批已重新组批发放，可能重复入账。结果已暂存、未入账；未另行发放的款项已冻结为在途。请立即与银行核对，再由两人核定（daifa decide list）",
+        "{} 对已拒绝或已关闭的 {}（流水号 {}）又送来结果：如果该批已重新组批发放，可能重复入账。结果已暂存、未入账；未另行发放的款项已冻结为在途或暂缓。请立即与银行核对，再由两人核定（daifa decide list）",
         bank.name, attempt.no, attempt.reference
     );
     freeze(ctx, bank, attempt, text).await
@@ -150,8 +150,19 @@ pub(super) async fn freeze(
     attempt: &Attempt,
     text: String,
 ) -> Result<(), FlowError> {
-    // First of all: what a later revision took over must not go out beside it.
+    // First of all: what was taken over from it must not go out beside it. Once more behind that: a revision that
+    // was taken in meanwhile did not know yet that it may be paid.
     keep_back(ctx, attempt).await?;
+    freeze_money(ctx, bank, attempt, text).await?;
+    keep_back(ctx, attempt).await
+}
+
+async fn freeze_money(
+    ctx: &Ctx,
+    bank: &Bank,
+    attempt: &Attempt,
+    text: String,
+) -> Result<(), FlowError> {
     let now = ctx.now_ms();
     let (alert, expects) = (text.clone(), expect::when_taken_back(bank, attempt, now));
     let conclusion = Conclusion { expects, alert, ..Conclusion::of(AttemptEvent::AfterAll, None) };

@@ -157,8 +157,8 @@ impl Store {
         Ok(lines)
     }
 
-    /// Lines of later revisions that are being paid and that bear the number, or are about the person, of a payment
-    /// of this batch: where the bank says that it paid what it refused, they were taken over by mistake (I1, F61).
+    /// Lines of this register and of later revisions that are being paid and that bear the number, or are about the
+    /// person, of a payment of this batch: where the bank says that it paid what it refused, they were taken over by mistake (I1, F61).
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -188,13 +188,31 @@ impl Store {
         Ok(unsent)
     }
 
-    /// Attempts with payments of a register that are made and were not begun, or did not leave.
+    /// The attempt of an earlier revision, or with what this one's payments were cut from, that may have paid some of
+    /// them: what the bank says of it contradicts itself, or that is settled and its batch is live. What a person
+    /// released since then is that person's decision.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn doubted(
+        &self,
+        attempt: &Attempt,
+        key_id: u8,
+    ) -> Result<Option<Attempt>, StoreError> {
+        let mut work = self.read().await?;
+        let doubted = super::revise::doubted(&mut work, attempt, key_id).await?;
+        work.commit().await?;
+        Ok(doubted)
+    }
+
+    /// Attempts of a register that are made and were not begun, or did not leave.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub async fn not_left(&self, register: RegisterNo) -> Result<Vec<Attempt>, StoreError> {
         let mut work = self.read().await?;
-        let rest = "WHERE a.register_no = $1 AND a.batch_no > 0 AND a.state IN ('intent', 'not_sent') ORDER BY a.attempt_no";
+        let rest =
+            "WHERE a.register_no = $1 AND a.state IN ('intent', 'not_sent') ORDER BY a.attempt_no";
         let found = read_attempts(&mut work, rest, params![register]).await?;
         work.commit().await?;
         Ok(found)

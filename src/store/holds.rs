@@ -163,21 +163,25 @@ impl Store {
         let (register, bank) = (new.register, new.bank.as_str());
         let mut work = self.write().await?;
         let count_of = i64::try_from(new.holds.len()).unwrap_or(i64::MAX);
-        let sql = "UPDATE share SET held = held + $1 WHERE register_no = $2 AND bank = $3 AND cut_line = $4";
+        // A range stands where it stood also where finance took back what is behind it.
+        let sql = "UPDATE share SET held = held + $1 WHERE register_no = $2 AND bank = $3 AND cut_line = $4 \
+                   AND EXISTS (SELECT 1 FROM register r WHERE r.register_no = share.register_no AND r.state = 'accepted')";
         work.move_one(sql, params![count_of, register, bank, new.cut_line]).await?;
-        let from = if new.listed { "waiting" } else { "uncut" };
-        count(&mut work, register, bank, &[(from, -count_of)]).await?;
         let mut entry = Entry::new("hold.placed", now_ms);
         let lines: Vec<i64> = new.holds.iter().map(|(line, _)| *line).collect();
         entry.fact("bank", bank).fact("lines", lines);
         for (line, hold) in &new.holds {
+            let payment = PaymentId { register, line: *line };
+            let last = last_hold(&mut work, payment).await?;
             if new.listed {
                 let sql = "DELETE FROM waiting WHERE register_no = $1 AND line = $2";
                 work.move_one(sql, params![register, *line]).await?;
+            } else if last.is_some() {
+                // Somebody else set it aside meanwhile.
+                return Err(StoreError::Moved { sql, moved: 0 });
             }
             // The first event belongs to what was accepted at intake.
-            let payment = PaymentId { register, line: *line };
-            let event_no = last_hold(&mut work, payment).await?.map_or(2, |(_, no, _)| no + 1);
+            let event_no = last.map_or(2, |(_, no, _)| no + 1);
             let event = HoldEvent::Placed;
             let row = hold_row(
                 register,
@@ -192,6 +196,8 @@ impl Store {
             entry.vouched.row(&vouch::HOLD, &row);
             work.insert(HOLD_INSERT, 8, row, self.dialect.bulk()).await?;
         }
+        let from = if new.listed { "waiting" } else { "uncut" };
+        count(&mut work, register, bank, &[(from, -count_of)]).await?;
         super::reports::insert(&mut work, &mut entry, reports, now_ms).await?;
         entry.write_for(&mut work, register).await?;
         self.done(work).await

@@ -2,14 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::id::{BatchNo, RegisterNo};
+use crate::model::alert::AlertKind;
+use crate::model::hold::{HoldEvent, HoldReason};
+use crate::model::id::{AttemptNo, BatchNo, PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
 use crate::store::StoreError;
+use crate::store::attempts::{Attempt, read_attempts};
 use crate::store::holds::UNSENT;
 use crate::store::journal::{Cause, Entry, Move, count};
 use crate::store::results::MEMBER;
 use crate::store::sql::{Row, Work, params};
+
+/// The condition under which payment `p` is one of this batch.
+fn is_member(batch: BatchNo) -> String {
+    format!(
+        "EXISTS (SELECT 1 FROM batch b WHERE b.batch_no = {} AND p.bank = b.bank AND p.register_no = b.register_no AND {MEMBER})",
+        batch.0
+    )
+}
 
 /// The condition under which payment `p` was sent, and did not come back.
 fn is_sent() -> String {
@@ -145,7 +156,10 @@ async fn those_of(
     let persons =
         params![programme, period, register, i64::from(key_id), old_programme, old_period, old];
     let mut lines = BTreeSet::new();
-    for (sql, params) in [(by_line, params![old, register]), (by_person, persons)] {
+    // In one register a person may stand in several lines: they are other payments.
+    let by_person = (old != register).then_some((by_person, persons));
+    for (sql, params) in [Some((by_line, params![old, register])), by_person].into_iter().flatten()
+    {
         work.0
             .rows(sql.into(), params, &mut |row| {
                 lines.insert(row.int(0)?);
@@ -182,18 +196,14 @@ pub(super) async fn taken_over(
     key_id: u8,
 ) -> Result<Vec<(RegisterNo, BTreeSet<i64>)>, StoreError> {
     let sql = "SELECT e.register_no, n.register_no FROM batch b JOIN register e ON e.register_no = b.register_no \
-               JOIN register n ON n.source = e.source AND n.id = e.id AND n.revision > e.revision AND n.state = 'accepted' \
+               JOIN register n ON n.source = e.source AND n.id = e.id AND n.revision >= e.revision AND n.state = 'accepted' \
                WHERE b.batch_no = $1 ORDER BY n.register_no";
     let later = work
         .rows(sql, params![batch], |row| Ok((RegisterNo(row.int(0)?), RegisterNo(row.int(1)?))))
         .await?;
-    let members = format!(
-        "EXISTS (SELECT 1 FROM batch b WHERE b.batch_no = {} AND p.bank = b.bank AND p.register_no = b.register_no AND {MEMBER})",
-        batch.0
-    );
     let mut taken = Vec::new();
     for (old, register) in later {
-        taken.push((register, those_of(work, register, old, key_id, &members).await?));
+        taken.push((register, those_of(work, register, old, key_id, &is_member(batch)).await?));
     }
     Ok(taken)
 }
@@ -240,4 +250,62 @@ pub struct Unsent {
     pub cut_line: i64,
     /// Does it wait for a listed batch, or is it in the range that is not cut yet?
     pub listed: bool,
+}
+
+/// See [`Store::doubted`].
+pub(super) async fn doubted(
+    work: &mut Work,
+    attempt: &Attempt,
+    key_id: u8,
+) -> Result<Option<Attempt>, StoreError> {
+    let Some(batch) = attempt.batch else { return Ok(None) };
+    let sql = "SELECT c.subject, CASE WHEN c.cleared_at_ms IS NULL THEN 1 ELSE 0 END FROM register n \
+               JOIN register e ON e.source = n.source AND e.id = n.id AND e.revision <= n.revision \
+               JOIN alert c ON c.register_no = e.register_no AND c.kind = $2 WHERE n.register_no = $1 ORDER BY c.subject";
+    let kind = AlertKind::Contradiction.as_str();
+    let told = work
+        .rows(sql, params![attempt.register, kind], |row| Ok((row.string(0)?, row.int(1)? == 1)))
+        .await?;
+    let mut mine = BTreeSet::new();
+    for (subject, stands) in told {
+        let Some(no) = AttemptNo::parse(&subject).filter(|no| *no != attempt.no) else { continue };
+        let rest = "WHERE a.attempt_no = $1";
+        let Some(other) = read_attempts(work, rest, params![no]).await?.pop() else { continue };
+        let Some(its) = other.batch.filter(|its| *its != batch) else { continue };
+        let sql = "SELECT COUNT(*) FROM batch WHERE batch_no = $1 AND state IN ('open', 'settled')";
+        let is_live = work.the(sql, params![its], |row| Ok(row.int(0)? > 0)).await?;
+        if !stands && !is_live {
+            continue;
+        }
+        if mine.is_empty() {
+            mine = members(work, batch).await?;
+        }
+        let shared =
+            those_of(work, attempt.register, other.register, key_id, &is_member(its)).await?;
+        for line in shared.intersection(&mine) {
+            let payment = PaymentId { register: attempt.register, line: *line };
+            let last = super::holds::last_hold(work, payment).await?;
+            // What was settled since, a person may have released.
+            let released = matches!(last, Some((HoldEvent::Released, _, HoldReason::SentEarlier)));
+            if stands || !released {
+                return Ok(Some(other));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// The lines of a batch.
+async fn members(work: &mut Work, batch: BatchNo) -> Result<BTreeSet<i64>, StoreError> {
+    let sql = format!(
+        "SELECT p.line FROM payment p JOIN batch b ON p.register_no = b.register_no AND p.bank = b.bank \
+         WHERE b.batch_no = $1 AND {MEMBER}"
+    );
+    let mut lines = BTreeSet::new();
+    let mut read = |row: &Row<'_>| {
+        lines.insert(row.int(0)?);
+        Ok(())
+    };
+    work.0.rows(sql.into(), params![batch], &mut read).await?;
+    Ok(lines)
 }

@@ -9,6 +9,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::model::attempt::Committed;
 use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
@@ -70,6 +71,10 @@ impl Transport for Beside {
     /// What counts is the message, and a line shows nothing of what went over it.
     fn can_look(&self) -> bool {
         self.message.can_look()
+    }
+
+    fn unasked(&self) -> Vec<Bytes> {
+        self.message.unasked()
     }
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {

@@ -174,6 +174,10 @@ impl Transport for Https {
         false
     }
 
+    fn unasked(&self) -> Vec<Bytes> {
+        Vec::new()
+    }
+
     async fn lies_there(&self, _parts: &[OutPart]) -> bool {
         false
     }

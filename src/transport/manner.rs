@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::model::attempt::Committed;
 use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport};
@@ -70,6 +71,10 @@ impl<M: Manner> Transport for With<M> {
 
     fn can_look(&self) -> bool {
         self.door.can_look()
+    }
+
+    fn unasked(&self) -> Vec<Bytes> {
+        self.door.unasked()
     }
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {

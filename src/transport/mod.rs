@@ -28,6 +28,7 @@ pub mod sftp;
 pub mod socket;
 #[cfg(test)]
 mod socket_tests;
+mod talk;
 pub mod tls;
 pub mod whole;
 #[cfg(test)]
@@ -147,6 +148,10 @@ pub trait Transport: Send + Sync {
 
     /// Can this door see what lies at the bank at all? Where it cannot, nobody opens what was sent for it.
     fn can_look(&self) -> bool;
+
+    /// What came on a line beside the answer that was waited for, message by message; it is given once. It may say
+    /// something else than the answer did.
+    fn unasked(&self) -> Vec<Bytes>;
 
     /// Does an attempt of which nobody knows lie at the bank, whole and under its own names (F49)? Only
     /// "yes" is a word about it: a bank that has taken it leaves nothing to see, and a line that is down

@@ -72,6 +72,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use bytes::Bytes;
     use tokio::time::Instant;
 
     use super::*;
@@ -104,6 +105,10 @@ mod tests {
 
         fn can_look(&self) -> bool {
             false
+        }
+
+        fn unasked(&self) -> Vec<Bytes> {
+            Vec::new()
         }
 
         async fn lies_there(&self, _parts: &[OutPart]) -> bool {

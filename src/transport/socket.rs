@@ -15,21 +15,21 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
-use futures_util::future::FutureExt as _;
+use bytes::Bytes;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 
 use crate::guard::trust::distrust;
 use crate::model::attempt::Committed;
+use crate::transport::talk::{Heard, Talk, Unasked, Wire, lying};
 use crate::transport::tls::Identity;
 use crate::transport::{Arrival, Asked, DoorError, OutPart, Sent, Transport, check_parts, tls};
 
@@ -98,6 +98,7 @@ struct Counterpart {
     ending: Arc<dyn Ending>,
     staying: Option<Staying>,
     kept: tokio::sync::Mutex<Option<Kept>>,
+    unasked: Unasked,
     /// Connections that were opened to stay.
     opened: AtomicU64,
 }
@@ -108,11 +109,6 @@ struct Kept {
     used: Instant,
     number: u64,
 }
-
-/// What a connection is made of, sealed or not.
-trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Wire for S {}
 
 impl Socket {
     /// # Errors
@@ -157,6 +153,7 @@ impl Socket {
             ending: options.ending,
             staying: options.staying,
             kept: tokio::sync::Mutex::new(None),
+            unasked: Unasked::default(),
             opened: AtomicU64::new(0),
         })))
     }
@@ -181,7 +178,13 @@ impl Counterpart {
     async fn talk(self: &Arc<Self>, talk: &Talk, message: &Bytes) -> Sent {
         let Some(staying) = &self.staying else {
             return match self.open().await {
-                Ok(mut wire) => self.say(talk, wire.as_mut(), message).await,
+                Ok(mut wire) => {
+                    let sent = self.say(talk, wire.as_mut(), message).await;
+                    if matches!(sent, Sent::Accepted { answer: _ }) {
+                        self.is_quiet(wire.as_mut());
+                    }
+                    sent
+                }
                 Err(cause) => not_sent(cause),
             };
         };
@@ -211,9 +214,9 @@ impl Counterpart {
         staying: &Staying,
     ) -> Option<(Box<dyn Wire>, u64)> {
         let Kept { mut wire, used, number } = kept.take()?;
-        let works = is_quiet(wire.as_mut())
+        let works = self.is_quiet(wire.as_mut())
             && (used.elapsed() < FRESH || self.beats(wire.as_mut(), staying).await)
-            && is_quiet(wire.as_mut());
+            && self.is_quiet(wire.as_mut());
         if !works {
             let address = &self.address;
             tracing::info!(
@@ -234,6 +237,16 @@ impl Counterpart {
         };
         let said = timeout(self.connect, said).await;
         matches!(said, Ok(Some(()))) && talk.heard() == staying.answer
+    }
+
+    /// Does nothing lie on a connection on which nothing is due, and has it not ended? What lies there would be
+    /// taken for the answer to what is said next; it is kept for people.
+    fn is_quiet(&self, wire: &mut dyn Wire) -> bool {
+        let (lies, ended) = lying(wire, self.answer_bytes_max);
+        let quiet = lies.is_empty() && !ended;
+        let beat = self.staying.as_ref().map(|staying| &staying.answer);
+        self.unasked.keep(lies, self.ending.as_ref(), beat, &self.address);
+        quiet
     }
 
     /// A new connection, with nothing said on it.
@@ -280,8 +293,9 @@ impl Counterpart {
         }
     }
 
-    /// Reads a header, and as much as it says. What comes behind is not read: whether it lies in the same
-    /// packet as the answer is chance, and chance must not decide what became of a batch.
+    /// Reads a header, and as much as it says. What comes behind is no part of the answer: whether it lies in the
+    /// same packet is chance, and chance must not decide what became of a batch. As far as it is there it is kept
+    /// ([`Counterpart::is_quiet`]).
     async fn framed(&self, talk: &Talk, stream: &mut dyn Wire, header: usize) -> Heard {
         self.up_to(talk, stream, header).await?;
         let begun = talk.heard();
@@ -334,12 +348,6 @@ impl Counterpart {
     }
 }
 
-/// Does nothing lie on a connection on which nothing is due, and has it not ended? What lies there would be
-/// taken for the answer to what is said next.
-fn is_quiet(wire: &mut dyn Wire) -> bool {
-    wire.read(&mut [0]).now_or_never().is_none()
-}
-
 /// Keeps a connection alive until it is given up, or the door is.
 async fn beat(counterpart: Weak<Counterpart>, number: u64) {
     loop {
@@ -358,51 +366,12 @@ async fn beat(counterpart: Weak<Counterpart>, number: u64) {
         let Some(Kept { mut wire, used, number }) = kept.take() else { return };
         if used.elapsed() < Duration::from_millis(every) {
             *kept = Some(Kept { wire, used, number });
-        } else if is_quiet(wire.as_mut()) && all.beats(wire.as_mut(), staying).await {
+        } else if all.is_quiet(wire.as_mut()) && all.beats(wire.as_mut(), staying).await {
             *kept = Some(Kept { wire, used: Instant::now(), number });
         } else {
             tracing::info!(address = all.address, "the bank has ended a quiet connection");
             return;
         }
-    }
-}
-
-type Heard = Result<(), String>;
-
-/// One exchange: whether it began, and what was heard so far, also where it is broken off.
-#[derive(Default)]
-struct Talk {
-    begun: AtomicBool,
-    heard: Mutex<BytesMut>,
-}
-
-impl Talk {
-    fn buffer(&self) -> std::sync::MutexGuard<'_, BytesMut> {
-        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn length(&self) -> usize {
-        self.buffer().len()
-    }
-
-    fn heard(&self) -> Bytes {
-        Bytes::copy_from_slice(&self.buffer())
-    }
-
-    /// Keeps what came, up to the cap.
-    fn keep(&self, bytes: &[u8], most: usize) -> Result<(), String> {
-        let mut buffer = self.buffer();
-        let room = most.saturating_sub(buffer.len());
-        buffer.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        if bytes.len() > room {
-            return Err(format!("the bank's answer is longer than {most} bytes"));
-        }
-        Ok(())
-    }
-
-    fn unknown(&self, cause: String) -> Sent {
-        let heard = self.heard();
-        Sent::Unknown { cause, evidence: (!heard.is_empty()).then_some(heard) }
     }
 }
 
@@ -418,6 +387,10 @@ impl Transport for Socket {
 
     fn can_look(&self) -> bool {
         false
+    }
+
+    fn unasked(&self) -> Vec<Bytes> {
+        self.0.unasked.take()
     }
 
     async fn lies_there(&self, _parts: &[OutPart]) -> bool {

@@ -213,6 +213,23 @@ async fn f52_a_header_that_lies_is_unknown_and_allocates_nothing() {
 }
 
 #[tokio::test]
+async fn f52_what_comes_behind_an_answer_is_kept_and_no_part_of_it() {
+    let bank = Bank::open(Peer::SayAndStay(b"000005<ok/>000005<no/>000009<ha")).await;
+    let door = bank.door(FRAMED);
+    let sent = send(&door).await;
+    assert!(
+        matches!(&sent, Sent::Accepted { answer: Some(a) } if &a[..] == b"000005<ok/>"),
+        "{sent:?}"
+    );
+    assert_eq!(door.unasked(), ["000005<no/>", "000009<ha"]);
+    assert!(door.unasked().is_empty(), "it is given once");
+    // An end of line is no message.
+    let bank = Bank::open(Peer::SayAndStay(b"000005<ok/>\r\n")).await;
+    let door = bank.door(FRAMED);
+    assert!(matches!(send(&door).await, Sent::Accepted { .. }) && door.unasked().is_empty());
+}
+
+#[tokio::test]
 async fn f52_what_comes_behind_an_answer_is_not_read_whether_in_one_packet_or_in_two() {
     let twice = b"000005<ok/>000005<no/>";
     answered(Peer::Say(twice), FRAMED, b"000005<ok/>").await;

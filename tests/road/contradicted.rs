@@ -1,6 +1,7 @@
 //! A bank that refuses what it does, or says that it did what it refused: nothing goes out again and no money goes
 //! back before two people have looked (I1, I8, I11).
 
+use bytes::Bytes;
 use daifa::flow::Step;
 use daifa::flow::decide::{foresee, undecided};
 use daifa::format::{MessageKind, Part};
@@ -520,5 +521,82 @@ async fn i8_what_is_left_of_a_refused_refund_waits_where_the_bank_says_more() {
     dismiss_all(&mut house).await;
     house.live(5 * HOUR, 10 * MINUTE).await;
     assert_eq!(house.files.refunds().len(), 2, "two people have looked");
+    house.sound().await;
+}
+
+/// A second message behind an answer on a line: it is kept for people, and nothing is done by it.
+#[tokio::test]
+async fn f52_what_comes_behind_an_answer_on_a_line_is_kept_and_decides_nothing() {
+    let mut house = House::open().await;
+    (0..99).for_each(|_| house.calls.reply(Reply::Fail));
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    let reference = house.calls.batches()[0].reference.clone();
+    let kind = MessageKind::Acknowledgement;
+    let refusal = house.calls.body(kind, &reference, Answer::Refused, "", &[]);
+    house.calls.book().unasked = vec![refusal, Bytes::from_static(b"<no message>")];
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["accepted"]);
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0]);
+    assert_eq!(house.texts("SELECT state FROM result ORDER BY result_no").await, ["held", "held"]);
+    assert!(house.alert("result_held").await.is_some());
+    assert!(house.calls.book().unasked.is_empty());
+    house.sound().await;
+}
+
+/// The operator had the batch cut anew, and then the bank says that it has the first one.
+#[tokio::test]
+async fn i1_what_was_cut_anew_stays_here_where_the_bank_says_more_of_what_it_refused() {
+    for made in [false, true] {
+        let (mut house, _) = answered(Answer::Refused).await;
+        (0..99).for_each(|_| house.files.reply(Reply::Fail));
+        assert_eq!(recut(&house).await, Ok(3));
+        if made {
+            house.only(Step::Convert).await;
+        }
+        house.files.leave_all(0);
+        house.only(Step::Collect).await;
+        assert_eq!(house.holds(1).await.len(), 3, "set aside");
+        house.live(5 * HOUR, 10 * MINUTE).await;
+        assert_eq!(house.files.batches().len(), 1, "nobody is paid twice");
+        assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
+        assert!(house.alert("contradiction").await.is_some());
+        house.sound().await;
+        dismiss_all(&mut house).await;
+        assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(house.files.batches().len(), 1, "until a person releases it");
+        house.sound().await;
+    }
+}
+
+/// What was missed, or is released by one person, is found before it leaves.
+#[tokio::test]
+async fn i1_nothing_leaves_that_may_have_been_paid_under_an_earlier_revision() {
+    let (mut house, _) = answered(Answer::Refused).await;
+    (0..99).for_each(|_| house.files.reply(Reply::Fail));
+    house.county.offer(second());
+    house.only(Step::Intake).await;
+    house.files.leave_all(0);
+    house.only(Step::Collect).await;
+    for line in [1, 4] {
+        release(&house, line, "urgent").await;
+    }
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["accepted", "closed", "accepted"], "withdrawn");
+    assert_eq!(house.five(2).await, [406, 104, 0, 0, 0], "but for the line that is new");
+    assert_eq!(house.holds(2).await.keys().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+    house.sound().await;
+    // A revision that another one replaced has a batch that did not leave: it stays.
+    let (mut house, _) = answered(Answer::Refused).await;
+    (0..99).for_each(|_| house.files.reply(Reply::Fail));
+    (0..3).for_each(|_| house.files.next(Turn::NotSent));
+    house.take(second()).await;
+    assert_eq!(house.texts(STATES).await, ["refused", "not_sent"]);
+    house.county.offer(Draft::new("A", 3).lines(FILES, 1).declared());
+    house.only(Step::Intake).await;
+    house.files.leave_all(0);
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["refused", "not_sent"], "what may be paid stays here");
+    assert!(house.alert("submit").await.is_some());
     house.sound().await;
 }

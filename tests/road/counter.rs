@@ -115,6 +115,8 @@ pub struct Book {
     pub no_dedup: bool,
     /// It is called on a connection that stays.
     pub session: bool,
+    /// What it says on the line beside its answers.
+    pub unasked: Vec<Bytes>,
     /// What it leaves can be read, and moved by nobody.
     pub fixed: bool,
     moments: i64,
@@ -629,6 +631,10 @@ impl Transport for Counter {
 
     fn can_look(&self) -> bool {
         false
+    }
+
+    fn unasked(&self) -> Vec<Bytes> {
+        std::mem::take(&mut self.book().unasked)
     }
 
     async fn lies_there(&self, _parts: &[OutPart]) -> bool {

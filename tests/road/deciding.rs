@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use daifa::flow::decide::{Wish, confirm, entry, foresee, look, propose, stands, undecided};
 use daifa::flow::sealed::open_decision;
 use daifa::format::{Format, MessageKind, example};
@@ -500,6 +501,10 @@ impl Transport for Looking {
 
     fn can_look(&self) -> bool {
         self.can
+    }
+
+    fn unasked(&self) -> Vec<Bytes> {
+        Vec::new()
     }
 
     async fn lies_there(&self, _parts: &[OutPart]) -> bool {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use daifa::app::doors::framed;
 use daifa::clock::Clock;
 use daifa::format::Format;
@@ -226,6 +227,10 @@ impl Transport for Cut {
 
     fn can_look(&self) -> bool {
         self.folders.can_look()
+    }
+
+    fn unasked(&self) -> Vec<Bytes> {
+        Vec::new()
     }
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use daifa::clock::{Clock, ManualClock};
 use daifa::flow::Step;
 use daifa::format::{Part, PartRole};
@@ -80,6 +81,10 @@ impl Transport for Foreign {
 
     fn can_look(&self) -> bool {
         self.bank.can_look()
+    }
+
+    fn unasked(&self) -> Vec<Bytes> {
+        self.bank.unasked()
     }
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {

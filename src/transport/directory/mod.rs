@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::model::attempt::Committed;
 use crate::transport::directory::incoming::Inbox;
@@ -134,6 +135,10 @@ impl Transport for Directory {
 
     fn can_look(&self) -> bool {
         true
+    }
+
+    fn unasked(&self) -> Vec<Bytes> {
+        Vec::new()
     }
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {

@@ -4,7 +4,7 @@
 //! who wait for a share that hangs would take the room of everybody else.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
@@ -44,8 +44,9 @@ impl Turn {
 pub(super) struct Patience {
     within: Duration,
     room: Arc<Semaphore>,
-    /// Something was given up, and has not come to its end.
-    hangs: Arc<AtomicBool>,
+    /// What has the room, counted from 1, and what of that was given up: the same, where that hangs.
+    under_way: AtomicU64,
+    given_up: AtomicU64,
 }
 
 /// It did not come to its end.
@@ -61,12 +62,17 @@ pub(super) enum Cut {
 
 impl Patience {
     pub(super) fn new(within: Duration) -> Self {
-        let hangs = Arc::new(AtomicBool::new(false));
-        Self { within, room: Arc::new(Semaphore::new(1)), hangs }
+        let (under_way, given_up) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { within, room: Arc::new(Semaphore::new(1)), under_way, given_up }
     }
 
     pub(super) const fn seconds(&self) -> u64 {
         self.within.as_secs()
+    }
+
+    fn hangs(&self) -> bool {
+        let given_up = self.given_up.load(Ordering::SeqCst);
+        given_up > 0 && given_up == self.under_way.load(Ordering::SeqCst)
     }
 
     /// Does what blocks, and waits for it so long. Where the folder hangs already it is not waited for once more.
@@ -77,20 +83,20 @@ impl Patience {
         let room = Arc::clone(&self.room);
         let room = match Arc::clone(&room).try_acquire_owned() {
             Ok(room) => room,
-            Err(_) if self.hangs.load(Ordering::SeqCst) => return Err(Cut::NotBegun),
+            Err(_) if self.hangs() => return Err(Cut::NotBegun),
             Err(_) => match timeout(self.within, room.acquire_owned()).await {
                 Ok(Ok(room)) => room,
                 Ok(Err(_)) | Err(_) => return Err(Cut::NotBegun),
             },
         };
-        self.hangs.store(false, Ordering::SeqCst);
+        let mine = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
         let working = spawn_blocking(move || {
             let done = work();
             drop(room);
             done
         });
         let Ok(done) = timeout(self.within, working).await else {
-            self.hangs.store(true, Ordering::SeqCst);
+            self.given_up.store(mine, Ordering::SeqCst);
             return Err(Cut::Hangs);
         };
         done.map_err(|_| Cut::Broke)

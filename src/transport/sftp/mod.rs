@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use russh::keys::{Algorithm, PrivateKey, PublicKey};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
@@ -144,6 +145,10 @@ impl Transport for Sftp {
 
     fn can_look(&self) -> bool {
         true
+    }
+
+    fn unasked(&self) -> Vec<Bytes> {
+        Vec::new()
     }
 
     async fn lies_there(&self, parts: &[OutPart]) -> bool {
