@@ -200,7 +200,7 @@ impl Store {
         key_id: u8,
     ) -> Result<Option<Attempt>, StoreError> {
         let mut work = self.read().await?;
-        let doubted = super::revise::doubted(&mut work, attempt, key_id).await?;
+        let doubted = super::revise::doubted(&mut work, attempt, key_id, &self.shared).await?;
         work.commit().await?;
         Ok(doubted)
     }

@@ -154,6 +154,9 @@ pub struct Store {
     witness: std::sync::OnceLock<Box<dyn Fn(Durable) + Send + Sync>>,
     /// By how references begin: the last number under which banks got one that the config does not name any more.
     former: std::sync::Mutex<std::collections::BTreeMap<String, i64>>,
+    /// By batch and register: the lines of that which are about the same payments. They never change, and finding
+    /// them reads all persons of a period.
+    shared: revise::Shared,
 }
 
 /// What was made durable, and is acted upon outside of the database next.
@@ -200,7 +203,8 @@ impl Store {
         let version = std::sync::atomic::AtomicU64::new(0);
         let witness = std::sync::OnceLock::new();
         let former = std::sync::Mutex::default();
-        Ok(Self { dialect, changed, version, death: None, turn, witness, former })
+        let shared = revise::Shared::default();
+        Ok(Self { dialect, changed, version, death: None, turn, witness, former, shared })
     }
 
     /// Practice only: this store kills its process beside one of its commits.

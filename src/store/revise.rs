@@ -1,6 +1,7 @@
 //! Revisions of one register: the highest has what is unsent, whenever it came (I25, F61).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::model::alert::AlertKind;
 use crate::model::hold::{HoldEvent, HoldReason};
@@ -257,6 +258,7 @@ pub(super) async fn doubted(
     work: &mut Work,
     attempt: &Attempt,
     key_id: u8,
+    known: &Shared,
 ) -> Result<Option<Attempt>, StoreError> {
     let Some(batch) = attempt.batch else { return Ok(None) };
     let sql = "SELECT c.subject, CASE WHEN c.cleared_at_ms IS NULL THEN 1 ELSE 0 END FROM register n \
@@ -280,8 +282,11 @@ pub(super) async fn doubted(
         if mine.is_empty() {
             mine = members(work, batch).await?;
         }
-        let shared =
-            those_of(work, attempt.register, other.register, key_id, &is_member(its)).await?;
+        let shared = if other.register == attempt.register {
+            Arc::new(members(work, its).await?)
+        } else {
+            shared_with(work, known, attempt.register, (other.register, its), key_id).await?
+        };
         for line in shared.intersection(&mine) {
             let payment = PaymentId { register: attempt.register, line: *line };
             let last = super::holds::last_hold(work, payment).await?;
@@ -295,11 +300,38 @@ pub(super) async fn doubted(
     Ok(None)
 }
 
+/// Lines by batch and register.
+pub(super) type Shared = Mutex<BTreeMap<(BatchNo, RegisterNo), Arc<BTreeSet<i64>>>>;
+
+/// So many are remembered.
+const SHARED_MAX: usize = 64;
+
+/// Lines of a register that are about the payments of a batch of another one.
+async fn shared_with(
+    work: &mut Work,
+    known: &Shared,
+    register: RegisterNo,
+    (old, batch): (RegisterNo, BatchNo),
+    key_id: u8,
+) -> Result<Arc<BTreeSet<i64>>, StoreError> {
+    let of = (batch, register);
+    if let Some(lines) = known.lock().unwrap_or_else(PoisonError::into_inner).get(&of) {
+        return Ok(Arc::clone(lines));
+    }
+    let lines = Arc::new(those_of(work, register, old, key_id, &is_member(batch)).await?);
+    let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+    if known.len() >= SHARED_MAX {
+        known.clear();
+    }
+    known.insert(of, Arc::clone(&lines));
+    Ok(lines)
+}
+
 /// The lines of a batch.
 async fn members(work: &mut Work, batch: BatchNo) -> Result<BTreeSet<i64>, StoreError> {
     let sql = format!(
         "SELECT p.line FROM payment p JOIN batch b ON p.register_no = b.register_no AND p.bank = b.bank \
-         WHERE b.batch_no = $1 AND {MEMBER}"
+         AND p.line BETWEEN b.first_line AND b.last_line WHERE b.batch_no = $1 AND {MEMBER}"
     );
     let mut lines = BTreeSet::new();
     let mut read = |row: &Row<'_>| {
