@@ -287,17 +287,34 @@ pub(super) async fn doubted(
         } else {
             shared_with(work, known, attempt.register, (other.register, its), key_id).await?
         };
-        for line in shared.intersection(&mine) {
-            let payment = PaymentId { register: attempt.register, line: *line };
-            let last = super::holds::last_hold(work, payment).await?;
-            // What was settled since, a person may have released.
-            let released = matches!(last, Some((HoldEvent::Released, _, HoldReason::SentEarlier)));
-            if stands || !released {
-                return Ok(Some(other));
-            }
+        let shared: BTreeSet<i64> = shared.intersection(&mine).copied().collect();
+        if !shared.is_empty()
+            && (stands || is_paid_there(work, attempt, (&other, its), &shared, key_id).await?)
+        {
+            return Ok(Some(other));
         }
     }
     Ok(None)
+}
+
+/// Was one of these lines sent in that batch, and neither came back nor was released by a person since?
+async fn is_paid_there(
+    work: &mut Work,
+    attempt: &Attempt,
+    (other, batch): (&Attempt, BatchNo),
+    shared: &BTreeSet<i64>,
+    key_id: u8,
+) -> Result<bool, StoreError> {
+    let sent = format!("{} AND {}", is_member(batch), is_sent());
+    let sent = those_of(work, attempt.register, other.register, key_id, &sent).await?;
+    for line in sent.intersection(shared) {
+        let payment = PaymentId { register: attempt.register, line: *line };
+        let last = super::holds::last_hold(work, payment).await?;
+        if !matches!(last, Some((HoldEvent::Released, _, HoldReason::SentEarlier))) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Lines by batch and register.

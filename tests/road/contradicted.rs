@@ -600,3 +600,24 @@ async fn i1_nothing_leaves_that_may_have_been_paid_under_an_earlier_revision() {
     assert!(house.alert("submit").await.is_some());
     house.sound().await;
 }
+
+/// What failed in a batch that the bank contradicted, and that is settled since, is paid by a later revision like any other.
+#[tokio::test]
+async fn f61_what_failed_in_a_batch_that_was_doubted_once_is_paid_by_a_later_revision() {
+    let (mut house, _) = answered(Answer::Refused).await;
+    (0..99).for_each(|_| house.files.reply(Reply::Fail));
+    let account = person(2).account;
+    house.files.book().fates.insert(account, Fate::Failed(Reason::AccountClosed, "已销户"));
+    house.files.leave_all(0);
+    house.only(Step::Collect).await;
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen");
+    house.files.leave_all(0);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    house.take(Draft::new("A", 2).lines(FILES, 3).declared()).await;
+    assert_eq!(house.holds(2).await.keys().copied().collect::<Vec<_>>(), [1, 3]);
+    assert_eq!(house.files.batches().len(), 2, "the second line goes out");
+    assert_eq!(house.five(2).await, [202, 101, 0, 0, 0]);
+    house.sound().await;
+}
