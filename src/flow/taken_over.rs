@@ -79,15 +79,19 @@ async fn set_aside(
 ) -> Result<bool, FlowError> {
     let mut found = false;
     for waiting in ctx.store.not_left(register).await?.iter().filter(|made| made.never_left()) {
-        if let Some(batch) = waiting.batch {
-            let members = ctx.store.members(batch).await?;
-            if !members.iter().any(|member| lines.contains(&member.line)) {
-                continue;
+        let meets = match (waiting.batch, waiting.refund) {
+            (Some(batch), _) => {
+                ctx.store.members(batch).await?.iter().any(|member| lines.contains(&member.line))
             }
+            // It is made again of what may go back then.
+            (None, Some(refund)) => ctx.store.refund_lists(refund, lines).await?,
+            (None, None) => false,
+        };
+        if !meets {
+            continue;
         }
-        // A refund is made again of what may go back then.
-        let why = "an earlier revision may have been paid";
-        match ctx.store.withdraw(waiting, "daifa", why, ctx.now_ms()).await {
+        let why = "what it carries may have been paid before";
+        match ctx.store.withdraw_doubted(waiting, why, ctx.now_ms()).await {
             Ok(payments) => {
                 found = true;
                 tracing::warn!(attempt = %waiting.no, payments, "it never left, and may have been paid under an earlier revision");

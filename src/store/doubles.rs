@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::model::id::{BatchNo, PaymentId, RegisterNo};
+use crate::model::id::{BatchNo, PaymentId, RefundNo, RegisterNo};
 use crate::model::register::RegisterHead;
 use crate::store::attempts::{Attempt, read_attempts};
 use crate::store::digest::digest_key;
@@ -157,7 +157,7 @@ impl Store {
         Ok(lines)
     }
 
-    /// Lines of this register and of later revisions that are being paid and that bear the number, or are about the
+    /// Lines of this register and of later revisions that bear the number, or are about the
     /// person, of a payment of this batch: where the bank says that it paid what it refused, they were taken over by mistake (I1, F61).
     ///
     /// # Errors
@@ -171,6 +171,20 @@ impl Store {
         let taken = super::revise::taken_over(&mut work, batch, key_id).await?;
         work.commit().await?;
         Ok(taken)
+    }
+
+    /// Does a refund list one of these lines?
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn refund_lists(
+        &self,
+        refund: RefundNo,
+        lines: &BTreeSet<i64>,
+    ) -> Result<bool, StoreError> {
+        let sql = "SELECT line FROM refund_line WHERE refund_no = $1";
+        let listed = self.look().rows(sql, params![refund], |row| row.int(0)).await?;
+        Ok(listed.iter().any(|line| lines.contains(line)))
     }
 
     /// Those of these lines of a register that are in no batch and not set aside.

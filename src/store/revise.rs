@@ -197,14 +197,20 @@ pub(super) async fn taken_over(
     key_id: u8,
 ) -> Result<Vec<(RegisterNo, BTreeSet<i64>)>, StoreError> {
     let sql = "SELECT e.register_no, n.register_no FROM batch b JOIN register e ON e.register_no = b.register_no \
-               JOIN register n ON n.source = e.source AND n.id = e.id AND n.revision >= e.revision AND n.state = 'accepted' \
-               WHERE b.batch_no = $1 ORDER BY n.register_no";
+               JOIN register n ON n.source = e.source AND n.id = e.id AND n.revision >= e.revision \
+               AND n.state IN ('accepted', 'superseded', 'revoked') WHERE b.batch_no = $1 ORDER BY n.register_no";
     let later = work
         .rows(sql, params![batch], |row| Ok((RegisterNo(row.int(0)?), RegisterNo(row.int(1)?))))
         .await?;
+    // What failed there, or came back, may be paid by whoever has it now.
+    let open = format!(
+        "{} AND NOT EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = p.register_no AND l.line = p.line \
+         AND l.cause <> 'dropped' AND l.state <> 'withdrawn')",
+        is_member(batch)
+    );
     let mut taken = Vec::new();
     for (old, register) in later {
-        taken.push((register, those_of(work, register, old, key_id, &is_member(batch)).await?));
+        taken.push((register, those_of(work, register, old, key_id, &open).await?));
     }
     Ok(taken)
 }
@@ -215,24 +221,25 @@ pub(super) async fn unsent_among(
     register: RegisterNo,
     lines: &BTreeSet<i64>,
 ) -> Result<Vec<Unsent>, StoreError> {
-    let in_range = "SELECT p.line, p.bank, p.town, s.cut_line, 0 FROM payment p \
+    let in_range = "SELECT p.line, p.bank, p.town, s.cut_line FROM payment p \
                     JOIN share s ON s.register_no = p.register_no AND s.bank = p.bank AND p.line > s.cut_line \
+                    JOIN register r ON r.register_no = p.register_no AND r.state = 'accepted' \
                     WHERE p.register_no = $1 AND p.line = $2 \
                     AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.register_no = p.register_no AND h.line = p.line)";
-    let listed = "SELECT p.line, p.bank, p.town, s.cut_line, 1 FROM waiting w \
+    let listed = "SELECT p.line, p.bank, p.town, s.cut_line FROM waiting w \
                   JOIN payment p ON p.register_no = w.register_no AND p.line = w.line \
                   JOIN share s ON s.register_no = p.register_no AND s.bank = p.bank \
                   WHERE w.register_no = $1 AND w.line = $2";
     let mut unsent = Vec::new();
     for line in lines {
-        for sql in [in_range, listed] {
+        for (sql, listed) in [(in_range, false), (listed, true)] {
             let read = |row: &Row<'_>| {
                 Ok(Unsent {
                     line: row.int(0)?,
                     bank: row.string(1)?,
                     town: row.int(2)?,
                     cut_line: row.int(3)?,
-                    listed: row.int(4)? == 1,
+                    listed,
                 })
             };
             unsent.extend(work.one(sql, params![register, *line], read).await?);
@@ -261,12 +268,14 @@ pub(super) async fn doubted(
     known: &Shared,
 ) -> Result<Option<Attempt>, StoreError> {
     let Some(batch) = attempt.batch else { return Ok(None) };
-    let sql = "SELECT c.subject, CASE WHEN c.cleared_at_ms IS NULL THEN 1 ELSE 0 END FROM register n \
+    let sql = "SELECT c.subject, c.cleared_at_ms FROM register n \
                JOIN register e ON e.source = n.source AND e.id = n.id AND e.revision <= n.revision \
                JOIN alert c ON c.register_no = e.register_no AND c.kind = $2 WHERE n.register_no = $1 ORDER BY c.subject";
     let kind = AlertKind::Contradiction.as_str();
     let told = work
-        .rows(sql, params![attempt.register, kind], |row| Ok((row.string(0)?, row.int(1)? == 1)))
+        .rows(sql, params![attempt.register, kind], |row| {
+            Ok((row.string(0)?, row.int_opt(1)?.is_none()))
+        })
         .await?;
     let mut mine = BTreeSet::new();
     for (subject, stands) in told {

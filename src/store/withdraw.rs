@@ -11,6 +11,7 @@ use crate::model::attempt::AttemptEvent;
 use crate::model::id::{BatchNo, RefundNo};
 use crate::model::money::Fen;
 use crate::model::place::Place;
+use crate::model::register::RegisterState;
 use crate::store::attempts::{Attempt, step};
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::recut::let_wait;
@@ -36,6 +37,31 @@ impl Store {
         why: &str,
         now_ms: i64,
     ) -> Result<i64, StoreError> {
+        self.withdraw_also(attempt, by, why, now_ms, false).await
+    }
+
+    /// The same, also of a register that finance took back or that another revision replaced: what is in such a batch
+    /// goes where the register's unsent part went. Else it would be sent as it is.
+    ///
+    /// # Errors
+    /// As [`Store::withdraw`].
+    pub async fn withdraw_doubted(
+        &self,
+        attempt: &Attempt,
+        why: &str,
+        now_ms: i64,
+    ) -> Result<i64, StoreError> {
+        self.withdraw_also(attempt, "daifa", why, now_ms, true).await
+    }
+
+    async fn withdraw_also(
+        &self,
+        attempt: &Attempt,
+        by: &str,
+        why: &str,
+        now_ms: i64,
+        replaced: bool,
+    ) -> Result<i64, StoreError> {
         if !attempt.never_left() {
             return Err(StoreError::Refused(format!(
                 "{} may have reached the bank; it cannot be withdrawn",
@@ -54,7 +80,7 @@ impl Store {
             "UPDATE attempt SET next_at_ms = NULL WHERE attempt_no = $1 AND lost_at_ms IS NULL";
         work.move_one(sql, params![attempt.no]).await?;
         let (mut entry, waiting) = match (attempt.batch, attempt.refund) {
-            (Some(batch), _) => release_batch(&mut work, attempt, batch, now_ms).await?,
+            (Some(batch), _) => release_batch(&mut work, attempt, batch, replaced, now_ms).await?,
             (None, Some(refund)) => release_refund(&mut work, attempt, refund, now_ms).await?,
             (None, None) => {
                 let what = format!("{} carries nothing", attempt.no);
@@ -78,27 +104,40 @@ async fn release_batch(
     work: &mut Work,
     attempt: &Attempt,
     batch: BatchNo,
+    replaced: bool,
     now_ms: i64,
 ) -> Result<(Entry, i64), StoreError> {
     let sql = "UPDATE batch SET state = 'recut' WHERE batch_no = $1 AND state = 'open' AND pending = payments";
     work.move_one(sql, params![batch]).await?;
     let sql = "SELECT b.payments, b.sum_fen, r.state FROM batch b JOIN register r ON r.register_no = b.register_no WHERE b.batch_no = $1";
     let (payments, amount, register) = work
-        .the(sql, params![batch], |row| Ok((row.int(0)?, Fen::new(row.int(1)?), row.string(2)?)))
+        .the(sql, params![batch], |row| {
+            Ok((row.int(0)?, Fen::new(row.int(1)?), row.word(2, RegisterState::parse)?))
+        })
         .await?;
-    if register != "accepted" {
+    let state = register;
+    if state != RegisterState::Accepted && !replaced {
         return Err(StoreError::Refused(format!(
-            "{} is {register}; its payments are not sent any more",
+            "{} is {state}; its payments are not sent any more",
             attempt.register
         )));
     }
     work.run("UPDATE batch_payment SET live = 0 WHERE batch_no = $1", params![batch]).await?;
     let mut entry = Entry::new("batch.withdrawn", now_ms);
     let (register, bank) = (attempt.register, attempt.bank.as_str());
-    let (from, to) = (Place::InFlight, Place::Unsent);
+    let to = match state {
+        RegisterState::Superseded => Place::Finance,
+        RegisterState::Revoked => {
+            super::holds::drop_batch(work, register, bank, batch, now_ms).await?;
+            Place::Refundable
+        }
+        _ => Place::Unsent,
+    };
+    let from = Place::InFlight;
     let cause = Cause { batch: Some(batch), ..Cause::default() };
     entry.post(work, Move { register, bank, from, to, payments, amount, cause }).await?;
-    let waiting = let_wait(work, batch, register, bank).await?;
+    let waiting =
+        if to == Place::Unsent { let_wait(work, batch, register, bank).await? } else { 0 };
     entry.fact("batch", batch.0).fact("payments", payments).fact("waiting", waiting);
     Ok((entry, waiting))
 }

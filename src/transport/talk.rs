@@ -12,6 +12,8 @@ use crate::transport::socket::Ending;
 
 /// The most messages that are kept until somebody takes them. A bank that sends more is not heard to its end.
 const UNASKED_MAX: usize = 64;
+/// The most bytes of what lies on a connection that are kept.
+const LYING_MAX: usize = 1 << 20;
 
 /// What a connection is made of, sealed or not.
 pub(super) trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -60,7 +62,7 @@ impl Talk {
 /// What lies on a connection by now, up to a cap, and whether it has ended. Nothing is waited for.
 pub(super) fn lying(wire: &mut dyn Wire, most: usize) -> (BytesMut, bool) {
     let (mut lies, mut chunk) = (BytesMut::new(), [0; 4_096]);
-    while lies.len() < most {
+    while lies.len() < most.min(LYING_MAX) {
         match wire.read(&mut chunk).now_or_never() {
             None => return (lies, false),
             Some(Ok(0) | Err(_)) => return (lies, true),
@@ -94,15 +96,12 @@ impl Unasked {
             if beat == Some(&message) || message.iter().all(is_blank) {
                 continue;
             }
-            tracing::warn!(
-                address,
-                bytes = message.len(),
-                "more came on a line than was asked for; it is kept"
-            );
             let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            if kept.len() < UNASKED_MAX {
+            let (bytes, room) = (message.len(), kept.len() < UNASKED_MAX);
+            if room {
                 kept.push(message);
             }
+            tracing::warn!(address, bytes, kept = room, "more came on a line than was asked for");
         }
     }
 

@@ -543,6 +543,25 @@ async fn f52_what_comes_behind_an_answer_on_a_line_is_kept_and_decides_nothing()
     house.sound().await;
 }
 
+/// The same behind a refusal: it says that the bank did what it refused.
+#[tokio::test]
+async fn f52_what_comes_behind_a_refusal_on_a_line_freezes_what_was_refused() {
+    let mut house = House::open().await;
+    (0..99).for_each(|_| house.calls.reply(Reply::Fail));
+    house.calls.next(Turn::Say(Answer::Refused));
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    assert_eq!(house.five(1).await, [303, 0, 0, 0, 0]);
+    let reference = house.calls.batches()[0].reference.clone();
+    let kind = MessageKind::Acknowledgement;
+    let accepted = house.calls.body(kind, &reference, Answer::Accepted, "", &[]);
+    house.calls.book().unasked = vec![accepted];
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen");
+    assert!(house.alert("contradiction").await.is_some());
+    recut(&house).await.expect_err("it may be paid");
+    house.sound().await;
+}
+
 /// The operator had the batch cut anew, and then the bank says that it has the first one.
 #[tokio::test]
 async fn i1_what_was_cut_anew_stays_here_where_the_bank_says_more_of_what_it_refused() {
@@ -565,6 +584,20 @@ async fn i1_what_was_cut_anew_stays_here_where_the_bank_says_more_of_what_it_ref
         assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
         house.live(HOUR, 10 * MINUTE).await;
         assert_eq!(house.files.batches().len(), 1, "until a person releases it");
+        let line = PaymentId { register: RegisterNo(1), line: 2 };
+        let now = house.ctx().now_ms();
+        house
+            .store()
+            .decide_hold(line, Decision::Release, "op", "looked at", now)
+            .await
+            .expect("can be said");
+        house.live(HOUR, 10 * MINUTE).await;
+        assert_eq!(
+            house.files.batches().len(),
+            2,
+            "what two people looked at goes where one releases it"
+        );
+        assert_eq!(house.five(1).await, [202, 101, 0, 0, 0]);
         house.sound().await;
     }
 }
@@ -596,8 +629,13 @@ async fn i1_nothing_leaves_that_may_have_been_paid_under_an_earlier_revision() {
     house.only(Step::Intake).await;
     house.files.leave_all(0);
     house.live(5 * HOUR, 10 * MINUTE).await;
-    assert_eq!(house.texts(STATES).await, ["refused", "not_sent"], "what may be paid stays here");
-    assert!(house.alert("submit").await.is_some());
+    assert_eq!(house.texts(STATES).await, ["accepted", "closed"], "what may be paid stays here");
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen");
+    assert_eq!(house.five(2).await, [0, 0, 0, 0, 0], "the third revision has it");
+    house.sound().await;
+    decided(&mut house, Subject::Batch(BatchNo(1)), Verdict::Credited).await;
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["accepted", "closed"]);
     house.sound().await;
 }
 

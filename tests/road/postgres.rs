@@ -50,6 +50,14 @@ const SELECTED: &[&str] = &[
     "the_closing_account_says_what_became_of_everything",
     "f27_three_answers_that_are_none_stop_the_sending_and_one_batch_goes_to_see",
     "f30_results_that_do_not_come_are_missed_by_their_time_and_end_with_the_answer",
+    "i1_a_refused_batch_of_which_more_is_said_is_frozen_until_two_people_decide",
+    "i1_what_a_revision_took_over_is_set_aside_where_the_bank_says_more_of_it",
+    "i1_what_a_revision_could_not_send_yet_is_withdrawn_and_set_aside",
+    "i1_what_was_cut_anew_stays_here_where_the_bank_says_more_of_what_it_refused",
+    "i1_nothing_leaves_that_may_have_been_paid_under_an_earlier_revision",
+    "i8_what_a_revision_took_over_does_not_go_back_while_it_may_be_paid",
+    "i8_a_refused_refund_of_which_more_is_said_is_frozen_until_two_people_decide",
+    "f61_what_failed_in_a_batch_that_was_doubted_once_is_paid_by_a_later_revision",
 ];
 
 #[test]
