@@ -8,17 +8,17 @@ use bytes::Bytes;
 use crate::flow::answer::{acted_on, read_parts};
 use crate::flow::beside::{Gathered, Taken, gather};
 use crate::flow::convert::end_alerts;
-use crate::flow::held::{cannot_take, hold, hold_unknown, hold_weighing, joined};
+use crate::flow::held::{cannot_take, hold, hold_unknown, joined};
 use crate::flow::opening;
-use crate::flow::sealed::open_evidence;
-use crate::flow::taking::{freeze, take_rows};
+use crate::flow::sealed::{open_evidence, seal_evidence};
+use crate::flow::taking::take_rows;
 use crate::flow::waits::Told;
 use crate::flow::whose::{self, UNASKED, attempt_of};
 use crate::flow::{Bank, Ctx, FlowError};
 use crate::format::{Format, Item, Key, MessageKind, Part, PartRole, Record};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
-use crate::model::attempt::{Answer, AttemptState};
+use crate::model::attempt::Answer;
 use crate::store::StoreError;
 use crate::store::attempts::Attempt;
 use crate::store::pushed::{Pushed, WaitingPushes};
@@ -57,34 +57,26 @@ pub fn can_be_pushed(format: &Format) -> bool {
     pushable(format).next().is_some()
 }
 
-/// Keeps for people what came on a bank's line beside the answer that was waited for. Whether it lay there by then is
-/// chance, so nothing is done by it; but of what the bank refused it may say that it was done, and then nothing
-/// else is done with that either.
+/// Makes durable what came on a bank's line beside the answer that was waited for. Whether it lay there by then is
+/// chance, so what says no decides nothing, and is kept for people. What says that the bank has something can only
+/// keep that from being done again: it is read like what a bank calls in.
 ///
 /// # Errors
 /// Where the store fails.
 pub(super) async fn keep_unasked(ctx: &Ctx, bank: &Bank) -> Result<(), FlowError> {
-    const WHY: &str = "应答之外，线路上另有一份报文";
     for bytes in bank.doors.unasked() {
-        let item = || opening::Item::new(&["unasked", &bank.code], sha256(&bytes));
+        let digest = sha256(&bytes);
+        let item = || opening::Item::new(&["unasked", &bank.code], digest);
         let read = ctx.opening.open(item, || recognised(&bank.format, &bytes));
-        let head = read.ok().and_then(Result::ok).map(|(_, head)| head);
-        let reference = head.as_ref().and_then(|head| head.text(Key::Reference));
-        let attempt = match reference {
-            Some(reference) => ctx.store.attempt_by_reference(&bank.code, reference).await?,
-            None => None,
-        };
-        let Some(attempt) = attempt else {
-            hold_unknown(ctx, bank, "unasked", &bytes, WHY).await?;
-            continue;
-        };
-        hold_weighing(ctx, bank, &attempt, "unasked", &bytes, WHY).await?;
-        if attempt.state == AttemptState::Refused {
-            let text = format!(
-                "{} 拒绝了 {}（流水号 {}），同一线路上又另有一份报文：可能已经办理。报文已暂存，未另行发放的款项已冻结为在途或暂缓。请与银行核对，再由两人核定（daifa decide list）",
-                bank.name, attempt.no, attempt.reference
-            );
-            freeze(ctx, bank, &attempt, text).await?;
+        let says_yes = matches!(read, Ok(Ok((kind, head))) if {
+            let answer = bank.format.answer(kind, head.text(Key::Code).unwrap_or_default());
+            !matches!(answer, Some(Answer::Refused | Answer::NotFound))
+        });
+        if says_yes {
+            let sealed = seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes);
+            ctx.store.keep_push(&bank.code, &digest, bytes.len(), sealed, ctx.now_ms()).await?;
+        } else {
+            hold_unknown(ctx, bank, "unasked", &bytes, "应答之外，线路上另有一份报文").await?;
         }
     }
     Ok(())

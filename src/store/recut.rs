@@ -7,6 +7,7 @@ use crate::model::id::{AttemptNo, BatchNo, RegisterNo};
 use crate::store::attempts::read_attempts;
 use crate::store::holds::UNSENT;
 use crate::store::journal::{Entry, count};
+use crate::store::quarantine::weighing;
 use crate::store::results::MEMBER;
 use crate::store::sql::{Work, params};
 use crate::store::{Store, StoreError, vouch};
@@ -58,6 +59,14 @@ impl Store {
             return Err(StoreError::Refused(format!(
                 "{register} is {register_state}; its payments are not sent any more"
             )));
+        }
+        for attempt in &carried {
+            if weighing(&mut work, attempt.no).await? > 0 {
+                return Err(StoreError::Refused(format!(
+                    "of {} something is put aside that may say that it was paid: look at that first (daifa decide list)",
+                    attempt.no
+                )));
+            }
         }
         work.move_one(
             "UPDATE batch SET state = 'recut' WHERE batch_no = $1 AND state = 'refused'",

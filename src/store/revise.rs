@@ -23,6 +23,15 @@ fn is_member(batch: BatchNo) -> String {
     )
 }
 
+/// The same, but for what failed there or came back: whoever has that now may pay it.
+fn is_open_in(batch: BatchNo) -> String {
+    format!(
+        "{} AND NOT EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = p.register_no AND l.line = p.line \
+         AND l.cause <> 'dropped' AND l.state <> 'withdrawn')",
+        is_member(batch)
+    )
+}
+
 /// The condition under which payment `p` was sent, and did not come back.
 fn is_sent() -> String {
     format!(
@@ -202,15 +211,9 @@ pub(super) async fn taken_over(
     let later = work
         .rows(sql, params![batch], |row| Ok((RegisterNo(row.int(0)?), RegisterNo(row.int(1)?))))
         .await?;
-    // What failed there, or came back, may be paid by whoever has it now.
-    let open = format!(
-        "{} AND NOT EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = p.register_no AND l.line = p.line \
-         AND l.cause <> 'dropped' AND l.state <> 'withdrawn')",
-        is_member(batch)
-    );
     let mut taken = Vec::new();
     for (old, register) in later {
-        taken.push((register, those_of(work, register, old, key_id, &open).await?));
+        taken.push((register, those_of(work, register, old, key_id, &is_open_in(batch)).await?));
     }
     Ok(taken)
 }
@@ -297,33 +300,26 @@ pub(super) async fn doubted(
             shared_with(work, known, attempt.register, (other.register, its), key_id).await?
         };
         let shared: BTreeSet<i64> = shared.intersection(&mine).copied().collect();
-        if !shared.is_empty()
-            && (stands || is_paid_there(work, attempt, (&other, its), &shared, key_id).await?)
-        {
-            return Ok(Some(other));
+        if shared.is_empty() {
+            continue;
+        }
+        let condition =
+            if stands { is_open_in(its) } else { format!("{} AND {}", is_member(its), is_sent()) };
+        let there = those_of(work, attempt.register, other.register, key_id, &condition).await?;
+        for line in there.intersection(&shared) {
+            // What was settled since, a person may have released.
+            if stands || !is_released(work, attempt.register, *line).await? {
+                return Ok(Some(other));
+            }
         }
     }
     Ok(None)
 }
 
-/// Was one of these lines sent in that batch, and neither came back nor was released by a person since?
-async fn is_paid_there(
-    work: &mut Work,
-    attempt: &Attempt,
-    (other, batch): (&Attempt, BatchNo),
-    shared: &BTreeSet<i64>,
-    key_id: u8,
-) -> Result<bool, StoreError> {
-    let sent = format!("{} AND {}", is_member(batch), is_sent());
-    let sent = those_of(work, attempt.register, other.register, key_id, &sent).await?;
-    for line in sent.intersection(shared) {
-        let payment = PaymentId { register: attempt.register, line: *line };
-        let last = super::holds::last_hold(work, payment).await?;
-        if !matches!(last, Some((HoldEvent::Released, _, HoldReason::SentEarlier))) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// Did a person release it although it was sent under an earlier revision?
+async fn is_released(work: &mut Work, register: RegisterNo, line: i64) -> Result<bool, StoreError> {
+    let last = super::holds::last_hold(work, PaymentId { register, line }).await?;
+    Ok(matches!(last, Some((HoldEvent::Released, _, HoldReason::SentEarlier))))
 }
 
 /// Lines by batch and register.

@@ -639,6 +639,29 @@ async fn i1_nothing_leaves_that_may_have_been_paid_under_an_earlier_revision() {
     house.sound().await;
 }
 
+/// A revision that finance took back has a batch that did not leave: what is in it is leftover, and waits.
+#[tokio::test]
+async fn i8_what_did_not_leave_of_a_revision_that_was_taken_back_is_leftover_that_waits() {
+    let (mut house, _) = answered(Answer::Refused).await;
+    (0..99).for_each(|_| house.files.reply(Reply::Fail));
+    (0..3).for_each(|_| house.files.next(Turn::NotSent));
+    house.take(Draft::new("A", 2).lines(FILES, 3).declared()).await;
+    assert_eq!(house.texts(STATES).await, ["refused", "not_sent"]);
+    house.county.revoke("A", 2);
+    house.only(Step::Intake).await;
+    house.files.leave_all(0);
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts(STATES).await, ["accepted", "closed"]);
+    assert_eq!(house.five(1).await, [0, 303, 0, 0, 0], "frozen");
+    assert_eq!(house.five(2).await, [0, 0, 0, 303, 0], "it does not go back before it is settled");
+    house.sound().await;
+    decided(&mut house, FIRST, Verdict::Never).await;
+    house.files.book().replies.clear();
+    house.live(5 * HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(2).await, [0, 0, 0, 0, 303]);
+    house.sound().await;
+}
+
 /// What failed in a batch that the bank contradicted, and that is settled since, is paid by a later revision like any other.
 #[tokio::test]
 async fn f61_what_failed_in_a_batch_that_was_doubted_once_is_paid_by_a_later_revision() {

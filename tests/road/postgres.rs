@@ -57,6 +57,7 @@ const SELECTED: &[&str] = &[
     "i1_nothing_leaves_that_may_have_been_paid_under_an_earlier_revision",
     "i8_what_a_revision_took_over_does_not_go_back_while_it_may_be_paid",
     "i8_a_refused_refund_of_which_more_is_said_is_frozen_until_two_people_decide",
+    "i8_what_did_not_leave_of_a_revision_that_was_taken_back_is_leftover_that_waits",
     "f61_what_failed_in_a_batch_that_was_doubted_once_is_paid_by_a_later_revision",
 ];
 

@@ -164,8 +164,10 @@ fn gather(told: &mut Told, register: Option<i64>, entry: Entry) {
             told.attempts.insert(attempt, state);
         }
     }
-    if let (Some(register), "hold.dropped" | "register.revoked" | "attempt.refused") =
-        (register, kind.as_str())
+    if let (
+        Some(register),
+        "hold.dropped" | "register.revoked" | "attempt.refused" | "batch.withdrawn",
+    ) = (register, kind.as_str())
     {
         told.drops.entry(register).or_default().insert(at_ms);
     }
