@@ -190,7 +190,9 @@ impl<'a> People<'a> {
                 told
             });
             let told = told.unwrap_or_default().into_iter().find(|subject| {
-                let this = || reading(beside::number(self.stage.location(), attempt));
+                // Of others it may be told before this one is made.
+                let made = format!("SELECT COALESCE(({attempt}), -1)");
+                let this = || reading(beside::number(self.stage.location(), &made));
                 attempt.is_empty() || subject.starts_with(&format!("A{}/", this()))
             });
             match told {
