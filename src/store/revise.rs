@@ -227,27 +227,27 @@ pub(super) async fn unsent_among(
     let in_range = "SELECT p.line, p.bank, p.town, s.cut_line FROM payment p \
                     JOIN share s ON s.register_no = p.register_no AND s.bank = p.bank AND p.line > s.cut_line \
                     JOIN register r ON r.register_no = p.register_no AND r.state = 'accepted' \
-                    WHERE p.register_no = $1 AND p.line = $2 \
+                    WHERE p.register_no = $1 AND p.line BETWEEN $2 AND $3 \
                     AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.register_no = p.register_no AND h.line = p.line)";
     let listed = "SELECT p.line, p.bank, p.town, s.cut_line FROM waiting w \
                   JOIN payment p ON p.register_no = w.register_no AND p.line = w.line \
                   JOIN share s ON s.register_no = p.register_no AND s.bank = p.bank \
-                  WHERE w.register_no = $1 AND w.line = $2";
+                  WHERE w.register_no = $1 AND w.line BETWEEN $2 AND $3";
+    let (Some(first), Some(last)) = (lines.first(), lines.last()) else { return Ok(Vec::new()) };
     let mut unsent = Vec::new();
-    for line in lines {
-        for (sql, listed) in [(in_range, false), (listed, true)] {
-            let read = |row: &Row<'_>| {
-                Ok(Unsent {
-                    line: row.int(0)?,
-                    bank: row.string(1)?,
-                    town: row.int(2)?,
-                    cut_line: row.int(3)?,
-                    listed,
-                })
-            };
-            unsent.extend(work.one(sql, params![register, *line], read).await?);
-        }
+    for (sql, listed) in [(in_range, false), (listed, true)] {
+        let read = |row: &Row<'_>| {
+            Ok(Unsent {
+                line: row.int(0)?,
+                bank: row.string(1)?,
+                town: row.int(2)?,
+                cut_line: row.int(3)?,
+                listed,
+            })
+        };
+        unsent.extend(work.rows(sql, params![register, *first, *last], read).await?);
     }
+    unsent.retain(|one| lines.contains(&one.line));
     Ok(unsent)
 }
 
