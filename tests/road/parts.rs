@@ -413,17 +413,31 @@ async fn f6_an_acceptance_in_part_is_taken_whole_or_not_at_all() {
     house.finished().await;
 }
 
+/// A house whose message bank names payments in its acknowledgement, and cannot be asked.
+async fn naming() -> (House, Arc<Counter>) {
+    let mut house = House::open().await;
+    let format = Format::compile("in-part", &in_part()).unwrap_or_else(|e| panic!("{e}"));
+    let counter = Arc::new(Counter::speaking(format));
+    let door: Arc<dyn Transport> = counter.clone();
+    house.doors.insert(CALLS.to_owned(), (door, Arc::clone(&counter.format)));
+    house.restart().await;
+    (0..99).for_each(|_| counter.reply(Reply::Fail));
+    (house, counter)
+}
+
+/// The bank calls in what it says of the first attempt.
+async fn call_in(house: &House, bytes: &Bytes) {
+    let (ctx, digest) = (house.ctx(), sha256(bytes));
+    let sealed = seal_evidence(&ctx.sealer, CALLS, &digest, bytes);
+    let kept = ctx.store.keep_push(CALLS, &digest, bytes.len(), sealed, ctx.now_ms()).await;
+    assert!(kept.expect("it is kept"));
+}
+
 /// A bank that says in the answer to the batch itself what became of each payment.
 #[tokio::test]
 async fn i15_done_with_what_became_of_each_payment_is_a_result_whatever_message_brings_it() {
     for by_file in [false, true] {
-        let mut house = House::open().await;
-        let format = Format::compile("in-part", &in_part()).unwrap_or_else(|e| panic!("{e}"));
-        let counter = Arc::new(Counter::speaking(format));
-        let door: Arc<dyn Transport> = counter.clone();
-        house.doors.insert(CALLS.to_owned(), (door, Arc::clone(&counter.format)));
-        house.restart().await;
-        (0..99).for_each(|_| counter.reply(Reply::Fail));
+        let (mut house, counter) = naming().await;
         counter.next(if by_file {
             Turn::Lose { booked: true }
         } else {
@@ -433,10 +447,7 @@ async fn i15_done_with_what_became_of_each_payment_is_a_result_whatever_message_
         if by_file {
             let reference = house.texts("SELECT reference FROM attempt").await.remove(0);
             let bytes = counter.done(&reference, &["F01", "S"]);
-            let (ctx, digest) = (house.ctx(), sha256(&bytes));
-            let sealed = seal_evidence(&ctx.sealer, CALLS, &digest, &bytes);
-            let kept = ctx.store.keep_push(CALLS, &digest, bytes.len(), sealed, ctx.now_ms()).await;
-            assert!(kept.expect("it is kept"));
+            call_in(&house, &bytes).await;
             house.run().await;
         }
         assert_eq!(house.texts("SELECT state FROM attempt WHERE batch_no > 0").await, ["accepted"]);
@@ -451,22 +462,13 @@ async fn i15_done_with_what_became_of_each_payment_is_a_result_whatever_message_
 /// An answer with results to what the bank had refused: nothing of it is taken before two people have looked.
 #[tokio::test]
 async fn i11_results_in_an_answer_to_what_was_refused_free_nothing_by_themselves() {
-    let mut house = House::open().await;
-    let format = Format::compile("in-part", &in_part()).unwrap_or_else(|e| panic!("{e}"));
-    let counter = Arc::new(Counter::speaking(format));
-    let door: Arc<dyn Transport> = counter.clone();
-    house.doors.insert(CALLS.to_owned(), (door, Arc::clone(&counter.format)));
-    house.restart().await;
-    (0..99).for_each(|_| counter.reply(Reply::Fail));
+    let (mut house, counter) = naming().await;
     counter.next(Turn::Say(Answer::Refused));
     house.take(Draft::new("A", 1).lines(CALLS, 2).declared()).await;
     assert_eq!(house.five(1).await, [201, 0, 0, 0, 0]);
     let reference = house.texts("SELECT reference FROM attempt").await.remove(0);
     let bytes = counter.done(&reference, &["S", "S"]);
-    let (ctx, digest) = (house.ctx(), sha256(&bytes));
-    let sealed = seal_evidence(&ctx.sealer, CALLS, &digest, &bytes);
-    let kept = ctx.store.keep_push(CALLS, &digest, bytes.len(), sealed, ctx.now_ms()).await;
-    assert!(kept.expect("it is kept"));
+    call_in(&house, &bytes).await;
     house.live(HOUR, 10 * MINUTE).await;
     assert_eq!(house.five(1).await, [0, 201, 0, 0, 0], "frozen");
     assert_eq!(house.number("SELECT COUNT(*) FROM outcome").await, 0);
@@ -478,13 +480,7 @@ async fn i11_results_in_an_answer_to_what_was_refused_free_nothing_by_themselves
 /// The same, where one of its rows is about another amount: it is put aside, and the others count.
 #[tokio::test]
 async fn i12_done_with_rows_that_cannot_be_is_kept_and_told() {
-    let mut house = House::open().await;
-    let format = Format::compile("in-part", &in_part()).unwrap_or_else(|e| panic!("{e}"));
-    let counter = Arc::new(Counter::speaking(format));
-    let door: Arc<dyn Transport> = counter.clone();
-    house.doors.insert(CALLS.to_owned(), (door, Arc::clone(&counter.format)));
-    house.restart().await;
-    (0..99).for_each(|_| counter.reply(Reply::Fail));
+    let (mut house, counter) = naming().await;
     counter.next(Turn::Results(&["!S", "S"]));
     house.take(Draft::new("A", 1).lines(CALLS, 2).declared()).await;
     assert_eq!(house.texts("SELECT kind || ' ' || line FROM outcome").await, ["credited 2"]);
