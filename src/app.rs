@@ -108,6 +108,7 @@ pub async fn context(
         opening,
         side_files: SideFiles::default(),
         left_off: LeftOff::default(),
+        tally: Arc::default(),
         pulls: Reach::new(dice()),
         deliveries: Reach::new(dice()),
         dice: std::sync::Mutex::new(dice()),
@@ -237,6 +238,7 @@ pub async fn start(
     let fresh = crate::web::metrics::keep_fresh(
         Arc::clone(&metrics),
         Arc::clone(&store),
+        Arc::clone(&ctx.tally),
         Arc::clone(&clock),
         METRICS_EVERY,
         cancel.clone(),

@@ -378,7 +378,7 @@ CREATE TABLE outcome (
     PRIMARY KEY (attempt_no, line, kind)
 ) STRICT, WITHOUT ROWID;
 
--- What a bank calls single payments, where its later answers name them by that alone.
+-- What a bank calls single payments: where its later answers name them by that alone, and where they were handed over more than once.
 CREATE TABLE payment_serial (
     attempt_no INTEGER NOT NULL, -- the attempt
     serial TEXT NOT NULL, -- the bank's number
@@ -391,7 +391,7 @@ CREATE TABLE payment_serial (
 CREATE TABLE quarantine (
     result_no INTEGER NOT NULL, -- the result
     row_no INTEGER NOT NULL, -- its row, from 1
-    cause TEXT NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, ambiguous, unreadable
+    cause TEXT NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, ambiguous, unreadable, credited_twice
     detail TEXT NOT NULL, -- what was expected, without personal data
     attempt_no INTEGER, -- the attempt, where known
     line INTEGER, -- the payment, where known

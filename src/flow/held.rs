@@ -7,6 +7,7 @@ use crate::format::Part;
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::id::RegisterNo;
+use crate::model::outcome::AnswerTaken;
 use crate::store::attempts::Attempt;
 
 /// What is kept about a batch does not open: its answers wait, and somebody is told.
@@ -98,10 +99,12 @@ async fn keep(
     let digest = sha256(bytes);
     let evidence = seal_evidence(&ctx.sealer, &bank.code, &digest, bytes);
     let (code, now) = (&bank.code, ctx.now_ms());
-    Ok(match attempt {
+    let new = match attempt {
         Some(about) if weighs => {
             ctx.store.hold_weighing(code, name, &digest, about, why, evidence, now).await?
         }
         _ => ctx.store.hold_result(code, name, &digest, attempt, why, evidence, now).await?,
-    })
+    };
+    ctx.tally.count(if new { AnswerTaken::Held } else { AnswerTaken::Repeated });
+    Ok(new)
 }

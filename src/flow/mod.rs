@@ -36,6 +36,7 @@ pub mod spoken;
 pub mod submit;
 mod taken_over;
 pub mod taking;
+pub mod tally;
 pub mod time;
 pub mod unfetched;
 pub mod values;
@@ -56,6 +57,7 @@ use crate::flow::expect::Answers;
 use crate::flow::halves::Halves;
 use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
+use crate::flow::tally::Tally;
 use crate::flow::unfetched::Unfetched;
 use crate::flow::waits::Waits;
 use crate::format::Format;
@@ -264,6 +266,8 @@ pub struct Ctx {
     pub side_files: SideFiles,
     /// Where looks at folders ended for want of time.
     pub left_off: arrivals::LeftOff,
+    /// What became of the answers of banks.
+    pub tally: Arc<Tally>,
     /// Finance sources that do not answer when they are pulled.
     pub pulls: Reach,
     /// Finance sources that do not take reports.

@@ -23,6 +23,18 @@ words! {
 }
 
 words! {
+    /// What became of one file or message of a bank about payments.
+    AnswerTaken {
+        /// It said something new.
+        Applied = "applied",
+        /// It said what was known: nothing changed.
+        Repeated = "repeated",
+        /// It is put aside whole, as evidence.
+        Held = "held",
+    }
+}
+
+words! {
     /// Where the answers of one attempt, taken together, leave a payment.
     Folded {
         /// No answer yet: in flight.

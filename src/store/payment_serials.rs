@@ -1,4 +1,5 @@
-//! What a bank calls single payments, where its later answers name them by that alone.
+//! What a bank calls single payments: where its later answers name them by that alone, and where it was handed
+//! them more than once, so that a second credit is not taken for the first one told again (F31).
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,6 +22,24 @@ impl Store {
         let known = self
             .look()
             .rows(sql, params![attempt], |row| Ok((row.string(0)?, row.int(1)?)))
+            .await?;
+        Ok(known.into_iter().collect())
+    }
+
+    /// The lines of an attempt that the bank credited, each with the number under which it did; only those that
+    /// were told with one, and kept.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn credited_serials(
+        &self,
+        attempt: AttemptNo,
+    ) -> Result<HashMap<i64, String>, StoreError> {
+        let sql = "SELECT s.line, s.serial FROM payment_serial s JOIN outcome o ON o.attempt_no = s.attempt_no \
+                   AND o.line = s.line AND o.result_no = s.result_no WHERE s.attempt_no = $1 AND o.kind = 'credited'";
+        let known = self
+            .look()
+            .rows(sql, params![attempt], |row| Ok((row.int(0)?, row.string(1)?)))
             .await?;
         Ok(known.into_iter().collect())
     }

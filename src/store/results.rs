@@ -1,6 +1,7 @@
 //! Taking what a bank says about payments: in one transaction, in any order, any number of times,
 //! with the same end (I9 to I13).
 
+mod aside;
 mod decided;
 mod effects;
 
@@ -17,14 +18,16 @@ use crate::model::reason::Reason;
 use crate::store::attempts::{Attempt, UNKNOWN_FATE, step};
 use crate::store::breaker::Sign;
 use crate::store::cut::StoredPayment;
-use crate::store::digest::digest_quarantined;
 use crate::store::journal::{Entry, bank_chain};
 use crate::store::quarantine::{Told, told_again};
 use crate::store::reports::NewReport;
+use crate::store::results::aside::new_quarantined;
 use crate::store::results::effects::{decide, read_before};
 use crate::store::sql::{Work, params};
 use crate::store::vouch::{self, vouch_for};
 use crate::store::{Durable, Store, StoreError, bank_references, payment_serials};
+
+pub use aside::CREDITED_TWICE;
 
 /// The condition under which payment `p` is a member of batch `b`, of its bank.
 pub(super) const MEMBER: &str = "((b.listed = 0 AND p.line BETWEEN b.first_line AND b.last_line \
@@ -343,50 +346,6 @@ impl Store {
         self.is_durable(Durable::Answer(result));
         Ok(true)
     }
-
-    async fn write_quarantine(
-        &self,
-        work: &mut Work,
-        attempt: &Attempt,
-        result: ResultNo,
-        quarantined: Vec<Quarantined>,
-        entry: &mut Entry,
-        now_ms: i64,
-    ) -> Result<(), StoreError> {
-        if quarantined.is_empty() {
-            return Ok(());
-        }
-        for row in &quarantined {
-            let (no, attempt) = (row.row, Some(attempt.no.0));
-            let about = (attempt, row.line);
-            digest_quarantined(&mut entry.rows, no, row.cause, &row.detail, about, now_ms);
-        }
-        let text = format!(
-            "{} 的结果 {result} 中有 {} 行与批次不符，未作处理，其余各行已入账；请与银行核对",
-            attempt.bank,
-            quarantined.len()
-        );
-        super::alerts::raise(
-            work,
-            AlertKind::Quarantine,
-            &result.to_string(),
-            Some(attempt.register),
-            attempt.batch,
-            0,
-            &text,
-            now_ms,
-        )
-        .await?;
-        let rows = quarantined
-            .into_iter()
-            .flat_map(|row| {
-                params![result, row.row, row.cause, row.detail, attempt.no.0, row.line, now_ms]
-            })
-            .collect();
-        let sql =
-            "INSERT INTO quarantine (result_no, row_no, cause, detail, attempt_no, line, at_ms)";
-        work.insert(sql, 7, rows, self.dialect.bulk()).await
-    }
 }
 
 /// The bank had a word about a batch: what is waited for changes by it, and the bank may be well again.
@@ -452,30 +411,6 @@ async fn insert_result(
         super::alerts::clear(work, AlertKind::Vanished, &subject, now_ms).await?;
     }
     Ok(result)
-}
-
-/// Leaves out what was quarantined of this attempt for the same cause before.
-async fn new_quarantined(
-    work: &mut Work,
-    attempt: &Attempt,
-    quarantined: Vec<Quarantined>,
-) -> Result<Vec<Quarantined>, StoreError> {
-    if quarantined.is_empty() {
-        return Ok(quarantined);
-    }
-    let sql = "SELECT cause, detail, line FROM quarantine WHERE attempt_no = $1";
-    let known = work
-        .rows(sql, params![attempt.no], |row| Ok((row.string(0)?, row.string(1)?, row.int_opt(2)?)))
-        .await?;
-    let is_new = |row: &Quarantined| {
-        !known.iter().any(|(cause, detail, line)| {
-            *cause == row.cause && *detail == row.detail && *line == row.line
-        })
-    };
-    let mut new: Vec<Quarantined> = quarantined.into_iter().filter(is_new).collect();
-    // In key order: the table is, and `verify` reads it so.
-    new.sort_by_key(|row| row.row);
-    Ok(new)
 }
 
 /// Is an attempt in a state in which a bank can know it? One that it did not find it may know all

@@ -306,6 +306,7 @@ pub(super) fn cause_name(cause: &str) -> &str {
         "unknown_payment" => "本批次没有这一笔",
         "amount_differs" => "金额与清册不符",
         "account_differs" => "账号与清册不符",
+        "credited_twice" => "可能重复入账",
         "code_unknown" => "银行返回码未登记",
         "ambiguous" => "同一批中有几笔与此行相同，无法对应",
         "unreadable" => "该行无法读取",

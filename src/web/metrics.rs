@@ -16,11 +16,13 @@ use prometheus_client::registry::{Metric, Registry};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::flow::tally::Tally;
 use crate::model::attempt::AttemptState;
 use crate::model::batch::BatchState;
 use crate::model::deadline;
 use crate::model::expectation::{ExpectationKind, ExpectationState};
 use crate::model::notice::NoticeState;
+use crate::model::outcome::AnswerTaken;
 use crate::model::place::Place;
 use crate::model::profile::BreakerState;
 use crate::model::push::PushCall;
@@ -97,6 +99,7 @@ pub struct Metrics {
     step_runs: Family<Step, Counter>,
     step_ms: Family<Label, Counter>,
     pushes: Family<Label, Counter>,
+    answers: Family<Label, Counter>,
 }
 
 impl Metrics {
@@ -159,6 +162,11 @@ impl Metrics {
             step_runs: kept(r, "steps", "Runs of each step by how they ended"),
             step_ms: kept(r, "step_milliseconds", "Time spent in each step"),
             pushes: kept(r, "pushes", "Calls of banks by what became of them"),
+            answers: kept(
+                r,
+                "answers",
+                "Files and messages of banks about payments by what became of them: repeated ones changed nothing",
+            ),
             steps: steps.to_vec(),
             registry,
         };
@@ -171,6 +179,7 @@ impl Metrics {
         for call in PushCall::ALL {
             drop(metrics.pushes.get_or_create(&[("result", call.as_str())]));
         }
+        metrics.answered(|_| 0);
         metrics.set_totals(&Totals::default());
         metrics
     }
@@ -178,6 +187,14 @@ impl Metrics {
     /// A bank called.
     pub fn pushed(&self, call: PushCall) {
         self.pushes.get_or_create(&[("result", call.as_str())]).inc();
+    }
+
+    /// Answers of banks were taken: so many of each since the process began.
+    pub fn answered(&self, count: impl Fn(AnswerTaken) -> u64) {
+        for taken in AnswerTaken::ALL {
+            let counter = self.answers.get_or_create(&[("result", taken.as_str())]);
+            counter.inc_by(count(*taken).saturating_sub(counter.get()));
+        }
     }
 
     /// One run of a step ended. A step that was not named at the start is not counted: the list of
@@ -309,6 +326,7 @@ fn by_state(
 pub async fn keep_fresh(
     metrics: Arc<Metrics>,
     store: Arc<Store>,
+    tally: Arc<Tally>,
     clock: Arc<dyn Clock>,
     every: Duration,
     cancel: CancellationToken,
@@ -316,6 +334,7 @@ pub async fn keep_fresh(
     let mut turns = tokio::time::interval(every);
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while cancel.run_until_cancelled(turns.tick()).await.is_some() {
+        metrics.answered(|taken| tally.of(taken));
         match (store.totals().await, store.running().await) {
             (Ok(totals), Ok(running)) => metrics.refresh(&totals, &running, clock.now_ms()),
             (Err(error), _) | (_, Err(error)) => {
@@ -370,6 +389,13 @@ mod tests {
         metrics.refresh(&totals, &[], 1);
         metrics.step("strange", StepResult::Failed, 1);
         metrics.step("intake", StepResult::Worked, 7);
+        for (applied, repeated) in [(1, 5), (2, 5)] {
+            metrics.answered(|taken| match taken {
+                AnswerTaken::Applied => applied,
+                AnswerTaken::Repeated => repeated,
+                AnswerTaken::Held => 0,
+            });
+        }
         let text = metrics.text().expect("text");
         assert_eq!(text.lines().count(), before);
         assert!(text.contains("daifa_registers{state=\"accepted\"} 3\n"), "{text}");
@@ -378,6 +404,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("daifa_step_milliseconds_total{step=\"intake\"} 7\n"), "{text}");
+        for count in ["applied\"} 2", "repeated\"} 5", "held\"} 0"] {
+            assert!(text.contains(&format!("daifa_answers_total{{result=\"{count}\n")), "{text}");
+        }
         assert!(!text.contains("张三") && !text.contains("strange"));
     }
 }

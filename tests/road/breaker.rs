@@ -206,6 +206,10 @@ async fn f53_a_bank_that_is_down_is_tried_by_one_batch_and_gets_all_once_it_is_b
         let tries = house.calls.batches().len() - before;
         assert!((40..=150).contains(&tries), "{tries} tries in hour {hour}");
     }
+    // The page says which side it is.
+    let alert = house.alert("not_sent").await.expect("somebody is told");
+    assert!(alert.text.contains(&format!("示例{CALLS}")), "{}", alert.text);
+    assert!(house.alert("finance").await.is_none());
     // Not always the same one: it may not be the bank.
     let tried: BTreeSet<String> =
         house.calls.batches().into_iter().map(|sent| sent.reference).collect();

@@ -1,6 +1,8 @@
 //! A bank that refuses what it does, or says that it did what it refused: nothing goes out again and no money goes
 //! back before two people have looked (I1, I8, I11).
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use daifa::flow::Step;
 use daifa::flow::decide::{foresee, undecided};
@@ -11,7 +13,7 @@ use daifa::model::id::{AttemptNo, BatchNo, PaymentId, RegisterNo};
 use daifa::model::reason::Reason;
 use daifa::store::holds::Decision;
 
-use crate::counter::{Fate, Reply, Turn};
+use crate::counter::{Fate, Reply, Told, Turn};
 use crate::county::{Draft, Offer, person};
 use crate::deciding::{decided, refused, wish};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
@@ -38,8 +40,10 @@ fn cut(house: &House, reference: &str) -> Vec<Part> {
 }
 
 async fn dismiss_all(house: &mut House) {
-    for aside in undecided(house.ctx(), 9).await.expect("reads").aside {
-        decided(house, Subject::Result(aside.result), Verdict::Dismissed).await;
+    // One word is about all that was put aside of a result.
+    let aside = undecided(house.ctx(), 9).await.expect("reads").aside;
+    for result in aside.iter().map(|aside| aside.result).collect::<BTreeSet<_>>() {
+        decided(house, Subject::Result(result), Verdict::Dismissed).await;
     }
 }
 
@@ -681,4 +685,73 @@ async fn f61_what_failed_in_a_batch_that_was_doubted_once_is_paid_by_a_later_rev
     assert_eq!(house.files.batches().len(), 2, "the second line goes out");
     assert_eq!(house.five(2).await, [202, 101, 0, 0, 0]);
     house.sound().await;
+}
+
+/// The results of the first batch, each credit under a number of the bank that begins so.
+fn numbered(house: &House, begin: &str) -> (String, Vec<Told>) {
+    let reference = house.files.batches()[0].reference.clone();
+    let told = house.files.told(&reference, MessageKind::Result).into_iter();
+    let number = |row: Told| Told { number: format!("{begin}{}", row.ordinal), ..row };
+    (reference, told.map(number).collect())
+}
+
+#[tokio::test]
+async fn f31_a_second_credit_that_shows_up_after_a_resend_is_told_of_and_two_people_look() {
+    let mut house = House::open().await;
+    // The bank says "not found" too long, and keeps no watch over doubles.
+    house.files.book().no_dedup = true;
+    house.files.next(Turn::Lose { booked: true });
+    (0..60).for_each(|_| house.files.reply(Reply::Say(Answer::NotFound)));
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    for _ in 0..60 {
+        house.pass(MINUTE).await;
+        if house.files.batches().len() == 2 {
+            break;
+        }
+    }
+    assert!(house.files.credits().values().all(|times| *times == 2), "it paid twice");
+    let (reference, first) = numbered(&house, "A");
+    let (_, second) = numbered(&house, "B");
+    let leave = async |house: &mut House, rows: &[Told], serial: &str| {
+        house.files.leave_result(&reference, rows, serial);
+        house.run().await;
+    };
+    leave(&mut house, &first[..2], "1").await;
+    leave(&mut house, &first, "2").await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    assert!(house.alert("contradiction").await.is_none(), "told again is not paid again");
+    let aside = "SELECT line || ' ' || cause FROM quarantine ORDER BY line";
+    for (rows, serial) in [(&second[1..2], "3"), (&second[1..2], "4"), (&second, "5")] {
+        leave(&mut house, rows, serial).await;
+        let alert = house.alert("contradiction").await.expect("somebody is told");
+        assert!(alert.text.contains("可能重复入账"), "{}", alert.text);
+        let each: Vec<String> =
+            rows.iter().map(|row| format!("{} credited_twice", row.ordinal)).collect();
+        assert_eq!(house.texts(aside).await, each, "each of them once");
+        assert_eq!(house.five(1).await, [0, 0, 303, 0, 0], "the books stay as they are");
+    }
+    assert_eq!(house.files.waiting(), 0, "all are put away");
+    house.sound().await;
+    // It stands until people have looked, whatever the bank says again.
+    leave(&mut house, &first, "6").await;
+    house.live(HOUR, 10 * MINUTE).await;
+    assert!(house.alert("contradiction").await.is_some());
+    dismiss_all(&mut house).await;
+    assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+    house.finished().await;
+}
+
+#[tokio::test]
+async fn f31_what_was_handed_over_once_is_not_paid_twice_whatever_it_is_called() {
+    let mut house = House::open().await;
+    house.take(Draft::new("A", 1).lines(FILES, 2).declared()).await;
+    for begin in ["A", "B"] {
+        let (reference, rows) = numbered(&house, begin);
+        house.files.leave_result(&reference, &rows, begin);
+        house.run().await;
+    }
+    assert_eq!(house.five(1).await, [0, 0, 201, 0, 0]);
+    assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 0);
+    assert_eq!(house.number("SELECT COUNT(*) FROM payment_serial").await, 0, "nor is it kept");
+    house.finished().await;
 }

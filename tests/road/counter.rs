@@ -80,6 +80,8 @@ pub struct Told {
     pub code: String,
     pub text: String,
     pub notice: String,
+    /// What the bank calls it; empty where it has no name for it.
+    pub number: String,
 }
 
 /// One thing that was sent.
@@ -250,6 +252,7 @@ impl Counter {
                 code: self.code(kind, outcome, reason),
                 text: text.to_owned(),
                 notice: String::new(),
+                number: String::new(),
             });
         }
         out
@@ -533,9 +536,12 @@ fn row(told: &Told) -> Record {
     row.set(Key::Ordinal, Value::Int(told.ordinal));
     row.set(Key::Account, Value::Text(&told.account));
     row.set(Key::Amount, Value::Amount(Fen::new(told.fen)));
-    for (key, text) in
-        [(Key::Code, &told.code), (Key::Text, &told.text), (Key::NoticeCode, &told.notice)]
-    {
+    for (key, text) in [
+        (Key::Code, &told.code),
+        (Key::Text, &told.text),
+        (Key::NoticeCode, &told.notice),
+        (Key::BankSerial, &told.number),
+    ] {
         if !text.is_empty() {
             row.set(key, Value::Text(text));
         }

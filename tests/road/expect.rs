@@ -14,6 +14,7 @@ use daifa::model::reason::Reason;
 use daifa::transport::Transport;
 use daifa::transport::limit::{Limited, Limits};
 use daifa::transport::manner::With;
+use daifa::web::metrics::Metrics;
 
 use crate::counter::{Fate, Reply, Told, Turn};
 use crate::county::{Draft, Offer, person};
@@ -305,6 +306,20 @@ async fn f55_after_a_restart_a_bank_is_asked_at_its_own_pace() {
     house.run().await;
     let unknown = "SELECT COUNT(*) FROM attempt WHERE state = 'unknown'";
     assert_eq!(house.number(unknown).await, i64::from(BATCHES));
+    let metrics = Metrics::new("0", &[]);
+    let shown = async |house: &House, state: &str| {
+        let totals = house.store().totals().await.expect("reads");
+        metrics.refresh(&totals, &[], 1);
+        let (text, name) = (metrics.text().expect("text"), format!("{{state=\"{state}\"}} "));
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("daifa_attempts")?.strip_prefix(&name));
+        line.map(str::to_owned)
+    };
+    assert_eq!(
+        shown(&house, "unknown").await.as_deref(),
+        Some("40"),
+        "how much is still to be asked"
+    );
     house.restart().await;
     house.clock.advance_ms(2 * MINUTE);
     let began = SystemClock.running_ms();
@@ -314,6 +329,7 @@ async fn f55_after_a_restart_a_bank_is_asked_at_its_own_pace() {
     assert!(took_ms >= least_ms, "{BATCHES} questions within {took_ms} ms");
     assert_eq!(house.calls.book().asked.len(), BATCHES as usize, "each was asked about once");
     assert_eq!(house.number(unknown).await, 0);
+    assert_eq!(shown(&house, "unknown").await.as_deref(), Some("0"));
     house.live(10 * MINUTE, MINUTE).await;
     assert_eq!(house.calls.batches().len(), BATCHES as usize, "none was sent again");
     assert!(house.calls.credits().values().all(|times| *times == 1));

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use daifa::clock::{Clock, Dice, ManualClock};
 use daifa::finance::Finance;
@@ -24,7 +25,7 @@ use daifa::model::id::{PaymentId, RegisterNo};
 use daifa::model::place::Places;
 use daifa::store::life::Life;
 use daifa::store::view::{AlertRow, RegisterPage};
-use daifa::store::{Location, Store};
+use daifa::store::{Location, Store, StoreError};
 use daifa::transport::Transport;
 use serde_json::Value;
 
@@ -127,6 +128,20 @@ pub struct House {
     pub troubles: Vec<String>,
 }
 
+/// Opens the database. A process that another test starts just now has a copy of the lock that we let go, until it
+/// has become another program.
+async fn opened(location: &Location) -> Store {
+    for _ in 0..500 {
+        match Store::open(location).await {
+            Err(StoreError::SecondInstance { .. }) => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            opened => return opened.expect("opens"),
+        }
+    }
+    panic!("somebody keeps {location:?}")
+}
+
 impl House {
     pub async fn open() -> Self {
         Self::with(duty()).await
@@ -192,7 +207,7 @@ impl House {
 
     /// As the daemon starts: what was under way at the last stop is taken up.
     async fn start(&mut self) {
-        let store = Arc::new(Store::open(&self.location).await.expect("opens"));
+        let store = Arc::new(opened(&self.location).await);
         store.sweep_receiving().await.expect("swept");
         store.recover_sending(self.clock.now_ms()).await.expect("recovered");
         let mut banks = BTreeMap::new();
@@ -241,6 +256,7 @@ impl House {
             opening: self.opening.as_ref().map_or_else(Opening::default, |begin| begin()),
             side_files: flow::beside::SideFiles::default(),
             left_off: flow::arrivals::LeftOff::default(),
+            tally: Arc::default(),
             pulls: Reach::new(Dice::seeded(5)),
             deliveries: Reach::new(Dice::seeded(6)),
             dice: std::sync::Mutex::new(Dice::seeded(7)),

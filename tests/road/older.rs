@@ -40,6 +40,7 @@ fn credit(house: &House) -> Told {
         code: house.files.code(MessageKind::Result, Some(OutcomeKind::Credited), None),
         text: String::new(),
         notice: String::new(),
+        number: String::new(),
     }
 }
 

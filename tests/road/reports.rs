@@ -145,6 +145,10 @@ async fn f53_finance_is_down_for_a_while_and_money_goes_on() {
     house.live(20 * HOUR, 10 * MINUTE).await;
     assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
     assert!(house.reports_due().await > 0);
+    // The page says which side it is.
+    let kinds = house.texts("SELECT DISTINCT kind FROM alert WHERE cleared_at_ms IS NULL").await;
+    assert!(kinds.contains(&"finance".to_owned()), "{kinds:?}");
+    assert!(!kinds.contains(&"not_sent".to_owned()), "{kinds:?}");
     // A try now and then, not a storm.
     let tries = house.county.deliveries().len();
     assert!(tries < 20 * 6 * 12, "{tries}");

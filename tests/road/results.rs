@@ -9,7 +9,7 @@ use daifa::flow::Step;
 use daifa::format::{MessageKind, Part};
 use daifa::model::attempt::Answer;
 use daifa::model::notice::NoticeState;
-use daifa::model::outcome::OutcomeKind;
+use daifa::model::outcome::{AnswerTaken, OutcomeKind};
 use daifa::model::reason::Reason;
 
 use crate::counter::{Counter, Fate, Reply, Told, Turn};
@@ -80,6 +80,8 @@ async fn f33_the_same_results_again_change_nothing() {
     assert_eq!(end_state(&house).await, end);
     assert_eq!(house.county.told("results", "finance").len(), results);
     assert_eq!(house.files.waiting(), 0, "all are put away");
+    let counted = |taken| house.ctx().tally.of(taken);
+    assert_eq!(AnswerTaken::ALL.iter().map(|taken| counted(*taken)).collect::<Vec<_>>(), [1, 3, 0]);
     assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
     house.finished().await;
 }
