@@ -2,9 +2,10 @@
 //! finance and of the banks, which live in another process and know nothing of the daemon's store.
 //!
 //! The binary is the real one. It is killed beside every commit it makes (`--die-at-commit`,
-//! `--die-before-commit`; on both sides of each with two banks, and of the other shapes on one side of each), twice in a row, and from outside at moments that nobody chose; the banks
-//! pay again whatever they are given again. Groups run one after the other, because the victims of
-//! one run side by side already. Each group says in one line what it did.
+//! `--die-before-commit`; on both sides of each with two banks, and of the other shapes on one side of
+//! each), twice in a row, and from outside at moments that nobody chose; the banks pay again whatever
+//! they are given again. Groups run one after the other, because the victims of one run side by side
+//! already. Each group says in one line what it did.
 
 #![expect(clippy::disallowed_methods, reason = "processes are waited for by the machine's clock")]
 
