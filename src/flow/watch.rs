@@ -1,4 +1,4 @@
-//! Watch: raises one's voice at 50, 80, 95 and 100 percent of the time allowed, when a bank does not
+//! Watch: raises one's voice at 50, 80, 95 and 100 percent of the time allowed and every day behind it, when a bank does not
 //! answer in time, and when it is left alone. Deadlines are stored when their start is known and never
 //! recomputed; a jump of the clock can bring an alert early or late, and moves no money (I16).
 
@@ -81,8 +81,12 @@ fn words(running: &Running, reached: i64, allowed_ms: i64) -> String {
     let deadline = local_text(running.deadline_at_ms);
     let Running { register, id, programme_name, .. } = running;
     if reached >= 100 {
+        let days = match reached - 100 {
+            0 => String::new(),
+            days => format!(" 满 {days} 天"),
+        };
         format!(
-            "{register}（{id} {programme_name}）已超过{}时限 {deadline}，仍有 {open} 元未办结；请立即联系银行并报告财政",
+            "{register}（{id} {programme_name}）已超过{}时限 {deadline}{days}，仍有 {open} 元未办结；请立即联系银行并报告财政",
             length(allowed_ms)
         )
     } else {

@@ -48,8 +48,15 @@ pub fn length(ms: i64) -> String {
 /// The percentages of the time allowed at which an alert is raised; 100 is the breach.
 pub const ALERT_PERCENTS: [i64; 4] = [50, 80, 95, 100];
 
-/// The highest alert level reached: 0, 50, 80, 95 or 100.
+const DAY_MS: i64 = 24 * 3_600_000;
+
+/// The highest alert level reached: 0, 50, 80, 95 or 100; behind the deadline one more for each whole day, so that
+/// what stays open is told of every day (F54).
 pub fn level(start_ms: i64, deadline_ms: i64, now_ms: i64) -> i64 {
+    let days_over = now_ms.saturating_sub(deadline_ms) / DAY_MS;
+    if days_over > 0 {
+        return 100 + days_over;
+    }
     let allowed = deadline_ms.saturating_sub(start_ms).max(1);
     let used = now_ms.saturating_sub(start_ms);
     ALERT_PERCENTS
@@ -99,7 +106,12 @@ mod tests {
             assert_eq!(level(0, DAY, at), percent);
             assert!(level(0, DAY, at - 1) < percent);
         }
-        assert_eq!(level(0, DAY, 10 * DAY), 100);
+        assert_eq!(level(0, DAY, 2 * DAY - 1), 100);
+        assert_eq!(level(0, DAY, 2 * DAY), 101);
+        assert_eq!(level(0, DAY, 10 * DAY), 109);
+        // Where less is allowed, a day is still a day.
+        assert_eq!(level(0, 60_000, DAY), 100);
+        assert_eq!(level(0, 60_000, DAY + 60_000), 101);
         assert_eq!(level(0, DAY, -DAY), 0);
     }
 }

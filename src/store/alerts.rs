@@ -202,7 +202,7 @@ impl Store {
             .await
     }
 
-    /// Raises the deadline alert of a register to `level` (50, 80, 95, 100).
+    /// Raises the deadline alert of a register to `level` (50, 80, 95, 100, and one more for each day behind it).
     ///
     /// # Errors
     /// [`StoreError::Moved`] where it stands at another level than was read.

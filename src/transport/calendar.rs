@@ -2,8 +2,9 @@
 //! it (调休: a Saturday or Sunday that is worked).
 //!
 //! These days are announced each year and follow from no rule, so they are a file that the operator keeps,
-//! with the source of each year in it. None ships: a calendar that is guessed is wrong on the days that
-//! matter. A year that the file does not have is a year of plain weeks, and that is said.
+//! with the source of each year in it: `systemd/calendar.toml` has the years whose notice was at hand. None is
+//! guessed: that would be wrong on the days that matter. A year that the file does not have is a year of plain
+//! weeks, and that is said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -108,6 +109,32 @@ fn is_weekend(day: Date) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The shipped years close on as many weekdays more than they work at weekends as there are statutory holidays:
+    /// one that falls on a weekend is made up for (全国年节及纪念日放假办法, 13 days since 2025).
+    #[test]
+    fn every_year_that_ships_has_its_thirteen_days() {
+        let calendar = Calendar::parse(include_str!("../../systemd/calendar.toml")).expect("good");
+        assert!(calendar.years().contains(&2026));
+        for (number, year) in &calendar.years {
+            let weekdays = year.closed.iter().filter(|day| !is_weekend(**day)).count();
+            assert_eq!(weekdays.checked_sub(year.worked.len()), Some(13), "{number}");
+        }
+        let worked = |day: &str| calendar.is_worked(day.parse().expect("a day"));
+        for (day, open) in [
+            ("2026-02-13", true),
+            ("2026-02-14", true),
+            ("2026-02-23", false),
+            ("2026-02-24", true),
+            ("2026-05-05", false),
+            ("2026-09-20", true),
+            ("2026-10-08", true),
+            ("2026-10-10", true),
+            ("2026-10-11", false),
+        ] {
+            assert_eq!(worked(day), open, "{day}");
+        }
+    }
 
     /// Invented days: no notice says these.
     const EXAMPLE: &str = r#"

@@ -147,7 +147,7 @@ impl Metrics {
             deadline_level: kept(
                 r,
                 "deadline_alert_level",
-                "Highest deadline level of open registers: 0, 50, 80, 95 or 100",
+                "Highest deadline level of open registers: 0, 50, 80, 95 or 100, and one more for each day behind the deadline",
             ),
             deadline_remaining: kept(
                 r,

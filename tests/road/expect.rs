@@ -352,6 +352,15 @@ async fn f54_a_bank_that_is_away_for_longer_than_the_duty_is_told_once_by_level(
     );
     assert_eq!(house.alert("deadline").await.expect("late").level, 100);
     assert!(house.alert("overdue").await.is_none(), "nothing left, so nobody owes an answer");
+    // What is still open is told of every day, with what is open then.
+    for day in 1..=3 {
+        house.live(24 * HOUR, HOUR).await;
+        assert_eq!(house.number(raised).await, 4 + day);
+        let alert = house.alert("deadline").await.expect("late");
+        assert_eq!(alert.level, 100 + day);
+        let words = format!("满 {day} 天，仍有 303.00 元未办结");
+        assert!(alert.text.contains(&words), "{}", alert.text);
+    }
     house.calls.book().turns.clear();
     house.live(2 * HOUR, MINUTE).await;
     assert!(house.calls.credits().values().all(|times| *times == 1));
