@@ -133,8 +133,8 @@ fn f1_to_f9_killed_before_commits_with_a_file_bank() {
 /// After the commit is between what was pushed and its 200; before it the bank was told nothing. Either
 /// way it calls again.
 #[test]
-fn f2_killed_after_commits_while_a_bank_calls() {
-    commits(Which::Odd, "after odd commits, a bank that calls", called, Death::AfterCommit);
+fn f2_killed_after_every_commit_while_a_bank_calls() {
+    commits(Which::Every, "after every commit, a bank that calls", called, Death::AfterCommit);
 }
 
 #[test]

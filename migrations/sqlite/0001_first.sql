@@ -81,7 +81,7 @@ CREATE TABLE register (
     twin_no INTEGER, -- another register with equal content, flagged only
     start_at_ms INTEGER, -- when the duty's clock started, once that event is known
     deadline_at_ms INTEGER, -- when every card must be credited
-    alert_level INTEGER NOT NULL, -- highest deadline alert raised: 0, 50, 80, 95, 100
+    alert_level INTEGER NOT NULL, -- highest deadline alert raised: 0, 50, 80, 95, 100, and one more for each day behind it
     settle_at_ms INTEGER, -- when leftover goes back even if not all is settled
     UNIQUE (source, id, revision)
 ) STRICT;
@@ -391,7 +391,7 @@ CREATE TABLE payment_serial (
 CREATE TABLE quarantine (
     result_no INTEGER NOT NULL, -- the result
     row_no INTEGER NOT NULL, -- its row, from 1
-    cause TEXT NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, ambiguous, unreadable, credited_twice
+    cause TEXT NOT NULL, -- unknown_payment, amount_differs, account_differs, code_unknown, ambiguous, unreadable, credited_twice, returned_one_of_two
     detail TEXT NOT NULL, -- what was expected, without personal data
     attempt_no INTEGER, -- the attempt, where known
     line INTEGER, -- the payment, where known

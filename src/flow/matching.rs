@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::flow::sealed::seal_words;
 use crate::flow::spoken::{data_error, key_name};
+use crate::flow::twice::Once;
 use crate::flow::values::RowValues;
 use crate::format::{DataError, Format, Item, Key, MessageKind, Part, Record, Source, Value};
 use crate::guard::seal::Sealer;
@@ -15,6 +16,7 @@ use crate::model::outcome::OutcomeKind;
 use crate::model::reason::Reason;
 use crate::model::report::harmless;
 use crate::store::bank_references::REFERENCES_MAX;
+use crate::store::payment_serials::Doubled;
 use crate::store::results::{CREDITED_TWICE, Quarantined, TakenRow};
 use crate::transport::names;
 
@@ -53,8 +55,8 @@ pub struct Sent<'a> {
     pub members: &'a [RowValues],
     /// What the bank called its payments so far: number and line.
     pub serials: &'a HashMap<String, i64>,
-    /// Where it was handed over more than once: the payments that the bank credited, and under which numbers.
-    pub credited: Option<&'a HashMap<i64, String>>,
+    /// Where it was handed over again after nobody knew what became of it: what the bank told of its payments.
+    pub doubled: Option<&'a Doubled>,
 }
 
 /// Reads an answer and matches its rows to the members of the batch, which are in their order.
@@ -79,7 +81,7 @@ pub fn match_rows(
     let places = Places::new(format, kind, sent);
     let tells_serials = format.tells_serials(kind);
     let mut credited = Credited::default();
-    let mut once = Once::of(sent);
+    let mut once = Once::of(sent.doubled, tells_serials);
     let mut row_no = 0;
     while let Some(item) = reading.next().map_err(unread)? {
         note_reference(&item, &mut matched.bank_references)?;
@@ -110,18 +112,14 @@ pub fn match_rows(
                 row_no += 1;
                 match match_row(format, kind, record, attempt, &places, sealer) {
                     Ok(row) => {
+                        if let Some((cause, detail)) = once.is_doubtful(record, &row) {
+                            let line = Some(row.line);
+                            let aside = Quarantined { row: row_no, cause, detail, line };
+                            matched.quarantined.push(aside);
+                            continue;
+                        }
                         if tells_serials {
                             note_serial(record, row.line, sent.serials, &mut matched.serials)?;
-                        }
-                        if let Some(detail) = once.is_second(record, &row) {
-                            let (cause, line) = (CREDITED_TWICE, Some(row.line));
-                            matched.quarantined.push(Quarantined {
-                                row: row_no,
-                                cause,
-                                detail,
-                                line,
-                            });
-                            continue;
                         }
                         // The same line with the same word twice in one file is one.
                         if told.insert((row.line, row.kind, row.notice)) {
@@ -148,48 +146,6 @@ pub fn match_rows(
         matched.serials = once.new_serials(sent.serials);
     }
     Ok(matched)
-}
-
-/// Credits of a batch that was handed over more than once, by what the bank calls each: one that comes under another
-/// number is not the first told again, but may be a second one (F31). Where a bank gives its credits no numbers
-/// nobody can tell the two apart.
-struct Once<'s> {
-    before: Option<&'s HashMap<i64, String>>,
-    new: BTreeMap<i64, String>,
-}
-
-impl<'s> Once<'s> {
-    const fn of(sent: &Sent<'s>) -> Self {
-        Self { before: sent.credited, new: BTreeMap::new() }
-    }
-
-    /// Says, in Chinese, why a row is a second credit of its payment.
-    fn is_second(&mut self, record: &Record, row: &TakenRow) -> Option<String> {
-        let (before, serial) = (self.before?, record.text(Key::BankSerial)?);
-        if row.kind != Some(OutcomeKind::Credited) {
-            return None;
-        }
-        match before.get(&row.line).or_else(|| self.new.get(&row.line)) {
-            Some(first) if first != serial => {
-                Some("本批曾重发，该笔先前已以另一个银行流水号入账，可能重复入账".to_owned())
-            }
-            Some(_) => None,
-            None => {
-                self.new.insert(row.line, serial.to_owned());
-                None
-            }
-        }
-    }
-
-    /// The numbers to be kept: a number that several payments have is none of a payment.
-    fn new_serials(mut self, known: &HashMap<String, i64>) -> BTreeMap<i64, String> {
-        let mut times: HashMap<String, usize> = HashMap::new();
-        for serial in self.new.values() {
-            *times.entry(serial.clone()).or_default() += 1;
-        }
-        self.new.retain(|_, serial| !known.contains_key(serial) && times.get(serial) == Some(&1));
-        self.new
-    }
 }
 
 /// What is told of an answer, or a row of one, that names another batch than the one it is taken for.
@@ -244,8 +200,12 @@ fn names_all(matched: &Matched, members: &[RowValues]) -> Result<(), String> {
     if matched.rows.is_empty() && matched.quarantined.is_empty() {
         return Ok(());
     }
-    let named: HashSet<i64> = matched.rows.iter().map(|row| row.line).collect();
-    if matched.quarantined.is_empty() && named.len() == members.len() {
+    // A second credit is about a payment of it too.
+    let twice = |aside: &Quarantined| aside.cause == CREDITED_TWICE;
+    let again =
+        matched.quarantined.iter().filter(|aside| twice(aside)).filter_map(|aside| aside.line);
+    let named: HashSet<i64> = matched.rows.iter().map(|row| row.line).chain(again).collect();
+    if matched.quarantined.iter().all(twice) && named.len() == members.len() {
         return Ok(());
     }
     let (named, all) = (named.len(), members.len());

@@ -38,6 +38,7 @@ mod taken_over;
 pub mod taking;
 pub mod tally;
 pub mod time;
+mod twice;
 pub mod unfetched;
 pub mod values;
 pub mod waits;

@@ -11,7 +11,7 @@ use crate::flow::report::{recipients, report_id};
 use crate::flow::sealed::seal_evidence;
 use crate::flow::taken_over::keep_back;
 use crate::flow::{Bank, Ctx, FlowError, expect};
-use crate::format::{Format, Key, MessageKind, Part};
+use crate::format::{Format, MessageKind, Part};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{AttemptEvent, AttemptState};
@@ -20,6 +20,7 @@ use crate::model::outcome::AnswerTaken;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
 use crate::store::attempts::{Attempt, Conclusion};
+use crate::store::payment_serials::Doubled;
 use crate::store::reports::NewReport;
 use crate::store::results::{Effects, Taken, TakenResult, can_have_results};
 
@@ -53,13 +54,13 @@ pub(super) async fn take_rows(
     let facts = ctx.store.register_facts(attempt.register).await?;
     let payments = ctx.store.members(batch).await?;
     let members = open_rows(ctx, &facts, &attempt.bank, &payments)?;
-    let (serials, credited) = known_serials(ctx, attempt, kind, &format).await?;
+    let (serials, doubled) = known_serials(ctx, attempt, kind, &format).await?;
     let sent = Sent {
         attempt: attempt.no,
         reference: &attempt.reference,
         members: &members,
         serials: &serials,
-        credited: credited.as_ref(),
+        doubled: doubled.as_ref(),
     };
     let item = || Item::new(&[&bank.code, name], digest);
     let read = ctx.opening.open(item, || match_rows(&format, kind, parts, &sent, &ctx.sealer));
@@ -101,7 +102,7 @@ pub(super) async fn take_rows(
             .collect()
     };
     let taken = ctx.store.take_result(attempt, taken, &follow, ctx.now_ms()).await?;
-    note_taken(ctx, attempt, taken);
+    note_taken(ctx, attempt, kind, taken);
     if kind == MessageKind::LateReturn {
         let (now, next) =
             (ctx.now_ms(), expect::word_on_returns(bank, attempt, &format, ctx.now_ms()));
@@ -110,24 +111,25 @@ pub(super) async fn take_rows(
     Ok(true)
 }
 
-/// What the bank called the payments of an attempt so far, where this message needs that or adds to it; and what it
-/// called its credits, where they may have been made twice.
+/// What the bank called the payments of an attempt so far, where this message needs that or adds to it; and under which
+/// number it told of each first, where it may have been given them twice.
 async fn known_serials(
     ctx: &Ctx,
     attempt: &Attempt,
     kind: MessageKind,
     format: &Format,
-) -> Result<(HashMap<String, i64>, Option<HashMap<i64, String>>), FlowError> {
-    let may_be_twice = attempt.sends > 1 && format.asks_for(kind, Key::BankSerial);
+) -> Result<(HashMap<String, i64>, Option<Doubled>), FlowError> {
+    let again = attempt.sends > 1 && attempt.was_lost_before();
+    let may_be_twice = again && format.has_rows(kind);
     if !(may_be_twice || format.is_matched_by_serial(kind) || format.tells_serials(kind)) {
         return Ok((HashMap::new(), None));
     }
     let serials = ctx.store.payment_serials(attempt.no).await?;
-    let credited = match may_be_twice {
-        true => Some(ctx.store.credited_serials(attempt.no).await?),
+    let doubled = match may_be_twice {
+        true => Some(ctx.store.doubled(attempt.no).await?),
         false => None,
     };
-    Ok((serials, credited))
+    Ok((serials, doubled))
 }
 
 /// How long the bank is left alone with what it has not answered for yet.
@@ -187,14 +189,17 @@ async fn freeze_money(
     Ok(())
 }
 
-fn note_taken(ctx: &Ctx, attempt: &Attempt, taken: Taken) {
+fn note_taken(ctx: &Ctx, attempt: &Attempt, kind: MessageKind, taken: Taken) {
     match taken {
         Taken::Applied { result, outcomes, notices } => {
             ctx.tally.count(AnswerTaken::Applied);
             tracing::info!(%result, attempt = %attempt.no, outcomes, notices, "a result is applied");
         }
         Taken::Repeated => {
-            ctx.tally.count(AnswerTaken::Repeated);
+            // A bank that has nothing new when it is asked repeats nothing.
+            if kind != MessageKind::StatusAnswer {
+                ctx.tally.count(AnswerTaken::Repeated);
+            }
             tracing::debug!(attempt = %attempt.no, "nothing new");
         }
     }

@@ -36,6 +36,8 @@ words! {
         BankStopped = "bank_stopped",
         /// The bank contradicts what it said of a whole attempt.
         Contradiction = "contradiction",
+        /// A bank credited, under another number of its own, what it had credited before.
+        PaidTwice = "paid_twice",
         /// The bank had it and does not know it any more.
         Vanished = "vanished",
         /// The same register came with other content.
@@ -97,6 +99,7 @@ impl AlertKind {
             Self::OtherContent => "同号内容不同",
             Self::BankStopped => "已停止向银行发送",
             Self::Contradiction => "银行答复矛盾",
+            Self::PaidTwice => "可能重复入账",
             Self::Vanished => "银行查无此笔",
             Self::RegisterConflict => "清册冲突",
             Self::Finance => "财政连接",
@@ -134,6 +137,7 @@ impl AlertKind {
                 | Self::OtherContent
                 | Self::BankStopped
                 | Self::Contradiction
+                | Self::PaidTwice
                 | Self::Vanished
                 | Self::RegisterConflict
                 | Self::Convert

@@ -35,7 +35,7 @@ pub mod migrations;
 pub mod not_found;
 pub mod numbers;
 pub mod operators;
-mod payment_serials;
+pub mod payment_serials;
 mod postgres;
 pub mod pushed;
 pub mod quarantine;

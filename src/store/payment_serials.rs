@@ -1,13 +1,22 @@
 //! What a bank calls single payments: where its later answers name them by that alone, and where it was handed
 //! them more than once, so that a second credit is not taken for the first one told again (F31).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::model::id::{AttemptNo, ResultNo};
 use crate::store::digest::digest_serial;
 use crate::store::journal::Entry;
 use crate::store::sql::{Bulk, Work, params};
 use crate::store::{Store, StoreError};
+
+/// Of an attempt that was handed over more than once.
+#[derive(Debug, Clone, Default)]
+pub struct Doubled {
+    /// Under which number of the bank each payment was told of first, by its line.
+    pub first: HashMap<i64, String>,
+    /// Lines that may have been credited twice, of which two people have not said what is true.
+    pub twice: BTreeSet<i64>,
+}
 
 impl Store {
     /// The bank's numbers of the payments of an attempt, each with its line; empty where none were told.
@@ -26,22 +35,22 @@ impl Store {
         Ok(known.into_iter().collect())
     }
 
-    /// The lines of an attempt that the bank credited, each with the number under which it did; only those that
-    /// were told with one, and kept.
+    /// What the bank told of the payments of an attempt that it may have been given twice.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub async fn credited_serials(
-        &self,
-        attempt: AttemptNo,
-    ) -> Result<HashMap<i64, String>, StoreError> {
-        let sql = "SELECT s.line, s.serial FROM payment_serial s JOIN outcome o ON o.attempt_no = s.attempt_no \
-                   AND o.line = s.line AND o.result_no = s.result_no WHERE s.attempt_no = $1 AND o.kind = 'credited'";
-        let known = self
+    pub async fn doubled(&self, attempt: AttemptNo) -> Result<Doubled, StoreError> {
+        // The first of several stays.
+        let sql =
+            "SELECT line, serial FROM payment_serial WHERE attempt_no = $1 ORDER BY result_no DESC";
+        let first = self
             .look()
             .rows(sql, params![attempt], |row| Ok((row.int(0)?, row.string(1)?)))
             .await?;
-        Ok(known.into_iter().collect())
+        let mut work = self.read().await?;
+        let twice = super::quarantine::credited_twice(&mut work, attempt).await?;
+        work.commit().await?;
+        Ok(Doubled { first: first.into_iter().collect(), twice })
     }
 }
 

@@ -4,6 +4,8 @@
 //! Whether something is settled is not written down anywhere: it follows from the outcomes and decisions
 //! that came after it, so it can neither be forgotten nor be said of what is not.
 
+use std::collections::BTreeSet;
+
 use crate::model::alert::AlertKind;
 use crate::model::id::{AttemptNo, BatchNo, DecisionNo, RegisterNo, ResultNo};
 use crate::store::attempts::Attempt;
@@ -19,9 +21,10 @@ const RESULTS_COUNTED_MAX: i64 = 1_000;
 const ROW_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.state = 'confirmed' AND d.subject IN \
     ('E' || CAST(q.result_no AS TEXT), 'E' || CAST(q.result_no AS TEXT) || '.' || CAST(q.row_no AS TEXT)))";
 
-/// The later result in which the payment of line `q` got an answer.
+/// The later result in which the payment of line `q` got an answer. Whether something was paid twice no answer about
+/// the payment tells.
 const ROW_RESULT: &str = "(SELECT MIN(o.result_no) FROM outcome o WHERE o.attempt_no = q.attempt_no AND o.line = q.line \
-    AND o.result_no > q.result_no)";
+    AND o.result_no > q.result_no AND q.cause <> 'credited_twice')";
 
 /// The decision that settled result `x`.
 const HELD_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.state = 'confirmed' \
@@ -271,6 +274,24 @@ pub(super) async fn open_in_all(work: &mut Work) -> Result<i64, StoreError> {
     Ok(open)
 }
 
+/// The lines of an attempt that may have been credited twice, and of which nobody has said more.
+pub(super) async fn credited_twice(
+    work: &mut Work,
+    attempt: AttemptNo,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let sql = format!(
+        "SELECT q.line FROM quarantine q WHERE q.attempt_no = $1 AND q.cause = 'credited_twice' AND {}",
+        row_is_open()
+    );
+    let mut lines = BTreeSet::new();
+    let mut read = |row: &Row<'_>| {
+        lines.extend(row.int_opt(0)?);
+        Ok(())
+    };
+    work.0.rows(sql.into(), params![attempt], &mut read).await?;
+    Ok(lines)
+}
+
 /// Clears the alerts about answers to an attempt of which nothing waits any more.
 pub(super) async fn clear_settled(
     work: &mut Work,
@@ -287,13 +308,18 @@ pub(super) async fn clear_settled(
     end_contradiction(work, attempt.no, now_ms).await
 }
 
-/// Clears what was told of a contradiction, once what it was about is over and nothing of it waits for anybody.
+/// Clears what was told of a contradiction, once what it was about is over and nothing of it waits for anybody; and
+/// what was told of payments made twice, once people have looked at each.
 pub(super) async fn end_contradiction(
     work: &mut Work,
     attempt: AttemptNo,
     now_ms: i64,
 ) -> Result<(), StoreError> {
-    let (kind, about) = (AlertKind::Contradiction, attempt.to_string());
+    let about = attempt.to_string();
+    if credited_twice(work, attempt).await?.is_empty() {
+        super::alerts::clear(work, AlertKind::PaidTwice, &about, now_ms).await?;
+    }
+    let kind = AlertKind::Contradiction;
     let sql =
         "SELECT COUNT(*) FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
     if work.the(sql, params![kind.as_str(), &about], |row| row.int(0)).await? == 0 {

@@ -27,7 +27,7 @@ use crate::store::sql::{Work, params};
 use crate::store::vouch::{self, vouch_for};
 use crate::store::{Durable, Store, StoreError, bank_references, payment_serials};
 
-pub use aside::CREDITED_TWICE;
+pub use aside::{CREDITED_TWICE, RETURNED_ONE};
 
 /// The condition under which payment `p` is a member of batch `b`, of its bank.
 pub(super) const MEMBER: &str = "((b.listed = 0 AND p.line BETWEEN b.first_line AND b.last_line \

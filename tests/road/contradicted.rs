@@ -4,12 +4,14 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use daifa::clock::Clock as _;
 use daifa::flow::Step;
 use daifa::flow::decide::{foresee, undecided};
 use daifa::format::{MessageKind, Part};
 use daifa::model::attempt::Answer;
 use daifa::model::decision::{Subject, Verdict};
 use daifa::model::id::{AttemptNo, BatchNo, PaymentId, RegisterNo};
+use daifa::model::outcome::OutcomeKind;
 use daifa::model::reason::Reason;
 use daifa::store::holds::Decision;
 
@@ -695,10 +697,9 @@ fn numbered(house: &House, begin: &str) -> (String, Vec<Told>) {
     (reference, told.map(number).collect())
 }
 
-#[tokio::test]
-async fn f31_a_second_credit_that_shows_up_after_a_resend_is_told_of_and_two_people_look() {
+/// Three payments that the bank says it does not find, and credits twice, since it keeps no watch over doubles.
+async fn paid_twice() -> House {
     let mut house = House::open().await;
-    // The bank says "not found" too long, and keeps no watch over doubles.
     house.files.book().no_dedup = true;
     house.files.next(Turn::Lose { booked: true });
     (0..60).for_each(|_| house.files.reply(Reply::Say(Answer::NotFound)));
@@ -710,35 +711,98 @@ async fn f31_a_second_credit_that_shows_up_after_a_resend_is_told_of_and_two_peo
         }
     }
     assert!(house.files.credits().values().all(|times| *times == 2), "it paid twice");
-    let (reference, first) = numbered(&house, "A");
-    let (_, second) = numbered(&house, "B");
-    let leave = async |house: &mut House, rows: &[Told], serial: &str| {
-        house.files.leave_result(&reference, rows, serial);
-        house.run().await;
-    };
-    leave(&mut house, &first[..2], "1").await;
-    leave(&mut house, &first, "2").await;
+    house
+}
+
+const ASIDE: &str = "SELECT line || ' ' || cause FROM quarantine ORDER BY result_no, line";
+
+async fn tell(house: &mut House, kind: MessageKind, rows: &[Told], serial: &str) {
+    let (reference, _) = numbered(house, "");
+    let parts = house.files.say(kind, &reference, Answer::Done, "", rows, serial);
+    house.files.leave(parts);
+    house.run().await;
+}
+
+#[tokio::test]
+async fn f31_a_second_credit_that_shows_up_after_a_resend_is_told_of_and_two_people_look() {
+    let mut house = paid_twice().await;
+    let result = MessageKind::Result;
+    let [(_, first), (_, second), (_, third)] =
+        ["A", "B", "C"].map(|begin| numbered(&house, begin));
+    tell(&mut house, result, &first[..2], "1").await;
+    tell(&mut house, result, &first, "2").await;
     assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
-    assert!(house.alert("contradiction").await.is_none(), "told again is not paid again");
-    let aside = "SELECT line || ' ' || cause FROM quarantine ORDER BY line";
-    for (rows, serial) in [(&second[1..2], "3"), (&second[1..2], "4"), (&second, "5")] {
-        leave(&mut house, rows, serial).await;
-        let alert = house.alert("contradiction").await.expect("somebody is told");
-        assert!(alert.text.contains("可能重复入账"), "{}", alert.text);
-        let each: Vec<String> =
-            rows.iter().map(|row| format!("{} credited_twice", row.ordinal)).collect();
-        assert_eq!(house.texts(aside).await, each, "each of them once");
+    assert!(house.alert("paid_twice").await.is_none(), "told again is not paid again");
+    let mut aside = Vec::new();
+    for (rows, serial, new) in
+        [(&second[1..2], "3", 1), (&second[1..2], "4", 0), (&second, "5", 2), (&third[..1], "6", 1)]
+    {
+        tell(&mut house, result, rows, serial).await;
+        aside.extend(vec!["credited_twice"; new]);
+        let told = house.texts("SELECT cause FROM quarantine").await;
+        assert_eq!(told, aside, "each of them once");
+        let alert = house.alert("paid_twice").await.expect("somebody is told");
+        let lines = if serial < "5" { 1 } else { 3 };
+        assert!(alert.text.contains(&format!("报 {lines} 笔已入账")), "{}", alert.text);
         assert_eq!(house.five(1).await, [0, 0, 303, 0, 0], "the books stay as they are");
     }
     assert_eq!(house.files.waiting(), 0, "all are put away");
     house.sound().await;
     // It stands until people have looked, whatever the bank says again.
-    leave(&mut house, &first, "6").await;
+    tell(&mut house, result, &first, "7").await;
     house.live(HOUR, 10 * MINUTE).await;
-    assert!(house.alert("contradiction").await.is_some());
+    assert!(house.alert("paid_twice").await.is_some());
     dismiss_all(&mut house).await;
-    assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
+    assert!(house.alert("paid_twice").await.is_none(), "{:?}", house.alerts().await);
     house.finished().await;
+}
+
+/// The second credit is taken back: that is no return of the first one, whose money stays where it is.
+#[tokio::test]
+async fn f31_what_takes_a_second_credit_back_moves_no_money() {
+    let mut house = paid_twice().await;
+    let back = |rows: &[Told]| -> Vec<Told> {
+        let (kind, reason) = (MessageKind::LateReturn, Some(Reason::Returned));
+        let code = house.files.code(kind, Some(OutcomeKind::Returned), reason);
+        rows.iter().map(|row| Told { code: code.clone(), ..row.clone() }).collect()
+    };
+    let [(_, first), (_, second)] = ["A", "B"].map(|begin| numbered(&house, begin));
+    let (first_back, second_back) = (back(&first), back(&second));
+    tell(&mut house, MessageKind::Result, &first, "1").await;
+    tell(&mut house, MessageKind::Result, &second, "2").await;
+    let late = MessageKind::LateReturn;
+    tell(&mut house, late, &second_back[..1], "3").await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0], "the card has it once");
+    assert_eq!(house.texts(ASIDE).await.last().expect("aside"), "1 returned_one_of_two");
+    assert!(house.alert("paid_twice").await.is_some(), "it stands all the same");
+    // What takes the first one back is a return.
+    tell(&mut house, late, &first_back[1..2], "4").await;
+    assert_eq!(house.number("SELECT COUNT(*) FROM outcome WHERE kind = 'returned'").await, 1);
+    dismiss_all(&mut house).await;
+    // Once people have looked, the bank is believed.
+    tell(&mut house, late, &second_back[2..], "5").await;
+    assert_eq!(house.number("SELECT COUNT(*) FROM outcome WHERE kind = 'returned'").await, 2);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 100, 0, 203]);
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn f31_a_first_credit_without_a_number_hides_no_second_one() {
+    let mut house = paid_twice().await;
+    for (begin, twice) in [("", 0), ("A", 0), ("", 0), ("B", 3)] {
+        let (_, mut rows) = numbered(&house, begin);
+        if begin.is_empty() {
+            rows.iter_mut().for_each(|row| row.number.clear());
+        }
+        let serial = format!("{begin}{}", house.clock.now_ms());
+        tell(&mut house, MessageKind::Result, &rows, &serial).await;
+        house.clock.advance_ms(1);
+        assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, twice, "{begin:?}");
+    }
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0]);
+    assert!(house.alert("paid_twice").await.is_some());
+    house.sound().await;
 }
 
 #[tokio::test]
@@ -753,5 +817,17 @@ async fn f31_what_was_handed_over_once_is_not_paid_twice_whatever_it_is_called()
     assert_eq!(house.five(1).await, [0, 0, 201, 0, 0]);
     assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 0);
     assert_eq!(house.number("SELECT COUNT(*) FROM payment_serial").await, 0, "nor is it kept");
+    house.finished().await;
+    // Nor was what was tried twice and left once.
+    let mut house = House::open().await;
+    house.files.next(Turn::NotSent);
+    house.take(Draft::new("A", 1).lines(FILES, 2).declared()).await;
+    house.live(10 * MINUTE, MINUTE).await;
+    assert_eq!(house.number("SELECT sends FROM attempt").await, 2);
+    for begin in ["A", "B"] {
+        let (_, rows) = numbered(&house, begin);
+        tell(&mut house, MessageKind::Result, &rows, begin).await;
+    }
+    assert_eq!(house.number("SELECT COUNT(*) FROM quarantine").await, 0);
     house.finished().await;
 }

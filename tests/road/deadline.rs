@@ -127,6 +127,25 @@ async fn i16_after_a_long_stop_the_highest_level_is_told() {
     house.sound().await;
 }
 
+/// Else nobody would be told again before as many days have passed.
+#[tokio::test]
+async fn i16_days_that_a_clock_was_ahead_are_taken_back() {
+    let mut house = House::open().await;
+    (0..9_000).for_each(|_| house.calls.reply(Reply::Fail));
+    house.calls.fate(&person(1).account, Fate::Processing);
+    house.take(Draft::new("A", 1).lines(CALLS, 1).declared()).await;
+    house.live(25 * HOUR, HOUR).await;
+    for (jump, level) in [(9 * 24 * HOUR, 109), (-9 * 24 * HOUR, 100), (0, 100)] {
+        house.clock.jump_ms(jump);
+        house.live(MINUTE, MINUTE).await;
+        let alert = house.alert("deadline").await.expect("late");
+        assert_eq!(alert.level, level);
+        assert_eq!(alert.text.contains("满 9 天"), level == 109, "{}", alert.text);
+    }
+    assert_eq!(levels(&house).await.len(), 6, "four on the way, one by the jump, one by its end");
+    house.sound().await;
+}
+
 #[tokio::test]
 async fn i16_what_is_set_aside_and_undecided_is_not_silent_either() {
     let mut house = House::open().await;

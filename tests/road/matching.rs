@@ -140,7 +140,7 @@ fn members(amounts: &[i64]) -> Vec<RowValues> {
 
 /// The batch EX1 with these payments, and what the bank calls them.
 fn sent<'a>(members: &'a [RowValues], serials: &'a HashMap<String, i64>) -> Sent<'a> {
-    Sent { attempt: AttemptNo(1), reference: "EX1", members, serials, credited: None }
+    Sent { attempt: AttemptNo(1), reference: "EX1", members, serials, doubled: None }
 }
 
 /// What a file with these failures says, where the bank counts so much as credited.

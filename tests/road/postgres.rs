@@ -60,6 +60,7 @@ const SELECTED: &[&str] = &[
     "i8_what_did_not_leave_of_a_revision_that_was_taken_back_is_leftover_that_waits",
     "f61_what_failed_in_a_batch_that_was_doubted_once_is_paid_by_a_later_revision",
     "f31_a_second_credit_that_shows_up_after_a_resend_is_told_of_and_two_people_look",
+    "f31_what_takes_a_second_credit_back_moves_no_money",
 ];
 
 #[test]

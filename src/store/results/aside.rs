@@ -5,12 +5,15 @@ use crate::model::id::ResultNo;
 use crate::store::attempts::Attempt;
 use crate::store::digest::digest_quarantined;
 use crate::store::journal::Entry;
+use crate::store::quarantine::credited_twice;
 use crate::store::results::Quarantined;
 use crate::store::sql::{Work, params};
 use crate::store::{Store, StoreError, alerts};
 
 /// The cause of a line that credits, under another number of the bank, what was credited before (F31).
 pub const CREDITED_TWICE: &str = "credited_twice";
+/// The cause of a return of what may have been credited twice: of which of the two credits it is nobody can say.
+pub const RETURNED_ONE: &str = "returned_one_of_two";
 
 impl Store {
     pub(super) async fn write_quarantine(
@@ -46,25 +49,7 @@ impl Store {
             now_ms,
         )
         .await?;
-        let twice = quarantined.iter().filter(|row| row.cause == CREDITED_TWICE).count();
-        if twice > 0 {
-            let text = format!(
-                "{} 对重发过的 {}（流水号 {}）又以另外的银行流水号报 {twice} 笔已入账：可能重复入账。请立即与银行核对台账，\
-                 如确有重复须追回，再由两人核定（daifa decide list）",
-                attempt.bank, attempt.no, attempt.reference
-            );
-            alerts::raise(
-                work,
-                AlertKind::Contradiction,
-                &attempt.no.to_string(),
-                Some(attempt.register),
-                attempt.batch,
-                0,
-                &text,
-                now_ms,
-            )
-            .await?;
-        }
+        let twice = quarantined.iter().any(|row| row.cause == CREDITED_TWICE);
         let rows = quarantined
             .into_iter()
             .flat_map(|row| {
@@ -73,8 +58,24 @@ impl Store {
             .collect();
         let sql =
             "INSERT INTO quarantine (result_no, row_no, cause, detail, attempt_no, line, at_ms)";
-        work.insert(sql, 7, rows, self.dialect.bulk()).await
+        work.insert(sql, 7, rows, self.dialect.bulk()).await?;
+        if twice { paid_twice(work, attempt, now_ms).await } else { Ok(()) }
     }
+}
+
+/// Tells of all that may have been paid twice and waits, in place of what was told before.
+async fn paid_twice(work: &mut Work, attempt: &Attempt, now_ms: i64) -> Result<(), StoreError> {
+    let lines = credited_twice(work, attempt.no).await?.len();
+    let text = format!(
+        "{} 对重发过的 {}（流水号 {}）又以另外的银行流水号报 {lines} 笔已入账：可能重复入账。请立即与银行核对台账，\
+         如确有重复须追回，再由两人核定（daifa decide list）",
+        attempt.bank, attempt.no, attempt.reference
+    );
+    let (kind, subject) = (AlertKind::PaidTwice, attempt.no.to_string());
+    alerts::clear(work, kind, &subject, now_ms).await?;
+    let (register, batch) = (Some(attempt.register), attempt.batch);
+    alerts::raise(work, kind, &subject, register, batch, 0, &text, now_ms).await?;
+    Ok(())
 }
 
 /// Leaves out what was quarantined of this attempt for the same cause before.
