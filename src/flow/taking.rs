@@ -125,10 +125,7 @@ async fn known_serials(
         return Ok((HashMap::new(), None));
     }
     let serials = ctx.store.payment_serials(attempt.no).await?;
-    let doubled = match may_be_twice {
-        true => Some(ctx.store.doubled(attempt.no).await?),
-        false => None,
-    };
+    let doubled = if may_be_twice { Some(ctx.store.doubled(attempt.no).await?) } else { None };
     Ok((serials, doubled))
 }
 

@@ -793,7 +793,9 @@ async fn f31_a_first_credit_without_a_number_hides_no_second_one() {
     for (begin, twice) in [("", 0), ("A", 0), ("", 0), ("B", 3)] {
         let (_, mut rows) = numbered(&house, begin);
         if begin.is_empty() {
-            rows.iter_mut().for_each(|row| row.number.clear());
+            for row in &mut rows {
+                row.number.clear();
+            }
         }
         let serial = format!("{begin}{}", house.clock.now_ms());
         tell(&mut house, MessageKind::Result, &rows, &serial).await;
