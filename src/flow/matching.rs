@@ -92,30 +92,20 @@ pub fn match_rows(
             Item::Head(record) | Item::Tail(record) => credited.note(record),
             Item::BadRow(fault) => {
                 row_no += 1;
-                matched.quarantined.push(Quarantined {
-                    row: row_no,
-                    cause: "unreadable",
-                    detail: unread(fault),
-                    line: None,
-                });
+                matched.quarantined.push(aside(row_no, ("unreadable", unread(fault), None)));
             }
             Item::Row(record) if of_another(record, sent) => {
                 row_no += 1;
-                matched.quarantined.push(Quarantined {
-                    row: row_no,
-                    cause: "other_batch",
-                    detail: ANOTHER.to_owned(),
-                    line: None,
-                });
+                let other = ("other_batch", ANOTHER.to_owned(), None);
+                matched.quarantined.push(aside(row_no, other));
             }
             Item::Row(record) => {
                 row_no += 1;
                 match match_row(format, kind, record, attempt, &places, sealer) {
                     Ok(row) => {
                         if let Some((cause, detail)) = once.is_doubtful(record, &row) {
-                            let line = Some(row.line);
-                            let aside = Quarantined { row: row_no, cause, detail, line };
-                            matched.quarantined.push(aside);
+                            let why = (cause, detail, Some(row.line));
+                            matched.quarantined.push(aside(row_no, why));
                             continue;
                         }
                         if tells_serials {
@@ -129,9 +119,7 @@ pub fn match_rows(
                     Err((UNKNOWN, ..)) if places.wait_for_serials(sent) => {
                         return Err(NotTaken::Early);
                     }
-                    Err((cause, detail, line)) => {
-                        matched.quarantined.push(Quarantined { row: row_no, cause, detail, line });
-                    }
+                    Err(why) => matched.quarantined.push(aside(row_no, why)),
                 }
             }
         }
@@ -390,6 +378,10 @@ pub fn telling(by: &[Key], source: &dyn Source) -> Vec<String> {
 }
 
 type Mismatch = (&'static str, String, Option<i64>);
+
+fn aside(row: i64, (cause, detail, line): Mismatch) -> Quarantined {
+    Quarantined { row, cause, detail, line }
+}
 
 fn match_row(
     format: &Format,

@@ -72,7 +72,6 @@ pub(super) async fn take_rows(
         }
         Err(NotTaken::Early) => return Err(FlowError::Early { what: name.to_owned() }),
     };
-    let next_at_ms = next_question(ctx, bank, attempt, &format);
     let evidence = (!matched.quarantined.is_empty())
         .then(|| seal_evidence(&ctx.sealer, &bank.code, &digest, &bytes));
     let taken = TakenResult {
@@ -81,14 +80,13 @@ pub(super) async fn take_rows(
         rows: matched.rows,
         quarantined: matched.quarantined,
         evidence,
-        next_at_ms,
+        next_at_ms: next_question(ctx, bank, attempt, &format),
         again_at_ms: ctx.now_ms() + until_asked_again(bank, kind),
         expects: expect::when_answered(bank, attempt, &format, ctx.now_ms()),
         bank_references: matched.bank_references,
         serials: matched.serials,
     };
-    let town_of_line: HashMap<i64, i64> =
-        payments.iter().map(|payment| (payment.line, payment.town)).collect();
+    let town_of_line: HashMap<i64, i64> = payments.iter().map(|one| (one.line, one.town)).collect();
     let follow = |result: ResultNo, effects: &Effects| {
         let reports =
             [(ReportKind::Results, &effects.outcomes), (ReportKind::Notices, &effects.notices)];
