@@ -51,6 +51,8 @@ pub async fn run(command: SandboxCommand, clock: Arc<dyn Clock>) -> anyhow::Resu
 
 async fn bank(path: &Path, clock: Arc<dyn Clock>) -> anyhow::Result<Exit> {
     let stop = Stop::on_signals()?;
+    // Whoever practises sees what went wrong when, and what the bank trips over.
+    crate::telemetry::init("warn,daifa::sandbox=info")?;
     let mut looked = Counterpart::look(path)?;
     looked.add(looked.config.as_ref().map(beyond_its_format).unwrap_or_default());
     let bank = start(&looked.done()?, clock).await?;

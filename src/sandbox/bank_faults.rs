@@ -91,11 +91,15 @@ pub struct Faults {
 impl Faults {
     /// Does it happen to the `count`-th, which is `key`? `what` names the fault: each has dice of its own.
     pub fn comes(&self, often: Often, what: &str, count: u64, key: &str) -> bool {
-        match often {
+        let comes = match often {
             Often::Never => false,
             Often::Every(n) => n > 0 && count.is_multiple_of(n),
             Often::Share(share) => self.roll(what, key) % u64::from(MILLION) < u64::from(share),
+        };
+        if comes {
+            tracing::info!(fault = what, about = key, "a fault comes about");
         }
+        comes
     }
 
     /// A number that is the same for the same seed and words.

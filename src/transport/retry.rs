@@ -35,8 +35,8 @@ impl Retrying {
         Self { tries, dice: Mutex::new(dice) }
     }
 
-    /// Between three and five quarters of what is due, and never more than the most, so that many who lost one bank do not come back
-    /// in step (F53).
+    /// Between three and five quarters of what is due, and never more than the most, so that many who lost one bank
+    /// do not come back in step (F53).
     fn wait(&self, failures: u32) -> Duration {
         let Tries { wait_ms, wait_max_ms, .. } = self.tries;
         let due = wait_ms.saturating_mul(1_u64.checked_shl(failures - 1).unwrap_or(u64::MAX));
@@ -69,6 +69,7 @@ impl Manner for Retrying {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -173,6 +174,23 @@ mod tests {
         let begun = Instant::now();
         let sent = retrying.send(&Committed::after_commit(AttemptNo(1)), &[]).await;
         (sent, door.sent.load(Ordering::SeqCst), begun.elapsed())
+    }
+
+    #[test]
+    fn f53_waits_differ_by_chance_also_at_the_most() {
+        let tries = Tries { tries_max: 9, wait_ms: 1_000, wait_max_ms: 4_000 };
+        for (failures, least, most) in [(1, 750, 1_250), (2, 1_500, 2_500), (3, 3_000, 4_000)] {
+            let one = Retrying::new(tries, Dice::seeded(7));
+            let waits: BTreeSet<u128> = (0..200).map(|_| one.wait(failures).as_millis()).collect();
+            let ends = (waits.first().copied(), waits.last().copied());
+            assert!(ends.0 >= Some(least) && ends.1 <= Some(most), "{failures}: {waits:?}");
+            assert!(waits.len() > 20, "{failures}: {waits:?}");
+            let other = Retrying::new(tries, Dice::seeded(8));
+            let in_step = (0..200).filter(|_| one.wait(failures) == other.wait(failures)).count();
+            assert!(in_step < 40, "{failures}: two wait alike {in_step} times of 200");
+        }
+        let one = Retrying::new(tries, Dice::seeded(7));
+        assert!((4..80).all(|failures| one.wait(failures) <= Duration::from_secs(4)));
     }
 
     #[tokio::test(start_paused = true)]

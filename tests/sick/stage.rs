@@ -1,7 +1,7 @@
 //! A stage: a practice finance, one practice bank in a process of its own behind one of the four doors,
 //! and the daemon as a process. They share loopback addresses and folders, and nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -272,6 +272,16 @@ impl Stage {
         std::fs::read_to_string(self.path("daemon.log")).unwrap_or_default()
     }
 
+    /// The faults that came about at the bank so far, each once.
+    pub fn thrown(&self) -> BTreeSet<String> {
+        let log = std::fs::read_to_string(self.path("bank.log")).unwrap_or_default();
+        let fault = |line: &str| {
+            let (_, rest) = line.split_once("fault=\"")?;
+            rest.split_once('"').map(|(fault, _)| fault.to_owned())
+        };
+        log.lines().filter_map(fault).collect()
+    }
+
     /// `daifa sandbox book` on the bank's book, and `daifa verify` on the daemon's.
     pub fn judged_by_the_binary(&self) -> Result<(), String> {
         let book = self.path("book");
@@ -318,11 +328,13 @@ pub async fn alerts(store: &Store) -> Vec<String> {
 fn start_bank(folder: &Path) -> Process {
     let mut command = Command::new(BINARY);
     command.args(["sandbox", "bank", "--config"]).arg(folder.join("bank.toml"));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+    let log = std::fs::File::options().create(true).append(true).open(folder.join("bank.log"));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log.expect("a log"));
     let mut process = Process(command.spawn().expect("the binary starts"));
     let said = BufReader::new(process.0.stdout.take().expect("it is piped"));
     let ready = said.lines().map_while(Result::ok).any(|line| line.starts_with("practice bank at"));
-    assert!(ready, "the practice bank does not start");
+    let log = || std::fs::read_to_string(folder.join("bank.log")).unwrap_or_default();
+    assert!(ready, "the practice bank does not start: {}", log());
     process
 }
 
