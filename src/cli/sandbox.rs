@@ -21,7 +21,7 @@ use crate::guard::sign::Algorithm;
 use crate::lifecycle::{Exit, Stop};
 use crate::sandbox::bank::{
     BankVerdict, Beside, Faults, Often, Options, Outage, PracticeBank, PushTo, Shown, Staying,
-    Wire, names_payments, read_book, read_cards, read_references,
+    Told, Wire, names_payments, read_book, read_cards, read_references,
 };
 
 #[derive(Debug, Subcommand)]
@@ -201,6 +201,7 @@ fn faults(counterpart: &Counterpart) -> Faults {
         not_found_ms: sick.lag.map_or(0, |span| span.0),
         delay_ms: sick.delay.map_or(0, millis),
         outage: sick.outage.as_ref().map(away),
+        told: Told::default(),
     }
 }
 

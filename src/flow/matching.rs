@@ -55,7 +55,8 @@ pub struct Sent<'a> {
     pub members: &'a [RowValues],
     /// What the bank called its payments so far: number and line.
     pub serials: &'a HashMap<String, i64>,
-    /// Where it was handed over again after nobody knew what became of it: what the bank told of its payments.
+    /// Where it was handed over again after nobody knew what became of it: what the bank told of its payments. None
+    /// where they are matched by these numbers.
     pub doubled: Option<&'a Doubled>,
 }
 
@@ -81,7 +82,7 @@ pub fn match_rows(
     let places = Places::new(format, kind, sent);
     let tells_serials = format.tells_serials(kind);
     let mut credited = Credited::default();
-    let mut once = Once::of(sent.doubled, tells_serials);
+    let mut once = Once::of(sent.doubled);
     let mut row_no = 0;
     while let Some(item) = reading.next().map_err(unread)? {
         note_reference(&item, &mut matched.bank_references)?;

@@ -117,14 +117,15 @@ async fn known_serials(
     kind: MessageKind,
     format: &Format,
 ) -> Result<(HashMap<String, i64>, Option<Doubled>), FlowError> {
+    if format.is_matched_by_serial(kind) || format.tells_serials(kind) {
+        return Ok((ctx.store.payment_serials(attempt.no).await?, None));
+    }
     let again = attempt.sends > 1 && attempt.was_lost_before();
-    let may_be_twice = again && format.has_rows(kind);
-    if !(may_be_twice || format.is_matched_by_serial(kind) || format.tells_serials(kind)) {
+    if !(again && format.has_rows(kind)) {
         return Ok((HashMap::new(), None));
     }
     let serials = ctx.store.payment_serials(attempt.no).await?;
-    let doubled = if may_be_twice { Some(ctx.store.doubled(attempt.no).await?) } else { None };
-    Ok((serials, doubled))
+    Ok((serials, Some(ctx.store.doubled(attempt.no).await?)))
 }
 
 /// How long the bank is left alone with what it has not answered for yet.

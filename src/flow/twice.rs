@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::format::{Key, Record};
+use crate::guard::digest::sha256;
+use crate::guard::key::hex;
 use crate::model::outcome::OutcomeKind;
 use crate::store::payment_serials::Doubled;
 use crate::store::results::{CREDITED_TWICE, RETURNED_ONE, TakenRow};
@@ -16,48 +18,37 @@ const TAIL: usize = 6;
 /// What is known of a batch, and what one message adds to it.
 pub(super) struct Once<'s> {
     before: Option<&'s Doubled>,
-    /// Does this message tell which payments it has under which number, credited or not?
-    tells_serials: bool,
     new: BTreeMap<i64, String>,
     twice: BTreeSet<i64>,
 }
 
 impl<'s> Once<'s> {
-    pub const fn of(before: Option<&'s Doubled>, tells_serials: bool) -> Self {
-        Self { before, tells_serials, new: BTreeMap::new(), twice: BTreeSet::new() }
+    pub const fn of(before: Option<&'s Doubled>) -> Self {
+        Self { before, new: BTreeMap::new(), twice: BTreeSet::new() }
     }
 
-    /// Says by its cause, and in Chinese, why a row does nothing before two people have looked: it credits a second
-    /// time, or takes back one of two credits.
+    /// Says by its cause, and in Chinese, why a row does nothing and is for two people: it credits a second time, or
+    /// takes back one of two credits. Of which one it is does not matter: the card still has the other.
     pub fn is_doubtful(
         &mut self,
         record: &Record,
         row: &TakenRow,
     ) -> Option<(&'static str, String)> {
-        let (before, serial) = (self.before?, record.text(Key::BankSerial));
-        let first = before.first.get(&row.line).or_else(|| self.new.get(&row.line));
+        let before = self.before?;
         if row.kind == Some(OutcomeKind::Returned) {
             let twice = before.twice.contains(&row.line) || self.twice.contains(&row.line);
-            let of_the_first = first.is_some_and(|first| serial == Some(first));
-            return (twice && !of_the_first).then(|| {
-                let detail = "该笔曾以两个银行流水号报入账，不知退回的是哪一笔；两人核定后请银行以新的文件重报";
-                (RETURNED_ONE, detail.to_owned())
-            });
+            let detail =
+                "该笔曾以两个银行流水号报入账，退回其中一笔不是结余；如两笔均已退回，须由人工退款";
+            return twice.then(|| (RETURNED_ONE, detail.to_owned()));
         }
-        let has_it = row.kind == Some(OutcomeKind::Credited)
-            || self.tells_serials && row.kind.is_none() && row.notice.is_none();
-        let serial = serial.filter(|_| has_it)?;
-        match first {
+        if row.kind != Some(OutcomeKind::Credited) {
+            return None;
+        }
+        let serial = record.text(Key::BankSerial)?;
+        match before.first.get(&row.line).or_else(|| self.new.get(&row.line)) {
             Some(first) if first != serial => {
                 self.twice.insert(row.line);
-                let tail = serial.chars().skip(serial.chars().count().saturating_sub(TAIL));
-                let credited = row.kind == Some(OutcomeKind::Credited);
-                let what = if credited { "入账" } else { "收到" };
-                let tail = names::shown(&tail.collect::<String>());
-                let detail = format!(
-                    "本批曾重发，该笔先前已有另一个银行流水号，现又以尾号 {tail} 的流水号报{what}，可能重复入账"
-                );
-                Some((CREDITED_TWICE, detail))
+                Some((CREDITED_TWICE, another(serial)))
             }
             Some(_) => None,
             None => {
@@ -78,12 +69,21 @@ impl<'s> Once<'s> {
     }
 }
 
+/// The words about a second number: the same for the same number, and others for another that ends alike.
+fn another(serial: &str) -> String {
+    let tail = serial.chars().skip(serial.chars().count().saturating_sub(TAIL));
+    let tail = names::shown(&tail.collect::<String>());
+    let mark = hex(&sha256(serial.as_bytes())[..4]);
+    format!(
+        "本批曾重发，该笔先前已以另一个银行流水号入账，现又以尾号 {tail}（摘要 {mark}）的流水号报入账，可能重复入账"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::format::Value;
     use crate::model::money::Fen;
-    use crate::model::notice::NoticeState;
 
     fn row(line: i64, kind: Option<OutcomeKind>) -> TakenRow {
         TakenRow {
@@ -117,7 +117,7 @@ mod tests {
     #[test]
     fn f31_a_number_tells_a_second_credit_and_another_message_does_not() {
         let known = known();
-        let once = &mut Once::of(Some(&known), false);
+        let once = &mut Once::of(Some(&known));
         assert_eq!(cause(once, "A1", &row(1, CREDITED)), None);
         assert_eq!(cause(once, "B1", &row(1, CREDITED)), Some(CREDITED_TWICE));
         assert_eq!(once.is_doubtful(&Record::new(), &row(1, CREDITED)), None, "without a number");
@@ -126,26 +126,28 @@ mod tests {
         // Within one message.
         assert_eq!(cause(once, "A2", &row(2, CREDITED)), None);
         assert_eq!(cause(once, "B2", &row(2, CREDITED)), Some(CREDITED_TWICE));
-        assert_eq!(cause(&mut Once::of(None, true), "B1", &row(1, CREDITED)), None);
+        assert_eq!(cause(&mut Once::of(None), "B1", &row(1, CREDITED)), None);
     }
 
     #[test]
-    fn f31_where_numbers_are_told_before_the_credits_the_second_of_them_is_seen() {
+    fn f31_a_third_number_that_ends_alike_is_told_apart() {
         let known = known();
-        let once = &mut Once::of(Some(&known), true);
-        assert_eq!(cause(once, "A1", &row(1, None)), None);
-        let (_, told) = once.is_doubtful(&under("B0000001"), &row(1, None)).expect("seen");
-        assert!(told.contains("尾号 000001 ") && !told.contains("B0"), "{told}");
-        let notice = TakenRow { notice: Some(NoticeState::Delivered), ..row(1, None) };
-        assert_eq!(cause(once, "S77", &notice), None, "the number of an SMS");
+        let once = &mut Once::of(Some(&known));
+        let mut told =
+            |serial| once.is_doubtful(&under(serial), &row(1, CREDITED)).expect("seen").1;
+        let second = told("0502000123");
+        assert!(second.contains("尾号 000123（") && !second.contains("0502"), "{second}");
+        assert_eq!(told("0502000123"), second);
+        assert_ne!(told("0503000123"), second);
     }
 
     #[test]
-    fn f31_a_return_of_one_of_two_credits_waits_and_one_of_the_first_does_not() {
+    fn f31_a_return_of_either_of_two_credits_is_no_leftover() {
         let known = known();
-        let once = &mut Once::of(Some(&known), false);
-        assert_eq!(cause(once, "A1", &row(1, RETURNED)), None);
-        assert_eq!(cause(once, "B1", &row(1, RETURNED)), Some(RETURNED_ONE));
+        let once = &mut Once::of(Some(&known));
+        for serial in ["A1", "B1", "R77"] {
+            assert_eq!(cause(once, serial, &row(1, RETURNED)), Some(RETURNED_ONE));
+        }
         let (nameless, _) = once.is_doubtful(&Record::new(), &row(1, RETURNED)).expect("waits");
         assert_eq!(nameless, RETURNED_ONE);
         assert_eq!(cause(once, "B2", &row(2, RETURNED)), None, "it was credited once");
@@ -154,7 +156,7 @@ mod tests {
     #[test]
     fn f31_a_number_of_several_payments_is_none_of_a_payment() {
         let known = Doubled::default();
-        let mut once = Once::of(Some(&known), false);
+        let mut once = Once::of(Some(&known));
         for (line, serial) in [(1, "N"), (2, "N"), (3, "A3"), (4, "A4")] {
             assert_eq!(cause(&mut once, serial, &row(line, CREDITED)), None);
         }

@@ -16,7 +16,7 @@ pub use crate::sandbox::bank_answers::names_payments;
 pub use crate::sandbox::bank_beside::Beside;
 pub use crate::sandbox::bank_book::BookError;
 use crate::sandbox::bank_desk::Desk;
-pub use crate::sandbox::bank_faults::{Faults, MILLION, Often, Outage};
+pub use crate::sandbox::bank_faults::{Faults, MILLION, Often, Outage, Told};
 pub use crate::sandbox::bank_judge::{
     BankVerdict, Card, CreditedTwice, Fared, read_book, read_cards, read_references,
 };

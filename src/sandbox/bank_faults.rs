@@ -5,6 +5,9 @@
 //! comes beside it. So the same seed and the same input make the same faults, in whatever order
 //! connections are served.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use ring::digest::{Context, SHA256};
 
 /// A whole, in the parts that a share is counted in.
@@ -86,6 +89,22 @@ pub struct Faults {
     /// The longest that an answer is held back.
     pub delay_ms: u64,
     pub outage: Option<Outage>,
+    /// What was told of, so that each is told once.
+    pub told: Told,
+}
+
+/// The most of them that are remembered; what comes behind that is told as often as it comes.
+const TOLD_MAX: usize = 100_000;
+
+/// Faults that were told of.
+#[derive(Debug, Clone, Default)]
+pub struct Told(Arc<Mutex<HashSet<String>>>);
+
+impl Told {
+    fn is_new(&self, what: &str, key: &str) -> bool {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        told.len() >= TOLD_MAX || told.insert(format!("{what} {key}"))
+    }
 }
 
 impl Faults {
@@ -96,7 +115,7 @@ impl Faults {
             Often::Every(n) => n > 0 && count.is_multiple_of(n),
             Often::Share(share) => self.roll(what, key) % u64::from(MILLION) < u64::from(share),
         };
-        if comes {
+        if comes && self.told.is_new(what, key) {
             tracing::info!(fault = what, about = key, "a fault comes about");
         }
         comes

@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 pub struct Doubled {
     /// Under which number of the bank each payment was told of first, by its line.
     pub first: HashMap<i64, String>,
-    /// Lines that may have been credited twice, of which two people have not said what is true.
+    /// Lines that may have been credited twice, whatever people said of it since: what comes back of them is no return.
     pub twice: BTreeSet<i64>,
 }
 
@@ -48,7 +48,7 @@ impl Store {
             .rows(sql, params![attempt], |row| Ok((row.int(0)?, row.string(1)?)))
             .await?;
         let mut work = self.read().await?;
-        let twice = super::quarantine::credited_twice(&mut work, attempt).await?;
+        let twice = super::quarantine::credited_twice(&mut work, attempt, false).await?;
         work.commit().await?;
         Ok(Doubled { first: first.into_iter().collect(), twice })
     }

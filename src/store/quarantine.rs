@@ -24,7 +24,7 @@ const ROW_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.s
 /// The later result in which the payment of line `q` got an answer. Whether something was paid twice no answer about
 /// the payment tells.
 const ROW_RESULT: &str = "(SELECT MIN(o.result_no) FROM outcome o WHERE o.attempt_no = q.attempt_no AND o.line = q.line \
-    AND o.result_no > q.result_no AND q.cause <> 'credited_twice')";
+    AND o.result_no > q.result_no AND q.cause NOT IN ('credited_twice', 'returned_one_of_two'))";
 
 /// The decision that settled result `x`.
 const HELD_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.state = 'confirmed' \
@@ -274,14 +274,16 @@ pub(super) async fn open_in_all(work: &mut Work) -> Result<i64, StoreError> {
     Ok(open)
 }
 
-/// The lines of an attempt that may have been credited twice, and of which nobody has said more.
+/// The lines of an attempt that may have been credited twice; `open` are those of which nobody has said more.
 pub(super) async fn credited_twice(
     work: &mut Work,
     attempt: AttemptNo,
+    open: bool,
 ) -> Result<BTreeSet<i64>, StoreError> {
+    let only = if open { row_is_open() } else { "1 = 1".to_owned() };
     let sql = format!(
-        "SELECT q.line FROM quarantine q WHERE q.attempt_no = $1 AND q.cause = 'credited_twice' AND {}",
-        row_is_open()
+        "SELECT q.line FROM result x JOIN quarantine q ON q.result_no = x.result_no WHERE x.attempt_no = $1 \
+         AND q.cause = 'credited_twice' AND {only}"
     );
     let mut lines = BTreeSet::new();
     let mut read = |row: &Row<'_>| {
@@ -316,13 +318,12 @@ pub(super) async fn end_contradiction(
     now_ms: i64,
 ) -> Result<(), StoreError> {
     let about = attempt.to_string();
-    if credited_twice(work, attempt).await?.is_empty() {
-        super::alerts::clear(work, AlertKind::PaidTwice, &about, now_ms).await?;
+    let twice = AlertKind::PaidTwice;
+    if stands(work, twice, &about).await? && credited_twice(work, attempt, true).await?.is_empty() {
+        super::alerts::clear(work, twice, &about, now_ms).await?;
     }
     let kind = AlertKind::Contradiction;
-    let sql =
-        "SELECT COUNT(*) FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
-    if work.the(sql, params![kind.as_str(), &about], |row| row.int(0)).await? == 0 {
+    if !stands(work, kind, &about).await? {
         return Ok(());
     }
     let sql = format!(
@@ -337,6 +338,12 @@ pub(super) async fn end_contradiction(
         super::alerts::clear(work, kind, &about, now_ms).await?;
     }
     Ok(())
+}
+
+async fn stands(work: &mut Work, kind: AlertKind, about: &str) -> Result<bool, StoreError> {
+    let sql =
+        "SELECT COUNT(*) FROM alert WHERE kind = $1 AND subject = $2 AND cleared_at_ms IS NULL";
+    Ok(work.the(sql, params![kind.as_str(), about], |row| row.int(0)).await? > 0)
 }
 
 /// Clears the alerts about a result, where nothing of it waits any more.

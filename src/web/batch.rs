@@ -307,7 +307,7 @@ pub(super) fn cause_name(cause: &str) -> &str {
         "amount_differs" => "金额与清册不符",
         "account_differs" => "账号与清册不符",
         "credited_twice" => "可能重复入账",
-        "returned_one_of_two" => "曾两次报入账，不知退回的是哪一笔",
+        "returned_one_of_two" => "曾两次报入账，退回其中一笔",
         "code_unknown" => "银行返回码未登记",
         "ambiguous" => "同一批中有几笔与此行相同，无法对应",
         "unreadable" => "该行无法读取",

@@ -46,6 +46,7 @@ fn bad(authority: &Authority) -> Vec<(&'static str, Manner, [&'static str; 2])> 
     let client = changed(|params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     });
+    let nameless = changed(|params| params.subject_alt_names.clear());
     let elsewhere = server("bank.example");
     let (stranger, impostor) = (Authority::new("another"), Authority::new(AUTHORITY));
     let unknown = ["signed by an authority that is not trusted here", "签发机构不受信任"];
@@ -65,6 +66,11 @@ fn bad(authority: &Authority) -> Vec<(&'static str, Manner, [&'static str; 2])> 
             "another name",
             authority.signs(&elsewhere).into(),
             ["for bank.example, not for localhost", "不是 localhost 的"],
+        ),
+        (
+            "without a name",
+            authority.signs(&nameless).into(),
+            ["bears no name (subject alternative name)", "没有写明名称"],
         ),
         ("another authority", stranger.signs(&server(NAME)).into(), unknown),
         (

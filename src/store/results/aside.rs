@@ -65,7 +65,7 @@ impl Store {
 
 /// Tells of all that may have been paid twice and waits, in place of what was told before.
 async fn paid_twice(work: &mut Work, attempt: &Attempt, now_ms: i64) -> Result<(), StoreError> {
-    let lines = credited_twice(work, attempt.no).await?.len();
+    let lines = credited_twice(work, attempt.no, true).await?.len();
     let text = format!(
         "{} 对重发过的 {}（流水号 {}）又以另外的银行流水号报 {lines} 笔已入账：可能重复入账。请立即与银行核对台账，\
          如确有重复须追回，再由两人核定（daifa decide list）",
