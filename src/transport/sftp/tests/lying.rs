@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::transport::sftp::tests::sshd::Sshd;
-use crate::transport::sftp::tests::{Bank, accepted, cause, pair, send};
+use crate::transport::sftp::tests::{Bank, accepted, cause, pair, part, send};
 use crate::transport::sftp::{Sftp, SftpOptions, host_key};
 use crate::transport::{DoorError, Sent, Transport};
 
@@ -84,5 +84,43 @@ async fn f52_a_server_that_lies_about_lengths_and_names_is_not_believed() {
         // What it says of an upload is no better, and nothing was asked for that commits.
         let sent = send(&door, &pair()).await;
         assert!(matches!(sent, Sent::NotSent { .. }), "{mode}: {sent:?}");
+    }
+}
+
+/// What lies between `sshd` and its own server of files, and has another digit stored than was written: so often as
+/// its first argument says. A disk that fails and a gateway that rewrites what passes are both like that.
+const REWRITING: &str = r#"
+    open(my $server, "|-", "/usr/lib/openssh/sftp-server") or die; binmode STDIN; binmode $server;
+    my $left = $ARGV[0];
+    while (sysread(STDIN, my $bytes, 65536)) {
+        if ($left > 0 && $bytes =~ s/100\.00/900.00/) { $left--; }
+        syswrite($server, $bytes);
+    }
+"#;
+
+#[tokio::test]
+async fn f47_what_the_server_keeps_otherwise_than_it_was_written_is_never_handed_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("rewriting.pl");
+    fs::write(&script, REWRITING).expect("written");
+    let parts = [part("DF1.txt", b"pay 100.00", false), part("DF1.ok", b"1", true)];
+    for (times, good) in [(0, true), (1, true), (2, false)] {
+        let command = format!("/usr/bin/perl {} {times}", script.display());
+        let Some(sshd) = Sshd::speaking(&command) else { return };
+        let bank = Bank::behind(sshd);
+        let options = SftpOptions { connect_ms: 60_000, total_ms: 60_000, ..bank.options() };
+        let door = Sftp::new(options).expect("good settings");
+        let sent = send(&door, &parts).await;
+        assert_eq!(accepted(&sent), good, "{times}: {sent:?}");
+        if good {
+            // Kept otherwise once, it was written once more.
+            assert_eq!(fs::read(bank.path("out/DF1.txt")).expect("read"), b"pay 100.00");
+            assert_eq!(bank.seen(), 1, "{times}");
+            continue;
+        }
+        assert!(matches!(sent, Sent::NotSent { .. }), "{sent:?}");
+        assert!(cause(&sent).contains("DF1.txt reads back otherwise"), "{sent:?}");
+        let visible = bank.names("out").into_iter().filter(|name| !name.starts_with('.'));
+        assert_eq!(visible.count(), 0, "the bank sees none of it");
     }
 }
