@@ -2,6 +2,7 @@
 //! and runs the daemon.
 
 mod agreed;
+mod anew;
 mod begun;
 pub mod doors;
 pub mod opening;
@@ -11,6 +12,8 @@ mod profile;
 pub mod push;
 mod routes;
 
+use std::convert::Infallible;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,10 +33,10 @@ use crate::flow::opening::Opening;
 use crate::flow::reach::Reach;
 use crate::flow::waits::Waits;
 use crate::flow::{Ctx, Duty, Lane, Pace, Step, lanes};
-use crate::lifecycle::{DRAIN_LIMIT, Exit, Stop, feed_watchdog, manager};
+use crate::lifecycle::{DRAIN_LIMIT, Ended, Exit, Hangups, Stop, feed_watchdog, manager};
 use crate::model::deadline::StartEvent;
 use crate::store::death::Death;
-use crate::store::{Store, StoreError};
+use crate::store::{Location, Store, StoreError};
 use crate::web::metrics::StepResult;
 use crate::web::{BankName, Health, Metrics, Pages};
 
@@ -144,6 +147,8 @@ impl Observer for Watcher {
 pub struct Running {
     pub store: Arc<Store>,
     pub address: std::net::SocketAddr,
+    location: Location,
+    metrics: Arc<Metrics>,
     lanes: Lanes,
     /// What this process is to be told apart from by the next.
     before: opening::Before,
@@ -201,6 +206,7 @@ pub async fn start(
         .iter()
         .map(|bank| BankName { code: bank.code.clone(), name: bank.name.clone() })
         .collect();
+    let location = parts.location.clone();
     let (before, ledger) = opening::begin(&config.data)?;
     let opening = before.opening(ledger);
     let ctx = context(config, parts, Arc::clone(&store), Arc::clone(&clock), opening).await?;
@@ -250,10 +256,23 @@ pub async fn start(
     let marked = tokio::spawn(begun::follow(config, Arc::clone(&store), mark, cancel.clone()));
     let mut rest = vec![page, tokio::spawn(fresh), tokio::spawn(watchdog)];
     rest.extend(listeners);
-    let watcher = Arc::new(Watcher { health: Arc::clone(&health), metrics });
-    let lanes = Lanes::run(ctx, watcher, cancel);
+    let watcher = Watcher { health: Arc::clone(&health), metrics: Arc::clone(&metrics) };
+    let lanes = Lanes::run(ctx, Arc::new(watcher), cancel);
     health.set_ready(true);
-    Ok(Running { store, address, lanes, before, broken, exit: None, rest, marked, health })
+    let exit = None;
+    Ok(Running {
+        store,
+        address,
+        location,
+        metrics,
+        lanes,
+        before,
+        broken,
+        exit,
+        rest,
+        marked,
+        health,
+    })
 }
 
 impl Running {
@@ -299,28 +318,57 @@ impl Running {
     }
 }
 
-/// Runs the daemon until it is told to stop.
+/// Runs the daemon until it is told to stop, or to begin anew with what the file at `path` says by then.
 ///
 /// # Errors
 /// Why it could not start.
 pub async fn run(
     config: &Config,
+    path: &Path,
     clock: Arc<dyn Clock>,
     death: Option<Death>,
-) -> anyhow::Result<Exit> {
+) -> anyhow::Result<Ended> {
     let stop = Stop::on_signals()?;
-    let mut running = start(config, clock, stop.soft(), death).await?;
+    let hangups = Hangups::heard()?;
+    let mut running = start(config, Arc::clone(&clock), stop.soft(), death).await?;
     tracing::info!(page = %format!("http://{}/", running.address), "ready");
     manager::ready();
-    let soft = stop.soft();
+    let begun = anew::Begun {
+        config,
+        path,
+        location: running.location.clone(),
+        store: Arc::clone(&running.store),
+        metrics: Arc::clone(&running.metrics),
+        clock,
+    };
+    let (soft, anew) = (stop.soft(), CancellationToken::new());
+    let asked = async {
+        begun.asked(hangups).await;
+        // Who was told to end meanwhile ends.
+        if !soft.is_cancelled() {
+            anew.cancel();
+            soft.cancel();
+        }
+        std::future::pending::<Infallible>().await
+    };
     // Said when the stop begins: work under way may take the whole limit to end.
-    let stopping = tokio::spawn(async move {
-        soft.cancelled().await;
-        manager::stopping();
+    let stopping = tokio::spawn({
+        let (soft, anew) = (soft.clone(), anew.clone());
+        async move {
+            soft.cancelled().await;
+            if anew.is_cancelled() { manager::reloading() } else { manager::stopping() }
+        }
     });
-    let exit = stop.drain(DRAIN_LIMIT, running.ended()).await.unwrap_or(Exit::Undrained);
+    let exit = tokio::select! {
+        exit = stop.drain(DRAIN_LIMIT, running.ended()) => exit.unwrap_or(Exit::Undrained),
+        never = asked => match never {},
+    };
     stop.soft().cancel();
     stopping.await?;
     running.close().await;
-    Ok(exit)
+    let anew = anew.is_cancelled() && !stop.is_hard();
+    Ok(match exit {
+        Exit::Done | Exit::Undrained if anew => Ended::Anew,
+        exit => Ended::For(exit),
+    })
 }

@@ -6,10 +6,15 @@
 //! same road as after a crash (F59). The soft stop is a courtesy to the bank, not what correctness
 //! rests on.
 //!
+//! SIGHUP asks for the config to be taken anew. Where all of it is good the process stops softly and
+//! begins again as itself ([`begin_anew`]), so that whoever watches over it sees one process; where it is not, nothing
+//! changes (F57).
+//!
 //! Under systemd the process says when it is ready and when it stops, and feeds the watchdog only
 //! while every step was heard of lately ([`Health`]); a process that is up but stuck is restarted.
 
 use std::future::Future;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +70,48 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// How a daemon ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// For good.
+    For(Exit),
+    /// To begin anew with another config.
+    Anew,
+}
+
+/// Runs this program again in this process, with the same arguments. What was open is closed by that, and nothing
+/// behind it is run; so it comes back only to say why it could not be run.
+pub fn begin_anew(program: &Path) -> std::io::Error {
+    use std::os::unix::process::CommandExt as _;
+    let mut arguments = std::env::args_os();
+    let mut command = std::process::Command::new(program);
+    if let Some(name) = arguments.next() {
+        command.arg0(name);
+    }
+    command.args(arguments).exec()
+}
+
+/// SIGHUP, from now on.
+#[derive(Debug)]
+pub struct Hangups(Signal);
+
+impl Hangups {
+    /// Listens. Needs a running runtime.
+    ///
+    /// # Errors
+    /// Where the system does not let us listen to signals.
+    pub fn heard() -> std::io::Result<Self> {
+        signal(SignalKind::hangup()).map(Self)
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
 /// The two stops of a process. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Stop {
@@ -86,6 +133,11 @@ impl Stop {
     /// Cancelled once no new work may begin. Cancel it to stop the process softly from inside.
     pub fn soft(&self) -> CancellationToken {
         self.soft.clone()
+    }
+
+    /// Was it told to stop at once?
+    pub fn is_hard(&self) -> bool {
+        self.hard.is_cancelled()
     }
 
     /// Listens to SIGTERM and SIGINT from now on. Needs a running runtime.
@@ -153,13 +205,22 @@ pub mod manager {
     /// Start-up is finished: the store is open, the page is served, the steps run.
     pub fn ready() {
         #[cfg(target_os = "linux")]
-        tell(&NotifyState::Ready);
+        tell(&[NotifyState::Ready]);
     }
 
     /// The process is on its way out.
     pub fn stopping() {
         #[cfg(target_os = "linux")]
-        tell(&NotifyState::Stopping);
+        tell(&[NotifyState::Stopping]);
+    }
+
+    /// The process ends what is under way, and says that it is ready once it has begun anew.
+    pub fn reloading() {
+        #[cfg(target_os = "linux")]
+        match NotifyState::monotonic_usec_now() {
+            Ok(now) => tell(&[NotifyState::Reloading, now]),
+            Err(error) => tracing::warn!(%error, "the service manager could not be told"),
+        }
     }
 
     /// How often the watchdog wants to be fed, or nothing where there is none.
@@ -172,12 +233,12 @@ pub mod manager {
 
     pub(super) fn feed() {
         #[cfg(target_os = "linux")]
-        tell(&NotifyState::Watchdog);
+        tell(&[NotifyState::Watchdog]);
     }
 
     #[cfg(target_os = "linux")]
-    fn tell(state: &NotifyState<'_>) {
-        if let Err(error) = sd_notify::notify(std::slice::from_ref(state)) {
+    fn tell(states: &[NotifyState<'_>]) {
+        if let Err(error) = sd_notify::notify(states) {
             tracing::warn!(%error, "the service manager could not be told");
         }
     }

@@ -35,6 +35,9 @@ pub fn init(level: &str) -> Result<(), TelemetryError> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
+        // Where a line cannot be written, on a full disk or behind a terminal that was closed, saying so in the same
+        // place would end the task that logged it.
+        .log_internal_errors(false)
         .try_init()
         .map_err(|_| TelemetryError::Twice)?;
     quiet_panics();

@@ -18,6 +18,8 @@ mod process;
 #[path = "service/typed.rs"]
 mod typed;
 
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::process::{Finance, Held, Service};
@@ -96,6 +98,93 @@ fn f59_a_stuck_step_starves_the_watchdog_and_does_not_hold_up_the_stop() {
 
 /// Another blinding key under the same id would blind the same person to somebody else; another seal
 /// would seal what nobody opens.
+#[test]
+fn f13_logs_for_which_there_is_no_room_stop_nothing() {
+    let mut service = Service::prepare(Finance::Refusing, "");
+    let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");
+    service.start_logging(Duration::from_mins(1), full);
+    service.await_said("READY=1", SOON);
+    service.terminate();
+    assert_eq!(service.ended(SOON).code(), Some(0));
+}
+
+/// The example of a rural bank as a folder of its own.
+fn rural(folder: &Path) {
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("bank-formats/example-rural-fixed");
+    let copied = Command::new("cp").arg("-r").arg(example).arg(folder).status();
+    assert!(copied.expect("cp runs").success());
+}
+
+#[test]
+fn f57_a_config_is_taken_anew_only_where_all_of_it_is_good() {
+    let refused = "the config is not taken";
+    let folder = tempfile::tempdir().expect("a folder");
+    let format = folder.path().join("rural");
+    rural(&format);
+    let mut service = Service::prepare(Finance::Refusing, "");
+    service.start(Duration::from_mins(1));
+    service.await_said("READY=1", SOON);
+    let gauge = |service: &Service, value: &str| {
+        service.page("/metrics").contains(&format!("daifa_config_refused {value}\n"))
+    };
+    assert!(gauge(&service, "0"));
+
+    // A sample that does not come out as the description says: nothing changes.
+    service.format(&format);
+    let sample = format.join("samples/payment_request/values.jsonl");
+    let values = std::fs::read_to_string(&sample).expect("read");
+    std::fs::write(&sample, values.replacen("\"amount\":\"1234.50\"", "\"amount\":\"1234.51\"", 1)).expect("written");
+    service.hang_up();
+    service.await_logged(refused, 1, SOON);
+    assert!(service.log().contains("bank.1.format"), "{}", service.log());
+    assert!(gauge(&service, "1"));
+    assert!(service.page("/health/ready").starts_with("HTTP/1.1 200"));
+    // Neither where it would be another database, nor with another key of the same id.
+    std::fs::write(&sample, values).expect("written");
+    let data = format!("data = \"{}\"", service.data().display());
+    service.configure(&format!("data = \"{}\"", folder.path().join("other").display()));
+    service.hang_up();
+    service.await_logged(refused, 2, SOON);
+    assert!(service.log().contains("this is another database"), "{}", service.log());
+    service.configure(&data);
+    service.change_key("blind");
+    service.hang_up();
+    service.await_logged(refused, 3, SOON);
+    assert!(service.log().contains("keys.blind 1: this is another key"), "{}", service.log());
+    assert_eq!(service.said(), ["READY=1"], "the service manager hears of none of it");
+
+    // All of it is good: the same process is ready once more, with what the config says now.
+    service.bring_back_key("blind");
+    let before = service.log().matches("page=http://").count();
+    service.configure("log = \"debug\"");
+    service.hang_up();
+    service.await_said_often("READY=1", 2, SOON);
+    let said = service.said();
+    let [_, reloading, since, _] = said.as_slice() else { panic!("{said:?}") };
+    assert!(reloading == "RELOADING=1" && since.starts_with("MONOTONIC_USEC="), "{said:?}");
+    service.await_logged("page=http://", before + 1, SOON);
+    assert!(service.page("/health/ready").starts_with("HTTP/1.1 200"));
+    assert!(gauge(&service, "0"));
+    assert!(service.log().contains("DEBUG"), "{}", service.log());
+    service.terminate();
+    assert_eq!(service.ended(SOON).code(), Some(0), "{}", service.log());
+}
+
+#[test]
+fn f59_whoever_is_told_to_stop_while_it_takes_its_config_stops() {
+    let mut service = Service::prepare(Finance::Trickling, "");
+    service.start(Duration::from_mins(1));
+    service.await_said("READY=1", SOON);
+    // A pull that does not end holds up the stop, and so the new beginning.
+    std::thread::sleep(Duration::from_secs(1));
+    service.hang_up();
+    service.await_said("RELOADING=1", SOON);
+    service.terminate();
+    let status = service.ended(SOON);
+    assert!(matches!(status.code(), Some(0 | 75)), "{status}: {}", service.log());
+    assert_eq!(service.said().iter().filter(|word| *word == "READY=1").count(), 1);
+}
+
 #[test]
 fn another_key_under_the_same_id_is_refused_at_the_start() {
     for name in ["blind", "seal"] {

@@ -17,12 +17,13 @@ use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::config::Config;
-use crate::lifecycle::Exit;
+use crate::lifecycle::{Ended, Exit, begin_anew};
 use crate::store::death::Death;
 use crate::store::{Store, StoreError};
 
@@ -184,9 +185,14 @@ fn exit_of(cause: &anyhow::Error) -> Exit {
 }
 
 async fn run(path: &Path, clock: Arc<dyn Clock>, death: Option<Death>) -> anyhow::Result<Exit> {
+    // Asked for now: behind an upgrade it is another file of the same name.
+    let program = std::env::current_exe();
     let config = Config::read(path)?;
     crate::telemetry::init(&config.log)?;
-    app::run(&config, clock, death).await
+    match app::run(&config, path, clock, death).await? {
+        Ended::For(exit) => Ok(exit),
+        Ended::Anew => Err(begin_anew(&program?)).context("beginning anew"),
+    }
 }
 
 fn format_command(command: format::FormatCommand) -> Exit {

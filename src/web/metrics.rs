@@ -91,6 +91,7 @@ pub struct Metrics {
     reports: Family<Label, Gauge>,
     alerts_open: Gauge,
     clock_step: Gauge,
+    config_refused: Gauge,
     quarantined: Gauge,
     quarantine_open: Gauge,
     deadline_level: Gauge,
@@ -138,6 +139,11 @@ impl Metrics {
                 "clock_step_detected",
                 "1 while the time of day differs from the time that passed and nobody has answered for it",
             ),
+            config_refused: kept(
+                r,
+                "config_refused",
+                "1 while the config that the daemon was told to take (SIGHUP) is wrong, and it goes on with the one before",
+            ),
             quarantined: kept(r, "quarantined", "Result lines that were put aside"),
             quarantine_open: kept(
                 r,
@@ -182,6 +188,11 @@ impl Metrics {
         metrics.answered(|_| 0);
         metrics.set_totals(&Totals::default());
         metrics
+    }
+
+    /// The daemon was told to take another config: it was refused, or not.
+    pub fn config_refused(&self, refused: bool) {
+        self.config_refused.set(i64::from(refused));
     }
 
     /// A bank called.

@@ -107,6 +107,12 @@ impl Service {
 
     /// Starts the process with a watchdog of this period.
     pub fn start(&mut self, watchdog: Duration) {
+        let log = std::fs::File::create(self.folder.path().join("log")).expect("a log");
+        self.start_logging(watchdog, log);
+    }
+
+    /// The same, and what it logs goes here.
+    pub fn start_logging(&mut self, watchdog: Duration, log: std::fs::File) {
         let path = self.folder.path().join("notify");
         std::fs::remove_file(&path).ok();
         let socket = UnixDatagram::bind(&path).expect("a socket");
@@ -119,7 +125,6 @@ impl Service {
                 said.extend(text.lines().map(|line| (Instant::now(), line.to_owned())));
             }
         });
-        let log = std::fs::File::create(self.folder.path().join("log")).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_daifa"))
             .args(["run", "--config"])
             .arg(self.folder.path().join("daifa.toml"))
@@ -206,6 +211,12 @@ impl Service {
         std::fs::write(self.folder.path().join(name), "d".repeat(64)).expect("written");
     }
 
+    /// And now there is the one of [`Service::prepare`] again.
+    pub fn bring_back_key(&self, name: &str) {
+        let digit = if name == "blind" { "b" } else { "a" };
+        std::fs::write(self.folder.path().join(name), digit.repeat(64)).expect("written");
+    }
+
     /// What was said, without the feeding.
     pub fn said(&self) -> Vec<String> {
         let said = self.said.lock().expect("no panic inside");
@@ -218,8 +229,12 @@ impl Service {
     }
 
     pub fn await_said(&self, word: &str, limit: Duration) {
+        self.await_said_often(word, 1, limit);
+    }
+
+    pub fn await_said_often(&self, word: &str, times: usize, limit: Duration) {
         let begun = Instant::now();
-        while self.times(word).is_empty() {
+        while self.times(word).len() < times {
             assert!(begun.elapsed() < limit, "{word} was not said: {}", self.log());
             std::thread::sleep(LOOK);
         }
@@ -243,7 +258,7 @@ impl Service {
     /// What the status page answers.
     pub fn page(&self, path: &str) -> String {
         let log = self.log();
-        let (_, rest) = log.split_once("http://").expect("the log says where it is");
+        let (_, rest) = log.rsplit_once("page=http://").expect("the log says where it is");
         let (address, _) = rest.split_once('/').expect("an address");
         let mut page = TcpStream::connect(address).expect("it listens");
         let request =
@@ -255,8 +270,36 @@ impl Service {
     }
 
     pub fn terminate(&self) {
+        self.tell(Signal::TERM);
+    }
+
+    /// It is to take its config anew.
+    pub fn hang_up(&self) {
+        self.tell(Signal::HUP);
+    }
+
+    fn tell(&self, signal: Signal) {
         let child = self.process.as_ref().expect("it was started");
-        kill_process(Pid::from_child(child), Signal::TERM).expect("it is told");
+        kill_process(Pid::from_child(child), signal).expect("it is told");
+    }
+
+    /// Waits until the log says it so often.
+    pub fn await_logged(&self, words: &str, times: usize, limit: Duration) {
+        let begun = Instant::now();
+        while self.log().matches(words).count() < times {
+            assert!(begun.elapsed() < limit, "{words} is not logged: {}", self.log());
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    /// From now on the bank's format is this folder.
+    pub fn format(&self, folder: &Path) {
+        let path = self.folder.path().join("daifa.toml");
+        let text = std::fs::read_to_string(&path).expect("read");
+        let named = "format = \"example-rural-fixed\"";
+        assert!(text.contains(named), "{text}");
+        let text = text.replace(named, &format!("format = \"{}\"", folder.display()));
+        std::fs::write(&path, text).expect("written");
     }
 
     pub fn ended(&mut self, limit: Duration) -> ExitStatus {
