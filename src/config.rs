@@ -274,6 +274,7 @@ impl Config {
                 out.push(Problem::new(format!("{key}.code"), what));
             }
             out.extend(bank.problems(&key, self.duty.allowed));
+            out.extend(self.pace.outlasted(bank, &key));
             let before = self.banks.iter().take_while(|before| !std::ptr::eq(*before, bank));
             out.extend(before.flat_map(|before| met_twice(bank, before, &key)));
             out.extend(bank.push.as_ref().and_then(|push| push.shared(&mut listening, &key)));

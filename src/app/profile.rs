@@ -202,7 +202,7 @@ impl Agreed<'_> {
         self.windows();
         let says = |answer| self.can_say(M::StatusAnswer, answer);
         let lost = says(Answer::NotFound);
-        let there = [Answer::Accepted, Answer::Processing, Answer::Done].into_iter().any(says);
+        let there = [Answer::Accepted, Answer::Processing].into_iter().any(says);
         let repeats = self.bank.duplicate_window.is_none_or(|window| window > Span(0));
         let known = !repeats
             || !self.format.has(M::Acknowledgement)
@@ -214,7 +214,11 @@ impl Agreed<'_> {
             );
         }
         if !there {
-            self.note("ask", "no code of the format's status_answer means that the bank has it");
+            self.note(
+                "ask",
+                "no code of the format's status_answer means accepted or processing: what the bank says while it is at \
+                 work would be a code that nobody knows",
+            );
         }
         if !known {
             self.note(
@@ -469,5 +473,18 @@ mod tests {
             let problems = told(name, &without, CALL, "").expect_err("is refused");
             assert!(problems[0].contains(&format!("means {word}")), "{problems:?}");
         }
+    }
+
+    #[test]
+    fn i15_a_bank_that_has_no_word_for_being_at_work_is_refused() {
+        let name = "example-city-xml";
+        let text = example::example(name).expect("it ships");
+        let accepted = text.replace("B002 = { answer = \"processing\" }", "");
+        assert_ne!(text, accepted);
+        told(name, &accepted, CALL, "").expect("accepted says so too");
+        let neither = accepted.replace("B001 = { answer = \"accepted\" }", "");
+        assert_ne!(accepted, neither);
+        let problems = told(name, &neither, CALL, "").expect_err("is refused");
+        assert!(problems.iter().any(|what| what.contains("accepted or processing")), "{problems:?}");
     }
 }

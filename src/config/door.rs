@@ -77,6 +77,17 @@ impl Door {
         }
     }
 
+    /// How long one message, or one look at what the bank left, may take at most.
+    pub(super) const fn total_timeout(&self) -> Span {
+        match self {
+            Self::Directory { total_timeout, .. } | Self::Https { total_timeout, .. } => {
+                *total_timeout
+            }
+            Self::Sftp(door) => door.total_timeout,
+            Self::Socket(door) => door.total_timeout,
+        }
+    }
+
     /// What does not fit together in one door.
     pub fn problems(&self, key: &str) -> Vec<Problem> {
         let mut out = Vec::new();

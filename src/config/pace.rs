@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::config::{Problem, Span};
+use crate::config::{Bank, Problem, Span};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -56,5 +56,16 @@ impl Pace {
             ("report_retry", self.report_retry),
         ];
         stuck.into_iter().chain(no_pause("pace", &paces)).collect()
+    }
+
+    /// The doors of a bank that may take so long over one message that the step is taken for stuck: the watchdog
+    /// would end the daemon for a bank that is slow.
+    pub(super) fn outlasted(&self, bank: &Bank, key: &str) -> Vec<Problem> {
+        let long = bank.doors().filter(|(_, door)| door.total_timeout() >= self.stuck_after);
+        let told = long.map(|(at, _)| {
+            let what = "is not shorter than pace.stuck_after: a slow bank would be taken for a step that is stuck";
+            Problem::new(format!("{key}.{at}.total_timeout"), what)
+        });
+        told.collect()
     }
 }

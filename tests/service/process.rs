@@ -93,7 +93,7 @@ impl Service {
              [[bank]]\ncode = \"rural\"\nname = \"Example\"\nformat = \"example-rural-fixed\"\n\
              visibility_delay = \"10m\"\nduplicate_window = \"72h\"\n\
              [bank.door]\nkind = \"directory\"\noutgoing = \"{here}/o\"\nincoming = \"{here}/i\"\n\
-             archive = \"{here}/a\"\nquarantine = \"{here}/q\"\ncontrol_suffix = \".ok\"\n\
+             archive = \"{here}/a\"\nquarantine = \"{here}/q\"\ncontrol_suffix = \".ok\"\ntotal_timeout = \"4s\"\n\
              [duty]\nstart = \"received\"\npool_bank = \"rural\"\n\
              [pace]\npull_every = \"200ms\"\n{pace}\n"
         );
