@@ -38,6 +38,8 @@ mod deadline;
 mod deciding;
 #[path = "road/doors.rs"]
 mod doors;
+#[path = "road/doubts.rs"]
+mod doubts;
 #[path = "road/expect.rs"]
 mod expect;
 #[path = "road/feed.rs"]

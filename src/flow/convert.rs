@@ -16,6 +16,7 @@ use crate::flow::{Bank, Ctx, FlowError, Progress, breaker};
 use crate::format::{DataError, Format, Key, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
+use crate::model::hold::HoldReason;
 use crate::model::id::{PaymentId, RegisterNo};
 use crate::model::money::Fen;
 use crate::model::report::ReportKind;
@@ -144,6 +145,10 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
     if cut.payments.is_empty() {
         return Ok(Work::Nothing);
     }
+    let vain = in_vain(ctx, share.register, &cut).await?;
+    if !vain.is_empty() {
+        return set_aside(ctx, bank, &facts, &cut, vain).await;
+    }
     let mut rows = open_rows(ctx, &facts, &share.bank, &cut.payments)?;
     keep_apart(&bank.format, &mut cut, &mut rows);
     let reference = next_reference(ctx, bank).await?;
@@ -194,6 +199,22 @@ async fn cut_one(ctx: &Ctx, bank: &Bank, share: &CutDue) -> Result<Work, FlowErr
     let (batch, attempt) = ctx.store.intend_batch(&new, ctx.now_ms()).await?;
     tracing::info!(%batch, %attempt, register = %share.register, bank = bank.code, payments = rows.len(), "a batch is cut");
     Ok(Work::Done)
+}
+
+/// Payments that release others again which the bank has credited after all, as it says since: the money that they would
+/// send is on the card (I1).
+async fn in_vain(
+    ctx: &Ctx,
+    register: RegisterNo,
+    cut: &Cuttable,
+) -> Result<Vec<(i64, NewHold)>, FlowError> {
+    let lines = ctx.store.released_again_in_vain(register).await?;
+    let mine = cut.payments.iter().filter(|payment| lines.contains(&payment.line));
+    let hold = || NewHold {
+        reason: HoldReason::ReplacedNotOpen,
+        detail: "银行后来又称所替换的原明细已入账：先由两人核定原明细，再放行或撤下".to_owned(),
+    };
+    Ok(mine.map(|payment| (payment.line, hold())).collect())
 }
 
 /// Writes a batch, and reads it back and compares it with what finance approved.

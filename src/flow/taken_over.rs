@@ -42,8 +42,8 @@ pub(super) async fn keep_back(ctx: &Ctx, attempt: &Attempt) -> Result<(), FlowEr
     Ok(())
 }
 
-/// Is what an attempt carries perhaps paid by an earlier one? Then it does not leave: it is withdrawn and set aside
-/// where that can be, and waits otherwise.
+/// Is what an attempt carries perhaps paid, or back, by an earlier one? Then it does not leave: it is withdrawn and set
+/// aside where that can be, and waits otherwise.
 ///
 /// # Errors
 /// Where the store fails.
@@ -52,20 +52,62 @@ pub(super) async fn stays_here(
     bank: &Bank,
     attempt: &Attempt,
 ) -> Result<bool, FlowError> {
+    let (no, reference) = (attempt.no, &attempt.reference);
+    if let Some(refund) = attempt.refund {
+        if !ctx.store.refund_is_doubted(refund).await? {
+            return Ok(false);
+        }
+        tracing::error!(attempt = %no, "what it asks back may be on a card, or back already: it does not leave");
+        withdraw(ctx, attempt, "what it asks back may be on a card, or back already").await?;
+        let text = format!(
+            "{} 的退款 {no}（流水号 {reference}）未发送：其中的款项可能已经入账或已经退回，银行的答复前后矛盾。请先由两人核定（daifa decide list）",
+            bank.name
+        );
+        return waits(ctx, bank, attempt, &text).await;
+    }
+    let again = ctx.store.released_again_in_vain(attempt.register).await?;
+    if let (false, Some(batch)) = (again.is_empty(), attempt.batch)
+        && ctx.store.members(batch).await?.iter().any(|member| again.contains(&member.line))
+    {
+        tracing::error!(attempt = %no, "a payment that it releases again was credited after all: it does not leave");
+        withdraw(ctx, attempt, "a payment that it releases again was credited after all").await?;
+        let text = format!(
+            "{} 的 {no}（流水号 {reference}）未发送：其中重新发放的款项，原明细后来又显示已入账。请先由两人核定原明细（daifa decide list）",
+            bank.name
+        );
+        return waits(ctx, bank, attempt, &text).await;
+    }
     let Some(earlier) = ctx.store.doubted(attempt, ctx.blinder.key_id()).await? else {
         return Ok(false);
     };
-    tracing::error!(attempt = %attempt.no, earlier = %earlier.no, "it may have been paid by an earlier attempt, and does not leave");
+    tracing::error!(attempt = %no, earlier = %earlier.no, "it may have been paid by an earlier attempt, and does not leave");
     keep_back(ctx, &earlier).await?;
+    let text = format!(
+        "{} 的 {no}（流水号 {reference}）未发送：其中的款项可能已由 {}（流水号 {}）发放，银行对那一批的答复前后矛盾。请先由两人核定那一批（daifa decide list）",
+        bank.name, earlier.no, earlier.reference
+    );
+    waits(ctx, bank, attempt, &text).await
+}
+
+/// Withdraws an attempt where it provably never left.
+async fn withdraw(ctx: &Ctx, attempt: &Attempt, why: &str) -> Result<(), FlowError> {
+    match ctx.store.withdraw_doubted(attempt, why, ctx.now_ms()).await {
+        Ok(_) => Ok(()),
+        Err(StoreError::Refused(why)) => {
+            tracing::info!(attempt = %attempt.no, why, "it cannot be withdrawn");
+            Ok(())
+        }
+        Err(cause) => Err(cause.into()),
+    }
+}
+
+/// What could not be withdrawn waits, and somebody is told.
+async fn waits(ctx: &Ctx, bank: &Bank, attempt: &Attempt, text: &str) -> Result<bool, FlowError> {
     let now_is = ctx.store.attempt_by_reference(&bank.code, &attempt.reference).await?;
     if now_is.is_some_and(|now_is| now_is.state == attempt.state) {
-        let now = ctx.now_ms();
-        let text = format!(
-            "{} 的 {}（流水号 {}）未发送：其中的款项可能已由 {}（流水号 {}）发放，银行对那一批的答复前后矛盾。请先由两人核定那一批（daifa decide list）",
-            bank.name, attempt.no, attempt.reference, earlier.no, earlier.reference
-        );
-        let (subject, register) = (attempt.no.to_string(), Some(attempt.register));
-        ctx.store.raise_alert(AlertKind::Submit, &subject, register, &text, now).await?;
+        let (subject, register, now) =
+            (attempt.no.to_string(), Some(attempt.register), ctx.now_ms());
+        ctx.store.raise_alert(AlertKind::Submit, &subject, register, text, now).await?;
         ctx.store.wait(attempt, now + bank.rules.ask_every_ms).await?;
     }
     Ok(true)

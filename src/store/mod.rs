@@ -24,6 +24,7 @@ pub mod death;
 pub mod decide;
 mod digest;
 pub mod doubles;
+pub mod doubts;
 pub mod expect;
 pub mod facts;
 mod feeds;

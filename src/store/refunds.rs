@@ -10,7 +10,7 @@ use crate::store::cut::{Carries, FormatText, SealedPart, keep_format, len, sum};
 use crate::store::digest::digest_parts;
 use crate::store::journal::{Cause, Entry, Move};
 use crate::store::numbers::Reference;
-use crate::store::sql::{Work, params};
+use crate::store::sql::{Row, Work, params};
 use crate::store::vouch::{self, vouch_for};
 use crate::store::{Store, StoreError};
 
@@ -28,6 +28,14 @@ pub struct NewRefund {
     pub format: FormatText,
     pub way: WayBack,
 }
+
+/// The condition under which the bank said of a payment that failed, leftover `l`, that it was credited after all,
+/// and nobody has settled that.
+pub(super) const CREDITED_AFTER_ALL: &str = "EXISTS (SELECT 1 FROM attempt a \
+    JOIN outcome c ON c.attempt_no = a.attempt_no AND c.line = l.line AND c.kind = 'credited' \
+    JOIN outcome f ON f.attempt_no = a.attempt_no AND f.line = l.line AND f.kind = 'failed' \
+    WHERE a.register_no = l.register_no AND NOT EXISTS (SELECT 1 FROM outcome r \
+    WHERE r.attempt_no = a.attempt_no AND r.line = l.line AND r.kind IN ('returned', 'settled_failed')))";
 
 /// How money goes back.
 #[derive(Debug)]
@@ -195,14 +203,15 @@ async fn freeze_contradicted(
     attempt: &Attempt,
     refund: RefundNo,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT l.line, l.bank, l.amount_fen FROM leftover l WHERE l.refund_no = $1 AND EXISTS (SELECT 1 FROM attempt a \
-               JOIN outcome c ON c.attempt_no = a.attempt_no AND c.line = l.line AND c.kind = 'credited' \
-               JOIN outcome f ON f.attempt_no = a.attempt_no AND f.line = l.line AND f.kind = 'failed' \
-               WHERE a.register_no = l.register_no AND NOT EXISTS (SELECT 1 FROM outcome r \
-               WHERE r.attempt_no = a.attempt_no AND r.line = l.line AND r.kind IN ('returned', 'settled_failed'))) ORDER BY l.line";
-    let lines = work
-        .rows(sql, params![refund], |row| Ok((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?))))
-        .await?;
+    let sql = format!(
+        "SELECT l.line, l.bank, l.amount_fen FROM leftover l WHERE l.refund_no = $1 AND {CREDITED_AFTER_ALL} ORDER BY l.line"
+    );
+    let mut lines = Vec::new();
+    let mut read = |row: &Row<'_>| {
+        lines.push((row.int(0)?, row.string(1)?, Fen::new(row.int(2)?)));
+        Ok(())
+    };
+    work.0.rows(sql.into(), params![refund], &mut read).await?;
     for (line, bank, amount) in lines {
         let sql = "UPDATE leftover SET state = 'withdrawn', refund_no = NULL WHERE register_no = $1 AND line = $2 AND state = 'reserved'";
         work.move_one(sql, params![attempt.register, line]).await?;

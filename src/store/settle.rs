@@ -72,6 +72,19 @@ struct NeverCame {
 /// How long after a bank refused a refund another one is tried.
 pub const REFUND_RETRY_MS: i64 = 3_600_000;
 
+/// The condition under which leftover of share `s` of register `r` waits for people: what a bank refused and then said
+/// something else of, it may have done; and an earlier revision may have been paid after all, and so may what this
+/// one took over of it.
+pub(super) fn waits_for_people() -> String {
+    let aside = "SELECT 1 FROM attempt a JOIN result x ON x.attempt_no = a.attempt_no LEFT JOIN refund f ON f.refund_no = a.refund_no \
+                 LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.register_no = s.register_no AND a.state = 'refused' \
+                 AND (f.bank = s.bank OR (b.bank = s.bank AND x.weighs = 1))";
+    let earlier = "SELECT 1 FROM alert c JOIN register e ON e.register_no = c.register_no WHERE c.kind = 'contradiction' \
+                   AND c.cleared_at_ms IS NULL AND e.source = r.source AND e.id = r.id AND e.revision < r.revision";
+    let open = crate::store::quarantine::held_is_open();
+    format!("EXISTS ({aside} AND {open}) OR EXISTS ({earlier})")
+}
+
 fn leftover(row: &Row<'_>) -> Result<Leftover, StoreError> {
     Ok(Leftover {
         line: row.int(0)?,
@@ -90,14 +103,7 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn due_to_settle(&self, now_ms: i64) -> Result<Vec<SettleDue>, StoreError> {
-        // What a bank refused and then said something else of, it may have done: two people look first.
-        let aside = "SELECT 1 FROM attempt a JOIN result x ON x.attempt_no = a.attempt_no LEFT JOIN refund f ON f.refund_no = a.refund_no \
-                     LEFT JOIN batch b ON b.batch_no = a.batch_no WHERE a.register_no = s.register_no AND a.state = 'refused' \
-                     AND (f.bank = s.bank OR (b.bank = s.bank AND x.weighs = 1))";
-        // An earlier revision may have been paid after all: so may what this one took over of it.
-        let earlier = "SELECT 1 FROM alert c JOIN register e ON e.register_no = c.register_no WHERE c.kind = 'contradiction' \
-                       AND c.cleared_at_ms IS NULL AND e.source = r.source AND e.id = r.id AND e.revision < r.revision";
-        let open = crate::store::quarantine::held_is_open();
+        let people = waits_for_people();
         let sql = format!(
             "SELECT s.register_no, s.bank, r.pool_account, r.voucher_no, r.document_no FROM share s \
                    JOIN register r ON r.register_no = s.register_no \
@@ -105,7 +111,7 @@ impl Store {
                    AND ((s.unsent_fen = 0 AND s.in_flight_fen = 0) OR (r.settle_at_ms IS NOT NULL AND r.settle_at_ms <= $1)) \
                    AND EXISTS (SELECT 1 FROM leftover l WHERE l.register_no = s.register_no AND l.bank = s.bank AND l.state = 'open') \
                    AND NOT EXISTS (SELECT 1 FROM refund f WHERE f.register_no = s.register_no AND f.bank = s.bank \
-                   AND f.state = 'refused' AND f.state_at_ms > $2) AND NOT EXISTS ({aside} AND {open}) AND NOT EXISTS ({earlier}) ORDER BY s.register_no, s.bank"
+                   AND f.state = 'refused' AND f.state_at_ms > $2) AND NOT ({people}) ORDER BY s.register_no, s.bank"
         );
         self.look()
             .rows(sql, params![now_ms, now_ms - REFUND_RETRY_MS], |row| {

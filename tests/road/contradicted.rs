@@ -41,7 +41,7 @@ fn cut(house: &House, reference: &str) -> Vec<Part> {
     parts
 }
 
-async fn dismiss_all(house: &mut House) {
+pub async fn dismiss_all(house: &mut House) {
     // One word is about all that was put aside of a result.
     let aside = undecided(house.ctx(), 9).await.expect("reads").aside;
     for result in aside.iter().map(|aside| aside.result).collect::<BTreeSet<_>>() {
