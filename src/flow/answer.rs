@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::clock::local_text;
 use crate::flow::beside::{Gathered, Taken, gather};
-use crate::flow::doubt::{TOLD_TWICE, contradicts, counts_for_nothing};
+use crate::flow::doubt::{TOLD_TWICE, contradicts, counts_for_nothing, went_back_otherwise};
 use crate::flow::held::{hold_weighing, joined};
 use crate::flow::matching::{ANOTHER, note_reference, unknown_code};
 use crate::flow::sealed::seal_words;
@@ -18,6 +18,7 @@ use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::attempt::{Answer, AttemptEvent, AttemptKind, AttemptState, Heard};
 use crate::model::id::RefundNo;
+use crate::model::money::Fen;
 use crate::model::outcome::OutcomeKind;
 use crate::model::report::ReportKind;
 use crate::store::StoreError;
@@ -40,6 +41,8 @@ pub struct WholeAnswer {
     pub rows: usize,
     /// Those of them of which it says that they were paid.
     pub paid: usize,
+    /// The sum that it states of the whole.
+    pub sum: Option<Fen>,
     pub parts: Vec<Part>,
 }
 
@@ -105,7 +108,8 @@ pub async fn read_parts(
         return Ok(Err(unknown_code("代码", &code)));
     };
     let text = head.text(Key::Text).unwrap_or_default().to_owned();
-    Ok(Ok(WholeAnswer { kind, answer, code, text, bank_references, rows, paid, parts }))
+    let sum = head.amount(Key::Sum);
+    Ok(Ok(WholeAnswer { kind, answer, code, text, bank_references, rows, paid, sum, parts }))
 }
 
 /// For so long what two people found about an attempt is taken for true, in milliseconds.
@@ -172,6 +176,9 @@ pub async fn acted_on(
         return Ok(());
     }
     if let Some(why) = counts_for_nothing(ctx, attempt, said, told) {
+        return contradicts(ctx, bank, attempt, said, why).await;
+    }
+    if let Some(why) = went_back_otherwise(ctx, attempt, said).await? {
         return contradicts(ctx, bank, attempt, said, why).await;
     }
     if accepted_in_part(ctx, bank, attempt, said, told).await? {

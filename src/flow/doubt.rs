@@ -17,6 +17,24 @@ const ROWS_OTHERWISE: &str =
 pub(super) const TOLD_TWICE: &str = "the same answer came before, and counted for another question";
 /// Said where a refusal may be the answer to an earlier time that it was sent.
 const ANOTHER_TIME: &str = "it was sent more than once, and nobody knows which time is refused";
+/// Said where another sum went back than was asked for.
+const OTHER_SUM: &str = "the sum that it says went back is not the one of the refund";
+
+/// Why what a bank says of a refund that it made is no answer: what goes back is known to the fen (I7, I8).
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn went_back_otherwise(
+    ctx: &Ctx,
+    attempt: &Attempt,
+    said: &WholeAnswer,
+) -> Result<Option<&'static str>, FlowError> {
+    let (Some(refund), Some(stated), Answer::Done) = (attempt.refund, said.sum, said.answer) else {
+        return Ok(None);
+    };
+    let sum = ctx.store.refund_sum(refund).await?;
+    Ok((sum != stated).then_some(OTHER_SUM))
+}
 
 /// Why what a bank says of the whole is no answer, where it is none.
 pub(super) fn counts_for_nothing(

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::model::id::{RefundNo, RegisterNo};
+use crate::model::money::Fen;
 use crate::store::refunds::CREDITED_AFTER_ALL;
 use crate::store::settle::waits_for_people;
 use crate::store::sql::{Row, params};
@@ -31,6 +32,18 @@ impl Store {
         work.0.rows(sql.into(), params![refund], &mut read).await?;
         work.commit().await?;
         Ok(found > 0)
+    }
+
+    /// What a refund asks back.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn refund_sum(&self, refund: RefundNo) -> Result<Fen, StoreError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT sum_fen FROM refund WHERE refund_no = $1";
+        let sum = work.the(sql, params![refund], |row| Ok(Fen::new(row.int(0)?))).await?;
+        work.commit().await?;
+        Ok(sum)
     }
 
     /// Lines of a register that release a payment again of which the bank has said since that it was credited after

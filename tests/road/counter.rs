@@ -327,6 +327,21 @@ impl Counter {
         self.format.encode(kind, &head, &rows).expect("the bank writes its own format")
     }
 
+    /// Says that a refund is done, and what went back.
+    pub fn gave_back(&self, reference: &str, sum: Fen) -> Vec<Part> {
+        let kind = MessageKind::RefundAnswer;
+        let (done, _) =
+            self.format.answers(kind).find(|(_, said)| *said == Answer::Done).expect("a word");
+        let mut head = Record::new();
+        head.set(Key::Reference, Value::Text(reference));
+        head.set(Key::Moment, Value::Moment(moment(9)));
+        head.set(Key::Code, Value::Text(done));
+        head.set(Key::Sum, Value::Amount(sum));
+        let serial = sum.get().to_string();
+        head.set(Key::Serial, Value::Text(&serial));
+        self.format.encode::<Record>(kind, &head, &[]).expect("the bank writes its own format")
+    }
+
     /// As [`Counter::say`], as the body of one message.
     pub fn body(
         &self,

@@ -12,7 +12,7 @@ use daifa::model::money::Fen;
 use daifa::model::reason::Reason;
 
 use crate::contradicted::dismiss_all;
-use crate::counter::{Fate, Turn};
+use crate::counter::{Fate, Reply, Turn};
 use crate::county::{Draft, person};
 use crate::deciding::decided;
 use crate::house::{FILES, HOUR, House, MINUTE};
@@ -125,4 +125,27 @@ async fn i1_what_releases_a_payment_again_stays_where_that_was_credited_after_al
         assert_eq!(house.files.credits()[&person(2).account], 2, "made: {made}");
         house.sound().await;
     }
+}
+
+#[tokio::test]
+async fn i7_another_sum_than_was_asked_back_is_no_answer() {
+    let mut house = House::open().await;
+    fails(&house, 2);
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    // It takes the refund, and is at work on it for long.
+    house.files.next(Turn::Say(Answer::Accepted));
+    (0..99).for_each(|_| house.files.reply(Reply::Say(Answer::Processing)));
+    house.files.leave_all(0);
+    house.live(20 * MINUTE, MINUTE).await;
+    let refund = house.files.refunds()[0].reference.clone();
+    for (fen, back) in [(10_099, false), (10_101, false), (10_100, true)] {
+        house.files.leave(house.files.gave_back(&refund, Fen::new(fen)));
+        house.live(HOUR, 10 * MINUTE).await;
+        let five = if back { [0, 0, 202, 0, 101] } else { [0, 0, 202, 101, 0] };
+        assert_eq!(house.five(1).await, five, "{fen}");
+        let alert = house.alert("contradiction").await.map(|alert| alert.text);
+        assert!(back || alert.is_some_and(|text| text.contains("退款金额")), "{fen}");
+    }
+    assert_eq!(house.files.refunds().len(), 1);
+    house.sound().await;
 }

@@ -163,6 +163,10 @@ pub const PHRASES: &[(&str, &str)] = &[
         "{0} 有暂存的答复，可能表明该行已经办理",
     ),
     (
+        "the sum that it says went back is not the one of the refund",
+        "银行所称的退款金额与申请退回的金额不符",
+    ),
+    (
         "the same answer came before, and counted for another question",
         "同一份答复此前已收到，已算作对另一次查询的答复，不能再次作为依据",
     ),
