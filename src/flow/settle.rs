@@ -89,9 +89,9 @@ async fn drop_overdue(ctx: &Ctx, now_ms: i64) -> Result<bool, FlowError> {
 
 /// Opens a refund for what is free leftover of a share.
 async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
-    // The pool account of a share whose bank is unknown here is at the bank that holds it.
-    let Some(bank) = ctx.banks.get(&share.bank).or_else(|| ctx.banks.get(&ctx.duty.pool_bank))
-    else {
+    // The pool account of a share whose bank was never known here is at the bank that holds it.
+    let its_own = ctx.banks.get(&share.bank);
+    let Some(bank) = its_own.or_else(|| ctx.banks.get(&ctx.duty.pool_bank)) else {
         return Ok(Work::Nothing);
     };
     let asks = bank.format.has(MessageKind::RefundRequest);
@@ -103,6 +103,10 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
     let mut leftovers = ctx.store.open_leftovers(share.register, &share.bank, rows_max).await?;
     if leftovers.is_empty() {
         return Ok(Work::Nothing);
+    }
+    // Of one that was, the money is there, and so is who it was for: no other bank is asked for it (I27).
+    if its_own.is_none() && leftovers.iter().any(|leftover| leftover.original_reference.is_some()) {
+        return gone(ctx, share).await;
     }
     let facts = ctx.store.register_facts(share.register).await?;
     if !facts.whole {
@@ -139,6 +143,17 @@ async fn send_back(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
     };
     let parts = seal_parts(ctx, &bank.code, &reference.text, parts);
     intend(ctx, bank, share, &leftovers, WayBack::Asked { reference, parts }).await
+}
+
+/// Leftover at a bank that was sent to and is not in the config any more: somebody is told, and it waits.
+async fn gone(ctx: &Ctx, share: &SettleDue) -> Result<Work, FlowError> {
+    let SettleDue { register, bank, .. } = share;
+    let text =
+        format!("{register} 在 {bank} 的结余要由该行退回，而该行已不在配置中；请恢复该行的配置");
+    let subject = format!("{register}/{bank}");
+    let now = ctx.now_ms();
+    ctx.store.raise_alert(AlertKind::Settle, &subject, Some(*register), &text, now).await?;
+    Ok(Work::Stuck)
 }
 
 /// What people are told where a bank has no message that gives leftover back: which money, and whose.

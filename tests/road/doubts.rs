@@ -15,7 +15,7 @@ use crate::contradicted::dismiss_all;
 use crate::counter::{Fate, Reply, Turn};
 use crate::county::{Draft, person};
 use crate::deciding::decided;
-use crate::house::{FILES, HOUR, House, MINUTE};
+use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
 const LAST: &str = "SELECT state FROM attempt ORDER BY attempt_no DESC LIMIT 1";
 
@@ -147,5 +147,31 @@ async fn i7_another_sum_than_was_asked_back_is_no_answer() {
         assert!(back || alert.is_some_and(|text| text.contains("退款金额")), "{fen}");
     }
     assert_eq!(house.files.refunds().len(), 1);
+    house.sound().await;
+}
+
+#[tokio::test]
+async fn i27_leftover_of_a_bank_that_is_gone_from_the_config_is_asked_of_no_other() {
+    let mut house = House::open().await;
+    house.calls.fate(&person(2).account, Fate::Failed(Reason::AccountClosed, "已销户"));
+    house.county.offer(Draft::new("A", 1).lines(CALLS, 3).declared());
+    for step in [Step::Intake, Step::Convert, Step::Submit] {
+        house.only(step).await;
+    }
+    for _ in 0..15 {
+        house.clock.advance_ms(MINUTE);
+        house.only(Step::Collect).await;
+    }
+    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0], "it failed, and nothing is asked back yet");
+    house.forget_bank(CALLS);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.files.refunds().len(), 0, "the bank of the pool account never had this money");
+    let alert = house.alert("settle").await.expect("somebody is told");
+    assert!(alert.text.contains("请恢复该行的配置"), "{}", alert.text);
+    house.restart().await;
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!((house.files.refunds().len(), house.calls.refunds().len()), (0, 1));
+    assert!(house.alert("settle").await.is_none());
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
     house.sound().await;
 }
