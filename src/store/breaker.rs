@@ -53,6 +53,20 @@ pub(super) async fn after_conclusion(
             let said = !conclusion.words.code.is_empty();
             is_well(work, attempt, if said { Sign::Answered } else { Sign::Placed }, now_ms).await
         }
+        (S::Accepted, AttemptEvent::Accepted) if conclusion.refund_done => {
+            is_well(work, attempt, Sign::Told, now_ms).await
+        }
+        // It ends, and tells nothing of how the bank is: another one is sent to see.
+        (S::Sending | S::Accepted, AttemptEvent::Refused)
+        | (S::Intent | S::NotSent, AttemptEvent::Lost)
+        | (_, AttemptEvent::OtherContent) => {
+            let mut entry = Entry::new("breaker.given_back", now_ms);
+            if give_back(work, &mut entry, attempt, now_ms).await? {
+                entry.fact("attempt", attempt.no.0);
+                entry.write(work, &bank_chain(&attempt.bank)).await?;
+            }
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
@@ -119,18 +133,17 @@ pub(super) async fn is_well(
     entry.write(work, &bank_chain(&attempt.bank)).await
 }
 
-/// The one that was to be sent to see is closed before it left, inside a transaction: the bank rests again,
-/// and then another one is sent.
+/// The one that was to be sent to see is closed before it left, or ended without a word about the bank, inside a
+/// transaction: the bank rests again, and then another one is sent. Says whether it was that one.
 pub(super) async fn give_back(
     work: &mut Work,
     entry: &mut Entry,
     attempt: &Attempt,
     now_ms: i64,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     let sql = "UPDATE breaker SET state = 'open', since_ms = $1, probe_no = NULL WHERE bank = $2 AND probe_no = $3";
     let row = params![now_ms, &attempt.bank, attempt.no];
-    entry.vouched.returned(work, &vouch::BREAKER, sql, row).await?;
-    Ok(())
+    Ok(entry.vouched.returned(work, &vouch::BREAKER, sql, row).await? > 0)
 }
 
 /// Closes the breaker at an operator's word, inside a transaction; says whether there was a run.

@@ -7,9 +7,10 @@ use daifa::flow::Step;
 use daifa::format::MessageKind;
 use daifa::model::attempt::Answer;
 use daifa::model::profile::BreakerState;
+use daifa::model::reason::Reason;
 
-use crate::counter::{Counter, Turn};
-use crate::county::Draft;
+use crate::counter::{Counter, Fate, Turn};
+use crate::county::{Draft, person};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE, REST, SECOND};
 
 /// As many batches of one payment as there are payments.
@@ -220,4 +221,26 @@ async fn f53_a_bank_that_is_down_is_tried_by_one_batch_and_gets_all_once_it_is_b
     house.live(30 * MINUTE, MINUTE).await;
     paid_once(&house.calls, BATCHES as usize);
     house.finished().await;
+}
+
+/// A refund is sent to see where nothing else is due. That it is refused says nothing of how the bank takes batches.
+#[tokio::test]
+async fn f27_a_refund_that_was_sent_to_see_and_is_refused_holds_up_nobody() {
+    let mut house = one_by_one(CALLS, 1).await;
+    house.calls.fate(&person(1).account, Fate::Failed(Reason::AccountClosed, "已销户"));
+    house.run().await;
+    (0..4).for_each(|_| house.calls.next(Turn::Refuse("系统维护")));
+    house.take(Draft::new("B", 1).lines(CALLS, 3).head(|head| head.period = "2".into()).declared()).await;
+    assert_eq!(house.calls.batches().len(), 4);
+    assert!(stands(&house).await);
+    house.live(2 * REST, MINUTE).await;
+    assert_eq!(house.calls.refunds().len(), 1, "it was sent to see");
+    assert_eq!(house.texts("SELECT state FROM refund").await, ["refused"]);
+    assert_eq!(state(&house, CALLS).await, Some(BreakerState::Open));
+    house.take(Draft::new("C", 1).lines(CALLS, 1).head(|head| head.period = "3".into()).declared()).await;
+    house.live(REST + 2 * MINUTE, MINUTE).await;
+    assert_eq!(house.calls.batches().len(), 5, "then a batch goes");
+    assert_eq!(state(&house, CALLS).await, Some(BreakerState::Closed));
+    assert!(!stands(&house).await);
+    house.sound().await;
 }
