@@ -6,6 +6,8 @@
 
 #[path = "format/abroad.rs"]
 mod abroad;
+#[path = "format/agreeing.rs"]
+mod agreeing;
 #[path = "format/closing.rs"]
 mod closing;
 #[path = "format/cnab.rs"]

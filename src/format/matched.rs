@@ -1,7 +1,7 @@
 //! What a description must say so that each row of an answer is about one payment, and so that a cut file
 //! or a bank's silence is never taken for an answer (design 4.4 and 4.5).
 
-use crate::format::cell::{Bind, Cell, Join};
+use crate::format::cell::{Bind, Join};
 use crate::format::spec::{FieldSpec, FormatSpec, MessageSpec};
 use crate::format::table::Faults;
 use crate::format::words::{Key, MessageKind, Slot};
@@ -14,18 +14,13 @@ pub(crate) fn message(message: &MessageSpec, faults: &Faults<'_>) {
     row_reference(message, faults);
 }
 
-/// A message with rows that is read states how many they are and what they add up to: nothing else shows
-/// that a file was cut (design 4.4). What we write of payments is read back before it leaves, each compared
-/// with what was approved, so that there it is for the bank to say whether it wants them.
+/// A message with rows that is read states how many they are and what they add up to, where it cannot be left out:
+/// nothing else shows that a file was cut (design 4.4). What we write of payments is read back before it leaves, each
+/// compared with what was approved, so that there it is for the bank to say whether it wants them.
 fn totals(message: &MessageSpec, faults: &Faults<'_>) {
     if !message.has_rows() {
         return;
     }
-    let mandatory =
-        |cell: &Cell, key: Key| cell.slot() == Some(Slot::Key(key)) && !cell.may_be_absent();
-    let any = |rows: bool, key: Key| {
-        message.fields().any(|(row, field)| row == rows && mandatory(&field.cell, key))
-    };
     // Who asks for a card is paid nothing yet.
     let money = !matches!(message.kind, MessageKind::AccountRequest | MessageKind::AccountAnswer);
     // A list of failures by their places alone may say nothing of amounts: those that it does not list
@@ -34,12 +29,35 @@ fn totals(message: &MessageSpec, faults: &Faults<'_>) {
     let read_back =
         matches!(message.kind, MessageKind::PaymentRequest | MessageKind::RefundRequest);
     for key in [Key::Count, Key::Sum] {
-        if !read_back && (money || key == Key::Count) && !any(false, key) {
-            let hint = "a field with this key in the head, the tail or the control part";
+        let wanted = !read_back && (money || key == Key::Count);
+        let mut stated = false;
+        for (part, record, field) in message.placed() {
+            let of_whole = record.is_none_or(|record| !part.is_of_row(record));
+            if field.cell.slot() != Some(Slot::Key(key)) || !of_whole {
+                continue;
+            }
+            if record.is_some_and(|record| part.may_repeat(record)) {
+                let hint = format!(
+                    "the whole message has one {key}; of what stands in a group that may repeat it is computed = \"{}\", in = \"GROUP\"",
+                    if key == Key::Count { "count" } else { "sum" }
+                );
+                faults.note(field.at, format!("{key} in a group that may repeat"), &hint);
+            } else if !read_back && record.is_some_and(|record| record.role.is_none()) {
+                let hint = "is = \"head\" or is = \"tail\" at its record";
+                faults.note(field.at, format!("nobody compares the {key} here"), hint);
+            }
+            stated |= !field.cell.may_be_absent()
+                && record.is_none_or(|record| part.is_always_there(record));
+        }
+        if wanted && !stated {
+            let hint = "a field with this key in the head, the tail or the control part, which is always there";
             faults.note(message.at, format!("rows without their {key}"), hint);
         }
     }
-    if money && !any(true, Key::Amount) {
+    let amount = message.fields().any(|(row, field)| {
+        row && field.cell.slot() == Some(Slot::Key(Key::Amount)) && !field.cell.may_be_absent()
+    });
+    if money && !amount {
         faults.note(message.at, "rows without amount", "a field with key = \"amount\" in the row");
     }
 }

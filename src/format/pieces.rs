@@ -10,6 +10,7 @@ use crate::format::lines::{RecordPlan, RecordRole};
 use crate::format::plan::MessagePlan;
 use crate::format::reading::{PartBytes, Reading};
 use crate::format::record::Record;
+use crate::format::steps::contradiction;
 use crate::format::words::{MessageKind, PartRole};
 use crate::format::{BytePlace, Format};
 
@@ -62,7 +63,7 @@ impl<'f> Reading<'f> {
 
     fn piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
         let one = self.reader.one(&mut self.records, true);
-        let (next, bad, start) = match one.map_err(|stop| self.located(*stop))? {
+        let (next, mut bad, start) = match one.map_err(|stop| self.located(*stop))? {
             One::Record { next, bad, start } => (next, bad, start),
             One::End => {
                 self.check_head()?;
@@ -72,9 +73,24 @@ impl<'f> Reading<'f> {
         };
         let lines = self.plan.layout.order();
         let plan: &'f RecordPlan = &lines.records[next.record];
+        let number = self.reader.record();
         if lines.is_of_row(next.record) {
-            self.count_piece(lines.begins_row(next))?;
+            let begins = lines.begins_row(next);
+            self.count_piece(begins)?;
+            if begins {
+                self.records.row.clear();
+            } else if let (None, Some(key)) =
+                (&bad, self.records.row.contradicts(&self.records.spare))
+            {
+                bad = Some(Box::new(contradiction(key, number)));
+            }
+            self.records.row.fill_from(&self.records.spare);
         } else {
+            let agrees = plan.role == Some(RecordRole::Head);
+            if let Some(key) = self.records.head.contradicts(&self.records.spare).filter(|_| !agrees)
+            {
+                return Err(self.located(contradiction(key, number)));
+            }
             // What only a file name or another part says is told once, with the first head, or with the
             // first record where none is called a head.
             let heads = lines.records.iter().any(|record| record.role == Some(RecordRole::Head));

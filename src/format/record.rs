@@ -153,6 +153,28 @@ impl Record {
         }
     }
 
+    /// The first value that says which payment or message this is about, or what became of it, and that another record
+    /// of the same has otherwise.
+    pub fn contradicts(&self, other: &Self) -> Option<Key> {
+        const DECIDING: [Key; 11] = [
+            Key::Reference,
+            Key::Ordinal,
+            Key::RowReference,
+            Key::BankSerial,
+            Key::Account,
+            Key::PayeeName,
+            Key::DocumentNumber,
+            Key::Amount,
+            Key::Code,
+            Key::NoticeCode,
+            Key::OriginalReference,
+        ];
+        DECIDING.into_iter().find(|key| match (self.get(*key), other.get(*key)) {
+            (Some(mine), Some(theirs)) => mine != theirs,
+            _ => false,
+        })
+    }
+
     /// The buffer of a text, marked as present; the caller writes the text.
     #[inline]
     pub(crate) fn text_slot(&mut self, slot: Slot) -> &mut String {

@@ -5,6 +5,7 @@ use crate::format::grammar::Next;
 use crate::format::lines::read::One;
 use crate::format::lines::{LinesPlan, RecordRole};
 use crate::format::reading::{Bad, Records, Step, Stop};
+use crate::format::record::Record;
 use crate::format::words::Key;
 
 /// Where a reader is on its way through the records.
@@ -12,6 +13,8 @@ use crate::format::words::Key;
 pub(crate) struct Steps {
     /// The record that was read and not yet told.
     ahead: Option<One>,
+    /// How many were read.
+    read: usize,
     /// The head was told and has not changed since.
     head_told: bool,
     /// The payment that several records make up, while it is being read.
@@ -53,7 +56,10 @@ impl Steps {
         loop {
             let mut read = match self.ahead.take() {
                 Some(read) => read,
-                None => one(into)?,
+                None => {
+                    self.read += 1;
+                    one(into)?
+                }
             };
             let next = match &read {
                 One::End => None,
@@ -89,10 +95,21 @@ impl Steps {
                         return Ok(told);
                     }
                 }
-                Some(RecordRole::Tail) => return Ok(Step::Tail),
+                Some(RecordRole::Tail) => {
+                    self.agrees(&into.head, &into.tail)?;
+                    return Ok(Step::Tail);
+                }
                 Some(RecordRole::Head) => self.head_told = false,
-                None => {}
+                None => self.agrees(&into.head, &into.spare)?,
             }
+        }
+    }
+
+    /// What speaks of the whole message says the same wherever it stands.
+    fn agrees(&self, head: &Record, other: &Record) -> Result<(), Box<Stop>> {
+        match head.contradicts(other) {
+            Some(key) => Err(Box::new(contradiction(key, self.read))),
+            None => Ok(()),
         }
     }
 
@@ -115,10 +132,25 @@ impl Steps {
             std::mem::swap(&mut into.row, &mut into.spare);
             self.row = Gathered::Whole;
         } else {
+            if let (Gathered::Whole, Some(key)) = (&self.row, into.row.contradicts(&into.spare)) {
+                self.row = Gathered::Bad(Box::new(contradiction(key, self.read)));
+            }
             into.row.fill_from(&into.spare);
         }
         if let (Gathered::Whole, Some(stop)) = (&self.row, bad) {
             self.row = Gathered::Bad(stop);
         }
+    }
+}
+
+/// Two records of one payment, or of what is said of the whole message, that say it differently: no one knows which is
+/// true, so that neither is (I12).
+pub(super) fn contradiction(key: Key, record: usize) -> Stop {
+    Stop {
+        record,
+        field: key.as_str().to_owned(),
+        offset: None,
+        found: "another one".to_owned(),
+        expected: format!("the {key} that an earlier record has"),
     }
 }

@@ -407,17 +407,28 @@ pub(crate) const SIDE_OF_NUMBERS: Side = Side::Right;
 impl PartSpec {
     /// Is this record, or a group around it, a payment?
     pub fn is_of_row(&self, record: &RecordSpec) -> bool {
-        let mut inside = record.inside.as_ref();
-        for _ in 0..=self.groups.len() {
-            let group =
-                inside.and_then(|name| self.groups.iter().find(|group| group.name == name.value));
-            match group {
-                Some(group) if group.row => return true,
-                Some(group) => inside = group.inside.as_ref(),
-                None => break,
-            }
-        }
-        record.role == Some(RecordRole::Row)
+        record.role == Some(RecordRole::Row) || self.around(record).any(|group| group.row)
+    }
+
+    /// The groups that a record stands in, from the inside out.
+    fn around<'s>(&'s self, record: &'s RecordSpec) -> impl Iterator<Item = &'s GroupSpec> {
+        let named = |name: &Found<String>| self.groups.iter().find(|group| group.name == name.value);
+        let first = record.inside.as_ref().and_then(named);
+        std::iter::successors(first, move |group| group.inside.as_ref().and_then(named))
+            .take(self.groups.len())
+    }
+
+    /// May a record stand more than once, since it or a group around it may?
+    pub fn may_repeat(&self, record: &RecordSpec) -> bool {
+        record.occurs.is_some_and(|occurs| occurs.most > 1)
+            || self.around(record).any(|group| group.occurs.most > 1)
+    }
+
+    /// Does a record stand in every message?
+    pub fn is_always_there(&self, record: &RecordSpec) -> bool {
+        record.when.is_none()
+            && record.occurs.is_none_or(|occurs| occurs.least > 0)
+            && self.around(record).all(|group| group.occurs.least > 0)
     }
 }
 
@@ -430,6 +441,17 @@ impl MessageSpec {
             frame
                 .chain(records)
                 .flat_map(|(row, record)| record.fields.iter().map(move |field| (row, field)))
+        })
+    }
+
+    /// Every field with the part and the record that it stands in; those of a frame are in no record.
+    pub fn placed(&self) -> impl Iterator<Item = (&PartSpec, Option<&RecordSpec>, &FieldSpec)> {
+        self.parts.iter().flat_map(|part| {
+            let frame = part.frame.iter().flat_map(|frame| &frame.fields);
+            let framed = frame.map(move |field| (part, None, field));
+            framed.chain(part.records.iter().flat_map(move |record| {
+                record.fields.iter().map(move |field| (part, Some(record), field))
+            }))
         })
     }
 
