@@ -46,25 +46,35 @@ const GIVE_UP_LIMIT: Duration = Duration::from_secs(2);
 const METRICS_EVERY: Duration = Duration::from_secs(5);
 
 /// The keys are those that this database was written with. Another one under the same id would seal
-/// what nobody can open later, and blind the same person to somebody else, so that one is paid twice.
-async fn known_keys(store: &Store, parts: &Parts, now_ms: i64) -> anyhow::Result<()> {
+/// what nobody can open later, and blind the same person to somebody else, so that one is paid twice; so would a key
+/// for blinding under an id of its own (I1). Says which keys are new here, by the name and value that they are
+/// noted under.
+async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<Vec<(String, String)>> {
     let seal =
         parts.sealer.fingerprints().map(|(id, print)| (format!("seal:{id}"), print.to_owned()));
     let blinder = &parts.blinder;
     let blind = (format!("blind:{}", blinder.key_id()), blinder.fingerprint());
-    let mut problems = Vec::new();
+    let (mut problems, mut new) = (Vec::new(), Vec::new());
     for (key, print) in seal.chain([blind]) {
         let name = format!("key:{key}");
-        store.meta_once(&name, &print, now_ms).await?;
-        if store.meta(&name).await?.as_deref() != Some(print.as_str()) {
-            problems.push(format!(
+        match store.meta(&name).await? {
+            None => new.push((name, print)),
+            Some(known) if known == print => {}
+            Some(_) => problems.push(format!(
                 "keys.{}: this is another key than the one that this database was begun with under \
-                 the same id; bring back the old one, or give the new one an id of its own",
-                key.replace(':', " ")
-            ));
+                 the same id; bring back the old one{}",
+                key.replace(':', " "),
+                if key.starts_with("seal") { ", or give the new one an id of its own" } else { "" }
+            )),
         }
     }
-    if problems.is_empty() { Ok(()) } else { Err(ConfigError(problems).into()) }
+    if let Some(id) = store.blinded_with_another(blinder.key_id()).await? {
+        problems.push(format!(
+            "keys.blind: people were taken in under the key with id {id}; under another one nobody would know who was \
+             paid before, and somebody could be paid twice: bring back that key and its id"
+        ));
+    }
+    if problems.is_empty() { Ok(new) } else { Err(ConfigError(problems).into()) }
 }
 
 /// Makes what the steps work with.
@@ -199,7 +209,9 @@ pub async fn start(
         Some(death) => store.doomed(death),
     });
     begun::is_the_one(config, &store).await?;
-    known_keys(&store, &parts, clock.now_ms()).await?;
+    for (name, print) in known_keys(&store, &parts).await? {
+        store.meta_once(&name, &print, clock.now_ms()).await?;
+    }
     begun::begin_epoch(config, &store, clock.now_ms()).await?;
     let banks = config
         .banks

@@ -151,10 +151,18 @@ fn f57_a_config_is_taken_anew_only_where_all_of_it_is_good() {
     service.hang_up();
     service.await_logged(refused, 3, SOON);
     assert!(service.log().contains("keys.blind 1: this is another key"), "{}", service.log());
+    service.bring_back_key("blind");
+    // Nor where somebody else listens there.
+    let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = other.local_addr().expect("an address");
+    service.configure(&format!("listen = \"{taken}\""));
+    service.hang_up();
+    service.await_logged(refused, 4, SOON);
+    assert!(service.log().contains(&format!("listen: {taken}")), "{}", service.log());
+    service.configure("listen = \"127.0.0.1:0\"");
     assert_eq!(service.said(), ["READY=1"], "the service manager hears of none of it");
 
     // All of it is good: the same process is ready once more, with what the config says now.
-    service.bring_back_key("blind");
     let before = service.log().matches("page=http://").count();
     service.configure("log = \"debug\"");
     service.hang_up();

@@ -317,6 +317,19 @@ pub struct Checked {
 
 /// Everything that is wrong with a config and what it refers to; nothing is changed.
 pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Checked {
+    check_all(path, clock, |config| Operators::read(config).err().unwrap_or_default())
+}
+
+/// The same, but for what only commands read and the daemon need not be able to: what operators are known by.
+pub(super) fn check_for_daemon(path: &Path, clock: &Arc<dyn Clock>) -> Checked {
+    check_all(path, clock, |_| Vec::new())
+}
+
+fn check_all(
+    path: &Path,
+    clock: &Arc<dyn Clock>,
+    operators: impl Fn(&Config) -> Vec<Problem>,
+) -> Checked {
     let mut looked = match Config::look(path) {
         Ok(looked) => looked,
         Err(ConfigError(problems)) => return Checked { problems, notes: Vec::new() },
@@ -330,7 +343,7 @@ pub fn check(path: &Path, clock: &Arc<dyn Clock>) -> Checked {
             }
             Err(found) => found,
         };
-        found.extend(Operators::read(config).err().unwrap_or_default());
+        found.extend(operators(config));
         found.extend(unusable_data(&config.data));
         found.extend(missing_folders(config));
         looked.add(found);

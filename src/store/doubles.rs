@@ -68,6 +68,24 @@ impl Store {
         work.commit().await
     }
 
+    /// Another key than this one that persons are kept under.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn blinded_with_another(&self, key_id: u8) -> Result<Option<i64>, StoreError> {
+        // Two looks along the index, whatever its size.
+        for sql in [
+            "SELECT key_id FROM person_key WHERE kind = 'document' AND key_id < $1 LIMIT 1",
+            "SELECT key_id FROM person_key WHERE kind = 'document' AND key_id > $1 LIMIT 1",
+        ] {
+            let found = self.look().one(sql, params![i64::from(key_id)], |row| row.int(0)).await?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
     /// Lines of a register whose person is also in another line, of this register or another that
     /// was accepted, for the same programme and period; as pairs, in no order. One pass over the
     /// programme and period. Other revisions of the same register are not looked at: what they have

@@ -36,8 +36,9 @@ impl Store {
         self.look().the(sql, params![], |row| Ok((row.int(0)?, row.int(1)?))).await
     }
 
-    /// Notes the restore epoch of the config. Where it is higher than before, the database was restored:
-    /// nothing is sent to any of the banks until an operator has compared with it.
+    /// Notes the restore epoch of the config. Where it is higher than before, the database was restored: nothing is
+    /// sent to any bank until an operator has compared with it, also not to one that comes into the config only
+    /// later.
     ///
     /// # Errors
     /// [`StoreError::Refused`] where it is lower than before, else where the database fails.
@@ -48,36 +49,38 @@ impl Store {
         now_ms: i64,
     ) -> Result<(), StoreError> {
         const NAME: &str = "epoch";
-        let Some(kept) = self.meta(NAME).await? else {
-            return self.meta_once(NAME, &epoch.to_string(), now_ms).await;
+        let kept = self.meta(NAME).await?;
+        let before = match &kept {
+            None => epoch,
+            Some(kept) => kept.parse().map_err(|_| StoreError::Inconsistent {
+                what: format!("meta {NAME} is {kept:?}"),
+            })?,
         };
-        let before: i64 = kept
-            .parse()
-            .map_err(|_| StoreError::Inconsistent { what: format!("meta {NAME} is {kept:?}") })?;
-        if epoch == before {
-            return Ok(());
-        }
         if epoch < before {
             return Err(StoreError::Refused(format!(
                 "restore_epoch is {epoch}, and this database was begun with {before}: references would \
                  be used twice; put {before} back"
             )));
         }
-        let mut work = self.write().await?;
-        let mut entry = Entry::new("restore.adopted", now_ms);
-        let sql = "UPDATE meta SET value = $1 WHERE name = $2 AND value = $3";
-        let row = params![epoch.to_string(), NAME, kept];
-        if entry.vouched.returned(&mut work, &vouch::META, sql, row).await? != 1 {
-            return Err(StoreError::Moved { sql, moved: 0 });
+        if kept.is_none() {
+            self.meta_once(NAME, &epoch.to_string(), now_ms).await?;
         }
-        entry.fact("epoch", epoch).fact("before", before);
-        numbers::forget_free(&mut work, &mut entry, now_ms).await?;
-        entry.write(&mut work, DAEMON_CHAIN).await?;
-        for NamedBank { code, name } in banks {
-            let text = format!(
-                "数据库是用备份恢复的（restore_epoch 由 {before} 改为 {epoch}），备份之后送出的批次本系统不知道，已停止向{name}发送。请与该行逐批核对；核对无误后，由操作员执行 daifa bank resume {code}"
-            );
-            stop(&mut work, code, &text, now_ms).await?;
+        let mut work = self.write().await?;
+        if epoch > before {
+            let mut entry = Entry::new("restore.adopted", now_ms);
+            let sql = "UPDATE meta SET value = $1 WHERE name = $2 AND value = $3";
+            let row = params![epoch.to_string(), NAME, kept.unwrap_or_default()];
+            if entry.vouched.returned(&mut work, &vouch::META, sql, row).await? != 1 {
+                return Err(StoreError::Moved { sql, moved: 0 });
+            }
+            entry.fact("epoch", epoch).fact("before", before);
+            numbers::forget_free(&mut work, &mut entry, now_ms).await?;
+            entry.write(&mut work, DAEMON_CHAIN).await?;
+        }
+        if epoch > 0 {
+            for bank in banks {
+                stop_once(&mut work, epoch, bank, now_ms).await?;
+            }
         }
         self.done(work).await
     }
@@ -124,6 +127,27 @@ impl Store {
         self.done(work).await?;
         Ok(true)
     }
+}
+
+/// Stops a bank that was not met since the database was restored, inside a transaction.
+async fn stop_once(
+    work: &mut Work,
+    epoch: i64,
+    NamedBank { code, name }: &NamedBank,
+    now_ms: i64,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+    let mut entry = Entry::new("bank.stopped", now_ms);
+    let row = params![format!("epoch:{epoch}:{code}"), now_ms.to_string()];
+    if entry.vouched.returned(work, &vouch::META, sql, row).await? == 0 {
+        return Ok(());
+    }
+    entry.fact("epoch", epoch);
+    entry.write(work, &bank_chain(code)).await?;
+    let text = format!(
+        "数据库是用备份恢复的（restore_epoch 为 {epoch}），备份之后送出的批次本系统不知道，已停止向{name}发送。请与该行逐批核对；核对无误后，由操作员执行 daifa bank resume {code}"
+    );
+    stop(work, code, &text, now_ms).await
 }
 
 /// Raises the alert that stops a bank, inside a transaction.

@@ -15,7 +15,7 @@ use daifa::transport::Transport;
 
 use crate::counter::{Counter, Fate, Reply, SentThing, Turn};
 use crate::county::{Draft, person};
-use crate::house::{CALLS, HOUR, House, MINUTE, NOW, SECOND};
+use crate::house::{CALLS, FILES, HOUR, House, MINUTE, NOW, SECOND};
 
 /// From 15:49 to ten minutes past midnight in the county.
 const TO_THE_NEXT_DAY: i64 = 8 * HOUR + 21 * MINUTE;
@@ -264,6 +264,32 @@ async fn f16_what_a_restored_database_has_not_sent_is_not_written_anew() {
     is_back(&counter);
     house.live(30 * MINUTE, MINUTE).await;
     all_paid_once(&mut house, &counter, 2).await;
+}
+
+/// A bank that was not in the config when the database was restored: what the lost one sent it, nobody knows either.
+#[tokio::test]
+async fn f16_a_bank_that_comes_into_the_config_behind_a_restore_is_stopped_too() {
+    let (house, _) = house().await;
+    let named = |code: &str| NamedBank { code: code.to_owned(), name: "示例".to_owned() };
+    let (first, both) = ([named(FILES)], [named(FILES), named(CALLS)]);
+    let store = house.store();
+    let stopped = async || -> Vec<String> {
+        store.stopped_banks().await.expect("read").into_iter().collect()
+    };
+    for _ in 0..2 {
+        store.begin_epoch(0, &both, NOW).await.expect("begun");
+        assert!(stopped().await.is_empty(), "nothing was restored");
+    }
+    store.begin_epoch(1, &first, NOW).await.expect("adopted");
+    assert_eq!(stopped().await, [FILES]);
+    store.resume_bank(FILES, "op", "compared", NOW).await.expect("resumed");
+    store.begin_epoch(1, &both, NOW).await.expect("as before");
+    assert_eq!(stopped().await, [CALLS], "the other was compared with");
+    store.resume_bank(CALLS, "op", "compared", NOW).await.expect("resumed");
+    store.begin_epoch(1, &both, NOW).await.expect("as before");
+    assert!(stopped().await.is_empty());
+    assert!(store.begin_epoch(0, &both, NOW).await.is_err());
+    house.sound().await;
 }
 
 #[tokio::test]

@@ -175,3 +175,13 @@ async fn i27_leftover_of_a_bank_that_is_gone_from_the_config_is_asked_of_no_othe
     assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
     house.sound().await;
 }
+
+#[tokio::test]
+async fn i1_people_of_another_key_are_seen_before_the_daemon_begins_with_a_new_one() {
+    let mut house = House::open().await;
+    assert_eq!(house.store().blinded_with_another(7).await.expect("read"), None, "nobody yet");
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    for (id, other) in [(0, Some(1)), (1, None), (2, Some(1)), (255, Some(1))] {
+        assert_eq!(house.store().blinded_with_another(id).await.expect("read"), other, "{id}");
+    }
+}

@@ -59,7 +59,9 @@ pub fn is_link_refused(error: &io::Error) -> bool {
 pub fn write_new(folder: &OwnedFd, name: &str, bytes: &[u8]) -> io::Result<()> {
     remove(folder, name)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mut file = File::from(fs::openat(folder, name, flags, Mode::from_raw_mode(0o640))?);
+    let mut file = File::from(fs::openat(folder, name, flags, Mode::from_raw_mode(0o600))?);
+    // Said by itself: under the umask of a service its group, which is the bank's, could not read it.
+    fs::fchmod(&file, Mode::from_raw_mode(0o640))?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -83,6 +83,21 @@ fn accepted(sent: &Sent) -> bool {
     matches!(sent, Sent::Accepted { answer: None })
 }
 
+/// The unit's umask keeps what is ours to ourselves; what is the bank's is for its group.
+#[tokio::test]
+async fn what_is_handed_over_is_for_the_banks_group_whatever_the_umask() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let share = Share::new();
+    let before = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    let sent = share.hand_over(&pair());
+    rustix::process::umask(before);
+    assert!(accepted(&sent), "{sent:?}");
+    for part in pair() {
+        let metadata = std::fs::metadata(share.path("out").join(&part.name)).expect("it is there");
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o640, "{}", part.name);
+    }
+}
+
 #[tokio::test]
 async fn a_hand_over_leaves_exactly_its_files() {
     let share = Share::new();
