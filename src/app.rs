@@ -77,6 +77,29 @@ async fn known_keys(store: &Store, parts: &Parts) -> anyhow::Result<Vec<(String,
     if problems.is_empty() { Ok(new) } else { Err(ConfigError(problems).into()) }
 }
 
+/// Opens the database. Behind a process that did not end well it is looked through before anything is done with it: what
+/// a disk lost, or a backup that was put beside the log of another database, would show only where it is read
+/// (F60).
+async fn open_store(config: &Config, location: &Location) -> anyhow::Result<Store> {
+    let Location::Sqlite(path) = location else { return Ok(Store::open(location).await?) };
+    let opened = match Store::open(location).await {
+        Ok(store) if opening::ended_badly(&config.data)? => store.damage().await.map(|()| store),
+        opened => opened,
+    };
+    opened.map_err(|cause| {
+        if !cause.is_damage() {
+            return cause.into();
+        }
+        let path = path.display();
+        ConfigError(vec![format!(
+            "database: {path} is damaged, and nothing was done with it ({cause}). Where a backup was just put in its \
+             place: move {path}-wal and {path}-shm aside, which belong to the database before, and put the backup in its \
+             place once more. Else bring back the last backup, as README says under restoring"
+        )])
+        .into()
+    })
+}
+
 /// Makes what the steps work with.
 ///
 /// # Errors
@@ -203,7 +226,7 @@ pub async fn start(
     std::fs::create_dir_all(&config.data)
         .with_context(|| format!("making {}", config.data.display()))?;
     begun::still_there(config, &parts.location)?;
-    let store = Store::open(&parts.location).await?;
+    let store = open_store(config, &parts.location).await?;
     let store = Arc::new(match death {
         None => store,
         Some(death) => store.doomed(death),

@@ -99,6 +99,29 @@ fn f59_a_stuck_step_starves_the_watchdog_and_does_not_hold_up_the_stop() {
 /// Another blinding key under the same id would blind the same person to somebody else; another seal
 /// would seal what nobody opens.
 #[test]
+fn f60_a_damaged_database_is_seen_before_anything_is_done_with_it() {
+    let mut service = Service::prepare(Finance::Refusing, "");
+    service.starts_and_stops();
+    service.start(Duration::from_mins(1));
+    service.await_said_often("READY=1", 1, SOON);
+    service.kill();
+    let path = service.data().join("daifa.sqlite");
+    let good = std::fs::read(&path).expect("read");
+    let wal = std::fs::read(service.beside("daifa.sqlite-wal")).unwrap_or_default();
+    // All pages but the first few, which the log of the last process may have anew.
+    let mut bad = good.clone();
+    bad[good.len() / 2..].iter_mut().for_each(|byte| *byte ^= 0x5a);
+    std::fs::write(&path, bad).expect("written");
+    let said = service.is_refused();
+    assert!(said.contains("is damaged") && said.contains("-wal"), "{said}");
+    assert!(!said.contains("ready page"), "{said}");
+    std::fs::write(&path, good).expect("written");
+    std::fs::write(service.beside("daifa.sqlite-wal"), wal).expect("written");
+    std::fs::remove_file(service.beside("daifa.sqlite-shm")).unwrap_or_default();
+    service.starts_and_stops();
+}
+
+#[test]
 fn f13_logs_for_which_there_is_no_room_stop_nothing() {
     let mut service = Service::prepare(Finance::Refusing, "");
     let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");

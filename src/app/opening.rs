@@ -49,6 +49,19 @@ pub fn begin(data: &Path) -> anyhow::Result<(Before, Box<dyn Ledger>)> {
     Ok((before, Box::new(ledger)))
 }
 
+/// Did the last process not end well?
+///
+/// # Errors
+/// Where the file beside the database cannot be read.
+pub fn ended_badly(data: &Path) -> anyhow::Result<bool> {
+    let path = data.join("daifa.opening");
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(read(&String::from_utf8_lossy(&bytes)).died),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(cause) => Err(cause).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
 fn read(text: &str) -> Before {
     let mut before = Before { path: PathBuf::new(), died: false, deaths: Vec::new() };
     let mut of_this_version = false;

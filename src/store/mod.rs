@@ -104,6 +104,14 @@ impl StoreError {
         Self::Open { what: what.to_owned(), cause: cause.to_string() }
     }
 
+    /// Does it say that an embedded database is damaged? The words are those of `SQLite`, by whichever way they came.
+    pub fn is_damage(&self) -> bool {
+        let text = self.to_string();
+        ["database disk image is malformed", "file is not a database"]
+            .into_iter()
+            .any(|words| text.contains(words))
+    }
+
     fn row(column: &str, cause: &impl std::fmt::Display) -> Self {
         Self::Inconsistent { what: format!("column {column}: {cause}") }
     }
@@ -292,6 +300,22 @@ impl Store {
     /// closes when the store is dropped.
     pub async fn close(&self) {
         self.dialect.close().await;
+    }
+
+    /// Looks at all pages of an embedded database (F60).
+    ///
+    /// # Errors
+    /// What is damaged, as far as that tells.
+    pub async fn damage(&self) -> Result<(), StoreError> {
+        let sql = "SELECT quick_check FROM pragma_quick_check(1)";
+        let said = self.look().one(sql, params![], |row| row.string(0)).await?;
+        match said.filter(|said| said != "ok") {
+            None => Ok(()),
+            Some(said) => Err(StoreError::statement(
+                "PRAGMA quick_check",
+                format!("database disk image is malformed: {said}"),
+            )),
+        }
     }
 
     /// Reads a setting of this database.

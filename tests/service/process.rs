@@ -273,6 +273,12 @@ impl Service {
         self.tell(Signal::TERM);
     }
 
+    /// It ends at once, as by a power cut.
+    pub fn kill(&mut self) {
+        self.tell(Signal::KILL);
+        self.ended(Duration::from_secs(20));
+    }
+
     /// It is to take its config anew.
     pub fn hang_up(&self) {
         self.tell(Signal::HUP);
