@@ -122,6 +122,27 @@ fn f60_a_damaged_database_is_seen_before_anything_is_done_with_it() {
 }
 
 #[test]
+fn what_does_not_go_on_is_in_the_log_once_and_says_why() {
+    let mut service = Service::prepare(Finance::Refusing, "arrivals_every = \"50ms\"");
+    let incoming = service.beside("../i");
+    std::fs::remove_dir(&incoming).expect("removed");
+    service.start(Duration::from_mins(1));
+    service.await_said("READY=1", SOON);
+    let said = "the bank's folder could not be read";
+    service.await_logged(said, 1, SOON);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(service.log().matches(said).count(), 1, "{}", service.log());
+    assert!(service.log().contains("No such file or directory"), "{}", service.log());
+    // Mended and gone again, it is news.
+    std::fs::create_dir(&incoming).expect("made");
+    std::thread::sleep(Duration::from_secs(1));
+    std::fs::remove_dir(&incoming).expect("removed");
+    service.await_logged(said, 2, SOON);
+    service.terminate();
+    assert_eq!(service.ended(SOON).code(), Some(0));
+}
+
+#[test]
 fn f13_logs_for_which_there_is_no_room_stop_nothing() {
     let mut service = Service::prepare(Finance::Refusing, "");
     let full = std::fs::File::options().write(true).open("/dev/full").expect("a full device");

@@ -84,6 +84,8 @@ pub struct LeftOff {
     /// The SHA-256 of what was applied and could not be put away, by bank and name. To apply it at each look would
     /// be to hear the same answer each time, and nothing would be asked while the bank seems to speak.
     lies: Mutex<HashMap<(String, String), [u8; 32]>>,
+    /// What the log says of each of a bank's files and of its folder, so that it says it once and not at each look.
+    logged: Mutex<HashMap<(String, String), String>>,
 }
 
 impl LeftOff {
@@ -106,6 +108,25 @@ impl LeftOff {
         } else if all.len() < STAYING_MAX {
             all.insert(name, sha256(&whole(arrival)));
         }
+    }
+
+    /// Is this new about a file of a bank, or about its folder?
+    fn is_new(&self, bank: &Bank, name: &str, what: String) -> bool {
+        let mut all = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = (bank.code.clone(), name.to_owned());
+        if all.get(&of) == Some(&what) {
+            return false;
+        }
+        if all.len() < STAYING_MAX {
+            all.insert(of, what);
+        }
+        true
+    }
+
+    /// Nothing is wrong with a bank's folder any more.
+    fn all_is_well(&self, bank: &Bank) {
+        let mut all = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(code, _), _| *code != bank.code);
     }
 
     /// Was this very content applied, and lies there still?
@@ -152,7 +173,9 @@ impl Look<'_> {
                 Ok(names) => names,
                 Err(DoorError::NoArrivals) => return Ok(None),
                 Err(cause) => {
-                    tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
+                    if ctx.left_off.is_new(bank, "", cause.to_string()) {
+                        tracing::warn!(bank = bank.code, error = %cause, "the bank's folder could not be read");
+                    }
                     self.trouble.unread = Some(door_error(&cause));
                     return Ok(Some(false));
                 }
@@ -195,9 +218,11 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn note(&mut self, bank: &Bank, name: &str, doing: &str, cause: &DoorError) {
+    fn note(&mut self, ctx: &Ctx, bank: &Bank, name: &str, doing: &str, cause: &DoorError) {
         let name = shown(name);
-        tracing::warn!(bank = bank.code, name, error = %cause, "cannot be {doing}");
+        if ctx.left_off.is_new(bank, &name, format!("{doing} {cause}")) {
+            tracing::warn!(bank = bank.code, name, error = %cause, "cannot be {doing}");
+        }
         self.files += 1;
         if self.first.is_none() {
             self.first = Some((name, door_error(cause)));
@@ -214,6 +239,7 @@ impl Trouble {
             ),
             (None, None) if self.in_part => return Ok(()),
             (None, None) => {
+                ctx.left_off.all_is_well(bank);
                 let now = ctx.now_ms();
                 return Ok(ctx.store.clear_alert(AlertKind::Door, &bank.code, now).await?);
             }
@@ -276,7 +302,7 @@ impl Look<'_> {
                 Some((arrival, Err(cause))) => {
                     ctx.left_off.applied(bank, &arrival, true);
                     stayed += 1;
-                    self.trouble.note(bank, &arrival.name, "put away", &cause);
+                    self.trouble.note(ctx, bank, &arrival.name, "put away", &cause);
                 }
                 None => {}
             }
@@ -338,10 +364,10 @@ async fn apply(
             );
             tell_of_file(ctx, bank, &name, &text).await?;
             if let Err(cause) = door.set_aside(&name).await {
-                trouble.note(bank, &name, "set aside", &cause);
+                trouble.note(ctx, bank, &name, "set aside", &cause);
             }
         }
-        cause => trouble.note(bank, &name, "opened", &cause),
+        cause => trouble.note(ctx, bank, &name, "opened", &cause),
     }
     Ok(Then::Stays)
 }

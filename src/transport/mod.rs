@@ -114,7 +114,7 @@ impl Arrival {
 pub enum DoorError {
     #[error("this door's settings do not work: {0}")]
     Settings(String),
-    #[error("{doing} {path} failed")]
+    #[error("{doing} {path} failed: {source}")]
     Io { doing: &'static str, path: PathBuf, source: std::io::Error },
     #[error("{doing} failed: {cause}")]
     Remote { doing: &'static str, cause: String },
