@@ -237,7 +237,13 @@ async fn nothing_to_ask(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<(),
     Ok(ctx.store.wait(attempt, now + bank.rules.ask_every_ms).await?)
 }
 
+/// At least one question in so many is about what has no answer yet.
+const TURN_MAX: i64 = 1_000;
+
 /// Which questions an attempt needs now, each with the kind of its answer, and when to ask again.
+///
+/// Payments that have an answer are asked about on, whatever the others wait for: a credit may come back while one
+/// payment of the same batch is without a result for days (F32, I15).
 fn questions(
     bank: &Bank,
     attempt: &Attempt,
@@ -245,28 +251,33 @@ fn questions(
     format: &Format,
 ) -> (Vec<(MessageKind, MessageKind)>, i64) {
     use MessageKind as M;
+    let (every, seldom) = (bank.rules.ask_every_ms, bank.rules.return_every_ms);
     let refund = attempt.kind == AttemptKind::Refund;
-    if refund || attempt.state == AttemptState::Unknown || attempt.pending > 0 {
-        let question = if refund {
-            (M::RefundQuery, M::RefundAnswer)
-        } else {
-            (M::StatusQuery, M::StatusAnswer)
-        };
-        let asked = bank.rules.answers.can_ask(attempt, format).then_some(question);
-        return (asked.into_iter().collect(), bank.rules.ask_every_ms);
+    let status =
+        if refund { (M::RefundQuery, M::RefundAnswer) } else { (M::StatusQuery, M::StatusAnswer) };
+    let status = bank.rules.answers.can_ask(attempt, format).then_some(status);
+    let unknown = attempt.state == AttemptState::Unknown;
+    if refund || unknown || (attempt.pending > 0 && attempt.pending == attempt.payments) {
+        return (status.into_iter().collect(), every);
     }
     let window = attempt.sent_at_ms.unwrap_or(attempt.made_at_ms) + bank.rules.return_window_ms;
-    if now_ms >= window {
-        return (Vec::new(), 0);
-    }
+    let mut beside = vec![(M::NoticeQuery, M::Notice), (M::ReturnQuery, M::LateReturn)];
+    beside.retain(|(question, _)| now_ms < window && format.has(*question));
     // Notices and returns are asked for in turn, one answer at a time.
-    let mut all = vec![(M::NoticeQuery, M::Notice), (M::ReturnQuery, M::LateReturn)];
-    all.retain(|(question, _)| format.has(*question));
-    if !all.is_empty() {
-        let turn = usize::try_from(attempt.asks).unwrap_or_default() % all.len();
-        all = vec![all[turn]];
+    let in_turn = |turn: i64| {
+        let turn = usize::try_from(turn).unwrap_or_default();
+        beside.get(turn % beside.len().max(1)).copied()
+    };
+    match (attempt.pending > 0, status) {
+        (true, Some(status)) => {
+            let turns = (seldom / every.max(1)).clamp(2, TURN_MAX);
+            let other =
+                in_turn(attempt.asks / turns).filter(|_| attempt.asks % turns == turns - 1);
+            (vec![other.unwrap_or(status)], every)
+        }
+        (false, _) if now_ms >= window => (Vec::new(), 0),
+        _ => (in_turn(attempt.asks).into_iter().collect(), seldom),
     }
-    (all, bank.rules.return_every_ms)
 }
 
 /// Puts one question about an attempt that nobody would ask about by itself; what it is answered is taken as

@@ -174,6 +174,7 @@ mod tests {
             asks: if again { 2 } else { 0 },
             bank_reference: String::new(),
             pending: 1,
+            payments: 1,
         }
     }
 

@@ -32,6 +32,8 @@ pub struct Attempt {
     pub bank_reference: String,
     /// Payments of its batch without an answer; 0 for a refund.
     pub pending: i64,
+    /// Payments of its batch; 0 for a refund.
+    pub payments: i64,
 }
 
 impl Attempt {
@@ -51,7 +53,7 @@ impl Attempt {
 /// What [`attempt`] reads, of `attempt a` and `batch b`.
 pub(super) const COLUMNS: &str = "a.attempt_no, a.kind, a.batch_no, a.refund_no, a.register_no, a.bank, a.reference, a.format_digest, a.state, \
      a.made_at_ms, a.sent_at_ms, a.sends, a.asks, \
-     COALESCE((SELECT MIN(r.reference) FROM bank_reference r WHERE r.attempt_no = a.attempt_no), ''), COALESCE(b.pending, 0), a.lost_at_ms";
+     COALESCE((SELECT MIN(r.reference) FROM bank_reference r WHERE r.attempt_no = a.attempt_no), ''), COALESCE(b.pending, 0), a.lost_at_ms, COALESCE(b.payments, 0)";
 
 pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
     Ok(Attempt {
@@ -71,6 +73,7 @@ pub(super) fn attempt(row: &Row<'_>) -> Result<Attempt, StoreError> {
         bank_reference: row.string(13)?,
         pending: row.int(14)?,
         lost_at_ms: row.int_opt(15)?,
+        payments: row.int(16)?,
     })
 }
 

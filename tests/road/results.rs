@@ -519,6 +519,29 @@ async fn a_result_proves_that_a_lost_batch_arrived() {
     house.finished().await;
 }
 
+/// One payment without a result for days is no reason not to hear what became of the others.
+#[tokio::test]
+async fn f32_a_credit_that_comes_back_while_another_has_no_result_is_heard_of() {
+    let mut house = House::open().await;
+    house.calls.fate(&person(1).account, Fate::Processing);
+    house.take(Draft::new("A", 1).lines(CALLS, 3).declared()).await;
+    house.live(30 * MINUTE, MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 100, 203, 0, 0]);
+    house.live(HOUR, MINUTE).await;
+    let of = |kind| house.calls.book().asked.iter().filter(|(asked, _)| *asked == kind).count();
+    assert!(of(MessageKind::NoticeQuery) > 0, "their SMS are asked about too");
+    assert!(of(MessageKind::StatusQuery) > 9 * of(MessageKind::NoticeQuery), "above all the others");
+    house.calls.book().returned.push(person(2).account);
+    let asked = house.calls.book().asked.len();
+    house.live(HOUR, MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 100, 102, 101, 0], "it came back, and is leftover");
+    assert!(house.calls.book().asked.len() - asked <= 61, "no more often than before");
+    house.calls.fate(&person(1).account, Fate::Credited);
+    house.live(2 * HOUR, MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    house.sound().await;
+}
+
 #[tokio::test]
 async fn f32_returned_later_goes_back_and_the_account_is_told_again() {
     for bank in [FILES, CALLS] {
