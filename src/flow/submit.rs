@@ -10,7 +10,7 @@ use crate::flow::sealed::open_part;
 use crate::flow::spoken::{chinese, flow_error};
 use crate::flow::taken_over::stays_here;
 use crate::flow::waits::Told;
-use crate::flow::{Bank, Ctx, FlowError, Progress, breaker, expect};
+use crate::flow::{Bank, Ctx, FlowError, Progress, breaker, expect, time};
 use crate::format::{Key, MessageKind};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
@@ -263,7 +263,13 @@ async fn out_of_date(ctx: &Ctx, bank: &Bank, attempt: &Attempt) -> Result<bool, 
         let (year, [month, day, ..]) = local_parts(at_ms);
         (year, month, day)
     };
-    if !attempt.never_left() || day(attempt.made_at_ms) == day(ctx.now_ms()) {
+    let made = day(attempt.made_at_ms);
+    if !attempt.never_left() || made == day(ctx.now_ms()) {
+        return Ok(false);
+    }
+    // Where the time of day was set and nobody has answered for it, it may still be that day (I16).
+    let time::Bounds { earliest_ms, latest_ms } = time::bounds(ctx).await?;
+    if made == day(earliest_ms) || made == day(latest_ms) {
         return Ok(false);
     }
     let Some(format) = ctx.format_of(bank, &attempt.format_digest).await? else { return Ok(false) };

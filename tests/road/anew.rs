@@ -107,6 +107,25 @@ fn draft(id: &str) -> crate::county::Offer {
 }
 
 #[tokio::test]
+async fn i16_a_clock_that_was_set_to_another_day_makes_nothing_out_of_date() {
+    for jump in [24 * HOUR, -24 * HOUR] {
+        let (mut house, counter) = house().await;
+        is_away(&counter);
+        house.take(draft("A")).await;
+        house.live(10 * MINUTE, MINUTE).await;
+        let before = attempts(&house).await;
+        assert_eq!(before, ["T000000000001 not_sent"]);
+        house.clock.jump_ms(jump);
+        house.live(30 * MINUTE, MINUTE).await;
+        assert_eq!(attempts(&house).await, before, "it may still be that day");
+        house.clock.jump_ms(-jump);
+        is_back(&counter);
+        all_paid_once(&mut house, &counter, 1).await;
+        assert_eq!(counter.batches().last().map(|sent| number_and_day(&counter, sent).0), Some(1));
+    }
+}
+
+#[tokio::test]
 async fn f54_what_never_left_before_midnight_goes_with_the_next_day_s_date_and_number() {
     let (mut house, counter) = house().await;
     is_away(&counter);
