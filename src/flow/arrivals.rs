@@ -12,7 +12,7 @@ use crate::flow::spoken::door_error;
 use crate::flow::submit::Turn;
 use crate::flow::whose::{attempt_of, names_an_attempt, take_message};
 use crate::flow::{Bank, Ctx, FlowError, beside};
-use crate::format::{Key, MessageKind, Part, PartRole, Record};
+use crate::format::{Format, Key, MessageKind, Part, PartRole, Record};
 use crate::guard::digest::sha256;
 use crate::model::alert::AlertKind;
 use crate::model::id::RegisterNo;
@@ -420,10 +420,22 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
     let all = whole(arrival);
     let name = shown(&arrival.name);
     let item = || Item::new(&["head", &bank.code, &name], sha256(&all));
-    let known = match ctx.opening.open(item, || recognised(bank, arrival)) {
+    let mut known = match ctx.opening.open(item, || recognised(&bank.format, arrival)) {
         Ok(known) => known,
         Err(why) => return hold_unknown(ctx, bank, &name, &all, why.chinese()).await,
     };
+    if !known.as_ref().is_some_and(|(_, said, _)| names_an_attempt(said)) {
+        for format in ctx.earlier_formats(bank).await? {
+            let earlier = match ctx.opening.open(item, || recognised(&format, arrival)) {
+                Ok(earlier) => earlier.filter(|(_, said, _)| names_an_attempt(said)),
+                Err(why) => return hold_unknown(ctx, bank, &name, &all, why.chinese()).await,
+            };
+            if earlier.is_some() {
+                known = earlier;
+                break;
+            }
+        }
+    }
     let Some((kind, said, parts)) = known else {
         return hold_unknown(ctx, bank, &name, &all, "文件名不属于该行格式").await;
     };
@@ -432,15 +444,14 @@ async fn understand(ctx: &Ctx, bank: &Bank, arrival: &Arrival) -> Result<(), Flo
     take_message(ctx, bank, &attempt, kind, &name, parts).await
 }
 
-/// What an arrival is by its name and its head, and its parts; nothing where its name is none of the bank's
-/// format.
-fn recognised(bank: &Bank, arrival: &Arrival) -> Option<(MessageKind, Record, Vec<Part>)> {
-    let known = bank.format.recognise(&arrival.name)?;
+/// What an arrival is by its name and its head, and its parts; nothing where its name is none of the format.
+fn recognised(format: &Format, arrival: &Arrival) -> Option<(MessageKind, Record, Vec<Part>)> {
+    let known = format.recognise(&arrival.name)?;
     let parts: Vec<Part> = arrival
         .parts
         .iter()
         .map(|part| Part {
-            role: bank.format.recognise(&part.name).map_or(PartRole::Data, |known| known.role),
+            role: format.recognise(&part.name).map_or(PartRole::Data, |known| known.role),
             name: part.name.clone(),
             bytes: part.bytes.to_vec(),
             committing: false,
@@ -449,7 +460,7 @@ fn recognised(bank: &Bank, arrival: &Arrival) -> Option<(MessageKind, Record, Ve
     let mut said = known.keys;
     if !names_an_attempt(&said) {
         // What the name does not tell the content may. One that cannot be read is held below.
-        said = bank.format.read_head(known.kind, &parts).unwrap_or_else(|_| Record::new());
+        said = format.read_head(known.kind, &parts).unwrap_or_else(|_| Record::new());
     }
     Some((known.kind, said, parts))
 }

@@ -294,6 +294,21 @@ impl Ctx {
         self.dice.lock().unwrap_or_else(PoisonError::into_inner).around(wait_ms)
     }
 
+    /// The formats other than the present one that a bank was sent something with: what it answers to that may bear
+    /// their names and envelopes still (F57).
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn earlier_formats(&self, bank: &Bank) -> Result<Vec<Arc<Format>>, FlowError> {
+        let mut formats = Vec::new();
+        for digest in self.store.formats_sent_with(&bank.code).await? {
+            if digest != bank.format.digest() {
+                formats.extend(self.format_of(bank, &digest).await?);
+            }
+        }
+        Ok(formats)
+    }
+
     /// The format that something was written with: the bank's present one, or its text as it was
     /// kept. Nothing where no such text was kept or it no longer compiles.
     ///

@@ -2,6 +2,7 @@
 //! any other; only that nobody asked for it, and that it has no file name to say what it is.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -161,8 +162,22 @@ async fn understand<'b>(
         .map_err(|source| FlowError::Sealed { what: name.to_owned(), source })?;
     let none = || Some(Taken::default());
     let item = || opening::Item::new(&["head", &bank.code, name], *digest);
-    let read = ctx.opening.open(item, || recognised(&bank.format, &bytes));
-    let (kind, head) = match read.unwrap_or_else(|why| Err(why.chinese())) {
+    let mut format = Arc::clone(&bank.format);
+    let read = |format: &Format| {
+        let read = ctx.opening.open(item, || recognised(format, &bytes));
+        read.unwrap_or_else(|why| Err(why.chinese()))
+    };
+    let mut known = read(&format);
+    if known.is_err() {
+        for earlier in ctx.earlier_formats(bank).await? {
+            let found = read(&earlier);
+            if found.is_ok() {
+                (known, format) = (found, earlier);
+                break;
+            }
+        }
+    }
+    let (kind, head) = match known {
         Ok(known) => known,
         Err(why) => {
             hold_unknown(ctx, bank, name, &bytes, why).await?;
@@ -180,7 +195,7 @@ async fn understand<'b>(
         return Ok(none());
     };
     let bytes = Bytes::from(bytes);
-    let (parts, beside) = match gather(ctx, bank, &bank.format, kind, &bytes).await? {
+    let (parts, beside) = match gather(ctx, bank, &format, kind, &bytes).await? {
         Gathered::Whole(parts, beside) => (parts, beside),
         Gathered::NotYet(_) => return Ok(None),
         Gathered::Unreadable(why) => {

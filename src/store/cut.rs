@@ -119,6 +119,15 @@ impl Store {
             .await
     }
 
+    /// The digests of the formats that a bank was sent something with, the last first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub async fn formats_sent_with(&self, bank: &str) -> Result<Vec<[u8; 32]>, StoreError> {
+        let sql = "SELECT format_digest, MAX(attempt_no) FROM attempt WHERE bank = $1 GROUP BY format_digest ORDER BY 2 DESC LIMIT 8";
+        self.look().rows(sql, params![bank], |row| row.digest(0)).await
+    }
+
     /// The sealed parts of an attempt, in the order of handing over.
     ///
     /// # Errors

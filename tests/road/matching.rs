@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use daifa::flow::matching::{Matched, NotTaken, Sent, match_rows};
 use daifa::flow::values::RowValues;
-use daifa::format::{Format, Key, MessageKind, Part, Record, Value};
+use daifa::format::{Format, Key, MessageKind, Part, PartRole, Record, Value};
 use daifa::guard::key::Key as SealKey;
 use daifa::guard::seal::Sealer;
 use daifa::model::id::AttemptNo;
@@ -16,7 +16,7 @@ use daifa::transport::Transport;
 
 use crate::counter::{Counter, Turn, format_named};
 use crate::county::{Draft, person};
-use crate::house::{CALLS, HOUR, House, MINUTE};
+use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
 /// From now on the bank that is called has another format.
 async fn reformed(house: &mut House, changes: &[(&str, &str)]) {
@@ -548,17 +548,54 @@ async fn files_of_a_day_are_counted_without_a_gap() {
 /// The same format, with another name for what an answer says of the whole.
 const RENAMED: [(&str, &str); 1] = [("path = \"Head/Status\"", "path = \"Head/State\"")];
 
-/// From now on the bank's format is another one; the bank itself goes on as it is.
-async fn described_anew(house: &mut House, changes: &[(&str, &str)]) {
-    let mut text = house.calls.format.text().to_owned();
+/// From now on the format of the bank that is called is another one; the bank itself goes on as it is.
+pub async fn described_anew(house: &mut House, changes: &[(&str, &str)]) {
+    let counter = Arc::clone(&house.calls);
+    of_bank_anew(house, CALLS, counter, changes).await;
+}
+
+async fn of_bank_anew(
+    house: &mut House,
+    bank: &str,
+    counter: Arc<Counter>,
+    changes: &[(&str, &str)],
+) {
+    let mut text = counter.format.text().to_owned();
     for (from, to) in changes {
         assert!(text.contains(from), "{from}");
         text = text.replace(from, to);
     }
     let format = Format::compile("anew", &text).unwrap_or_else(|e| panic!("{e}"));
-    let door: Arc<dyn Transport> = house.calls.clone();
-    house.doors.insert(CALLS.to_owned(), (door, Arc::new(format)));
+    let door: Arc<dyn Transport> = counter;
+    house.doors.insert(bank.to_owned(), (door, Arc::new(format)));
     house.restart().await;
+}
+
+/// A bank that renames its result files does so from some day on: what it was sent before it answers as before.
+#[tokio::test]
+async fn f57_a_result_under_its_earlier_name_is_still_one_of_the_bank_s() {
+    let mut house = House::open().await;
+    house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
+    let counter = Arc::clone(&house.files);
+    of_bank_anew(&mut house, FILES, counter, &[("name = \"HP{reference}", "name = \"HQ{reference}")]).await;
+    house.files.leave_all(0);
+    house.live(20 * MINUTE, MINUTE).await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0], "{:?}", house.alerts().await);
+    assert_eq!(house.number("SELECT COUNT(*) FROM result WHERE state = 'held'").await, 0);
+    // What is of none of them is held as ever.
+    let part = |role, name: &str, committing| Part {
+        role,
+        name: name.to_owned(),
+        bytes: b"?".to_vec(),
+        committing,
+    };
+    house.files.leave(vec![
+        part(PartRole::Data, "XX000000000001.txt", false),
+        part(PartRole::Control, "XX000000000001.ok", true),
+    ]);
+    house.live(20 * MINUTE, MINUTE).await;
+    assert_eq!(house.number("SELECT COUNT(*) FROM result WHERE state = 'held'").await, 1);
+    house.sound().await;
 }
 
 #[tokio::test]

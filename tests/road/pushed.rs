@@ -14,6 +14,7 @@ use daifa::model::reason::Reason;
 
 use crate::counter::{Counter, Fate, Reply, Turn};
 use crate::county::{Draft, person};
+use crate::matching::described_anew;
 use crate::house::{CALLS, HOUR, House, MINUTE, VISIBLE};
 
 /// Keeps a call as the listener does; says whether it is new.
@@ -287,6 +288,19 @@ async fn i20_a_push_that_does_not_open_waits_and_others_do_not() {
     assert!(alert.text.contains("push-1"), "{}", alert.text);
     let found = house.store().verify().await.expect("verified").problems;
     assert_eq!(found, ["pushed 1 is not what the journal tells"]);
+}
+
+/// The bank calls in the envelope that it had when the batch was sent.
+#[tokio::test]
+async fn f57_a_call_in_the_earlier_envelope_is_still_one_of_the_bank_s() {
+    let mut house = House::open().await;
+    let reference = sent(&mut house).await;
+    let said = results(&house, &reference);
+    described_anew(&mut house, &[("path = \"Head/Status\"", "path = \"Head/State\"")]).await;
+    push(&house, &said).await;
+    house.run().await;
+    assert_eq!(house.five(1).await, [0, 0, 303, 0, 0], "{:?}", house.alerts().await);
+    house.sound().await;
 }
 
 #[tokio::test]
