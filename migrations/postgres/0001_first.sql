@@ -358,13 +358,15 @@ CREATE TABLE result (
     taken_at_ms BIGINT NOT NULL, -- when
     again_no BIGINT, -- where it was held: the result that the bank told once more after it, in full
     again_at_ms BIGINT, -- when it did
-    weighs BIGINT NOT NULL DEFAULT 0 -- 1 where it was held and may say that something was done
+    weighs BIGINT NOT NULL DEFAULT 0, -- 1 where it was held and may say that something was done
+    turn BIGINT NOT NULL -- the how manyth to be applied; where it is held, after how many
 );
 
 -- The same bytes about the same attempt are taken once. About another one they say something else: the file
 -- of a bank that names neither batch nor day is the same for two batches of the same people.
 CREATE UNIQUE INDEX result_once ON result (bank, digest, COALESCE(attempt_no, 0));
 CREATE INDEX result_attempt ON result (attempt_no);
+CREATE INDEX result_turn ON result (turn);
 
 -- What the bank said became of a payment. Append-only, order-free.
 CREATE TABLE outcome (

@@ -193,7 +193,7 @@ async fn attempts(
         life.events.extend(named);
         let sql = "SELECT o.kind, o.reason, o.code, o.words, x.taken_at_ms, x.name, d.proposed_by, d.confirmed_by, d.decision_no \
                    FROM outcome o JOIN result x ON x.result_no = o.result_no \
-                   LEFT JOIN decision d ON x.name = 'decision D' || CAST(d.decision_no AS TEXT) WHERE o.attempt_no = $1 AND o.line = $2 ORDER BY x.result_no";
+                   LEFT JOIN decision d ON x.name = 'decision D' || CAST(d.decision_no AS TEXT) WHERE o.attempt_no = $1 AND o.line = $2 ORDER BY x.turn";
         let said = work
             .rows(sql, params![attempt, id.line], |row| {
                 let kind = row.word(0, OutcomeKind::parse)?;

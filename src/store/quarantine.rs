@@ -21,10 +21,12 @@ const RESULTS_COUNTED_MAX: i64 = 1_000;
 const ROW_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.state = 'confirmed' AND d.subject IN \
     ('E' || CAST(q.result_no AS TEXT), 'E' || CAST(q.result_no AS TEXT) || '.' || CAST(q.row_no AS TEXT)))";
 
-/// The later result in which the payment of line `q` got an answer. Whether something was paid twice no answer about
+/// The result in which the payment of line `q` got an answer, taken later. Which was first their numbers do not tell: one
+/// that was held keeps its own when it is taken. Whether something was paid twice no answer about
 /// the payment tells.
-const ROW_RESULT: &str = "(SELECT MIN(o.result_no) FROM outcome o WHERE o.attempt_no = q.attempt_no AND o.line = q.line \
-    AND o.result_no > q.result_no AND q.cause NOT IN ('credited_twice', 'returned_one_of_two'))";
+const ROW_RESULT: &str = "(SELECT MIN(o.result_no) FROM outcome o \
+    JOIN result y ON y.result_no = o.result_no JOIN result w ON w.result_no = q.result_no \
+    WHERE o.attempt_no = q.attempt_no AND o.line = q.line AND y.turn > w.turn AND q.cause NOT IN ('credited_twice', 'returned_one_of_two'))";
 
 /// The decision that settled result `x`.
 const HELD_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.state = 'confirmed' \
@@ -34,7 +36,7 @@ const HELD_DECISION: &str = "(SELECT MIN(d.decision_no) FROM decision d WHERE d.
 /// batch was open.
 const HELD_RESULT: &str = "(SELECT MAX(y.result_no) FROM result y JOIN attempt a ON a.attempt_no = x.attempt_no \
     JOIN batch b ON b.batch_no = a.batch_no WHERE y.attempt_no = x.attempt_no AND y.state = 'applied' \
-    AND (y.result_no > x.result_no OR y.result_no = x.again_no) AND b.pending = 0 AND b.conflicts = 0)";
+    AND (y.turn > x.turn OR y.result_no = x.again_no) AND b.pending = 0 AND b.conflicts = 0)";
 
 /// The attempt that result `x` is about came to its end after it.
 const HELD_OVER: &str = "EXISTS (SELECT 1 FROM attempt a LEFT JOIN refund f ON f.refund_no = a.refund_no \
@@ -139,7 +141,7 @@ impl Store {
         let held = format!(
             "SELECT x.result_no, CAST(0 AS BIGINT), x.bank, x.name, 'held', x.why, x.register_no, a.batch_no, CAST(NULL AS BIGINT), x.taken_at_ms, \
              {HELD_DECISION}, (SELECT d.confirmed_at_ms FROM decision d WHERE d.decision_no = {HELD_DECISION}), \
-             {HELD_RESULT}, (SELECT CASE WHEN z.result_no > x.result_no THEN z.taken_at_ms ELSE x.again_at_ms END FROM result z \
+             {HELD_RESULT}, (SELECT CASE WHEN z.turn > x.turn THEN z.taken_at_ms ELSE x.again_at_ms END FROM result z \
              WHERE z.result_no = {HELD_RESULT}), CASE WHEN {HELD_OVER} THEN a.state_at_ms ELSE NULL END \
              FROM result x LEFT JOIN attempt a ON a.attempt_no = x.attempt_no \
              WHERE x.state = 'held' AND x.result_no < $1 AND {} ORDER BY x.result_no DESC LIMIT $2",

@@ -434,8 +434,11 @@ async fn fold_several(
     result: ResultNo,
     rows: &mut Vec<OutcomeRow>,
 ) -> Result<(), StoreError> {
-    let sql = "SELECT o.line, o.kind FROM outcome o WHERE o.attempt_no = $1 AND o.result_no <= $2 AND o.line IN \
-               (SELECT n.line FROM outcome n WHERE n.attempt_no = $3 AND n.result_no <= $4 GROUP BY n.line HAVING COUNT(*) > 1)";
+    // By the turns in which they were taken: one that was held keeps its number.
+    let sql = "SELECT o.line, o.kind FROM outcome o JOIN result x ON x.result_no = o.result_no JOIN result w ON w.result_no = $2 \
+               WHERE o.attempt_no = $1 AND x.turn <= w.turn AND o.line IN \
+               (SELECT n.line FROM outcome n JOIN result y ON y.result_no = n.result_no JOIN result v ON v.result_no = $4 \
+               WHERE n.attempt_no = $3 AND y.turn <= v.turn GROUP BY n.line HAVING COUNT(*) > 1)";
     let several = work
         .rows(sql, params![attempt, result, attempt, result], |row| {
             Ok((row.int(0)?, row.word(1, OutcomeKind::parse)?))

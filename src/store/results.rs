@@ -298,8 +298,8 @@ impl Store {
         now_ms: i64,
     ) -> Result<bool, StoreError> {
         let mut work = self.write().await?;
-        let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms, weighs) \
-                   VALUES ($1, $2, $3, $4, $5, 'held', 0, 0, 0, $6, $7, $8, $9) ON CONFLICT (bank, digest, COALESCE(attempt_no, 0)) DO NOTHING RETURNING result_no";
+        let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms, weighs, turn) \
+                   VALUES ($1, $2, $3, $4, $5, 'held', 0, 0, 0, $6, $7, $8, $9, (SELECT COALESCE(MAX(turn), 0) FROM result)) ON CONFLICT (bank, digest, COALESCE(attempt_no, 0)) DO NOTHING RETURNING result_no";
         let row = params![
             bank,
             name,
@@ -387,11 +387,11 @@ async fn insert_result(
                AND NOT EXISTS (SELECT 1 FROM result x WHERE x.bank = $4 AND x.digest = $5 AND x.attempt_no = $6)";
     let (bank, digest) = (&attempt.bank, &taken.digest);
     work.run(sql, params![attempt.no, bank, digest, bank, digest, attempt.no]).await?;
-    let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms) \
-               VALUES ($1, $2, $3, $4, $5, 'applied', $6, 0, $7, '', $8, $9) ON CONFLICT (bank, digest, COALESCE(attempt_no, 0)) DO UPDATE SET \
+    let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms, turn) \
+               VALUES ($1, $2, $3, $4, $5, 'applied', $6, 0, $7, '', $8, $9, (SELECT COALESCE(MAX(turn), 0) + 1 FROM result)) ON CONFLICT (bank, digest, COALESCE(attempt_no, 0)) DO UPDATE SET \
                name = excluded.name, attempt_no = excluded.attempt_no, register_no = excluded.register_no, state = 'applied', \
                lines = excluded.lines, quarantined = excluded.quarantined, why = '', evidence = COALESCE(excluded.evidence, result.evidence), \
-               taken_at_ms = excluded.taken_at_ms WHERE result.state = 'held' RETURNING result_no";
+               taken_at_ms = excluded.taken_at_ms, turn = excluded.turn WHERE result.state = 'held' RETURNING result_no";
     let row = params![
         &attempt.bank,
         taken.name,

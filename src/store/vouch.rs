@@ -120,7 +120,7 @@ pub(super) const PUSHED: Vouched = Vouched {
 pub(super) const RESULT: Vouched = Vouched {
     table: "result",
     columns: "result_no, bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, evidence, taken_at_ms, \
-              again_no, again_at_ms, weighs",
+              again_no, again_at_ms, weighs, turn",
     keys: 1,
     rows: "1 = 1",
 };

@@ -16,7 +16,7 @@ use daifa::model::reason::Reason;
 use daifa::store::holds::Decision;
 
 use crate::counter::{Fate, Reply, Told, Turn};
-use crate::county::{Draft, Offer, person};
+use crate::county::{Delivery, Draft, Offer, person};
 use crate::deciding::{decided, refused, wish};
 use crate::house::{CALLS, FILES, HOUR, House, MINUTE};
 
@@ -86,6 +86,35 @@ async fn i1_a_refused_batch_of_which_more_is_said_is_frozen_until_two_people_dec
         assert_eq!(recut(&house).await, Ok(3), "two people have looked");
         house.sound().await;
     }
+}
+
+/// What was held first and is taken last keeps its number, and is the last thing that the bank said all the same: a
+/// report of it does not call credited what came back meanwhile.
+#[tokio::test]
+async fn f34_results_that_were_held_and_are_taken_behind_a_return_are_told_as_they_stand_then() {
+    let (mut house, reference) = answered(Answer::Refused).await;
+    (0..99).for_each(|_| house.files.reply(Reply::Say(Answer::Processing)));
+    let told = house.files.told(&reference, MessageKind::Result);
+    let results = house.files.say(MessageKind::Result, &reference, Answer::Done, "", &told, "7");
+    house.files.leave(results.clone());
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts("SELECT state FROM result").await, ["held"]);
+    assert_eq!(house.texts(STATES).await, ["accepted"], "the batch is frozen");
+    house.files.book().returned.push(person(2).account);
+    let back = house.files.told(&reference, MessageKind::LateReturn);
+    let kind = MessageKind::LateReturn;
+    house.files.leave(house.files.say(kind, &reference, Answer::Done, "", &back, "8"));
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts("SELECT state FROM result ORDER BY result_no").await, ["held", "applied"]);
+    house.files.leave(results);
+    house.live(HOUR, 10 * MINUTE).await;
+    assert_eq!(house.texts("SELECT state FROM result ORDER BY result_no").await, ["applied", "applied"]);
+    assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
+    let told = house.county.told("results", "finance");
+    let of_line_2 = told.iter().flat_map(Delivery::rows).filter(|row| row["line"] == 2);
+    let outcomes: Vec<_> = of_line_2.map(|row| row["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["returned"], "the credit that it had before is no news");
+    house.sound().await;
 }
 
 #[tokio::test]

@@ -30,8 +30,8 @@ impl Store {
         };
         let (name, lines) = (format!("decision {decision}"), len(rows.len()));
         let digest = crate::guard::digest::sha256(name.as_bytes());
-        let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, taken_at_ms) \
-                   VALUES ($1, $2, $3, $4, $5, 'applied', $6, $7, 0, '', $8) RETURNING result_no";
+        let sql = "INSERT INTO result (bank, name, digest, attempt_no, register_no, state, lines, applied, quarantined, why, taken_at_ms, turn) \
+                   VALUES ($1, $2, $3, $4, $5, 'applied', $6, $7, 0, '', $8, (SELECT COALESCE(MAX(turn), 0) + 1 FROM result)) RETURNING result_no";
         let row = params![
             &attempt.bank,
             &name,
