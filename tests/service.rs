@@ -177,7 +177,8 @@ fn f57_a_config_is_taken_anew_only_where_all_of_it_is_good() {
     service.format(&format);
     let sample = format.join("samples/payment_request/values.jsonl");
     let values = std::fs::read_to_string(&sample).expect("read");
-    std::fs::write(&sample, values.replacen("\"amount\":\"1234.50\"", "\"amount\":\"1234.51\"", 1)).expect("written");
+    std::fs::write(&sample, values.replacen("\"amount\":\"1234.50\"", "\"amount\":\"1234.51\"", 1))
+        .expect("written");
     service.hang_up();
     service.await_logged(refused, 1, SOON);
     assert!(service.log().contains("bank.1.format"), "{}", service.log());

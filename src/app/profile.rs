@@ -485,6 +485,9 @@ mod tests {
         let neither = accepted.replace("B001 = { answer = \"accepted\" }", "");
         assert_ne!(accepted, neither);
         let problems = told(name, &neither, CALL, "").expect_err("is refused");
-        assert!(problems.iter().any(|what| what.contains("accepted or processing")), "{problems:?}");
+        assert!(
+            problems.iter().any(|what| what.contains("accepted or processing")),
+            "{problems:?}"
+        );
     }
 }

@@ -325,7 +325,12 @@ fn f55_what_leaves_no_pause_or_comes_too_late_is_refused() {
         ("[duty]", "[pace]\npull_every = \"0s\"\n[duty]", "pace.pull_every", "no pause"),
         ("[duty]", "[pace]\narrivals_every = \"0s\"\n[duty]", "pace.arrivals_every", "no pause"),
         ("[duty]", "[duty]\ndrop_held_after = \"0s\"", "duty.drop_held_after", "before anybody"),
-        ("\".ok\" }", "\".ok\", total_timeout = \"30m\" }", "bank.1.door.total_timeout", "slow bank"),
+        (
+            "\".ok\" }",
+            "\".ok\", total_timeout = \"30m\" }",
+            "bank.1.door.total_timeout",
+            "slow bank",
+        ),
     ] {
         let told = Config::parse(&GOOD.replacen(place, bad, 1)).expect_err("is refused").0;
         assert!(told.len() == 1 && told[0].contains(key) && told[0].contains(word), "{told:?}");

@@ -271,8 +271,7 @@ fn questions(
     match (attempt.pending > 0, status) {
         (true, Some(status)) => {
             let turns = (seldom / every.max(1)).clamp(2, TURN_MAX);
-            let other =
-                in_turn(attempt.asks / turns).filter(|_| attempt.asks % turns == turns - 1);
+            let other = in_turn(attempt.asks / turns).filter(|_| attempt.asks % turns == turns - 1);
             (vec![other.unwrap_or(status)], every)
         }
         (false, _) if now_ms >= window => (Vec::new(), 0),

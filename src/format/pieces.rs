@@ -87,7 +87,8 @@ impl<'f> Reading<'f> {
             self.records.row.fill_from(&self.records.spare);
         } else {
             let agrees = plan.role == Some(RecordRole::Head);
-            if let Some(key) = self.records.head.contradicts(&self.records.spare).filter(|_| !agrees)
+            if let Some(key) =
+                self.records.head.contradicts(&self.records.spare).filter(|_| !agrees)
             {
                 return Err(self.located(contradiction(key, number)));
             }

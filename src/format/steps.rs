@@ -54,12 +54,11 @@ impl Steps {
         mut one: impl FnMut(&mut Records) -> Result<One, Box<Stop>>,
     ) -> Result<Step, Box<Stop>> {
         loop {
-            let mut read = match self.ahead.take() {
-                Some(read) => read,
-                None => {
-                    self.read += 1;
-                    one(into)?
-                }
+            let mut read = if let Some(read) = self.ahead.take() {
+                read
+            } else {
+                self.read += 1;
+                one(into)?
             };
             let next = match &read {
                 One::End => None,

@@ -135,15 +135,21 @@ fn refused(from: &str, to: &str, what: &str) {
 fn f37_what_rows_are_compared_with_is_always_there_and_where_it_is_compared() {
     let totals = ", { key = \"count\" }, { key = \"sum\", unit = \"fen\", scale = 0 }]";
     let without = "fields = [{ literal = \"H\" }, { key = \"code\", codes = \"answers\" }]";
-    let head = format!("fields = [{{ literal = \"H\" }}, {{ key = \"code\", codes = \"answers\" }}{totals}");
-    let moved = |at: &str| RESULT.replacen(&head, without, 1).replacen(at, &format!("{}{totals}", &at[..at.len() - 1]), 1);
+    let head = format!(
+        "fields = [{{ literal = \"H\" }}, {{ key = \"code\", codes = \"answers\" }}{totals}"
+    );
+    let moved = |at: &str| {
+        let with = format!("{}{totals}", at.trim_end_matches(']'));
+        RESULT.replacen(&head, without, 1).replacen(at, &with, 1)
+    };
     let tail = "fields = [{ literal = \"T\" }, { key = \"code\", codes = \"answers\" }]";
     let in_tail = moved(tail);
     Format::compile("twice", &in_tail).expect("the tail is as good as the head");
     // One that may be missing, and one that nobody compares.
     let may_be_missing = in_tail.replacen("is = \"tail\"", "is = \"tail\"\noccurs = \"0..1\"", 1);
     let between = moved("fields = [{ literal = \"M\" }, { key = \"code\", codes = \"answers\" }]");
-    let between = between.replacen("name = \"between\"\noccurs = \"0..1\"", "name = \"between\"", 1);
+    let between =
+        between.replacen("name = \"between\"\noccurs = \"0..1\"", "name = \"between\"", 1);
     for (text, what) in [
         (may_be_missing.as_str(), "rows without their count"),
         (may_be_missing.as_str(), "rows without their sum"),

@@ -230,14 +230,18 @@ async fn f27_a_refund_that_was_sent_to_see_and_is_refused_holds_up_nobody() {
     house.calls.fate(&person(1).account, Fate::Failed(Reason::AccountClosed, "已销户"));
     house.run().await;
     (0..4).for_each(|_| house.calls.next(Turn::Refuse("系统维护")));
-    house.take(Draft::new("B", 1).lines(CALLS, 3).head(|head| head.period = "2".into()).declared()).await;
+    house
+        .take(Draft::new("B", 1).lines(CALLS, 3).head(|head| head.period = "2".into()).declared())
+        .await;
     assert_eq!(house.calls.batches().len(), 4);
     assert!(stands(&house).await);
     house.live(2 * REST, MINUTE).await;
     assert_eq!(house.calls.refunds().len(), 1, "it was sent to see");
     assert_eq!(house.texts("SELECT state FROM refund").await, ["refused"]);
     assert_eq!(state(&house, CALLS).await, Some(BreakerState::Open));
-    house.take(Draft::new("C", 1).lines(CALLS, 1).head(|head| head.period = "3".into()).declared()).await;
+    house
+        .take(Draft::new("C", 1).lines(CALLS, 1).head(|head| head.period = "3".into()).declared())
+        .await;
     house.live(REST + 2 * MINUTE, MINUTE).await;
     assert_eq!(house.calls.batches().len(), 5, "then a batch goes");
     assert_eq!(state(&house, CALLS).await, Some(BreakerState::Closed));

@@ -105,10 +105,16 @@ async fn f34_results_that_were_held_and_are_taken_behind_a_return_are_told_as_th
     let kind = MessageKind::LateReturn;
     house.files.leave(house.files.say(kind, &reference, Answer::Done, "", &back, "8"));
     house.live(HOUR, 10 * MINUTE).await;
-    assert_eq!(house.texts("SELECT state FROM result ORDER BY result_no").await, ["held", "applied"]);
+    assert_eq!(
+        house.texts("SELECT state FROM result ORDER BY result_no").await,
+        ["held", "applied"]
+    );
     house.files.leave(results);
     house.live(HOUR, 10 * MINUTE).await;
-    assert_eq!(house.texts("SELECT state FROM result ORDER BY result_no").await, ["applied", "applied"]);
+    assert_eq!(
+        house.texts("SELECT state FROM result ORDER BY result_no").await,
+        ["applied", "applied"]
+    );
     assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
     let told = house.county.told("results", "finance");
     let of_line_2 = told.iter().flat_map(Delivery::rows).filter(|row| row["line"] == 2);

@@ -162,7 +162,11 @@ async fn i27_leftover_of_a_bank_that_is_gone_from_the_config_is_asked_of_no_othe
         house.clock.advance_ms(MINUTE);
         house.only(Step::Collect).await;
     }
-    assert_eq!(house.five(1).await, [0, 0, 202, 101, 0], "it failed, and nothing is asked back yet");
+    assert_eq!(
+        house.five(1).await,
+        [0, 0, 202, 101, 0],
+        "it failed, and nothing is asked back yet"
+    );
     house.forget_bank(CALLS);
     house.live(HOUR, 10 * MINUTE).await;
     assert_eq!(house.files.refunds().len(), 0, "the bank of the pool account never had this money");

@@ -577,7 +577,13 @@ async fn f57_a_result_under_its_earlier_name_is_still_one_of_the_bank_s() {
     let mut house = House::open().await;
     house.take(Draft::new("A", 1).lines(FILES, 3).declared()).await;
     let counter = Arc::clone(&house.files);
-    of_bank_anew(&mut house, FILES, counter, &[("name = \"HP{reference}", "name = \"HQ{reference}")]).await;
+    of_bank_anew(
+        &mut house,
+        FILES,
+        counter,
+        &[("name = \"HP{reference}", "name = \"HQ{reference}")],
+    )
+    .await;
     house.files.leave_all(0);
     house.live(20 * MINUTE, MINUTE).await;
     assert_eq!(house.five(1).await, [0, 0, 303, 0, 0], "{:?}", house.alerts().await);

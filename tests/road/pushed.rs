@@ -14,8 +14,8 @@ use daifa::model::reason::Reason;
 
 use crate::counter::{Counter, Fate, Reply, Turn};
 use crate::county::{Draft, person};
-use crate::matching::described_anew;
 use crate::house::{CALLS, HOUR, House, MINUTE, VISIBLE};
+use crate::matching::described_anew;
 
 /// Keeps a call as the listener does; says whether it is new.
 async fn push(house: &House, bytes: &Bytes) -> bool {

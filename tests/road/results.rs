@@ -530,7 +530,10 @@ async fn f32_a_credit_that_comes_back_while_another_has_no_result_is_heard_of() 
     house.live(HOUR, MINUTE).await;
     let of = |kind| house.calls.book().asked.iter().filter(|(asked, _)| *asked == kind).count();
     assert!(of(MessageKind::NoticeQuery) > 0, "their SMS are asked about too");
-    assert!(of(MessageKind::StatusQuery) > 9 * of(MessageKind::NoticeQuery), "above all the others");
+    assert!(
+        of(MessageKind::StatusQuery) > 9 * of(MessageKind::NoticeQuery),
+        "above all the others"
+    );
     house.calls.book().returned.push(person(2).account);
     let asked = house.calls.book().asked.len();
     house.live(HOUR, MINUTE).await;

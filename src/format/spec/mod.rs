@@ -412,7 +412,8 @@ impl PartSpec {
 
     /// The groups that a record stands in, from the inside out.
     fn around<'s>(&'s self, record: &'s RecordSpec) -> impl Iterator<Item = &'s GroupSpec> {
-        let named = |name: &Found<String>| self.groups.iter().find(|group| group.name == name.value);
+        let named =
+            |name: &Found<String>| self.groups.iter().find(|group| group.name == name.value);
         let first = record.inside.as_ref().and_then(named);
         std::iter::successors(first, move |group| group.inside.as_ref().and_then(named))
             .take(self.groups.len())
