@@ -77,6 +77,14 @@ impl NamePattern {
             };
             ends_in_value && !clear
         });
+        let named = |key: Key| Self::keys_of(&pieces).filter(|named| *named == key).count();
+        if let Some(key) = pieces.iter().find_map(|piece| match piece {
+            Piece::Optional(_, key) if named(*key) > 1 => Some(key),
+            _ => None,
+        }) {
+            // Whether it is there could not be told from the value: written again the name would be another.
+            return Err(format!("{key} stands in brackets, and once more beside them"));
+        }
         if unclear {
             return Err("after a value comes a sign that no value has: _ or .".to_owned());
         }
@@ -200,7 +208,11 @@ impl NamePattern {
 
     /// The values that it is made of.
     pub fn keys(&self) -> impl Iterator<Item = Key> + '_ {
-        self.pieces.iter().filter_map(|piece| match piece {
+        Self::keys_of(&self.pieces)
+    }
+
+    fn keys_of(pieces: &[Piece]) -> impl Iterator<Item = Key> + '_ {
+        pieces.iter().filter_map(|piece| match piece {
             Piece::Sign(_) => None,
             Piece::Value(key) | Piece::Optional(_, key) | Piece::Number(key, _) => Some(*key),
             Piece::Moment(_) => Some(Key::Moment),
@@ -319,6 +331,21 @@ mod tests {
             let name = pattern.write(&values).unwrap();
             assert_eq!(pattern.read(&name), Some(values));
         }
+    }
+
+    /// Found by a fuzzer: "A-B.x" read as a section that is there, and was written as "A-B.x.x".
+    #[test]
+    fn what_may_be_missing_stands_once_in_a_name() {
+        for bad in
+            ["A-{bank}[.{section}].{section}", "A{serial}_[_{serial}]", "A[_{serial}][.{serial}]"]
+        {
+            let told = NamePattern::parse(bad).expect_err(bad);
+            assert!(told.contains("stands in brackets, and once more"), "{told}");
+        }
+        let twice =
+            NamePattern::parse("A{reference}_{reference}[_{serial}]").expect("two are the same");
+        assert_eq!(twice.read("AX_Y"), None);
+        assert!(twice.read("AX_X").is_some());
     }
 
     #[test]
