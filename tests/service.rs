@@ -103,7 +103,7 @@ fn f60_a_damaged_database_is_seen_before_anything_is_done_with_it() {
     let mut service = Service::prepare(Finance::Refusing, "");
     service.starts_and_stops();
     service.start(Duration::from_mins(1));
-    service.await_said_often("READY=1", 1, SOON);
+    service.await_said_often("READY=1", 2, SOON);
     service.kill();
     let path = service.data().join("daifa.sqlite");
     let good = std::fs::read(&path).expect("read");

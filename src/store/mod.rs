@@ -307,7 +307,8 @@ impl Store {
     /// # Errors
     /// What is damaged, as far as that tells.
     pub async fn damage(&self) -> Result<(), StoreError> {
-        let sql = "SELECT quick_check FROM pragma_quick_check(1)";
+        // Without an argument: of a number the function makes the name of a table.
+        let sql = "SELECT quick_check FROM pragma_quick_check LIMIT 1";
         let said = self.look().one(sql, params![], |row| row.string(0)).await?;
         match said.filter(|said| said != "ok") {
             None => Ok(()),

@@ -344,8 +344,9 @@ impl Store {
                 })
             })
             .await?;
-        let sql = "SELECT l.line, p.town, l.amount_fen, l.cause FROM leftover l JOIN payment p ON p.register_no = l.register_no AND p.line = l.line \
-                   WHERE l.refund_no = $1 ORDER BY l.line";
+        let sql = "SELECT n.line, p.town, n.amount_fen, l.cause FROM refund f JOIN refund_line n ON n.refund_no = f.refund_no \
+                   JOIN payment p ON p.register_no = f.register_no AND p.line = n.line \
+                   JOIN leftover l ON l.register_no = f.register_no AND l.line = n.line WHERE f.refund_no = $1 ORDER BY n.line";
         let rows = work
             .rows(sql, params![refund], |row| {
                 Ok((

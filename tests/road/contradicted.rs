@@ -510,6 +510,9 @@ async fn i8_a_refused_refund_of_which_more_is_said_is_frozen_until_two_people_de
         house.live(5 * HOUR, 10 * MINUTE).await;
         assert_eq!(house.five(1).await, [0, 0, 202, 0, 101]);
         assert_eq!(house.files.refunds().len(), if made { 1 } else { 2 });
+        for recipient in ["finance", "department", "town"] {
+            assert_eq!(house.county.told("refund", recipient).len(), 1, "{recipient}, {made}");
+        }
         assert!(house.alert("refund_refused").await.is_none());
         assert!(house.alert("contradiction").await.is_none(), "{:?}", house.alerts().await);
         assert!(undecided(house.ctx(), 9).await.expect("reads").aside.is_empty());

@@ -157,12 +157,12 @@ impl<'f> LineReader<'f> {
         if next.enters.is_some() {
             let enter =
                 self.tallies.enter(&self.plan.tallies, &self.plan.grammar, next, plan.group);
-            enter.map_err(|open| Box::new(self.open(start, &open)))?;
+            enter.map_err(|open| Box::new(self.open_here(start, &open)))?;
         }
         if !plan.touches.is_empty()
             && !self.tallies.count(&self.plan.tallies, &plan.touches, record, bad.is_some())
         {
-            return Err(Box::new(self.open(start, &Open::no_number())));
+            return Err(Box::new(self.open_here(start, &Open::no_number())));
         }
         if plan.computes {
             self.compare(plan, start, record, bad.is_some())?;
@@ -375,7 +375,7 @@ impl<'f> LineReader<'f> {
                 _ => None,
             };
             if let Some(open) = open {
-                return Err(Box::new(self.open(start, &open)));
+                return Err(Box::new(self.open_here(start, &open)));
             }
         }
         for (computed, text, field) in std::mem::take(&mut self.stated.texts) {
@@ -385,7 +385,8 @@ impl<'f> LineReader<'f> {
                 let stated = text.to_ascii_lowercase();
                 if !same(found.as_bytes(), stated.as_bytes()) {
                     let expected = format!("the {} of what stands before", how.told());
-                    return self.fail(start, &field, "another one", &expected);
+                    let stop = self.stop(start, &field, "another one", &expected);
+                    return Err(Box::new(Stop { record: self.record, ..stop }));
                 }
             } else {
                 self.declared.push((computed, text, field));
@@ -402,6 +403,11 @@ impl<'f> LineReader<'f> {
 
     fn open(&self, at: usize, open: &Open) -> Stop {
         self.stop(at, &open.field, &open.found, &open.expected)
+    }
+
+    /// The same of the record that was just read.
+    fn open_here(&self, at: usize, open: &Open) -> Stop {
+        Stop { record: self.record, ..self.open(at, open) }
     }
 
     pub(super) fn fail<T>(
