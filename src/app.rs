@@ -210,6 +210,22 @@ impl Lanes {
     }
 }
 
+/// What the pages show, and of whom.
+fn pages(config: &Config, ctx: &Ctx, metrics: &Arc<Metrics>, health: &Arc<Health>) -> Pages {
+    let named = |bank: &config::Bank| BankName { code: bank.code.clone(), name: bank.name.clone() };
+    Pages {
+        store: Arc::clone(&ctx.store),
+        sealer: Arc::clone(&ctx.sealer),
+        clock: Arc::clone(&ctx.clock),
+        metrics: Arc::clone(metrics),
+        health: Arc::clone(health),
+        banks: config.banks.iter().map(named).collect(),
+        unfetched: Arc::clone(&ctx.unfetched),
+        allowed_ms: ctx.duty.allowed_ms,
+        funded_only: ctx.duty.funded_only,
+    }
+}
+
 /// Starts the daemon: store, page, steps. Only practice plans a death.
 ///
 /// # Errors
@@ -236,11 +252,6 @@ pub async fn start(
         store.meta_once(&name, &print, clock.now_ms()).await?;
     }
     begun::begin_epoch(config, &store, clock.now_ms()).await?;
-    let banks = config
-        .banks
-        .iter()
-        .map(|bank| BankName { code: bank.code.clone(), name: bank.name.clone() })
-        .collect();
     let location = parts.location.clone();
     let (before, ledger) = opening::begin(&config.data)?;
     let opening = before.opening(ledger);
@@ -261,18 +272,8 @@ pub async fn start(
         .await
         .with_context(|| format!("listening on {}", config.listen))?;
     let address = listener.local_addr()?;
-    let pages = Pages {
-        store: Arc::clone(&store),
-        sealer: Arc::clone(&ctx.sealer),
-        clock: Arc::clone(&clock),
-        metrics: Arc::clone(&metrics),
-        health: Arc::clone(&health),
-        banks,
-        unfetched: Arc::clone(&ctx.unfetched),
-        allowed_ms: ctx.duty.allowed_ms,
-        funded_only: ctx.duty.funded_only,
-    };
     let page = tokio::spawn({
+        let pages = pages(config, &ctx, &metrics, &health);
         let (router, cancel) = (crate::web::router(pages), cancel.clone());
         crate::web::serve(listener, router, cancel)
     });

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::clock::local_text;
 use crate::flow::beside::{Gathered, Taken, gather};
-use crate::flow::doubt::{TOLD_TWICE, contradicts, counts_for_nothing, went_back_otherwise};
+use crate::flow::doubt::{TOLD_TWICE, contradicts, counts_for_nothing};
 use crate::flow::held::{hold_weighing, joined};
 use crate::flow::matching::{ANOTHER, note_reference, unknown_code};
 use crate::flow::sealed::seal_words;
@@ -175,10 +175,7 @@ pub async fn acted_on(
         tracing::debug!(attempt = %attempt.no, "the bank repeats its refusal");
         return Ok(());
     }
-    if let Some(why) = counts_for_nothing(ctx, attempt, said, told) {
-        return contradicts(ctx, bank, attempt, said, why).await;
-    }
-    if let Some(why) = went_back_otherwise(ctx, attempt, said).await? {
+    if let Some(why) = counts_for_nothing(ctx, attempt, said, told).await? {
         return contradicts(ctx, bank, attempt, said, why).await;
     }
     if accepted_in_part(ctx, bank, attempt, said, told).await? {

@@ -21,10 +21,7 @@ const ANOTHER_TIME: &str = "it was sent more than once, and nobody knows which t
 const OTHER_SUM: &str = "the sum that it says went back is not the one of the refund";
 
 /// Why what a bank says of a refund that it made is no answer: what goes back is known to the fen (I7, I8).
-///
-/// # Errors
-/// Where the store fails.
-pub(super) async fn went_back_otherwise(
+async fn went_back_otherwise(
     ctx: &Ctx,
     attempt: &Attempt,
     said: &WholeAnswer,
@@ -37,19 +34,22 @@ pub(super) async fn went_back_otherwise(
 }
 
 /// Why what a bank says of the whole is no answer, where it is none.
-pub(super) fn counts_for_nothing(
+///
+/// # Errors
+/// Where the store fails.
+pub(super) async fn counts_for_nothing(
     ctx: &Ctx,
     attempt: &Attempt,
     said: &WholeAnswer,
     told: Told,
-) -> Option<&'static str> {
+) -> Result<Option<&'static str>, FlowError> {
     // The whole of it says that nothing was done, and its rows that something was.
-    match said.answer {
+    Ok(match said.answer {
         Answer::NotFound if said.rows > 0 => Some(ROWS_OTHERWISE),
         Answer::Refused if said.paid > 0 => Some(ROWS_OTHERWISE),
         Answer::Refused if !refusal_counts(ctx, attempt, told) => Some(ANOTHER_TIME),
-        _ => None,
-    }
+        _ => went_back_otherwise(ctx, attempt, said).await?,
+    })
 }
 
 /// Is it known to which time that an attempt was sent this refusal is the answer? Of one that went again after its

@@ -139,11 +139,7 @@ impl Metrics {
                 "clock_step_detected",
                 "1 while the time of day differs from the time that passed and nobody has answered for it",
             ),
-            config_refused: kept(
-                r,
-                "config_refused",
-                "1 while the config that the daemon was told to take (SIGHUP) is wrong, and it goes on with the one before",
-            ),
+            config_refused: kept(r, "config_refused", "1 while a SIGHUP brought a wrong config"),
             quarantined: kept(r, "quarantined", "Result lines that were put aside"),
             quarantine_open: kept(
                 r,
