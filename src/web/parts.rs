@@ -156,7 +156,7 @@ impl Whereabouts {
             approved: places.approved.yuan_grouped(),
             cards: vec![
                 card(Place::Unsent, places.unsent, "尚未交给银行"),
-                card(Place::InFlight, places.in_flight, "已组批，等待送达或结果"),
+                card(Place::InFlight, places.in_flight, "已组批，待银行结果"),
                 card(Place::Credited, places.credited, "已到持卡人账户"),
                 card(Place::Refundable, places.refundable, "发放失败、退回或撤下"),
                 card(Place::Refunded, places.refunded, "结余已退回财政"),
