@@ -2,6 +2,7 @@
 //! of the database. A door is added in `doors` and nowhere else.
 
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -375,15 +376,31 @@ fn missing_folders(config: &Config) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (bank, place) in config.banks.iter().zip(entries("bank")) {
         for (at, door) in bank.doors() {
-            let Door::Directory { outgoing, incoming, .. } = door else { continue };
+            let Door::Directory { outgoing, incoming, archive, quarantine, .. } = door else {
+                continue;
+            };
             for (key, folder) in [("outgoing", outgoing), ("incoming", incoming)] {
                 if let Some(what) = unusable_folder(folder) {
+                    problems.push(Problem::new(format!("{place}.{at}.{key}"), what));
+                }
+            }
+            for (key, folder) in [("archive", archive), ("quarantine", quarantine)] {
+                if is_elsewhere(incoming, folder) {
+                    let what = "is on another file system than incoming: files are moved there in one step, which only works \
+                                within one";
                     problems.push(Problem::new(format!("{place}.{at}.{key}"), what));
                 }
             }
         }
     }
     problems
+}
+
+/// Is a folder, which may be made only later, on another file system than the one that is there?
+fn is_elsewhere(there: &Path, folder: &Path) -> bool {
+    let device = |path: &Path| path.metadata().ok().map(|metadata| metadata.dev());
+    let made = folder.ancestors().find(|folder| folder.exists()).and_then(device);
+    matches!((device(there), made), (Some(there), Some(made)) if there != made)
 }
 
 /// Why a folder that a bank shares cannot be used, if so.
@@ -409,6 +426,20 @@ mod tests {
              [secrets]\n{secrets}\n"
         );
         toml::from_str(&text).expect("a bank")
+    }
+
+    #[test]
+    fn what_is_put_away_is_moved_within_one_file_system() {
+        let (here, there) = (tempfile::tempdir().expect("a folder"), Path::new("/dev/shm"));
+        let here = here.path();
+        assert!(!is_elsewhere(here, &here.join("not/made/yet")));
+        assert!(!is_elsewhere(&here.join("gone"), there), "that it is not there is told by itself");
+        let device = |path: &Path| path.metadata().expect("it is there").dev();
+        if there.is_dir() && device(there) != device(here) {
+            assert!(is_elsewhere(here, there) && is_elsewhere(here, &there.join("not/made/yet")));
+        } else {
+            eprintln!("skipped: there is no second file system");
+        }
     }
 
     #[test]
