@@ -63,8 +63,8 @@ impl<'f> Reading<'f> {
 
     fn piece(&mut self) -> Result<Option<Found<'f>>, DataError> {
         let one = self.reader.one(&mut self.records, true);
-        let (next, mut bad, start) = match one.map_err(|stop| self.located(*stop))? {
-            One::Record { next, bad, start } => (next, bad, start),
+        let (next, mut bad, start, number) = match one.map_err(|stop| self.located(*stop))? {
+            One::Record { next, bad, start, number } => (next, bad, start, number),
             One::End => {
                 self.check_head()?;
                 self.close()?;
@@ -73,7 +73,6 @@ impl<'f> Reading<'f> {
         };
         let lines = self.plan.layout.order();
         let plan: &'f RecordPlan = &lines.records[next.record];
-        let number = self.reader.record();
         if lines.is_of_row(next.record) {
             let begins = lines.begins_row(next);
             self.count_piece(begins)?;

@@ -30,7 +30,7 @@ impl LeftOut<'_> {
         // At the end what the head took over from other parts still stands.
         let Some(head) = self.head.take() else { return One::End };
         record.clear();
-        One::Record { next: Next { record: head, enters: None }, bad: None, start: 0 }
+        One::Record { next: Next { record: head, enters: None }, bad: None, start: 0, number: 1 }
     }
 }
 

@@ -13,8 +13,6 @@ use crate::format::words::Key;
 pub(crate) struct Steps {
     /// The record that was read and not yet told.
     ahead: Option<One>,
-    /// How many were read.
-    read: usize,
     /// The head was told and has not changed since.
     head_told: bool,
     /// The payment that several records make up, while it is being read.
@@ -54,15 +52,13 @@ impl Steps {
         mut one: impl FnMut(&mut Records) -> Result<One, Box<Stop>>,
     ) -> Result<Step, Box<Stop>> {
         loop {
-            let mut read = if let Some(read) = self.ahead.take() {
-                read
-            } else {
-                self.read += 1;
-                one(into)?
+            let mut read = match self.ahead.take() {
+                Some(read) => read,
+                None => one(into)?,
             };
-            let next = match &read {
-                One::End => None,
-                One::Record { next, .. } => Some(*next),
+            let (next, number) = match &read {
+                One::End => (None, 0),
+                One::Record { next, number, .. } => (Some(*next), *number),
             };
             let group = next.and_then(|next| plan.row_group(next.record));
             let anew = match (next, group) {
@@ -87,7 +83,7 @@ impl Steps {
                 One::End => return Ok(Step::End),
             };
             match role {
-                _ if group.is_some() => self.gather(bad, into),
+                _ if group.is_some() => self.gather(bad, number, into),
                 Some(RecordRole::Row) => {
                     self.row = bad.map_or(Gathered::Whole, Gathered::Bad);
                     if let Some(told) = self.gathered(into) {
@@ -95,20 +91,12 @@ impl Steps {
                     }
                 }
                 Some(RecordRole::Tail) => {
-                    self.agrees(&into.head, &into.tail)?;
+                    agrees(&into.head, &into.tail, number)?;
                     return Ok(Step::Tail);
                 }
                 Some(RecordRole::Head) => self.head_told = false,
-                None => self.agrees(&into.head, &into.spare)?,
+                None => agrees(&into.head, &into.spare, number)?,
             }
-        }
-    }
-
-    /// What speaks of the whole message says the same wherever it stands.
-    fn agrees(&self, head: &Record, other: &Record) -> Result<(), Box<Stop>> {
-        match head.contradicts(other) {
-            Some(key) => Err(Box::new(contradiction(key, self.read))),
-            None => Ok(()),
         }
     }
 
@@ -125,20 +113,28 @@ impl Steps {
     }
 
     /// One more record of a payment that several make up; it is in the spare one.
-    fn gather(&mut self, bad: Option<Box<Stop>>, into: &mut Records) {
+    fn gather(&mut self, bad: Option<Box<Stop>>, number: usize, into: &mut Records) {
         if matches!(self.row, Gathered::Nothing) {
             // The first one is taken as it is; its own place is cleared before the next.
             std::mem::swap(&mut into.row, &mut into.spare);
             self.row = Gathered::Whole;
         } else {
             if let (Gathered::Whole, Some(key)) = (&self.row, into.row.contradicts(&into.spare)) {
-                self.row = Gathered::Bad(Box::new(contradiction(key, self.read)));
+                self.row = Gathered::Bad(Box::new(contradiction(key, number)));
             }
             into.row.fill_from(&into.spare);
         }
         if let (Gathered::Whole, Some(stop)) = (&self.row, bad) {
             self.row = Gathered::Bad(stop);
         }
+    }
+}
+
+/// What speaks of the whole message says the same wherever it stands.
+fn agrees(head: &Record, other: &Record, number: usize) -> Result<(), Box<Stop>> {
+    match head.contradicts(other) {
+        Some(key) => Err(Box::new(contradiction(key, number))),
+        None => Ok(()),
     }
 }
 

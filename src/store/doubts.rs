@@ -6,7 +6,7 @@ use crate::model::id::{RefundNo, RegisterNo};
 use crate::model::money::Fen;
 use crate::store::refunds::CREDITED_AFTER_ALL;
 use crate::store::settle::waits_for_people;
-use crate::store::sql::{Row, params};
+use crate::store::sql::params;
 use crate::store::{Store, StoreError};
 
 impl Store {
@@ -23,15 +23,8 @@ impl Store {
              OR EXISTS (SELECT 1 FROM leftover l WHERE l.refund_no = n.refund_no AND {CREDITED_AFTER_ALL}))",
             waits_for_people()
         );
-        let mut found = 0;
-        let mut read = |row: &Row<'_>| {
-            found = row.int(0)?;
-            Ok(())
-        };
-        let mut work = self.read().await?;
-        work.0.rows(sql.into(), params![refund], &mut read).await?;
-        work.commit().await?;
-        Ok(found > 0)
+        let found = self.look().rows(sql, params![refund], |row| row.int(0)).await?;
+        Ok(found.iter().any(|count| *count > 0))
     }
 
     /// What a refund asks back.
@@ -39,11 +32,8 @@ impl Store {
     /// # Errors
     /// Where the database cannot be read.
     pub async fn refund_sum(&self, refund: RefundNo) -> Result<Fen, StoreError> {
-        let mut work = self.read().await?;
         let sql = "SELECT sum_fen FROM refund WHERE refund_no = $1";
-        let sum = work.the(sql, params![refund], |row| Ok(Fen::new(row.int(0)?))).await?;
-        work.commit().await?;
-        Ok(sum)
+        self.look().the(sql, params![refund], |row| Ok(Fen::new(row.int(0)?))).await
     }
 
     /// Lines of a register that release a payment again of which the bank has said since that it was credited after
@@ -63,14 +53,7 @@ impl Store {
              AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.register_no = i.register_no AND h.line = i.line \
              AND h.event = 'released' AND h.reason = 'replaced_not_open')"
         );
-        let mut lines = BTreeSet::new();
-        let mut read = |row: &Row<'_>| {
-            lines.insert(row.int(0)?);
-            Ok(())
-        };
-        let mut work = self.read().await?;
-        work.0.rows(sql.into(), params![register], &mut read).await?;
-        work.commit().await?;
-        Ok(lines)
+        let lines = self.look().rows(sql, params![register], |row| row.int(0)).await?;
+        Ok(lines.into_iter().collect())
     }
 }

@@ -55,7 +55,11 @@ fields = [{ literal = "T" }, { key = "code", codes = "answers" }]
 
 /// How many rows are good, and the faults of the others; or why the whole is not read.
 fn read(lines: &str) -> Result<(usize, Vec<String>), String> {
-    let format = Format::compile("twice", RESULT).expect("compiles");
+    read_by(RESULT, lines)
+}
+
+fn read_by(text: &str, lines: &str) -> Result<(usize, Vec<String>), String> {
+    let format = Format::compile("twice", text).expect("compiles");
     let part = Part {
         role: PartRole::Data,
         name: "RTB0001.txt".to_owned(),
@@ -121,6 +125,23 @@ fn i12_a_message_that_says_something_else_of_itself_further_down_is_not_read() {
         assert!(why.contains("the code that an earlier record has"), "{why}");
         assert!(why.contains(&format!("record {record}")), "{why}");
     }
+}
+
+/// Rows of one record each are read without a look at anything else; the record that contradicts is told all the same.
+#[test]
+fn i12_the_record_that_contradicts_the_head_is_told_behind_any_number_of_rows() {
+    let (before, rest) = RESULT.split_once("[[message.part.group]]").expect("a group");
+    let (_, a) = rest.split_once("in = \"payment\"\n").expect("its first record");
+    let (fields, rest) = a.split_once("[[message.part.record]]").expect("its second record");
+    let (_, behind) = rest.split_once("[[message.part.record]]").expect("what stands behind");
+    let text = format!(
+        "{before}[[message.part.record]]\nis = \"row\"\n{fields}[[message.part.record]]{behind}"
+    );
+    let rows: Vec<String> = (1..=8).map(|at| format!("A|{at}|6217000{at}|1|00| ")).collect();
+    let rows = rows.concat();
+    assert_eq!(read_by(&text, &format!("H|0|8|8 {rows}T|0 ")), Ok((8, vec![])));
+    let why = read_by(&text, &format!("H|0|8|8 {rows}T|9 ")).expect_err("is refused");
+    assert!(why.contains("record 10, field code"), "{why}");
 }
 
 #[track_caller]

@@ -41,7 +41,7 @@ pub(crate) struct LineReader<'f> {
 
 /// One record, as it stands in the part.
 pub(crate) enum One {
-    Record { next: Next, bad: Option<Box<Stop>>, start: usize },
+    Record { next: Next, bad: Option<Box<Stop>>, start: usize, number: usize },
     End,
 }
 
@@ -169,7 +169,7 @@ impl<'f> LineReader<'f> {
         }
         self.state = Some(next.record);
         self.input.pass(passed);
-        Ok(One::Record { next, bad, start })
+        Ok(One::Record { next, bad, start, number: self.record })
     }
 
     /// A field that does not fit the others of the record which begins here, if there is one.

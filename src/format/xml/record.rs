@@ -149,7 +149,7 @@ impl XmlReader<'_> {
         let values: &Record = target.of(into.records);
         let closing = self.closing.record(order, next, values, bad.is_some());
         closing.map_err(|open| self.unclosed(&open))?;
-        Ok(One::Record { next, bad: bad.map(Box::new), start })
+        Ok(One::Record { next, bad: bad.map(Box::new), start, number: self.record })
     }
 
     /// Takes one value of the record that is being read: what was copied, or what stands here.
